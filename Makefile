@@ -1,0 +1,49 @@
+# Two commands do everything: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_ARGS ?=
+
+.PHONY: demo test check bench docs lock clean debian
+
+demo: $(STAMP)
+	$(BIN)/stalwart-exporter demo
+
+test: debian check
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m exporter.cli.docs --check
+
+bench: debian $(STAMP)
+	$(BIN)/python -m benchmarks
+
+# The reference pages that are generated from the code.
+docs: $(STAMP)
+	$(BIN)/python -m exporter.cli.docs --write
+
+# Prometheus, Alertmanager, Pushgateway (the Go peer of the benchmarks) and Chromium, which tests run for real.
+debian:
+	@sh tests/install-debian.sh
+
+# The lock carries versions and hashes; where packages come from is the installing machine's own setting, so the
+# index's address is replaced. Installation goes by name and hash: `uv export` needs no address.
+$(STAMP): pyproject.toml uv.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "uv>=0.5"
+	$(BIN)/uv export --quiet --frozen --no-emit-project --all-groups --output-file $(VENV)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement $(VENV)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $(STAMP)
+
+lock: $(STAMP)
+	$(BIN)/uv lock
+	sed -E -i 's#https://[^/"]+/simple"#https://registry.invalid/simple"#; s#"https://[^/"]+/packages/#"https://registry.invalid/packages/#' uv.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

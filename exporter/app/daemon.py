@@ -1,0 +1,238 @@
+"""The daemon: opens the store, watches every server, answers scrapes, and ends within five seconds when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from exporter.app.expose import Exposer
+from exporter.app.own_registry import OwnRegistry
+from exporter.app.status import Status
+from exporter.app.watched import WatchedServer
+from exporter.clock import Clock, SystemClock
+from exporter.collectors.exposition import Exposition
+from exporter.collectors.health import ExporterSource
+from exporter.errors import ExporterError, SettingsError, StoreError
+from exporter.settings import ServerSettings, Settings
+from exporter.state.board import ServerBoard
+from exporter.store.store import Store
+from exporter.web.app import create_app
+from exporter.web.server import WebServer
+from exporter.web.web_config import load_web_config
+
+log = structlog.get_logger("exporter.app")
+
+STORE_STATS_SECONDS = 300.0
+
+LoadSettings = Callable[[], Settings]
+
+
+class Daemon:
+    """
+    One run of the exporter.
+
+    Attributes:
+        port: Where it listens; known once `run` has called *on_ready*.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        load: LoadSettings,
+        on_ready: Callable[[Daemon], None] | None = None,
+        clock: Clock | None = None,
+        reraise_bugs: bool = False,
+    ) -> None:
+        self.port = 0
+        self._settings = settings
+        self._load = load
+        self._on_ready = on_ready
+        self._clock = clock or SystemClock()
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._reraise_bugs = reraise_bugs
+        self._watched: dict[str, WatchedServer] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stop = asyncio.Event()
+        self._reload_lock = asyncio.Lock()
+        self._loaded_at = self._clock.now()
+        self._reload_ok = True
+        self._exposition = Exposition(extra=OwnRegistry().families, monotonic=self._clock.monotonic)
+        self._exposer = Exposer(self._exposition, self._boards, self._clock)
+        self._store: Store | None = None
+
+    def stop(self) -> None:
+        """Ends `run`."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """
+        Runs until `stop` or SIGTERM.
+
+        Raises `StoreError` if the history file cannot be used, and OSError if the port cannot be had.
+        """
+        async with AsyncExitStack() as stack:
+            store = self._store = await Store.open(Path(self._settings.store.path), now=self._clock.now())
+            stack.push_async_callback(store.aclose)
+            web = self._web(store)
+            await web.start()
+            stack.push_async_callback(web.stop)
+            self.port = web.port
+            self._exposition.add(ExporterSource(store.stats, self._reload_state), server=None)
+            for settings in self._settings.servers:
+                await self._watch(settings)
+            stack.push_async_callback(self._unwatch_all)
+            self._handle_signals(stack)
+            background = [
+                asyncio.create_task(self._exposer.run(), name="exposer"),
+                asyncio.create_task(web.serve_forever(), name="web"),
+                asyncio.create_task(self._count_store(store), name="store-stats"),
+            ]
+            stack.push_async_callback(_cancel, background)
+            log.info("exporter.started", listen=f"{self._settings.web.host}:{self.port}", servers=len(self._watched))
+            if self._on_ready is not None:
+                self._on_ready(self)
+            await self._until_stopped(background)
+        log.info("exporter.stopped")
+
+    async def _until_stopped(self, background: list[asyncio.Task[None]]) -> None:
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done - {stopped}:
+            task.result()
+
+    def _web(self, store: Store) -> WebServer:
+        status = Status(self._pages, store.stats, store.path, self._clock.now())
+        reloader = self if self._settings.web.enable_reload else None
+        app = create_app(metrics=self._exposition, health=status, status=status, reloader=reloader, clock=self._clock)
+        config = self._settings.web.config_file
+        guard = None if config is None else load_web_config(Path(config))
+        return WebServer(app, host=self._settings.web.host, port=self._settings.web.port, config=guard)
+
+    def _pages(self) -> Iterable[tuple[ServerBoard, str]]:
+        return [(watched.board, watched.settings.url) for watched in self._watched.values()]
+
+    def _boards(self) -> Iterable[ServerBoard]:
+        return [watched.board for watched in self._watched.values()]
+
+    def _reload_state(self) -> tuple[bool, datetime]:
+        return self._reload_ok, self._loaded_at
+
+    async def _watch(self, settings: ServerSettings) -> None:
+        if self._store is None:
+            raise StoreError("the store is not open")
+        watched = await WatchedServer.build(
+            settings, self._store, clock=self._clock, rng=self._rng, reraise_bugs=self._reraise_bugs
+        )
+        watched.board.subscribe(self._exposer.changed)
+        for source in watched.sources:
+            self._exposition.add(source, server=settings.name)
+        self._watched[settings.name] = watched
+        task = asyncio.create_task(watched.run(), name=f"server-{settings.name}")
+        if self._reraise_bugs:
+            task.add_done_callback(self._bug_ends_all)
+        self._tasks[settings.name] = task
+        self._exposer.changed()
+
+    def _bug_ends_all(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.stop()
+
+    async def _unwatch(self, name: str) -> None:
+        await _cancel([self._tasks.pop(name)])
+        await self._watched.pop(name).aclose()
+        self._exposition.remove(name)
+        self._exposer.changed()
+
+    async def _unwatch_all(self) -> None:
+        for name in list(self._watched):
+            await self._unwatch(name)
+
+    async def reload(self) -> None:
+        """
+        Applies the configuration anew; servers whose settings are the same go on undisturbed.
+
+        Raises `SettingsError` and leaves everything as it was if the new one cannot be used.
+        """
+        async with self._reload_lock:
+            try:
+                new = self._load()
+                self._refuse_fixed_changes(new)
+            except SettingsError:
+                self._reload_ok = False
+                self._exposer.changed()
+                raise
+            await self._apply(new)
+
+    async def _apply(self, new: Settings) -> None:
+        wanted = {settings.name: settings for settings in new.servers}
+        for name, watched in list(self._watched.items()):
+            if wanted.get(name) != watched.settings:
+                await self._unwatch(name)
+        for name, settings in wanted.items():
+            if name in self._watched:
+                await self._watched[name].retry()
+            else:
+                await self._watch(settings)
+        self._settings = new
+        self._reload_ok, self._loaded_at = True, self._clock.now()
+        self._exposer.changed()
+        log.info("exporter.reloaded", servers=len(wanted))
+
+    def _refuse_fixed_changes(self, new: Settings) -> None:
+        fixed = [
+            f"{path}: takes effect at the next start only"
+            for path, before, after in (
+                ("web.listen", self._settings.web.listen, new.web.listen),
+                ("store.path", self._settings.store.path, new.store.path),
+            )
+            if before != after
+        ]
+        if fixed:
+            raise SettingsError(fixed)
+
+    def _handle_signals(self, stack: AsyncExitStack) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+            stack.callback(loop.remove_signal_handler, number)
+        reloads: set[asyncio.Task[None]] = set()
+
+        def hang_up() -> None:
+            task = asyncio.ensure_future(self._reload_on_signal())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+
+    async def _reload_on_signal(self) -> None:
+        try:
+            await self.reload()
+        except SettingsError as error:
+            log.error("exporter.reload_failed", problems=list(error.problems))
+        except ExporterError as error:
+            log.error("exporter.reload_failed", error=str(error))
+
+    async def _count_store(self, store: Store) -> None:
+        while True:
+            await self._clock.sleep(STORE_STATS_SECONDS)
+            try:
+                await store.refresh_stats()
+            except StoreError as error:
+                log.warning("store.trouble", error=str(error))
+            self._exposer.changed()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,39 @@
+"""Logs as events: JSON to stderr, or coloured lines where stderr is a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def set_up_logging(*, level: str, style: str) -> None:
+    """
+    Sends our own events to stderr from *level* on, and those of libraries from warnings on.
+
+    *style* is ``json``, ``console``, or ``auto``: lines for people where stderr is a terminal.
+    """
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+    shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    if not console:
+        shared.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(NUMBERS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # These libraries can put addresses and header values into their messages.
+    for name in ("httpx", "httpcore", "websockets", "asyncio", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.ERROR)

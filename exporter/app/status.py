@@ -1,0 +1,99 @@
+"""The status page's facts, read off the boards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+
+from exporter import __version__
+from exporter.collectors.advice import advice_for
+from exporter.state.board import CollectorHealth, ServerBoard
+from exporter.store.store import StoreStats
+from exporter.web.ports import (
+    CapabilityStatus,
+    CollectorState,
+    CollectorStatus,
+    Link,
+    ServerStatus,
+    StatusPage,
+    StoreStatus,
+)
+
+LINKS = (
+    Link(text="metrics", url="/metrics"),
+    Link(text="health", url="/-/healthy"),
+    Link(text="readiness", url="/-/ready"),
+)
+
+
+class Status:
+    """What people see at ``/``, and whether there is something to scrape."""
+
+    def __init__(
+        self,
+        servers: Callable[[], Iterable[tuple[ServerBoard, str]]],
+        store: StoreStats,
+        store_path: Path,
+        started_at: datetime,
+    ) -> None:
+        self._servers = servers
+        self._store = store
+        self._store_path = store_path
+        self._started_at = started_at
+
+    def status(self) -> StatusPage:
+        """The state of affairs now."""
+        return StatusPage(
+            version=__version__,
+            started_at=self._started_at,
+            servers=[server_status(board, url) for board, url in self._servers()],
+            store=StoreStatus(
+                path=str(self._store_path),
+                size_bytes=self._store.size_bytes,
+                ok=self._store.ok,
+                error=self._store.error,
+            ),
+            links=LINKS,
+        )
+
+    def ready(self) -> tuple[bool, str]:
+        """Ready once every server has been asked, whatever it answered."""
+        waiting = [board.name for board, _ in self._servers() if not board.asked]
+        return (False, f"not asked yet: {', '.join(waiting)}") if waiting else (True, "ready")
+
+
+def server_status(board: ServerBoard, url: str) -> ServerStatus:
+    """One server as the page shows it."""
+    identity = board.identity
+    return ServerStatus(
+        name=board.name,
+        url=url,
+        generation=identity.generation.value if identity else "",
+        edition=identity.edition.value if identity else "",
+        version=identity.version if identity else "",
+        up=board.up,
+        note=board.trouble or (identity.note if identity else ""),
+        capabilities=[
+            CapabilityStatus(name=c.value, status=s.value, words=advice_for(c, s))
+            for c, s in sorted(board.capabilities.items())
+        ],
+        collectors=[collector_status(health) for health in board.collectors.values()],
+    )
+
+
+def collector_status(health: CollectorHealth) -> CollectorStatus:
+    """One collector as the page shows it."""
+    if health.off:
+        state = CollectorState.OFF
+    elif health.success is None:
+        state = CollectorState.WAITING
+    else:
+        state = CollectorState.OK if health.success else CollectorState.FAILING
+    return CollectorStatus(
+        name=health.name,
+        state=state,
+        last_success_at=health.last_success_at,
+        interval_seconds=health.interval_seconds,
+        error=health.off or health.error,
+    )

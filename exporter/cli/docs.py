@@ -1,0 +1,72 @@
+"""The reference pages that are generated from the code: ``python -m exporter.cli.docs --write`` or ``--check``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from exporter.collectors.families import FAMILIES, Family
+
+ROOT = Path(__file__).resolve().parents[2]
+
+INTRO = """# Metrics
+
+<!-- Generated from exporter/collectors/families.py by `make docs`. Do not edit. -->
+
+Every family that the exporter can show. A sample that was not seen is absent, never zero; a snapshot that could not be
+renewed is absent too (after three intervals, at least 90 seconds), and `stalwart_exporter_collector_success` says why.
+Every family about a server carries the label `server`, its configured name.
+
+Our own share in the numbers: on Stalwart v0.13 to v0.15 each request of the exporter moves `auth.success` and the
+`http.*` events by one and writes one log line. An idle minute is at most 12 requests;
+`stalwart_exporter_api_requests_total` says how many. The log lines are left out of `stalwart_log_entries_total` unless
+`count_own_requests` is set; the events stay as the server counts them.
+
+| family | type | labels | from | meaning |
+|---|---|---|---|---|
+"""
+
+OUTRO = """
+The process itself is described by the usual `process_*`, `python_info` and `python_gc_*` families.
+
+In the older text format gauge histograms appear as a histogram of their buckets and two gauges, `_gcount` and `_gsum`,
+and infos as gauges; the names are the same in both formats.
+"""
+
+
+def metrics_page() -> str:
+    """`docs/metrics.md` as it should be."""
+    return INTRO + "".join(map(_row, FAMILIES)) + OUTRO
+
+
+def _row(family: Family) -> str:
+    labels = ", ".join(f"`{label}`" for label in family.all_labels)
+    return f"| `{family.name}` | {family.kind.value} | {labels} | {family.source} | {family.help} |\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"docs/metrics.md": metrics_page}
+
+
+def main() -> int:
+    """Writes or checks the pages; 1 if one is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    stale = []
+    for name, render in PAGES.items():
+        path, text = ROOT / name, render()
+        if arguments.write:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            stale.append(name)
+    for name in stale:
+        sys.stderr.write(f"{name} is out of date: run make docs\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exporter import __version__
+
+DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
+
+app = typer.Typer(
+    name="stalwart-exporter",
+    help="Monitoring daemon and Prometheus exporter for the Stalwart mail server.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help=f"Configuration file (TOML). Default: {DEFAULT_CONFIG}, if it is there."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+
+
+@app.callback(invoke_without_command=True)
+def default(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Without a command the exporter runs, as with `run`."""
+    if version:
+        typer.echo(f"stalwart-exporter {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        run(config=None, web_config=None)
+
+
+@app.command()
+def run(
+    config: Config = None,
+    web_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--web.config.file", help="TLS, client certificates and basic auth, in exporter-toolkit's format (YAML)."
+        ),
+    ] = None,
+) -> None:
+    """
+    Watch the configured servers and serve /metrics. The default command.
+
+    One server can be configured by environment variables alone: STALWART_EXPORTER_URL, _USERNAME and _PASSWORD_FILE.
+    SIGHUP applies a changed configuration, SIGTERM ends. Exit status: 1 the port or the history file cannot be used,
+    2 the configuration is wrong.
+    """
+    from exporter.cli.run import run_daemon
+
+    raise typer.Exit(run_daemon(config, web_config))
+
+
+@app.command()
+def demo(
+    listen: Annotated[str, typer.Option(help="Where to serve the exporter.")] = "127.0.0.1:9787",
+    speed: Annotated[float, typer.Option(help="How much faster than life; 288 plays a day in five minutes.")] = 288.0,
+    edition: Annotated[str, typer.Option(help="What the stand-in server is: community or enterprise.")] = "enterprise",
+    seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 7,
+) -> None:
+    """
+    Watch a stand-in server through a scripted day: backlog, a failing destination, recovery, a paused queue.
+
+    Needs nothing else. Ends with Ctrl-C.
+    """
+    from exporter.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(listen=listen, speed=speed, edition=edition, seed=seed))
+
+
+@app.command("check-config")
+def check_config(config: Config = None, as_json: AsJson = False) -> None:
+    """Read the configuration as `run` would and print every problem with its path. Exit status 2 if there is one."""
+    from exporter.cli.check import check
+
+    raise typer.Exit(check(config, as_json=as_json))
+
+
+@app.command()
+def doctor(
+    config: Config = None,
+    server: Annotated[str | None, typer.Option(help="Only the server of this name.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Ask each server once and say what it is, what it gives, what the key lacks and how to grant it.
+
+    Exit status: 0 all well, 1 a server does not answer or refuses the credentials, 3 permissions are missing.
+    """
+    from exporter.cli.doctor import examine
+
+    raise typer.Exit(examine(config, only=server, as_json=as_json))
+
+
+@app.command()
+def metrics(as_json: AsJson = False) -> None:
+    """List every metric family with its type and labels."""
+    from exporter.cli.metrics import list_metrics
+
+    list_metrics(as_json=as_json)

@@ -1,0 +1,34 @@
+"""Time, injected: wall time for stamps, monotonic time for durations, and the only sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where components take time from; tests pass one that they move by hand."""
+
+    def now(self) -> datetime:
+        """The wall time, aware and in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward, from an arbitrary start."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after so many seconds of monotonic time."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

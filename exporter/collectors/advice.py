@@ -1,0 +1,46 @@
+"""What a capability's status means to an operator, and what to do about it; and what each permission is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.model.server import Capability, CapabilityStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a capability takes: the permissions of the API key, and the server's own setting if it needs one."""
+
+    permissions: tuple[str, ...]
+    setting: str = ""
+    enterprise: bool = False
+
+
+NEEDS: dict[Capability, Need] = {
+    Capability.QUEUE: Need(("message-queue-list",)),
+    Capability.QUEUE_STATUS: Need(("message-queue-get",)),
+    Capability.OUTGOING_REPORTS: Need(("outgoing-report-list",)),
+    Capability.REPORTS: Need(("incoming-report-list", "incoming-report-get")),
+    Capability.LOGS: Need(("logs-view",), "a tracer of type 'log' with a path"),
+    Capability.NATIVE_METRICS: Need((), "metrics.prometheus.enable, with the login of metrics.prometheus.auth"),
+    Capability.STORED_METRICS: Need(("metrics-list",), "metrics.history.enable", enterprise=True),
+    Capability.TRACES: Need(("tracing-list", "tracing-get"), "tracing.history.enable", enterprise=True),
+    Capability.LIVE_METRICS: Need(("metrics-live",), enterprise=True),
+    Capability.LIVE_TRACES: Need(("tracing-live",), enterprise=True),
+}
+
+
+def advice_for(capability: Capability, status: CapabilityStatus) -> str:
+    """One sentence for people; empty where there is nothing to do."""
+    need = NEEDS[capability]
+    if status is CapabilityStatus.FORBIDDEN:
+        if not need.permissions:
+            return "The server wants a login of its own here: set native_username and native_password_file."
+        return f"The API key lacks {' and '.join(need.permissions)}."
+    if status is CapabilityStatus.NOT_CONFIGURED:
+        return f"Off on the server; it is turned on by {need.setting}." if need.setting else "Off on the server."
+    if status is CapabilityStatus.NOT_LICENSED:
+        return "The server has no valid Enterprise licence."
+    if status is CapabilityStatus.UNSUPPORTED:
+        return "Part of the Enterprise edition." if need.enterprise else "This server does not have it."
+    return ""

@@ -1,0 +1,107 @@
+"""How the exporter itself is doing: per server, and as a whole."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from exporter import __version__
+from exporter.collectors import families as f
+from exporter.collectors.exposition import Buckets, Collected
+from exporter.model.server import Generation
+from exporter.state.board import Part, ServerBoard
+from exporter.state.distribution import Observations
+from exporter.store.store import DURATION_BOUNDS, StoreStats
+
+
+class IdentitySource:
+    """
+    What we talk to::
+
+        stalwart_up{server="mx1"} 1
+        stalwart_exporter_capability{server="mx1",capability="traces",status="not_licensed"} 1
+    """
+
+    def __init__(self, board: ServerBoard) -> None:
+        self._board = board
+
+    def version(self) -> object:
+        return self._board.version(Part.IDENTITY)
+
+    def collect(self) -> Iterator[Collected]:
+        board = self._board
+        if board.up is not None:
+            yield f.UP, {(): int(board.up)}
+        identity = board.identity
+        if identity is not None and identity.generation is not Generation.UNKNOWN:
+            yield f.SERVER, {(identity.version, identity.edition.value, identity.generation.value): 1}
+        yield f.CAPABILITY, {(c.value, s.value): 1 for c, s in sorted(board.capabilities.items())}
+        if board.metrics_source:
+            yield f.METRICS_SOURCE, {(board.metrics_source,): 1}
+
+
+class CollectorsSource:
+    """
+    The collectors of one server, and what they cost it::
+
+        stalwart_exporter_collector_success{server="mx1",collector="queue"} 1
+    """
+
+    def __init__(self, board: ServerBoard) -> None:
+        self._board = board
+
+    def version(self) -> object:
+        return self._board.version(Part.HEALTH)
+
+    def collect(self) -> Iterator[Collected]:
+        board = self._board
+        healths = list(board.collectors.values())
+        yield f.COLLECTOR_SUCCESS, {(h.name,): int(h.success) for h in healths if h.success is not None}
+        yield (
+            f.COLLECTOR_LAST_SUCCESS,
+            {(h.name,): h.last_success_at.timestamp() for h in healths if h.last_success_at is not None},
+        )
+        yield f.COLLECTOR_INTERVAL, {(h.name,): h.interval_seconds for h in healths}
+        yield f.COLLECTOR_DURATION, {(h.name,): _buckets(h.durations) for h in healths if any(h.durations.counts)}
+        yield f.COLLECTOR_FAILURES, {(h.name, r): n for h in healths for r, n in sorted(h.failures.items())}
+        costs = board.costs
+        yield f.API_REQUESTS, dict(sorted(costs.requests.items()))
+        yield f.API_DURATION, {(e,): _buckets(o) for e, o in sorted(costs.durations.items())}
+        yield f.API_BYTES, {(e,): n for e, n in sorted(costs.response_bytes.items())}
+        yield f.LOG_GAPS, {(): board.log_gaps}
+        yield f.UNKNOWN_VALUES, {(field,): n for field, n in sorted(board.unknown.items())}
+        yield f.SERIES_DROPPED, {(family,): n for family, n in sorted(board.dropped.items())}
+
+
+def _buckets(observations: Observations) -> Buckets:
+    return Buckets(observations.bounds, tuple(observations.counts), observations.sum)
+
+
+class ExporterSource:
+    """
+    The exporter as a whole::
+
+        stalwart_exporter_build_info{version="0.1.0",python_version="3.11.7"} 1
+        stalwart_exporter_store_size_bytes 73728
+    """
+
+    def __init__(self, store: StoreStats, reload: Callable[[], tuple[bool, datetime]]) -> None:
+        self._store = store
+        self._reload = reload
+
+    def version(self) -> object:
+        s = self._store
+        return (s.duration_sum, s.ok, sum(s.errors.values()), s.size_bytes, tuple(s.rows.values()), self._reload())
+
+    def collect(self) -> Iterator[Collected]:
+        yield f.BUILD, {(__version__, platform.python_version()): 1}
+        s = self._store
+        yield f.STORE_SIZE, {(): s.size_bytes}
+        yield f.STORE_ROWS, {(table,): n for table, n in sorted(s.rows.items())}
+        yield f.STORE_WRITE, {(): Buckets(DURATION_BOUNDS, tuple(s.durations), s.duration_sum)}
+        yield f.STORE_ERRORS, {(reason,): n for reason, n in sorted(s.errors.items())}
+        yield f.STORE_OK, {(): int(s.ok)}
+        good, loaded_at = self._reload()
+        yield f.RELOAD_OK, {(): int(good)}
+        yield f.RELOAD_TIME, {(): loaded_at.timestamp()}

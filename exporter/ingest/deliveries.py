@@ -1,0 +1,84 @@
+"""
+Outcomes of deliveries, from traces or from the log, one at a time, each outcome once.
+
+The sources overlap in time, never in what they count: each owns a span of *event* time, and an outcome is counted by
+the owner of its second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.model.delivery import DeliveryOutcome
+from exporter.state.board import Part, ServerBoard
+from exporter.state.capped import CappedLabel
+from exporter.state.tally import Increments, add
+
+TRACES, LOG = "traces", "log"
+OWNERS_MARK = "delivery_owners"
+
+HANDOVER_SECONDS = 5
+"""A new owner begins this far ahead of our clock, so that a server whose clock is ahead loses nothing."""
+
+OWNERS_KEPT = 8
+FAMILY = "stalwart_domain_deliveries_total"
+
+
+class DeliveryOwners:
+    """Who owns which span of event time: the latest source first."""
+
+    def __init__(self, clock: Clock, state: Any | None = None) -> None:
+        self._clock = clock
+        self._spans: list[tuple[int, str]] = [(at, name) for at, name in state] if state else []
+
+    def take_over(self, source: str) -> None:
+        """*source* owns what happens from about now on."""
+        if self._spans and self._spans[0][1] == source:
+            return
+        begins = int(self._clock.now().timestamp()) + HANDOVER_SECONDS if self._spans else 0
+        self._spans.insert(0, (begins, source))
+        del self._spans[OWNERS_KEPT:]
+
+    @property
+    def current(self) -> str:
+        """The owner of what happens next; empty before the first."""
+        return self._spans[0][1] if self._spans else ""
+
+    def owns(self, source: str, at: int) -> bool:
+        """Whether *source* counts what happened at *at* (Unix seconds)."""
+        return next((name for begins, name in self._spans if at >= begins), None) == source
+
+    def to_state(self) -> Any:
+        """The JSON-able form."""
+        return [[at, name] for at, name in self._spans]
+
+
+class DeliveryCounter:
+    """Turns outcomes into increments, with the domain label held to its cap."""
+
+    def __init__(self, board: ServerBoard, owners: DeliveryOwners, clock: Clock, *, max_domains: int) -> None:
+        self._board = board
+        self._owners = owners
+        self._clock = clock
+        self._max_domains = max_domains
+        known = {labels[0] for labels in board.tallies.family("domain_deliveries")}
+        self._capped = CappedLabel(max_domains, sorted(known), now=clock.monotonic())
+
+    def count(self, source: str, outcomes: Iterable[DeliveryOutcome], increments: Increments) -> None:
+        """Adds those *outcomes* that *source* owns."""
+        for outcome in outcomes:
+            if not self._owners.owns(source, int(outcome.at.timestamp())):
+                continue
+            add(increments, "deliveries", (outcome.outcome.value, outcome.reason, outcome.code), 1)
+            if self._max_domains:
+                add(increments, "domain_deliveries", (self._label(outcome.domain), outcome.outcome.value), 1)
+
+    def _label(self, domain: str) -> str:
+        dropped = self._capped.dropped
+        label = self._capped.label(domain or "unknown", self._clock.monotonic())
+        if self._capped.dropped != dropped:
+            self._board.dropped[FAMILY] = self._board.dropped.get(FAMILY, 0) + 1
+            self._board.touch(Part.HEALTH)
+        return label

@@ -1,0 +1,85 @@
+"""
+The one place where tallies move: increments and watermark go to disk together, and only then are shown.
+
+While the file cannot be written the tallies go on in memory; the first write that works again carries all that was
+missed, as values and not as increments, so nothing is lost or doubled unless the process dies in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from exporter.errors import StoreError
+from exporter.state.board import Part, ServerBoard
+from exporter.state.tally import Increments, TallyBook, TallyKey
+from exporter.store.store import SeenIds, Store
+
+log = structlog.get_logger("exporter.ledger")
+
+
+class Watermark(Protocol):
+    """How far a source has been counted; kept as JSON."""
+
+    def to_state(self) -> Any:
+        """The JSON-able form."""
+
+
+class Ledger:
+    """Tallies and watermarks of one server."""
+
+    def __init__(self, store: Store, board: ServerBoard, watermarks: Mapping[str, str]) -> None:
+        self._store = store
+        self._board = board
+        self._watermarks = dict(watermarks)
+        self._unsaved_tallies: dict[TallyKey, int] = {}
+        self._unsaved_watermarks: dict[str, str] = {}
+        self._unsaved_seen: list[SeenIds] = []
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def load(cls, store: Store, server: str, book: TallyBook, board: ServerBoard) -> Ledger:
+        """Reads what was saved of *server* into *book*; raises `StoreError`."""
+        book.apply(await store.load_tallies(server))
+        return cls(store, board, await store.load_watermarks(server))
+
+    def watermark(self, source: str) -> Any | None:
+        """The state last recorded for *source*, or ``None`` on first contact."""
+        text = self._watermarks.get(source)
+        return None if text is None else json.loads(text)
+
+    async def seen(self, source: str) -> set[str]:
+        """The ids of *source* that are accounted for."""
+        return await self._store.load_seen(self._board.name, source)
+
+    async def record(self, increments: Increments, watermarks: Mapping[str, Any], seen: Sequence[SeenIds] = ()) -> None:
+        """
+        Counts *increments* and moves *watermarks*, both or neither.
+
+        Completes even if the caller is cancelled meanwhile: a step that reached the disk is also shown.
+        """
+        await asyncio.shield(self._record(increments, watermarks, seen))
+
+    async def _record(self, increments: Increments, watermarks: Mapping[str, Any], seen: Sequence[SeenIds]) -> None:
+        async with self._lock:
+            book = self._board.tallies
+            moved = {key: book.value(key) + amount for key, amount in increments.items()}
+            marks = {source: json.dumps(state, separators=(",", ":")) for source, state in watermarks.items()}
+            tallies = {**self._unsaved_tallies, **moved}
+            states = {**self._unsaved_watermarks, **marks}
+            ids = [*self._unsaved_seen, *seen]
+            try:
+                await self._store.save(self._board.name, tallies=tallies, watermarks=states, seen=ids)
+            except StoreError as error:
+                log.warning("ledger.not_saved", server=self._board.name, error=str(error))
+                self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = tallies, states, ids
+            else:
+                self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = {}, {}, []
+            book.apply(increments)
+            self._watermarks.update(marks)
+        if increments:
+            self._board.touch(Part.TALLIES)

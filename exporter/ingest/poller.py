@@ -1,0 +1,154 @@
+"""
+The loop around every collector: runs it on time, keeps its health, and is the only place where a bug is caught.
+
+A run that overruns its interval delays the next one instead of doubling it. A failing collector waits its interval or
+the backoff, whichever is longer; one that the server cannot or will not serve is asked again once an hour.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+import structlog
+
+from exporter.backoff import retry_delay
+from exporter.clock import Clock
+from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
+from exporter.ingest.session import RECHECK_SECONDS, Session
+from exporter.model.server import Capability, CapabilityStatus
+from exporter.stalwart.client import StalwartClient
+from exporter.state.board import CollectorHealth, Part
+
+log = structlog.get_logger("exporter.poller")
+
+Job = Callable[[StalwartClient], Awaitable[None]]
+
+
+class Poller:
+    """
+    One collector of one server.
+
+    *speaks_for_api* is false for a collector that does not use the management API: how it fares says nothing about
+    ``stalwart_up``.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        job: Job,
+        session: Session,
+        interval_seconds: float,
+        first_delay_seconds: float,
+        clock: Clock,
+        rng: random.Random,
+        capability: Capability | None = None,
+        speaks_for_api: bool = True,
+        reraise_bugs: bool = False,
+    ) -> None:
+        self.name = name
+        self._job = job
+        self._session = session
+        self._interval = interval_seconds
+        self._first_delay = first_delay_seconds
+        self._clock = clock
+        self._rng = rng
+        self._capability = capability
+        self._speaks_for_api = speaks_for_api
+        self._reraise_bugs = reraise_bugs
+        self._failures = 0
+        self.health = CollectorHealth(name=name, interval_seconds=interval_seconds)
+        session.board.collectors[name] = self.health
+
+    async def run(self) -> NoReturn:
+        """Runs the collector until cancelled."""
+        await self._clock.sleep(self._first_delay)
+        while True:
+            started = self._clock.monotonic()
+            failure = await self.run_once()
+            took = self._clock.monotonic() - started
+            self.health.durations.observe(took)
+            self._session.board.touch(Part.HEALTH)
+            await self._pause(failure, took)
+
+    async def run_once(self) -> BaseException | None:
+        """One run, with its health kept; the failure, if it was one."""
+        try:
+            client = await self._session.client()
+        except TargetError as error:
+            return self._failed(error, reached=False)
+        try:
+            await self._job(client)
+        except (TargetUnsupported, TargetForbidden) as error:
+            return self._not_served(error)
+        except TargetError as error:
+            return self._failed(error, reached=True)
+        except Exception as error:  # the one place where a bug in a collector ends
+            if self._reraise_bugs:
+                raise
+            log.exception("poll.bug", server=self._session.board.name, collector=self.name)
+            return self._failed(error, reached=False)
+        self._succeeded()
+        return None
+
+    async def _pause(self, failure: BaseException | None, took: float) -> None:
+        if failure is None:
+            await self._clock.sleep(max(0.0, self._interval - took))
+        elif isinstance(failure, TargetUnsupported | TargetForbidden):
+            await self._session.wait_for_news(RECHECK_SECONDS)
+        else:
+            await self._session.wait_for_news(
+                max(self._interval - took, retry_delay(failure, self._failures, self._rng))
+            )
+
+    def _succeeded(self) -> None:
+        health = self.health
+        if health.success is False:
+            log.info("poll.recovered", server=self._session.board.name, collector=self.name)
+        self._failures = 0
+        health.success, health.error, health.off = True, "", ""
+        health.last_success_at = self._clock.now()
+        if self._speaks_for_api:
+            self._session.note(None)
+        self._set_capability(CapabilityStatus.AVAILABLE)
+
+    def _failed(self, error: BaseException, *, reached: bool) -> BaseException:
+        reason = error.reason if isinstance(error, TargetError) else "internal"
+        self._failures += 1
+        health = self.health
+        text = str(error) if isinstance(error, TargetError) else f"internal error: {type(error).__name__}"
+        if health.success is not False or health.error != text:
+            log.warning("poll.failed", server=self._session.board.name, collector=self.name, reason=reason, error=text)
+        health.success, health.error, health.off = False, text, ""
+        health.failures[reason] = health.failures.get(reason, 0) + 1
+        if reached and self._speaks_for_api and isinstance(error, TargetError):
+            self._session.note(error)
+        return error
+
+    def _not_served(self, error: TargetUnsupported | TargetForbidden) -> BaseException:
+        health = self.health
+        forbidden = isinstance(error, TargetForbidden)
+        status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
+        had = self._capability is not None and (
+            self._session.board.capabilities.get(self._capability) is CapabilityStatus.AVAILABLE
+        )
+        if health.off != str(error):
+            log.info(
+                "poll.off", server=self._session.board.name, collector=self.name, status=status.value, why=str(error)
+            )
+        health.success, health.error, health.off = None, "", str(error)
+        if forbidden:
+            health.failures[error.reason] = health.failures.get(error.reason, 0) + 1
+        self._failures = 0
+        if self._speaks_for_api:
+            self._session.note(TargetForbidden(str(error)))
+        self._set_capability(status)
+        if had and not forbidden:
+            self._session.gone()
+        return error
+
+    def _set_capability(self, status: CapabilityStatus) -> None:
+        if self._capability is not None:
+            self._session.board.set_capability(self._capability, status)

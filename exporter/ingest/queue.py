@@ -1,0 +1,101 @@
+"""The queue collectors: what waits, who is failing now, and what is being reported about others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exporter.errors import TargetError, TargetServerError
+from exporter.model.queue import QueueSnapshot, RecipientStatus
+from exporter.model.server import Capability, CapabilityStatus
+from exporter.stalwart.client import StalwartClient
+from exporter.state.board import Part, ServerBoard
+
+STATUS_RECHECK_POLLS = 120
+"""How many queue polls go by before a server that does not tell its queue status is asked again: an hour's."""
+
+
+def fresh_seconds(interval_seconds: float) -> float:
+    """How long a snapshot is shown that should be renewed every *interval_seconds*."""
+    return max(90.0, 3.0 * interval_seconds)
+
+
+class QueueJob:
+    """Walks the queue and publishes its sums."""
+
+    def __init__(self, board: ServerBoard, *, max_messages: int, interval_seconds: float) -> None:
+        self._board = board
+        self._max_messages = max_messages
+        self._fresh_seconds = fresh_seconds(interval_seconds)
+        self._status_silent_for = 0
+
+    async def __call__(self, client: StalwartClient) -> None:
+        """One poll."""
+        snapshot = await client.fetch_queue(max_messages=self._max_messages)
+        if snapshot.running is None:
+            snapshot = _with_running(snapshot, await self._ask_running(client))
+        else:
+            self._board.set_capability(Capability.QUEUE_STATUS, CapabilityStatus.AVAILABLE)
+        self._board.count_unknown(snapshot.unknown)
+        self._board.publish(Part.QUEUE, snapshot, fresh_seconds=self._fresh_seconds)
+
+    async def _ask_running(self, client: StalwartClient) -> bool | None:
+        """Up to v0.10 the list does not carry the status, and the other place does not exist either."""
+        if self._status_silent_for > 0:
+            self._status_silent_for -= 1
+            return None
+        try:
+            running = await client.fetch_queue_running()
+        except TargetError as error:
+            if error.reason == "forbidden":
+                self._board.set_capability(Capability.QUEUE_STATUS, CapabilityStatus.FORBIDDEN)
+            running = None
+        else:
+            found = CapabilityStatus.UNSUPPORTED if running is None else CapabilityStatus.AVAILABLE
+            self._board.set_capability(Capability.QUEUE_STATUS, found)
+        if running is None:
+            self._status_silent_for = STATUS_RECHECK_POLLS
+        return running
+
+
+def _with_running(snapshot: QueueSnapshot, running: bool | None) -> QueueSnapshot:
+    return replace(snapshot, running=running)
+
+
+class FailedJob:
+    """
+    Counts the recipients in failure by their own status, from the queue poll's pages.
+
+    Servers ignore ``filter=status:failed`` and answer with the whole queue, so asking would cost them a second reading
+    of what the queue poll has just read.
+    """
+
+    def __init__(self, board: ServerBoard, *, interval_seconds: float) -> None:
+        self._board = board
+        self._fresh_seconds = fresh_seconds(interval_seconds)
+
+    async def __call__(self, client: StalwartClient) -> None:
+        """One poll; makes no request."""
+        queue = self._board.queue
+        if queue is None:
+            trouble = self._board.collectors["queue"]
+            raise TargetServerError(trouble.error or trouble.off or "the queue has not been read yet")
+        failing = {"temporary": 0, "permanent": 0}
+        for (_, status), count in queue.recipients.items():
+            if status is RecipientStatus.TEMPORARY_FAILURE:
+                failing["temporary"] += count
+            elif status is RecipientStatus.PERMANENT_FAILURE:
+                failing["permanent"] += count
+        self._board.publish(Part.FAILED, failing, fresh_seconds=self._fresh_seconds)
+
+
+class OutgoingJob:
+    """Counts the reports about others that wait to be sent."""
+
+    def __init__(self, board: ServerBoard, *, interval_seconds: float) -> None:
+        self._board = board
+        self._fresh_seconds = fresh_seconds(interval_seconds)
+
+    async def __call__(self, client: StalwartClient) -> None:
+        """One poll."""
+        reports = await client.fetch_outgoing_reports()
+        self._board.publish(Part.OUTGOING, reports, fresh_seconds=self._fresh_seconds)

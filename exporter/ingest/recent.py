@@ -1,0 +1,68 @@
+"""Which of the things that have only a time to the second are new: multisets compared near the watermark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Item = tuple[int, int]
+"""A thing's time in Unix seconds, and a fingerprint that equal things share."""
+
+
+class RecentMultiset:
+    """
+    What has been counted, remembered for the last seconds before the newest thing.
+
+    Things may come a little late and equal things may come several times in a second: near the watermark the things
+    seen now are compared, as a multiset, with those counted before. What is older than the window is taken as counted.
+    """
+
+    def __init__(
+        self, window_seconds: int, newest: int | None = None, counted: Iterable[tuple[Item, int]] = ()
+    ) -> None:
+        self._window = window_seconds
+        self._newest = newest
+        self._counted: Counter[Item] = Counter(dict(counted))
+
+    @property
+    def horizon(self) -> int | None:
+        """Things before this second are counted already; ``None``: nothing was ever counted."""
+        return None if self._newest is None else self._newest - self._window
+
+    def take_new(self, items: Sequence[Item]) -> list[int]:
+        """
+        Indexes of those *items* that have not been counted, in their order; counts them.
+
+        *items* must hold everything that exists at and after `horizon`.
+        """
+        horizon = self.horizon
+        left = self._counted.copy()
+        new = []
+        for index, item in enumerate(items):
+            if horizon is not None and item[0] < horizon:
+                continue
+            if left[item] > 0:
+                left[item] -= 1
+            else:
+                new.append(index)
+        self._advance(items)
+        return new
+
+    def _advance(self, items: Sequence[Item]) -> None:
+        newest = max((at for at, _ in items), default=None)
+        if newest is None:
+            return
+        self._newest = newest if self._newest is None else max(self._newest, newest)
+        horizon = self._newest - self._window
+        merged = self._counted | Counter(item for item in items if item[0] >= horizon)
+        self._counted = Counter({item: n for item, n in merged.items() if item[0] >= horizon})
+
+    def to_state(self) -> Any:
+        """The JSON-able form."""
+        return {"newest": self._newest, "counted": [[at, mark, n] for (at, mark), n in self._counted.items()]}
+
+    @classmethod
+    def from_state(cls, window_seconds: int, state: Any) -> RecentMultiset:
+        """Back from `to_state`."""
+        return cls(window_seconds, state["newest"], (((at, mark), n) for at, mark, n in state["counted"]))

@@ -1,0 +1,203 @@
+"""
+One server as the pollers see it: who it is, and whether it may be asked now.
+
+Detection runs before anything else, again after every outage, and never in haste. Refused credentials end all asking
+until an operator reloads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import NoReturn
+
+import structlog
+
+from exporter.backoff import retry_delay
+from exporter.clock import Clock
+from exporter.errors import (
+    TargetError,
+    TargetForbidden,
+    TargetRefused,
+    TargetServerError,
+    TargetTimeout,
+    TargetTLSError,
+    TargetUnreachable,
+)
+from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
+from exporter.stalwart.client import Detector, StalwartClient
+from exporter.state.board import Part, ServerBoard
+
+log = structlog.get_logger("exporter.session")
+
+DETECTION_CAP_SECONDS = 60.0
+RECHECK_SECONDS = 3600.0
+
+DOWN = (TargetUnreachable, TargetTimeout, TargetTLSError, TargetRefused, TargetServerError)
+"""Errors after which the management API counts as not answering with good credentials."""
+
+
+class Session:
+    """
+    The state of one watched server.
+
+    Attributes:
+        epoch: Grows each time the server has been found again; what it can give must then be asked anew.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: Detector,
+        client: StalwartClient,
+        board: ServerBoard,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.board = board
+        self.epoch = 0
+        self._detector = detector
+        self._client = client
+        self._clock = clock
+        self._rng = rng
+        self._needed = asyncio.Event()
+        self._needed.set()
+        self._changed = asyncio.Condition()
+        self._trouble: TargetError | None = None
+        self._answered = False
+
+    async def run(self) -> NoReturn:
+        """Finds out who the server is whenever that is needed."""
+        failures = 0
+        while True:
+            await self._needed.wait()
+            try:
+                identity = await self._detector.detect()
+            except TargetRefused as error:
+                self._needed.clear()
+                await self._set_trouble(error)
+            except TargetError as error:
+                failures += 1
+                await self._set_trouble(error)
+                wait = min(retry_delay(error, failures, self._rng), DETECTION_CAP_SECONDS)
+                await self._clock.sleep(wait)
+            else:
+                failures = 0
+                self._needed.clear()
+                await self._found(identity)
+                if self._trouble is not None:
+                    await self._look_again_later()
+
+    async def _look_again_later(self) -> None:
+        asked = asyncio.ensure_future(self._needed.wait())
+        later = asyncio.ensure_future(self._clock.sleep(RECHECK_SECONDS))
+        await first_of(asked, later)
+        self._needed.set()
+
+    async def _found(self, identity: ServerIdentity) -> None:
+        board = self.board
+        known = board.identity
+        if known is not None and identity.edition is Edition.UNKNOWN:
+            identity = _with_edition(identity, known)
+        board.identity = identity
+        log.info("server.detected", server=board.name, api=identity.generation.value, version=identity.version)
+        if identity.generation is Generation.REST:
+            self.epoch += 1
+            self._trouble, self._answered = None, True
+            self._set_up(True)
+        else:
+            board.set_capability(Capability.QUEUE, CapabilityStatus.UNSUPPORTED)
+            self._trouble = TargetServerError(identity.note or "not a Stalwart management API that we know")
+            board.trouble = str(self._trouble)
+            log.warning("server.not_supported", server=board.name, note=identity.note)
+            self._set_up(False)
+        board.asked = True
+        board.touch(Part.IDENTITY)
+        await self._wake()
+
+    async def _set_trouble(self, error: TargetError) -> None:
+        if self._trouble is None or str(self._trouble) != str(error):
+            log.warning("server.down", server=self.board.name, reason=error.reason, error=str(error))
+        self._trouble = error
+        self.board.trouble = str(error)
+        self.board.asked = True
+        self._set_up(False)
+        self.board.touch(Part.IDENTITY)
+        await self._wake()
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _set_up(self, up: bool) -> None:
+        if up:
+            self.board.trouble = ""
+        if self.board.up is not up:
+            self.board.up = up
+            self.board.touch(Part.IDENTITY)
+
+    async def client(self) -> StalwartClient:
+        """
+        The client, once the server has been found.
+
+        Waits for the first detection; after that raises the trouble that the server is in, without asking it again.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._answered or self._trouble is not None)
+        if self._trouble is not None:
+            raise self._trouble
+        return self._client
+
+    def note(self, error: TargetError | None) -> None:
+        """Hears how a request went; an outage starts detection anew."""
+        if error is None or isinstance(error, TargetForbidden):
+            self._set_up(True)
+        elif isinstance(error, TargetRefused):
+            self._trouble = error
+            self.board.trouble = str(error)
+            self._set_up(False)
+        elif isinstance(error, DOWN):
+            self.board.trouble = str(error)
+            self._set_up(False)
+            if isinstance(error, TargetUnreachable | TargetTLSError):
+                self._trouble = error
+                self._needed.set()
+
+    def gone(self) -> None:
+        """Hears that the server lacks what it had: perhaps it is another one now."""
+        self._needed.set()
+
+    async def retry(self) -> None:
+        """An operator asked for another try: also with credentials that were refused."""
+        self._needed.set()
+        await self._wake()
+
+    async def wait_for_news(self, seconds: float) -> None:
+        """Returns after *seconds*, or as soon as the server has been found again."""
+        epoch = self.epoch
+        sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
+        await first_of(sleeper, asyncio.ensure_future(self._news(epoch)))
+
+    async def _news(self, epoch: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.epoch != epoch)
+
+
+async def first_of(*tasks: asyncio.Future[object] | asyncio.Future[None] | asyncio.Future[bool]) -> None:
+    """Waits until one of *tasks* ends, and ends the others."""
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _with_edition(identity: ServerIdentity, known: ServerIdentity) -> ServerIdentity:
+    return ServerIdentity(
+        generation=identity.generation,
+        edition=known.edition,
+        version=identity.version or known.version,
+        permissions=identity.permissions,
+        note=identity.note,
+    )

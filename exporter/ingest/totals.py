@@ -1,0 +1,108 @@
+"""
+What happened between two readings of a server's totals.
+
+The server keeps its totals in memory: they fall to zero when it restarts, event counters wrap at 2**32, and what is
+zero is left out. A frame is judged as a whole: a restart shows in any total that fell for another reason than a wrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.model.telemetry import HistogramTotals, ServerTotals
+from exporter.state.tally import Increments, add
+
+WRAP = 2**32
+HALF = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """
+    The totals already counted.
+
+    Attributes:
+        counters: By event id.
+        histograms: By metric id: sum, and the buckets' own counts by upper bound (``inf`` for the rest).
+    """
+
+    counters: Mapping[str, int] = field(default_factory=dict)
+    histograms: Mapping[str, tuple[int, Mapping[str, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, totals: ServerTotals) -> Baseline:
+        """The baseline that *totals* leave behind."""
+        return cls(dict(totals.counters), {name: (h.sum, bucket_counts(h)) for name, h in totals.histograms.items()})
+
+    def to_state(self) -> Any:
+        """The JSON-able form."""
+        return {
+            "counters": dict(self.counters),
+            "histograms": {k: [s, dict(b)] for k, (s, b) in self.histograms.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Any) -> Baseline:
+        """Back from `to_state`."""
+        return cls(dict(state["counters"]), {k: (s, dict(b)) for k, (s, b) in state["histograms"].items()})
+
+
+def bucket_counts(histogram: HistogramTotals) -> dict[str, int]:
+    """The buckets' own counts by upper bound; one bucket ``inf`` where the exit has none."""
+    if not histogram.counts:
+        return {"inf": histogram.count}
+    return {bound: count for bound, count in zip([*map(str, histogram.bounds), "inf"], histogram.counts, strict=True)}
+
+
+def restarted(before: Baseline, now: ServerTotals) -> bool:
+    """Whether the server's process is another one than at *before*, as far as the totals tell."""
+    for event, last in before.counters.items():
+        if fell(last, now.counters.get(event, 0)) and not could_wrap(last, now.counters.get(event, 0)):
+            return True
+    for name, (_, buckets) in before.histograms.items():
+        histogram = now.histograms.get(name)
+        if histogram is None:
+            if sum(buckets.values()):
+                return True
+        elif histogram.count < sum(buckets.values()) and len(buckets) == len(bucket_counts(histogram)):
+            return True
+    return False
+
+
+def fell(last: int, current: int) -> bool:
+    """Whether a total went down."""
+    return current < last
+
+
+def could_wrap(last: int, current: int) -> bool:
+    """Whether a total that went down may have passed 2**32 instead: by less than half the range."""
+    return last < WRAP and (current - last) % WRAP < HALF
+
+
+def increments_since(before: Baseline, now: ServerTotals) -> Increments:
+    """What to add to the tallies for *now*, given what is counted already."""
+    fresh = Baseline() if restarted(before, now) else before
+    out: Increments = {}
+    for event, value in now.counters.items():
+        last = fresh.counters.get(event, 0)
+        add(out, "events", (event,), (value - last) % WRAP if fell(last, value) else value - last)
+    for name, histogram in now.histograms.items():
+        _add_histogram(out, name, histogram, fresh.histograms.get(name))
+    return out
+
+
+def _add_histogram(
+    out: Increments, name: str, histogram: HistogramTotals, before: tuple[int, Mapping[str, int]] | None
+) -> None:
+    last_sum, last_buckets = before if before is not None else (0, {})
+    buckets = bucket_counts(histogram)
+    if before is not None and set(last_buckets) != set(buckets):
+        # Another exit with other buckets: what is new since then has no bucket that we know.
+        grown = max(0, histogram.count - sum(last_buckets.values()))
+        buckets, last_buckets = {"inf": grown}, {}
+    for bound, count in buckets.items():
+        last = last_buckets.get(bound, 0)
+        add(out, f"{name}:bucket", (bound,), (count - last) % WRAP if fell(last, count) else count - last)
+    add(out, f"{name}:sum", (), max(0, histogram.sum - last_sum))

@@ -1,0 +1,1 @@
+"""What a mail server is to us, free of wire names and of Prometheus."""

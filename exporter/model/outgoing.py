@@ -1,0 +1,18 @@
+"""Reports about others that the server is collecting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingReports:
+    """
+    DMARC and TLS reports waiting to be sent.
+
+    Attributes:
+        waiting: By kind (``dmarc``, ``tls``, ``unknown``); the two known kinds are always there.
+    """
+
+    waiting: Mapping[str, int]

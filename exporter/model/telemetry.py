@@ -1,0 +1,63 @@
+"""The server's own counters, gauges and histograms, from whichever exit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramTotals:
+    """
+    A histogram of the server since its process started, in the server's own unit (milliseconds or bytes).
+
+    Attributes:
+        sum: Sum of the observed values.
+        count: Number of observations.
+        bounds: Finite upper bounds, ascending; empty where the exit has no buckets.
+        counts: Observations in each bucket alone (not cumulative), one more than there are bounds; empty without
+            buckets. They add up to ``count``.
+    """
+
+    sum: int
+    count: int
+    bounds: Sequence[int] = ()
+    counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTotals:
+    """
+    What the server's process has counted since its start: one frame of the native page or of the live stream.
+
+    Attributes:
+        counters: By event id as the newest release spells it. A counter at zero is absent. Wraps at 2**32.
+        gauges: By metric id. Values of 2**63 and more are underflows and have been left out.
+        histograms: By metric id.
+        unknown: Names that are no event or metric we know, by field.
+    """
+
+    counters: Mapping[str, int]
+    gauges: Mapping[str, int]
+    histograms: Mapping[str, HistogramTotals]
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSample:
+    """
+    One stored observation of one series: what was added since the previous one (counter, histogram), or a reading.
+
+    Attributes:
+        taken_at: When the server wrote it, to the second, aware and in UTC.
+        kind: ``counter``, ``gauge`` or ``histogram``.
+        value: Of counters and gauges; a histogram's sum, in the server's own unit.
+        count: Of histograms.
+    """
+
+    taken_at: datetime
+    kind: str
+    id: str
+    value: int
+    count: int = 0

@@ -1,0 +1,76 @@
+"""A value that is never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from exporter.settings.files import SECRET_LIMIT_BYTES, read_bounded
+
+MASK = "***"
+FILE_SUFFIX = "_file"
+
+
+class Secret(SecretStr):
+    """
+    A password or token: ``get_secret_value()`` gives it, everything else (``repr``, ``str``, a dump to JSON) shows
+    ``***``. Two are equal if their values are.
+    """
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __str__(self) -> str:
+        return MASK
+
+
+def check_secret(secret: Secret) -> Secret:
+    """Refuses what no HTTP header could carry, without repeating it."""
+    value = secret.get_secret_value()
+    if not value:
+        raise ValueError("is empty")
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        raise ValueError("holds a line break or another control character")
+    return secret
+
+
+def read_secret(path: Path) -> Secret:
+    """
+    The secret in a file, less one line break at its end.
+
+    Raises `ValueError` that says what is wrong and holds nothing of the file.
+    """
+    try:
+        text = read_bounded(path, SECRET_LIMIT_BYTES).decode()
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text") from None
+    value = text.removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise ValueError("the file is empty")
+    try:
+        return check_secret(Secret(value))
+    except ValueError as error:
+        raise ValueError(f"the secret in the file {error}") from None
+
+
+def with_secrets_read(
+    given: Mapping[str, object], names: tuple[str, ...]
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
+    """
+    *given* with each ``NAME_file`` read into ``NAME``, and the problems met as (key, text).
+
+    Keys of a wrong type, and files named beside the value itself, are left for others to report.
+    """
+    filled = dict(given)
+    problems: list[tuple[str, str]] = []
+    for name in names:
+        path = given.get(name + FILE_SUFFIX)
+        if not isinstance(path, str | Path) or not str(path) or "\0" in str(path) or given.get(name) is not None:
+            continue
+        try:
+            filled[name] = read_secret(Path(path))
+        except ValueError as error:
+            problems.append((name + FILE_SUFFIX, str(error)))
+    return filled, problems

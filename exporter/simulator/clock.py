@@ -1,0 +1,46 @@
+"""The time the stand-in lives in: the wall's, or a test's own."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Seconds since the Unix epoch, which can be moved forward."""
+
+    def now(self) -> float:
+        """The present instant."""
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+
+
+class WallClock:
+    """Real time, plus whatever was skipped with `advance`."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+
+    def now(self) -> float:
+        """The present instant."""
+        return time.time() + self._skipped
+
+    def advance(self, seconds: float) -> None:
+        """Skip `seconds`."""
+        self._skipped += seconds
+
+
+class ManualClock:
+    """Time that stands still until it is advanced."""
+
+    def __init__(self, start: float = 1_795_358_400.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        """The present instant."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        self._now += seconds

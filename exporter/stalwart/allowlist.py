@@ -1,0 +1,122 @@
+"""
+The only requests that this program can make.
+
+Some GETs change things on a Stalwart server (``/store/purge``, ``/reload``, ``/update``), and a parameter it does not
+know widens the answer instead of failing. So paths, methods and parameter names stand here and nowhere else, and the
+transport takes nothing but a member of this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+
+class Answer(Enum):
+    """What a good answer looks like."""
+
+    MANAGEMENT = "management"
+    """``{"data": ...}``, or an ``error`` object although the status is 200."""
+
+    JSON = "json"
+    """Any JSON document."""
+
+    TEXT = "text"
+    """Prometheus text."""
+
+
+class Login(Enum):
+    """Which of a server's two logins goes with a request."""
+
+    NONE = "none"
+    API = "api"
+    NATIVE = "native"
+
+
+class EndpointSpec(NamedTuple):
+    """
+    One thing that may be asked.
+
+    Attributes:
+        template: The path; each ``{}`` takes one argument.
+        parameters: The query parameters that the server knows there.
+        permission: What a key needs for it, as the server names it; empty if nothing is needed.
+        logins: What may be sent with it.
+        has_body: Whether a JSON body goes with it.
+        missing: The capability status that a 404 means.
+    """
+
+    method: str
+    template: str
+    parameters: frozenset[str] = frozenset()
+    permission: str = ""
+    logins: frozenset[Login] = frozenset({Login.API})
+    answer: Answer = Answer.MANAGEMENT
+    has_body: bool = False
+    missing: str = "unsupported"
+
+
+class Endpoint(Enum):
+    """Every request there is. The name in lower case is the label ``endpoint``."""
+
+    QUEUE_MESSAGES = EndpointSpec(
+        "GET",
+        "/api/queue/messages",
+        frozenset({"values", "limit", "max-total", "range-start"}),
+        permission="message-queue-list",
+    )
+    QUEUE_STATUS = EndpointSpec(
+        "GET", "/api/queue/status", permission="message-queue-get", logins=frozenset({Login.NONE, Login.API})
+    )
+    OUTGOING_REPORTS = EndpointSpec(
+        "GET", "/api/queue/reports", frozenset({"limit", "page"}), permission="outgoing-report-list"
+    )
+    STORED_METRICS = EndpointSpec("GET", "/api/telemetry/metrics", frozenset({"after"}), permission="metrics-list")
+    TRACES = EndpointSpec(
+        "GET", "/api/telemetry/traces", frozenset({"type", "limit", "page", "after"}), permission="tracing-list"
+    )
+    TRACE = EndpointSpec("GET", "/api/telemetry/trace/{}", permission="tracing-get")
+    LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit"}), permission="logs-view")
+    NATIVE_METRICS = EndpointSpec(
+        "GET",
+        "/metrics/prometheus",
+        logins=frozenset({Login.NONE, Login.NATIVE}),
+        answer=Answer.TEXT,
+        missing="not_configured",
+    )
+    JMAP_SESSION = EndpointSpec("GET", "/jmap/session", logins=frozenset({Login.NONE}), answer=Answer.JSON)
+    VERSION = EndpointSpec("POST", "/api/oauth", permission="authenticate-oauth", has_body=True)
+    """Changes nothing but a code that the server forgets after ten minutes; the only answer that names the version."""
+
+    @property
+    def label(self) -> str:
+        """The value of the label ``endpoint``."""
+        return self.name.lower()
+
+
+def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Sequence[str]) -> str:
+    """
+    The path and query of a request, percent-encoded.
+
+    Raises ``ValueError`` for whatever would ask for something else than the endpoint says: arguments that change the
+    path, parameters that the server would ignore, and empty values, which it drops.
+    """
+    spec = endpoint.value
+    if len(path_args) != spec.template.count("{}"):
+        raise ValueError(f"{endpoint.label}: wrong number of path arguments")
+    path = spec.template.format(*(_path_argument(endpoint, argument) for argument in path_args))
+    for name, value in params.items():
+        if name not in spec.parameters:
+            raise ValueError(f"{endpoint.label}: no parameter {name!r}")
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            raise ValueError(f"{endpoint.label}: parameter {name!r} needs a text or a number")
+    return f"{path}?{urlencode(params, quote_via=quote, safe='')}" if params else path
+
+
+def _path_argument(endpoint: Endpoint, argument: str) -> str:
+    # A "%" would be decoded twice on the way by some proxies, so an encoded slash is refused like a plain one.
+    if argument in ("", ".", "..") or not argument.isprintable() or set(argument) & set("/\\%?#"):
+        raise ValueError(f"{endpoint.label}: not a path argument")
+    return quote(argument, safe="!,")

@@ -1,0 +1,75 @@
+"""What the rest of the exporter may ask of a server, whichever generation it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from exporter.model.delivery import LogLine, Trace
+from exporter.model.outgoing import OutgoingReports
+from exporter.model.queue import QueueSnapshot
+from exporter.model.server import Generation, ServerIdentity
+from exporter.model.telemetry import ServerTotals, StoredSample
+
+
+class RequestObserver(Protocol):
+    """Hears of every request that goes to a server: what we cost it."""
+
+    def request_finished(self, *, endpoint: str, status: str, seconds: float, response_bytes: int) -> None:
+        """
+        One request ended.
+
+        ``endpoint`` is from the closed set of the allow-list (never a raw path); ``status`` is the HTTP status
+        (``200``), or ``timeout``, ``tls``, ``unreachable``, ``cut`` or ``too_large``
+        where there was none or no whole body.
+        """
+
+
+class StalwartClient(Protocol):
+    """
+    One server, of one generation, with one set of credentials.
+
+    Each method makes the fewest requests that answer it, each under a deadline, and raises a `TargetError`.
+    `TargetUnsupported` and `TargetForbidden` say what the server cannot or will not give.
+    """
+
+    generation: Generation
+
+    async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
+        """Walks the queue by id cursor, folding each page; at most *max_messages* messages (0: no limit)."""
+
+    async def fetch_queue_running(self) -> bool | None:
+        """Whether the server delivers; ``None`` where it cannot be read."""
+
+    async def fetch_outgoing_reports(self) -> OutgoingReports:
+        """The reports about others that wait to be sent."""
+
+    async def fetch_native_totals(self) -> ServerTotals:
+        """The server's own Prometheus page, read with its own login and repaired."""
+
+    async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
+        """Stored samples taken at or after *after*, ascending."""
+
+    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+        """The newest *limit* lines (fewer if the log is shorter), newest first, from one answer."""
+
+    async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
+        """Ids of the finished delivery attempts that began after *after*, newest first, each once."""
+
+    async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
+        """Those attempts, in that order; one that is gone is left out."""
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+
+
+class Detector(Protocol):
+    """Finds out which server it is, without credentials first; tells, once known, what permissions the key has."""
+
+    async def detect(self) -> ServerIdentity:
+        """
+        Asks the server who it is. Unauthenticated probes first; credentials go only to a generation they are for.
+
+        Raises `TargetRefused` after one request with refused credentials.
+        """

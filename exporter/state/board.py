@@ -1,0 +1,180 @@
+"""
+Everything known about one server, in one place: pollers publish into it, collectors read it.
+
+A snapshot is immutable and has a time after which it is no longer exported. Each part has a version that grows with
+every change, so that only what changed is written out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from exporter.model.outgoing import OutgoingReports
+from exporter.model.queue import QueueSnapshot
+from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
+from exporter.state.costs import ApiCosts
+from exporter.state.distribution import Observations
+from exporter.state.tally import TallyBook
+
+T = TypeVar("T")
+
+DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Part(StrEnum):
+    """What changes together, and is written out together."""
+
+    IDENTITY = "identity"
+    QUEUE = "queue"
+    FAILED = "failed"
+    OUTGOING = "outgoing"
+    GAUGES = "gauges"
+    TALLIES = "tallies"
+    HEALTH = "health"
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh(Generic[T]):
+    """
+    A value and when it stops being true enough to show.
+
+    Attributes:
+        expires_at: In monotonic seconds.
+    """
+
+    value: T
+    expires_at: float
+
+
+@dataclass(slots=True)
+class CollectorHealth:
+    """
+    How one collector of one server is doing.
+
+    Attributes:
+        success: Whether the last run succeeded; ``None`` before the first, and while there is nothing to collect.
+        error: The last failure in words; empty after a success.
+        off: Why it does not run (``not configured``, ...); empty if it does.
+    """
+
+    name: str
+    interval_seconds: float
+    success: bool | None = None
+    last_success_at: datetime | None = None
+    error: str = ""
+    off: str = ""
+    failures: dict[str, int] = field(default_factory=dict)
+    durations: Observations = field(default_factory=lambda: Observations(DURATION_BOUNDS))
+
+
+class ServerBoard:
+    """The board of one server. Written and read in one event loop; nothing here waits."""
+
+    def __init__(self, name: str, tallies: TallyBook, *, monotonic: Callable[[], float]) -> None:
+        self.name = name
+        self.tallies = tallies
+        self.costs = ApiCosts()
+        self.up: bool | None = None
+        self.asked = False
+        self.trouble = ""
+        self.identity: ServerIdentity | None = None
+        self.capabilities: dict[Capability, CapabilityStatus] = {}
+        self.metrics_source = ""
+        self.collectors: dict[str, CollectorHealth] = {}
+        self.unknown: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
+        self.log_gaps = 0
+        self._monotonic = monotonic
+        self._fresh: dict[Part, Fresh[object]] = {}
+        self._versions: dict[Part, int] = dict.fromkeys(Part, 0)
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Calls *listener* after every change; it must be quick and may not raise."""
+        self._listeners.append(listener)
+
+    def touch(self, part: Part) -> None:
+        """Says that *part* has changed."""
+        self._versions[part] += 1
+        for listener in self._listeners:
+            listener()
+
+    def version(self, part: Part) -> tuple[int, bool]:
+        """Equal as long as *part* would be shown the same: changes with its content and when it goes stale."""
+        held = self._fresh.get(part)
+        return self._versions[part], held is not None and self._monotonic() < held.expires_at
+
+    def publish(self, part: Part, value: object, *, fresh_seconds: float) -> None:
+        """Replaces the snapshot of *part*, to be shown for *fresh_seconds*."""
+        self._fresh[part] = Fresh(value, self._monotonic() + fresh_seconds)
+        self.touch(part)
+
+    def next_expiry(self) -> float | None:
+        """When the next shown snapshot goes stale, in monotonic seconds; ``None`` if none is shown."""
+        now = self._monotonic()
+        return min((f.expires_at for f in self._fresh.values() if f.expires_at > now), default=None)
+
+    def _held(self, part: Part) -> object | None:
+        held = self._fresh.get(part)
+        return held.value if held is not None and self._monotonic() < held.expires_at else None
+
+    @property
+    def queue(self) -> QueueSnapshot | None:
+        """The latest queue, or ``None`` before the first and once it is stale."""
+        held = self._held(Part.QUEUE)
+        return held if isinstance(held, QueueSnapshot) else None
+
+    @property
+    def failed(self) -> Mapping[str, int] | None:
+        """Recipients in failure by kind (``temporary``, ``permanent``), while fresh."""
+        held = self._held(Part.FAILED)
+        return held if isinstance(held, Mapping) else None
+
+    @property
+    def outgoing(self) -> OutgoingReports | None:
+        """Reports waiting to be sent, while fresh."""
+        held = self._held(Part.OUTGOING)
+        return held if isinstance(held, OutgoingReports) else None
+
+    @property
+    def gauges(self) -> Mapping[str, int] | None:
+        """The server's own gauges by metric id, while fresh."""
+        held = self._held(Part.GAUGES)
+        return held if isinstance(held, Mapping) else None
+
+    def count_unknown(self, unknown: Mapping[str, int]) -> None:
+        """Adds to the counts of values that were not known."""
+        for name, count in unknown.items():
+            self.unknown[name] = self.unknown.get(name, 0) + count
+        if unknown:
+            self.touch(Part.HEALTH)
+
+    def show_source(self, source: str) -> None:
+        """Says which source feeds the server's counters now."""
+        if self.metrics_source != source:
+            self.metrics_source = source
+            self.touch(Part.IDENTITY)
+
+    def learn_edition(self, edition: Edition) -> None:
+        """Corrects the edition by what the server has just answered."""
+        if self.identity is not None and self.identity.edition is not edition:
+            self.identity = replace(self.identity, edition=edition)
+            self.touch(Part.IDENTITY)
+
+    def learn_version(self, version: str) -> None:
+        """Corrects the version by what the server's log has just told."""
+        if self.identity is not None and self.identity.version != version:
+            self.identity = replace(self.identity, version=version)
+            self.touch(Part.IDENTITY)
+
+    def set_capability(self, capability: Capability, status: CapabilityStatus) -> bool:
+        """Records what was found; true if it is news."""
+        if self.capabilities.get(capability) is status:
+            return False
+        self.capabilities[capability] = status
+        self.touch(Part.IDENTITY)
+        return True

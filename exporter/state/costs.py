@@ -1,0 +1,25 @@
+"""What watching a server costs it."""
+
+from __future__ import annotations
+
+from exporter.state.distribution import Observations
+
+REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class ApiCosts:
+    """Requests, time and bytes by endpoint; fed by the client, one call a request."""
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[str, str], int] = {}
+        self.durations: dict[str, Observations] = {}
+        self.response_bytes: dict[str, int] = {}
+
+    def request_finished(self, *, endpoint: str, status: str, seconds: float, response_bytes: int) -> None:
+        """Counts one request; its labels come from closed sets."""
+        key = (endpoint, status)
+        self.requests[key] = self.requests.get(key, 0) + 1
+        if endpoint not in self.durations:
+            self.durations[endpoint] = Observations(REQUEST_BOUNDS)
+        self.durations[endpoint].observe(seconds)
+        self.response_bytes[endpoint] = self.response_bytes.get(endpoint, 0) + response_bytes

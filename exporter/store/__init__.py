@@ -1,0 +1,1 @@
+"""The history file: tallies with their watermarks, in SQLite."""

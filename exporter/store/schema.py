@@ -1,0 +1,39 @@
+"""The numbered, forward-only migrations of the history file."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE tally (
+            server TEXT NOT NULL,
+            name TEXT NOT NULL,
+            labels TEXT NOT NULL,
+            value INTEGER NOT NULL,
+            PRIMARY KEY (server, name, labels)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE watermark (
+            server TEXT NOT NULL,
+            source TEXT NOT NULL,
+            state TEXT NOT NULL,
+            PRIMARY KEY (server, source)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE seen (
+            server TEXT NOT NULL,
+            source TEXT NOT NULL,
+            id TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (server, source, id)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX seen_at ON seen (server, source, at)",
+    ),
+)
+"""Statement groups; group *n* brings a file of ``user_version`` *n* to *n* + 1. Never edited, only added to."""
+
+TABLES = ("tally", "watermark", "seen")
+"""The tables whose rows are counted in ``stalwart_exporter_store_rows``."""

@@ -1,0 +1,85 @@
+"""The pages: metrics, health, reload and the status page, as one ASGI application."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter.clock import Clock
+from exporter.errors import SettingsError
+from exporter.web.metrics import MetricsEndpoint
+from exporter.web.ports import Health, MetricsSource, Reloader, StatusSource
+from exporter.web.status_page import StatusRenderer
+
+log = structlog.get_logger("exporter.web")
+
+_PLAIN_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def create_app(
+    *, metrics: MetricsSource, health: Health, status: StatusSource, reloader: Reloader | None, clock: Clock
+) -> Starlette:
+    """The application; reloading over HTTP is off if *reloader* is ``None``."""
+    pages = _Pages(health=health, status=status, reloader=reloader, clock=clock)
+    app = Starlette(
+        routes=[
+            Route("/metrics", MetricsEndpoint(metrics), methods=["GET"]),
+            Route("/", pages.status),
+            Route("/-/healthy", pages.healthy),
+            Route("/-/ready", pages.ready),
+            Route("/-/reload", pages.reload, methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: _refuse},
+    )
+    # A redirect would repeat the client's own Host header back to it.
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Pages:
+    """The endpoints for people and for orchestrators."""
+
+    def __init__(self, *, health: Health, status: StatusSource, reloader: Reloader | None, clock: Clock) -> None:
+        self._health = health
+        self._status = status
+        self._reloader = reloader
+        self._clock = clock
+        self._renderer = StatusRenderer()
+
+    async def status(self, request: Request) -> Response:
+        page = self._renderer.render(self._status.status(), now=self._clock.now())
+        return Response(page, headers=self._renderer.headers)
+
+    async def healthy(self, request: Request) -> Response:
+        return _plain("ok")
+
+    async def ready(self, request: Request) -> Response:
+        ready, reason = self._health.ready()
+        return _plain(reason, 200 if ready else 503)
+
+    async def reload(self, request: Request) -> Response:
+        if self._reloader is None:
+            return _plain("reloading over HTTP is off; send SIGHUP, or turn it on in the configuration", 403)
+        if "origin" in request.headers:
+            return _plain("a web page may not reload the configuration", 403)
+        try:
+            await self._reloader.reload()
+        except SettingsError as error:
+            log.warning("web.reload_failed", problems=error.problems)
+            return _plain("\n".join(("the old configuration stays in force:", *error.problems)), 500)
+        return _plain("reloaded")
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the framework's own pairing of type and handler
+    response = _plain(error.detail.lower(), error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _plain(text: str, status: int = 200) -> Response:
+    return PlainTextResponse(text + "\n", status, headers=_PLAIN_HEADERS)

@@ -1,0 +1,100 @@
+"""One mapping of a configuration file while it is being read, with everything wrong in it noted and nothing raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class Section:
+    """
+    A mapping, read key by key.
+
+    Each reading notes a problem, with the key's path, where the value has another type than asked for, and then
+    answers as if the key were absent. What was not read when `finish` is called is an unknown key.
+
+    Attributes:
+        given: The mapping is there and not empty.
+    """
+
+    def __init__(self, raw: object, path: str, problems: list[str]) -> None:
+        self._path = path
+        self._problems = problems
+        self._read: set[object] = set()
+        self._values: Mapping[object, object] = {}
+        if isinstance(raw, dict):
+            self._values = raw
+        elif raw is not None:
+            problems.append(f"{path}: must be a mapping" if path else "must be a mapping")
+        self.given = bool(self._values)
+
+    def problem(self, key: str, what: str) -> None:
+        """Notes a problem with a key."""
+        self._problems.append(f"{self._path_of(key)}: {what}")
+
+    def names(self) -> Sequence[str]:
+        """The keys; one that is not a string is a problem."""
+        for key in self._values:
+            if not isinstance(key, str):
+                self._read.add(key)
+                self.problem(str(key), "must be written in quotes")
+        return [key for key in self._values if isinstance(key, str)]
+
+    def text(self, key: str) -> str | None:
+        """A string; ``None`` if absent or wrong."""
+        value = self._take(key)
+        if value is None or isinstance(value, str):
+            return value
+        self.problem(key, "must be a string")
+        return None
+
+    def choice(self, key: str, allowed: Sequence[str], default: str) -> str | None:
+        """One of some strings; ``None`` if it is none of them, *default* if absent or empty."""
+        value = self.text(key)
+        if not value:
+            return default
+        if value in allowed:
+            return value
+        self.problem(key, f"{value!r} is not known; must be one of {', '.join(allowed)}")
+        return None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings; empty if absent or wrong."""
+        value = self._take(key)
+        if value is None:
+            return ()
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        self.problem(key, "must be a list of strings")
+        return ()
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._take(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.problem(key, "must be true or false")
+            return default
+        return value
+
+    def section(self, key: str) -> Section:
+        """A mapping within; an empty one if absent or wrong."""
+        return Section(self._take(key), self._path_of(key), self._problems)
+
+    def refuse(self, key: str, why: str) -> None:
+        """Notes a key of the format that cannot be honoured, if it is there."""
+        if self._take(key) is not None:
+            self.problem(key, why)
+
+    def finish(self, unknown: str = "unknown key") -> None:
+        """Notes every key that was not read."""
+        for key in self._values:
+            if key not in self._read:
+                self.problem(str(key), unknown)
+
+    def _take(self, key: str) -> object:
+        self._read.add(key)
+        return self._values.get(key)
+
+    def _path_of(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key

@@ -1,0 +1,68 @@
+"""Listening sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+
+BACKLOG = 128
+
+
+async def bind(host: str, port: int) -> list[socket.socket]:
+    """
+    Listening sockets on every address of a host; an empty host means all of this machine's.
+
+    Raises `OSError` with a message for people. An address that this machine does not have (IPv6 turned off) is left
+    out as long as another one remains.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise OSError(f"cannot listen on {_shown(host, port)}: {error.strerror}") from error
+    listeners: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
+                listeners.append(_listen(family, address))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+        if missing is not None and not listeners:
+            raise missing
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        raise OSError(error.errno, f"cannot listen on {_shown(host, port)}: {_reason(error)}") from error
+    return listeners
+
+
+def _listen(family: int, address: object) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setblocking(False)
+        listener.bind(address)  # type: ignore[arg-type]  # as getaddrinfo gave it
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is taken; another exporter may be running"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 need a privilege"
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

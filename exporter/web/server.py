@@ -1,0 +1,166 @@
+"""The HTTP server: uvicorn's protocol and parser inside an event loop that somebody else owns."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from email.utils import format_datetime
+
+import structlog
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from exporter.clock import Clock
+from exporter.web.listener import bind
+from exporter.web.protocol import BoundedProtocol, Limits
+
+log = structlog.get_logger("exporter.web")
+
+GRACE_SECONDS = 1.0
+ABORT_SECONDS = 0.5
+ACCEPT_RETRY_SECONDS = 0.5
+
+
+class WebServer:
+    """
+    Serves one ASGI application; touches no signal handler and no log handler.
+
+    Connections are accepted here and not by an `asyncio.Server`, so that their number has a limit that counts
+    unfinished TLS handshakes too, and so that every connection is closed when `stop` returns.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        clock: Clock,
+        ssl_context: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._host = host
+        self._wanted_port = port
+        self._clock = clock
+        self._ssl_context = ssl_context
+        self._limits = limits or Limits()
+        self._config = _uvicorn_config(app, self._limits)
+        self._state = ServerState()
+        self._exhausted = False
+        self._slots = asyncio.Semaphore(self._limits.connections)
+        self._listeners: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._connections: dict[asyncio.Task[None], BoundedProtocol] = {}
+
+    @property
+    def port(self) -> int:
+        """The port listened on, once started: the wanted one, or what the kernel chose for 0."""
+        port: int = self._listeners[0].getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Listens; clients that come wait for `serve_forever`. Raises `OSError` in words if the port is taken."""
+        self._config.load()
+        self._listeners = await bind(self._host, self._wanted_port)
+
+    async def serve_forever(self) -> None:
+        """Accepts connections until cancelled or stopped; `stop` must follow either way."""
+        async with asyncio.TaskGroup() as group:
+            self._accepting = [group.create_task(self._stamp_dates(), name="web.dates")]
+            for listener in self._listeners:
+                self._accepting.append(group.create_task(self._accept(listener), name="web.accept"))
+
+    async def stop(self) -> None:
+        """Stops listening, lets answers under way finish for a second, then closes what is left."""
+        for task in self._accepting:
+            task.cancel()
+        if self._accepting:
+            await asyncio.wait(self._accepting)
+        for listener in self._listeners:
+            listener.close()
+        for protocol in self._connections.values():
+            if protocol.transport is not None:
+                protocol.shutdown()
+        await self._wait_for_connections(GRACE_SECONDS)
+        for task in self._connections:
+            task.cancel()
+        await self._wait_for_connections(ABORT_SECONDS)
+        for request in self._state.tasks:
+            request.cancel()
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=ABORT_SECONDS)
+
+    async def _wait_for_connections(self, timeout_seconds: float) -> None:
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=timeout_seconds)
+
+    async def _stamp_dates(self) -> None:
+        while True:
+            date = format_datetime(self._clock.now(), usegmt=True)
+            self._state.default_headers = [(b"date", date.encode())]
+            await self._clock.sleep(1.0)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._note_exhaustion()
+            await self._slots.acquire()
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                self._slots.release()
+                log.warning("web.accept_failed", error=error.strerror)
+                await self._clock.sleep(ACCEPT_RETRY_SECONDS)
+                continue
+            protocol = BoundedProtocol(self._config, self._state, {}, limits=self._limits)
+            task = loop.create_task(self._serve(connection, protocol), name="web.connection")
+            self._connections[task] = protocol
+            task.add_done_callback(self._forget)
+
+    def _note_exhaustion(self) -> None:
+        """One line when every slot is taken, and no other before half of them were free again."""
+        if self._slots.locked() and not self._exhausted:
+            self._exhausted = True
+            log.warning("web.connections_exhausted", limit=self._limits.connections)
+        elif len(self._connections) * 2 <= self._limits.connections:
+            self._exhausted = False
+
+    async def _serve(self, connection: socket.socket, protocol: BoundedProtocol) -> None:
+        """One connection from its first byte to its last; being cancelled ends it at once."""
+        loop = asyncio.get_running_loop()
+        handshake = self._limits.handshake_seconds if self._ssl_context else None
+        try:
+            await loop.connect_accepted_socket(
+                lambda: protocol, connection, ssl=self._ssl_context, ssl_handshake_timeout=handshake
+            )
+            await protocol.closed.wait()
+        except OSError as error:
+            # Port scanners, clients without our authority's certificate, clients that went away.
+            log.debug("web.handshake_failed", error=str(error))
+        finally:
+            protocol.abort()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("web.connection_failed", exc_info=error)
+
+
+def _uvicorn_config(app: ASGIApp, limits: Limits) -> Config:
+    return Config(
+        app,
+        interface="asgi3",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=limits.keep_alive_seconds,
+    )

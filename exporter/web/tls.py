@@ -1,0 +1,133 @@
+"""The listener's TLS context: made from settings, checked in words, replaceable while the listener runs."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import Any
+
+from exporter.web.config_section import Section
+from exporter.web.tls_section import TlsSettings
+
+
+def build_ssl_context(settings: TlsSettings, section: Section) -> ssl.SSLContext:
+    """The context; what is wrong with the files is noted in *section*, and the context is then of no use."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = settings.minimum_version
+    context.maximum_version = settings.maximum_version
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    # A resumed session would skip the check of a client certificate against a list that has changed since.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    if not settings.prefer_server_ciphers:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    if settings.ciphers:
+        context.set_ciphers(":".join(settings.ciphers))
+    if settings.curve:
+        context.set_ecdh_curve(settings.curve)
+    context.set_alpn_protocols(["http/1.1"])
+    if all(
+        [_is_readable(section, "cert_file", settings.cert_file), _is_readable(section, "key_file", settings.key_file)]
+    ):
+        _load_certificate(context, settings, section)
+    if settings.client_ca_file is not None and _is_readable(section, "client_ca_file", settings.client_ca_file):
+        _load_client_ca(context, settings.client_ca_file, section)
+    context.verify_mode = settings.client_auth
+    if settings.client_allowed_sans:
+        context.sslobject_class = _checks_names(frozenset(map(_canonical, settings.client_allowed_sans)))
+    return context
+
+
+def _is_readable(section: Section, key: str, path: Path) -> bool:
+    try:
+        with path.open("rb"):
+            return True
+    except OSError as error:
+        section.problem(key, f"{path}: {error.strerror or error}")
+        return False
+
+
+def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: Section) -> None:
+    if not _holds_certificate(settings.cert_file):
+        section.problem("cert_file", f"{settings.cert_file}: holds no certificate in PEM form")
+        return
+    encrypted: list[bool] = []
+
+    def no_password() -> str:
+        # Without this OpenSSL would ask at the terminal.
+        encrypted.append(True)
+        return ""
+
+    try:
+        context.load_cert_chain(settings.cert_file, settings.key_file, no_password)
+    except ssl.SSLError as error:
+        if encrypted:
+            what = "is encrypted; the key must be readable without a password"
+        elif error.reason == "KEY_VALUES_MISMATCH":
+            what = f"does not belong to the certificate in {settings.cert_file}"
+        else:
+            what = f"cannot be used with this certificate ({error.reason or 'no private key in PEM form'})"
+        section.problem("key_file", f"{settings.key_file}: {what}")
+
+
+def _load_client_ca(context: ssl.SSLContext, path: Path, section: Section) -> None:
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError:
+        section.problem("client_ca_file", f"{path}: holds no certificate in PEM form")
+
+
+def _holds_certificate(path: Path) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def _checks_names(allowed: frozenset[str]) -> type[ssl.SSLObject]:
+    """A connection whose handshake fails unless the client's certificate, if there is one, carries an allowed name."""
+
+    class NameCheckingObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            certificate = self.getpeercert()
+            if certificate and not allowed.intersection(_alternative_names(certificate)):
+                raise ssl.SSLCertVerificationError("the client certificate carries none of the allowed names")
+
+    return NameCheckingObject
+
+
+def _alternative_names(certificate: Any) -> set[str]:
+    return {_canonical(value) for kind, value in certificate.get("subjectAltName", ()) if kind != "DirName"}
+
+
+def _canonical(name: str) -> str:
+    """IP addresses in their one short form, everything else as it stands."""
+    try:
+        return str(ipaddress.ip_address(name.strip()))
+    except ValueError:
+        return name
+
+
+class SwitchableContext(ssl.SSLContext):
+    """
+    Hands every new connection to the context that is in force at that moment.
+
+    An event loop keeps the context that it was given when it began to listen, but asks it for each connection's TLS
+    object; so the listening socket stays open while certificates, authorities and versions change.
+
+    Attributes:
+        current: The context in force.
+    """
+
+    def __new__(cls, current: ssl.SSLContext) -> SwitchableContext:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self, current: ssl.SSLContext) -> None:
+        self.current = current
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """The TLS object of one new connection."""
+        return self.current.wrap_bio(*args, **kwargs)

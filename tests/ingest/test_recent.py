@@ -1,0 +1,71 @@
+"""Multisets near the watermark."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.ingest.recent import RecentMultiset
+
+WINDOW = 2
+
+
+def test_two_equal_things_in_one_second_count_twice():
+    """Equal lines of one second are as many as there are."""
+    recent = RecentMultiset(WINDOW)
+
+    assert recent.take_new([(10, 1), (10, 1)]) == [0, 1]
+    assert recent.take_new([(10, 1), (10, 1), (10, 1)]) == [2]
+
+
+def test_what_is_older_than_the_window_is_counted():
+    """Old things are not looked at again, new ones at the watermark's own second are."""
+    recent = RecentMultiset(WINDOW)
+    recent.take_new([(10, 1)])
+
+    assert recent.take_new([(7, 5), (10, 1), (10, 2)]) == [2]
+
+
+def test_vanished_things_do_not_make_others_new():
+    """A rotation that takes away what was counted changes nothing."""
+    recent = RecentMultiset(WINDOW)
+    recent.take_new([(10, 1), (10, 2)])
+
+    assert recent.take_new([(10, 2), (11, 3)]) == [1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=60),
+    st.lists(st.integers(0, 60), max_size=10),
+    st.booleans(),
+)
+def test_however_often_it_is_read_everything_is_counted_once(gaps, reads, through_json):
+    """A growing log, read at any points, the state kept as JSON in between: each line once."""
+    at, things = 100, []
+    for gap, mark in gaps:
+        at += gap
+        things.append((at, mark))
+    recent = RecentMultiset(WINDOW)
+    counted: Counter[tuple[int, int]] = Counter()
+
+    for end in [*sorted(reads), len(things)]:
+        visible = things[:end]
+        counted.update(visible[index] for index in recent.take_new(visible))
+        if through_json:
+            recent = RecentMultiset.from_state(WINDOW, json.loads(json.dumps(recent.to_state())))
+
+    assert counted == Counter(things)
+
+
+@given(st.permutations(range(8)), st.integers(0, 8))
+def test_things_slightly_out_of_order_are_not_missed(order, cut):
+    """A line that comes late by less than the window is still counted."""
+    things = [(100 + index // 4, index) for index in order]
+    recent = RecentMultiset(WINDOW)
+
+    counted = [things[i] for i in recent.take_new(things[:cut])] + [things[i] for i in recent.take_new(things)]
+
+    assert sorted(counted) == sorted(things)
