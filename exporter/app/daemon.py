@@ -8,11 +8,11 @@ import signal
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 
 from exporter.app.expose import Exposer
+from exporter.app.http import HttpFront
 from exporter.app.own_registry import OwnRegistry
 from exporter.app.status import Status
 from exporter.app.watched import WatchedServer
@@ -24,8 +24,6 @@ from exporter.settings import ServerSettings, Settings
 from exporter.state.board import ServerBoard
 from exporter.store.store import Store
 from exporter.web.app import create_app
-from exporter.web.server import WebServer
-from exporter.web.web_config import load_web_config
 
 log = structlog.get_logger("exporter.app")
 
@@ -67,6 +65,7 @@ class Daemon:
         self._exposition = Exposition(extra=OwnRegistry().families, monotonic=self._clock.monotonic)
         self._exposer = Exposer(self._exposition, self._boards, self._clock)
         self._store: Store | None = None
+        self._front: HttpFront | None = None
 
     def stop(self) -> None:
         """Ends `run`."""
@@ -79,12 +78,12 @@ class Daemon:
         Raises `StoreError` if the history file cannot be used, and OSError if the port cannot be had.
         """
         async with AsyncExitStack() as stack:
-            store = self._store = await Store.open(Path(self._settings.store.path), now=self._clock.now())
+            store = self._store = await Store.open(self._settings.store.path, now=self._clock.now())
             stack.push_async_callback(store.aclose)
-            web = self._web(store)
-            await web.start()
-            stack.push_async_callback(web.stop)
-            self.port = web.port
+            front = self._front = self._http(store)
+            await front.start()
+            stack.push_async_callback(front.stop)
+            self.port = front.port
             self._exposition.add(ExporterSource(store.stats, self._reload_state), server=None)
             for settings in self._settings.servers:
                 await self._watch(settings)
@@ -92,11 +91,13 @@ class Daemon:
             self._handle_signals(stack)
             background = [
                 asyncio.create_task(self._exposer.run(), name="exposer"),
-                asyncio.create_task(web.serve_forever(), name="web"),
                 asyncio.create_task(self._count_store(store), name="store-stats"),
+                *(asyncio.create_task(run, name=name) for name, run in front.runs().items()),
             ]
             stack.push_async_callback(_cancel, background)
-            log.info("exporter.started", listen=f"{self._settings.web.host}:{self.port}", servers=len(self._watched))
+            log.info(
+                "exporter.started", host=self._settings.web.listen.host, port=self.port, servers=len(self._watched)
+            )
             if self._on_ready is not None:
                 self._on_ready(self)
             await self._until_stopped(background)
@@ -109,13 +110,17 @@ class Daemon:
         for task in done - {stopped}:
             task.result()
 
-    def _web(self, store: Store) -> WebServer:
+    def _http(self, store: Store) -> HttpFront:
         status = Status(self._pages, store.stats, store.path, self._clock.now())
-        reloader = self if self._settings.web.enable_reload else None
-        app = create_app(metrics=self._exposition, health=status, status=status, reloader=reloader, clock=self._clock)
-        config = self._settings.web.config_file
-        guard = None if config is None else load_web_config(Path(config))
-        return WebServer(app, host=self._settings.web.host, port=self._settings.web.port, config=guard)
+        web = self._settings.web
+        app = create_app(
+            metrics=self._exposition,
+            health=status,
+            status=status,
+            reloader=self if web.enable_reload else None,
+            clock=self._clock,
+        )
+        return HttpFront(app, web.listen, web.config_file, clock=self._clock)
 
     def _pages(self) -> Iterable[tuple[ServerBoard, str]]:
         return [(watched.board, watched.settings.url) for watched in self._watched.values()]
@@ -164,8 +169,10 @@ class Daemon:
         """
         async with self._reload_lock:
             try:
-                new = self._load()
+                new = await asyncio.to_thread(self._load)
                 self._refuse_fixed_changes(new)
+                if self._front is not None:
+                    await self._front.reload()
             except SettingsError:
                 self._reload_ok = False
                 self._exposer.changed()
@@ -192,6 +199,7 @@ class Daemon:
             f"{path}: takes effect at the next start only"
             for path, before, after in (
                 ("web.listen", self._settings.web.listen, new.web.listen),
+                ("web.config_file", self._settings.web.config_file, new.web.config_file),
                 ("store.path", self._settings.store.path, new.store.path),
             )
             if before != after

@@ -57,9 +57,9 @@ def run(
     SIGHUP applies a changed configuration, SIGTERM ends. Exit status: 1 the port or the history file cannot be used,
     2 the configuration is wrong.
     """
-    from exporter.cli.run import run_daemon
+    from exporter.app.process import become_daemon
 
-    raise typer.Exit(run_daemon(config, web_config))
+    become_daemon(config=config, web_config=web_config)
 
 
 @app.command()

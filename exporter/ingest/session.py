@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 
@@ -183,7 +183,7 @@ class Session:
             await self._changed.wait_for(lambda: self.epoch != epoch)
 
 
-async def first_of(*tasks: asyncio.Future[object] | asyncio.Future[None] | asyncio.Future[bool]) -> None:
+async def first_of(*tasks: asyncio.Future[Any]) -> None:
     """Waits until one of *tasks* ends, and ends the others."""
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

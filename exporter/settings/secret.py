@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
+import pydantic
 
 from exporter.settings.files import SECRET_LIMIT_BYTES, read_bounded
 
@@ -13,7 +13,7 @@ MASK = "***"
 FILE_SUFFIX = "_file"
 
 
-class Secret(SecretStr):
+class Secret(pydantic.Secret[str]):
     """
     A password or token: ``get_secret_value()`` gives it, everything else (``repr``, ``str``, a dump to JSON) shows
     ``***``. Two are equal if their values are.
@@ -22,7 +22,7 @@ class Secret(SecretStr):
     def __repr__(self) -> str:
         return MASK
 
-    def __str__(self) -> str:
+    def _display(self) -> str:
         return MASK
 
 

@@ -1,0 +1,82 @@
+"""From a server's settings to the client that talks to it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.settings import BasicLogin, BearerToken, ServerSettings
+from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
+from exporter.stalwart.credentials import Basic, Bearer, Credentials
+from exporter.stalwart.detect import RestDetector
+from exporter.stalwart.rest.client import RestClient
+from exporter.stalwart.throttle import Throttle
+from exporter.stalwart.tls import client_context
+from exporter.stalwart.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """
+    A server within reach.
+
+    Attributes:
+        account: The name under which the server's log mentions us; empty if the credentials do not tell.
+    """
+
+    transport: Transport
+    detector: Detector
+    client: StalwartClient
+    account: str
+
+    def allow_retry(self) -> None:
+        """Refused credentials may be tried once more."""
+        self.transport.allow_retry()
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self.client.aclose()
+
+
+def connect(
+    settings: ServerSettings, *, clock: Clock, observer: RequestObserver | None, ask_version: bool | None = None
+) -> Connection:
+    """Makes the client of one server; nothing is asked yet. Raises `SettingsError` for certificates that do not fit."""
+    transport = Transport(
+        base_url=settings.url,
+        credentials=credentials_of(settings.credentials),
+        native_credentials=None if settings.native_credentials is None else credentials_of(settings.native_credentials),
+        clock=clock,
+        throttle=Throttle(clock=clock, requests=settings.max_requests_per_minute),
+        tls=_context(settings),
+        connect_timeout_seconds=settings.connect_timeout,
+        read_timeout_seconds=settings.read_timeout,
+        total_timeout_seconds=settings.request_timeout,
+        max_body_bytes=settings.max_body_bytes,
+        observer=observer,
+    )
+    ask = settings.ask_version if ask_version is None else ask_version
+    return Connection(
+        transport=transport,
+        detector=RestDetector(transport, ask_version=ask),
+        client=RestClient(transport, clock=clock),
+        account=transport.account_name or "",
+    )
+
+
+def credentials_of(login: BasicLogin | BearerToken) -> Credentials:
+    """The login in the client's terms."""
+    if isinstance(login, BearerToken):
+        return Bearer(login.token.get_secret_value())
+    return Basic(login.username, login.password.get_secret_value())
+
+
+def _context(settings: ServerSettings) -> ssl.SSLContext | None:
+    if not settings.url.startswith("https:"):
+        return None
+    tls = settings.tls
+    context = client_context(ca_file=tls.ca_file, verify=not tls.insecure_skip_verify)
+    if tls.cert_file is not None:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    return context

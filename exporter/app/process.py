@@ -1,0 +1,82 @@
+"""From a process's environment to a running daemon and an exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from exporter.app.daemon import Daemon
+from exporter.app.logging import set_up_logging
+from exporter.errors import SettingsError, StoreError
+from exporter.settings import Settings, load_settings
+
+log = structlog.get_logger("exporter.app")
+
+EXIT_UNUSABLE = 1
+EXIT_SETTINGS = 2
+
+ARGUMENTS = "_STALWART_EXPORTER_RUN"
+"""How the command line hands over what it has parsed: JSON, by file option."""
+
+RERAISE = "STALWART_EXPORTER_TEST_RERAISE"
+"""Set by the tests: a bug in a collector then ends the process instead of being counted."""
+
+
+def become_daemon(*, config: Path | None, web_config: Path | None) -> None:
+    """Replaces this process by the daemon's; never returns."""
+    options = {"config": config, "web_config": web_config}
+    given = {name: str(path.absolute()) for name, path in options.items() if path is not None}
+    environ = {**os.environ, ARGUMENTS: json.dumps(given)}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-OO", "-m", "exporter.app"], environ)  # noqa: S606 - ourselves
+
+
+def main() -> int:
+    """Runs until told to end; the exit status."""
+    environ = dict(os.environ)
+    given = json.loads(environ.pop(ARGUMENTS, "{}"))
+    reraise = environ.pop(RERAISE, "") == "1"
+    config, web_config = given.get("config"), given.get("web_config")
+
+    def load() -> Settings:
+        return load_for_run(Path(config) if config else None, Path(web_config) if web_config else None, environ)
+
+    try:
+        settings = load()
+    except SettingsError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        return EXIT_SETTINGS
+    set_up_logging(level=settings.log.level, style=settings.log.format)
+    for warning in settings.warnings:
+        log.warning("settings.warning", text=warning)
+    return run_loop(Daemon(settings, load=load, reraise_bugs=reraise))
+
+
+def load_for_run(config: Path | None, web_config: Path | None, environ: dict[str, str]) -> Settings:
+    """The settings with ``--web.config.file`` laid over; raises `SettingsError`."""
+    settings = load_settings(config, environ)
+    if web_config is None:
+        return settings
+    web = settings.web.model_copy(update={"config_file": web_config})
+    return settings.model_copy(update={"web": web})
+
+
+def run_loop(daemon: Daemon) -> int:
+    """Runs *daemon* in an event loop; the exit status."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(daemon.run())
+    except SettingsError as error:
+        log.error("exporter.cannot_start", problems=list(error.problems))
+        return EXIT_SETTINGS
+    except (StoreError, OSError) as error:
+        log.error("exporter.cannot_start", error=str(error))
+        return EXIT_UNUSABLE
+    return 0

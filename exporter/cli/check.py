@@ -1,0 +1,21 @@
+"""``stalwart-exporter check-config``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from exporter.cli.output import console, plain
+from exporter.settings import check as settings_check
+
+
+def check(config: Path | None, *, as_json: bool) -> int:
+    """Prints every problem, or the settings in force; the exit status."""
+    outcome = settings_check.check(config, dict(os.environ))
+    if as_json:
+        console.print_json(json.dumps(outcome.data()))
+    else:
+        for line in outcome.lines():
+            console.print(plain(line), soft_wrap=True)
+    return outcome.exit_code

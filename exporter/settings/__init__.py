@@ -1,0 +1,31 @@
+"""The configuration: a TOML file, overridden by the environment, checked as a whole before anything starts."""
+
+from exporter.settings.addresses import ListenAddress
+from exporter.settings.load import DEFAULT_PATH, load_settings
+from exporter.settings.models import LogSettings, Settings, StoreSettings, WebSettings
+from exporter.settings.secret import Secret
+from exporter.settings.server import (
+    BasicLogin,
+    BearerToken,
+    IntervalSettings,
+    ServerSettings,
+    StreamSettings,
+    TlsSettings,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "BasicLogin",
+    "BearerToken",
+    "IntervalSettings",
+    "ListenAddress",
+    "LogSettings",
+    "Secret",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "StreamSettings",
+    "TlsSettings",
+    "WebSettings",
+    "load_settings",
+]

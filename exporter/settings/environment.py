@@ -1,0 +1,149 @@
+"""Settings from the environment, laid over those of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from exporter.errors import quote
+from exporter.settings.describe import Loc, global_keys, server_keys
+from exporter.settings.problems import did_you_mean
+
+PREFIX = "STALWART_EXPORTER_"
+NESTING = "__"
+SHORT_NAMES: Mapping[tuple[str, ...], str] = {
+    ("web", "listen"): f"{PREFIX}LISTEN",
+    ("store", "path"): f"{PREFIX}STORE_PATH",
+    ("log", "level"): f"{PREFIX}LOG_LEVEL",
+}
+"""Keys that have a second, shorter variable."""
+
+# Kubernetes puts these into every container beside a service that is called stalwart-exporter or stalwart-exporter-*.
+_SERVICE = re.compile(
+    rf"{PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?)"
+)
+_SERVICE_PORT = re.compile(rf"{PREFIX}(?:[A-Z0-9_]+_)?PORT")
+_SERVICE_PORT_VALUE = re.compile(r"(?:tcp|udp|sctp)://.*")
+
+# A variable takes the place of every key of the file that says the same in another way.
+_BASIC = ("username", "password", "password_file")
+_BEARER = ("token", "token_file")
+_DISPLACES: Mapping[str, tuple[str, ...]] = {
+    "password": ("password_file", *_BEARER),
+    "password_file": ("password", *_BEARER),
+    "token": ("token_file", *_BASIC),
+    "token_file": ("token", *_BASIC),
+    "native_password": ("native_password_file",),
+    "native_password_file": ("native_password",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """
+    What the environment makes of the file's tables.
+
+    Attributes:
+        tables: Ready to be validated.
+        origins: The variable behind each path that came from one; for a server that the environment alone makes, of
+            every path that one could set.
+        problems: What cannot be applied, one line each.
+    """
+
+    tables: dict[str, Any]
+    origins: dict[Loc, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def variable_name(path: tuple[str, ...]) -> str:
+    """The variable of a key: its path below the file or below its server, joined by two underscores."""
+    return PREFIX + NESTING.join(path).upper()
+
+
+def apply_environment(tables: Mapping[str, Any], environ: Mapping[str, str]) -> Overlay:
+    """
+    The file's *tables* with what *environ* sets. An empty variable counts as unset.
+
+    Variables of a server make one where the file has none, and override the only one there is; beside several they are
+    problems, as unknown variables are.
+    """
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    overlay = Overlay(dict(tables))
+    _apply_global(overlay, given)
+    _apply_server(overlay, given)
+    overlay.problems.extend(_unknown(given))
+    return overlay
+
+
+def _apply_global(overlay: Overlay, given: Mapping[str, str]) -> None:
+    for key in global_keys():
+        long, short = variable_name(key.path), SHORT_NAMES.get(key.path, "")
+        if long in given and short in given:
+            overlay.problems.append(f"{long}: set beside {short}, which means the same; accepted: only one of the two")
+            continue
+        used = long if long in given else short
+        if used in given and _put(overlay.tables, key.path, given[used]):
+            overlay.origins[key.path] = used
+
+
+def _apply_server(overlay: Overlay, given: Mapping[str, str]) -> None:
+    variables = {variable_name(key.path): key.path for key in server_keys()}
+    used = {name: path for name, path in variables.items() if name in given}
+    servers = overlay.tables.get("servers", [])
+    if not used or not isinstance(servers, list):
+        return
+    if len(servers) > 1:
+        overlay.problems.extend(
+            f"{name}: sets a key of the one server, and the file has {len(servers)} [[servers]]; "
+            "accepted: the key in the file, or a file with at most one"
+            for name in used
+        )
+        return
+    if not servers:
+        servers = [{}]
+        overlay.origins.update({("servers", 0, *path): name for name, path in variables.items()})
+    if not isinstance(servers[0], dict):
+        return  # what stands in the file is no table, which validation says
+    displaced = {key for path in used.values() if len(path) == 1 for key in _DISPLACES.get(path[0], ())}
+    server = {key: value for key, value in servers[0].items() if key not in displaced}
+    overlay.tables["servers"] = [server]
+    for name, path in used.items():
+        if _put(server, path, given[name]):
+            overlay.origins["servers", 0, *path] = name
+
+
+def _unknown(given: Mapping[str, str]) -> list[str]:
+    known = {variable_name(key.path) for key in (*global_keys(), *server_keys())} | set(SHORT_NAMES.values())
+    lines = []
+    for name, value in given.items():
+        if name in known or _is_of_kubernetes(name, value):
+            continue
+        guess = did_you_mean(name.removeprefix(PREFIX), [other.removeprefix(PREFIX).lower() for other in sorted(known)])
+        hint = f"did you mean {PREFIX}{guess.upper()}?" if guess else "accepted: those in docs/configuration.md"
+        lines.append(f"{quote(name)}: unknown environment variable; {hint}")
+    return sorted(lines)
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    if _SERVICE.fullmatch(name):
+        return True
+    return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_PORT_VALUE.fullmatch(value))
+
+
+def _put(table: dict[str, Any], path: tuple[str, ...], value: str) -> bool:
+    """
+    Sets a key below *table*; false if something that is no table is in the way, which validation says.
+
+    Tables on the way are replaced by copies: what was read from the file stays as it is.
+    """
+    for name in path[:-1]:
+        inner = table.get(name, {})
+        if not isinstance(inner, dict):
+            return False
+        copy = dict(inner)
+        table[name] = copy
+        table = copy
+    table[path[-1]] = value
+    return True

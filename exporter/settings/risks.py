@@ -1,0 +1,57 @@
+"""What is allowed and unwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from exporter.errors import quote
+from exporter.settings.files import is_world_readable
+from exporter.settings.models import Settings
+from exporter.settings.server import ServerSettings
+
+_INLINE_SECRETS = ("password", "token", "native_password")
+_SECRET_FILES = ("password_file", "token_file", "native_password_file")
+
+
+def risks_of(settings: Settings) -> Iterator[str]:
+    """One line for each risk in good settings, with the path of the setting."""
+    for index, server in enumerate(settings.servers):
+        for path, text in _risks_of_server(server):
+            yield f"servers[{index}].{path}: {text}"
+
+
+def risks_of_file(path: Path, tables: Mapping[str, Any]) -> Iterator[str]:
+    """A file that everybody may read and that holds a secret itself; *tables* are as read, without the environment."""
+    servers = tables.get("servers", [])
+    inline = [
+        f"servers[{index}].{key}"
+        for index, server in enumerate(servers if isinstance(servers, list) else [])
+        for key in _INLINE_SECRETS
+        if isinstance(server, Mapping) and server.get(key)
+    ]
+    if inline and is_world_readable(path):
+        yield (
+            f"{inline[0]}: stands in {quote(str(path))}, which every user of this machine can read; "
+            f"take that right away (chmod o-r) or use {inline[0].rpartition('.')[2]}_file"
+        )
+
+
+def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
+    if server.url.startswith("http://") and not server.is_loopback:
+        yield (
+            "url",
+            "plain http to a host that is not loopback: the credentials cross the network in the clear; use https",
+        )
+    if server.tls.insecure_skip_verify:
+        yield (
+            "tls.insecure_skip_verify",
+            "any certificate is accepted, so whoever sits between can read the credentials; use tls.ca_file instead",
+        )
+        if server.tls.ca_file is not None:
+            yield "tls.ca_file", "has no effect beside tls.insecure_skip_verify"
+    files = [(key, getattr(server, key)) for key in _SECRET_FILES]
+    for key, path in (*files, ("tls.key_file", server.tls.key_file)):
+        if path is not None and is_world_readable(path):
+            yield key, "every user of this machine can read the file; take that right away (chmod o-r)"

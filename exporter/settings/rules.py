@@ -1,0 +1,123 @@
+"""
+Rules that look at several keys at once.
+
+They read what was given rather than what was accepted, so that they are reported in the same breath as a wrong value
+beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ModelWrapValidatorHandler, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from exporter.settings.addresses import host_of, parse_server_url
+
+Found = tuple[tuple[str | int, ...], str]
+"""Where, below the model that checks, and what is wrong."""
+
+RULE = "rule"
+"""The pydantic error type of what these rules find; its message is complete as it stands."""
+
+ModelT = TypeVar("ModelT")
+
+
+def validate_with(data: Any, handler: ModelWrapValidatorHandler[ModelT], found: Sequence[Found]) -> ModelT:
+    """Has pydantic check the fields, and raises one `ValidationError` for what it finds together with *found*."""
+    errors: list[InitErrorDetails] = []
+    model = None
+    try:
+        model = handler(data)
+    except ValidationError as error:
+        errors += [_without_input(detail) for detail in error.errors(include_url=False, include_input=False)]
+    errors += [
+        {"type": PydanticCustomError(RULE, _literally(text)), "loc": path, "input": None} for path, text in found
+    ]
+    if errors or model is None:
+        raise ValidationError.from_exception_data("settings", errors, hide_input=True) from None
+    return model
+
+
+def credential_problems(given: Mapping[str, object]) -> Iterator[Found]:
+    """Exactly one kind of credential, and each whole."""
+    for name in ("password", "token", "native_password"):
+        if _has(given, name) and _has(given, f"{name}_file"):
+            yield (f"{name}_file",), f"set beside {name}; accepted: only one of the two"
+    basic = [key for key in ("username", "password", "password_file") if _has(given, key)]
+    bearer = [key for key in ("token", "token_file") if _has(given, key)]
+    if basic and bearer:
+        yield (), f"two kinds of credentials ({basic[0]} and {bearer[0]}); accepted: {_CREDENTIALS}"
+    elif not basic and not bearer:
+        yield (), f"no credentials; accepted: {_CREDENTIALS}"
+    elif basic:
+        yield from _halves(given, "username", "password")
+    yield from _halves(given, "native_username", "native_password")
+
+
+_CREDENTIALS = "username with password or password_file, or else token or token_file"
+
+
+_SERVERS = "[[servers]] in the file, or STALWART_EXPORTER_URL, each with credentials"
+
+
+def _halves(given: Mapping[str, object], username: str, password: str) -> Iterator[Found]:
+    has_password = _has(given, password) or _has(given, f"{password}_file")
+    if _has(given, username) and not has_password:
+        yield (username,), f"set without its password; accepted: together with {password} or {password}_file"
+    if has_password and not _has(given, username):
+        key = password if _has(given, password) else f"{password}_file"
+        yield (key,), f"set without {username}; accepted: both together"
+
+
+def tls_problems(given: Mapping[str, object]) -> Iterator[Found]:
+    """A client key belongs to a client certificate."""
+    if _has(given, "key_file") and not _has(given, "cert_file"):
+        yield ("key_file",), "set without cert_file; accepted: both together"
+
+
+def server_list_problems(servers: object) -> Iterator[Found]:
+    """At least one server, and no name twice: the name is what tells their series apart."""
+    if isinstance(servers, Mapping):
+        yield ("servers",), "a single table; accepted: one or more [[servers]], in double brackets"
+        return
+    if not isinstance(servers, list | tuple):
+        return  # its own type is wrong, which pydantic says
+    if not servers:
+        yield ("servers",), f"no server is configured; accepted: {_SERVERS}"
+    seen: dict[str, int] = {}
+    for index, server in enumerate(servers):
+        name = effective_name(server)
+        first = seen.setdefault(name, index) if name else index
+        if first != index:
+            yield (
+                ("servers", index, "name"),
+                f"the same as that of servers[{first}]; accepted: a name of its own (default: the host name of url)",
+            )
+
+
+def effective_name(server: object) -> str:
+    """The name that a server as given would have, or empty where that cannot be told."""
+    given = server if isinstance(server, Mapping) else {key: getattr(server, key, None) for key in ("name", "url")}
+    name = given.get("name")
+    if isinstance(name, str) and name:
+        return name
+    try:
+        return host_of(parse_server_url(given.get("url")))
+    except ValueError:
+        return ""
+
+
+def _has(given: Mapping[str, object], key: str) -> bool:
+    return given.get(key) is not None
+
+
+def _without_input(detail: Any) -> InitErrorDetails:
+    error = PydanticCustomError(detail["type"], _literally(detail["msg"]), detail.get("ctx"))
+    return {"type": error, "loc": detail["loc"], "input": None}
+
+
+def _literally(text: str) -> Any:
+    """mypy wants a literal template; ours has no holes."""
+    return text

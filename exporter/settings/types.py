@@ -1,0 +1,173 @@
+"""The types of settings: what each accepts in words, and how it is checked, beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator
+
+from exporter.settings.addresses import ListenAddress, parse_listen, parse_server_url
+from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
+from exporter.settings.secret import Secret, check_secret
+from exporter.settings.units import format_duration, format_size, parse_duration, parse_size
+
+MAX_NAME_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """
+    What a type takes, for people; pydantic passes it by.
+
+    Attributes:
+        kind: One or two words for the type column of the reference page.
+        words: Completes "accepted: ...".
+        unit: Of the value that the program sees, or empty.
+        show: How a value is written in the file, without quotes.
+        bare: No quotes belong around it.
+    """
+
+    kind: str
+    words: str
+    unit: str = ""
+    show: Callable[[Any], str] = str
+    bare: bool = False
+
+
+def _refuse_truth_value(value: object) -> object:
+    # pydantic takes true for 1; in a file it is a mistake.
+    if isinstance(value, bool):
+        raise ValueError("not a whole number")
+    return value
+
+
+def _check_path(path: Path) -> Path:
+    text = str(path)
+    if text == ".":
+        raise ValueError("is empty")
+    if not text.isprintable():
+        raise ValueError("holds a control character")
+    return path
+
+
+def _check_readable(path: Path) -> Path:
+    read_bounded(path, CERTIFICATES_LIMIT_BYTES)
+    return path
+
+
+def _check_certificates(path: Path) -> Path:
+    if b"-----BEGIN CERTIFICATE-----" not in read_bounded(path, CERTIFICATES_LIMIT_BYTES):
+        raise ValueError("the file holds no certificate in PEM form")
+    return path
+
+
+def _check_private_key(path: Path) -> Path:
+    content = read_bounded(path, CERTIFICATES_LIMIT_BYTES)
+    if b"PRIVATE KEY-----" not in content:
+        raise ValueError("the file holds no private key in PEM form")
+    if b"BEGIN ENCRYPTED PRIVATE KEY" in content or b"Proc-Type: 4,ENCRYPTED" in content:
+        raise ValueError("the private key is encrypted, and nobody is there to type its passphrase")
+    return path
+
+
+def _check_name(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("holds a control character")
+    if name != name.strip():
+        raise ValueError("begins or ends with a space")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"longer than {MAX_NAME_LENGTH} characters")
+    return name
+
+
+def _check_username(name: str) -> str:
+    if not name:
+        raise ValueError("is empty")
+    if not name.isprintable() or ":" in name:
+        raise ValueError("holds a colon or a control character, which Basic authentication cannot carry")
+    return name
+
+
+def _check_token(token: Secret) -> Secret:
+    value = token.get_secret_value()
+    if not value.isascii() or " " in value:
+        raise ValueError("holds a space or a character outside ASCII, which no token has")
+    return token
+
+
+_DURATION_WORDS = "a duration such as 30s, 5m, 1h30m or 500ms, or a number of seconds"
+
+Duration: TypeAlias = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Accepts("duration", _DURATION_WORDS, "seconds", format_duration),
+]
+Size: TypeAlias = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    Accepts("size", "a size such as 64MiB (B, KiB, MiB, GiB), or a number of bytes", "bytes", format_size),
+]
+Count: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_refuse_truth_value),
+    Accepts("whole number", "a whole number", bare=True),
+]
+Listen: TypeAlias = Annotated[
+    ListenAddress,
+    PlainValidator(parse_listen),
+    PlainSerializer(str, return_type=str),
+    Accepts("address", "HOST:PORT, such as 127.0.0.1:9787, [::1]:9787 or 0.0.0.0:9787; port 0 takes a free one"),
+]
+ServerUrl: TypeAlias = Annotated[
+    str,
+    BeforeValidator(parse_server_url),
+    Accepts("URL", "https://HOST or https://HOST:PORT (or http://), without path, query or credentials"),
+]
+Name: TypeAlias = Annotated[
+    str,
+    AfterValidator(_check_name),
+    Accepts("text", f"a text of at most {MAX_NAME_LENGTH} printable characters"),
+]
+Username: TypeAlias = Annotated[
+    str,
+    AfterValidator(_check_username),
+    Accepts("text", "a text without colons and control characters"),
+]
+Password: TypeAlias = Annotated[
+    Secret,
+    AfterValidator(check_secret),
+    Accepts("secret", "a text on one line"),
+]
+Token: TypeAlias = Annotated[
+    Secret,
+    AfterValidator(check_secret),
+    AfterValidator(_check_token),
+    Accepts("secret", "a text of ASCII characters without spaces"),
+]
+FilePath: TypeAlias = Annotated[
+    Path,
+    AfterValidator(_check_path),
+    Accepts("path", "the path of a file"),
+]
+ReadableFile: TypeAlias = Annotated[
+    FilePath,
+    AfterValidator(_check_readable),
+    Accepts("path", "the path of a file that this process may read"),
+]
+SecretFile: TypeAlias = Annotated[
+    FilePath,
+    Accepts("path", "the path of a file that holds the secret on one line"),
+]
+CertificatesFile: TypeAlias = Annotated[
+    FilePath,
+    AfterValidator(_check_certificates),
+    Accepts("path", "the path of a file with certificates in PEM form"),
+]
+PrivateKeyFile: TypeAlias = Annotated[
+    FilePath,
+    AfterValidator(_check_private_key),
+    Accepts("path", "the path of a file with an unencrypted private key in PEM form"),
+]

@@ -1,0 +1,67 @@
+"""Against servers that answer as real ones did, the exporter says what an independent reader found in the answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.exporter import Exporter, Series, wait_until
+from tests.support.replay import RECORDINGS, replay
+
+WITHIN_SECONDS = 45.0
+REPORTS = re.compile(r"stalwart_(reports|dmarc|tls_report|arf)_")
+
+ALLOWED = re.compile(
+    r"GET /(api/queue/(messages|status|reports)|api/logs|api/telemetry/(metrics|traces|trace/[\d,]+)"
+    r"|metrics/prometheus|jmap/session)(\?.*)?$"
+)
+
+
+def facts(recording: str) -> dict[Series, float]:
+    """What must be shown, reports aside."""
+    rows = json.loads((RECORDINGS / recording / "facts.json").read_text())
+    return {
+        (row["name"], tuple(sorted({**row["labels"], "server": "mx1"}.items()))): row["value"]
+        for row in rows
+        if not REPORTS.match(row["name"])
+    }
+
+
+@pytest.mark.parametrize("recording", ["rest-0.12.5", "rest-0.15.5"])
+def test_every_fact_of_a_recording_is_shown(tmp_path: Path, recording: str):
+    """Each number appears, and the server is asked nothing but what is allowed, refused nothing, nothing in haste."""
+    wanted = facts(recording)
+    started = time.monotonic()
+    with replay(recording) as (url, server), Exporter(tmp_path, environ=environment(url)) as exporter:
+
+        def missing() -> dict[Series, tuple[float, float | None]]:
+            shown = exporter.samples()
+            return {
+                key: (value, shown.get(key)) for key, value in wanted.items() if shown.get(key) != pytest.approx(value)
+            }
+
+        wait_until(lambda: not missing(), what=f"all facts are shown; missing {missing()}", seconds=WITHIN_SECONDS)
+        assert time.monotonic() - started < WITHIN_SECONDS
+
+    assert len(wanted) > 80
+    for asked in server.asked:
+        assert ALLOWED.match(f"{asked.method} {asked.path}"), asked
+        assert asked.status not in (401, 403) or asked.identity == "none", asked
+    for first, second in zip(server.asked, server.asked[1:], strict=False):
+        assert first.path != second.path or second.at - first.at > 5 or first.identity != second.identity
+
+
+def environment(url: str) -> dict[str, str]:
+    """One server by environment alone."""
+    return {
+        "STALWART_EXPORTER_URL": url,
+        "STALWART_EXPORTER_NAME": "mx1",
+        "STALWART_EXPORTER_USERNAME": "watcher",
+        "STALWART_EXPORTER_PASSWORD": "lab-watcher-secret",
+        "STALWART_EXPORTER_NATIVE_USERNAME": "prometheus",
+        "STALWART_EXPORTER_NATIVE_PASSWORD": "lab-prometheus-secret",
+    }
