@@ -17,7 +17,7 @@ import structlog
 from exporter.errors import StoreError
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, TallyBook, TallyKey
-from exporter.store.store import SeenIds, Store
+from exporter.store.store import RowWriter, SeenIds, Store
 
 log = structlog.get_logger("exporter.ledger")
 
@@ -56,15 +56,29 @@ class Ledger:
         """The ids of *source* that are accounted for."""
         return await self._store.load_seen(self._board.name, source)
 
-    async def record(self, increments: Increments, watermarks: Mapping[str, Any], seen: Sequence[SeenIds] = ()) -> None:
+    async def record(
+        self,
+        increments: Increments,
+        watermarks: Mapping[str, Any],
+        seen: Sequence[SeenIds] = (),
+        *,
+        rows: RowWriter | None = None,
+    ) -> None:
         """
         Counts *increments* and moves *watermarks*, both or neither.
 
-        Completes even if the caller is cancelled meanwhile: a step that reached the disk is also shown.
+        Completes even if the caller is cancelled meanwhile: a step that reached the disk is also shown. A step with
+        *rows* cannot wait in memory for a file that works again: it then raises `StoreError` and has not happened.
         """
-        await asyncio.shield(self._record(increments, watermarks, seen))
+        await asyncio.shield(self._record(increments, watermarks, seen, rows))
 
-    async def _record(self, increments: Increments, watermarks: Mapping[str, Any], seen: Sequence[SeenIds]) -> None:
+    async def _record(
+        self,
+        increments: Increments,
+        watermarks: Mapping[str, Any],
+        seen: Sequence[SeenIds],
+        rows: RowWriter | None,
+    ) -> None:
         async with self._lock:
             book = self._board.tallies
             moved = {key: book.value(key) + amount for key, amount in increments.items()}
@@ -73,8 +87,10 @@ class Ledger:
             states = {**self._unsaved_watermarks, **marks}
             ids = [*self._unsaved_seen, *seen]
             try:
-                await self._store.save(self._board.name, tallies=tallies, watermarks=states, seen=ids)
+                await self._store.save(self._board.name, tallies=tallies, watermarks=states, seen=ids, rows=rows)
             except StoreError as error:
+                if rows is not None:
+                    raise
                 log.warning("ledger.not_saved", server=self._board.name, error=str(error))
                 self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = tallies, states, ids
             else:

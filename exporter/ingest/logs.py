@@ -104,19 +104,24 @@ class LogJob:
         await self._ledger.record({}, {LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()}})
 
     async def _read_back_to(self, client: StalwartClient, horizon: int | None) -> Sequence[LogLine]:
-        """Everything from *horizon* on, newest first, in one answer; longer answers are asked for until it fits."""
+        """
+        Everything from *horizon* on, newest first, in one answer; longer answers are asked for until it fits.
+
+        A short answer need not be the whole log: lines that the server cannot parse are left out of it. Two in a row
+        are taken for it.
+        """
         limit = self._likely_lines
-        before = -1
+        was_short = horizon is None
         while True:
             lines = await client.fetch_newest_log_lines(limit=limit)
+            short = len(lines) < limit
             reached = horizon is not None and bool(lines) and lines[-1].at.timestamp() < horizon
-            whole_log = len(lines) < limit and len(lines) == before
-            if reached or whole_log or (len(lines) < limit and horizon is None):
+            if reached or (short and was_short):
                 return lines
-            if limit >= MOST_LINES:
+            if limit >= MOST_LINES and not short:
                 self._gap(len(lines))
                 return lines
-            before = len(lines)
+            was_short = short
             limit = min(MOST_LINES, limit * GROWTH)
 
     def _gap(self, lines: int) -> None:
