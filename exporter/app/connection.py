@@ -10,7 +10,9 @@ from exporter.settings import BasicLogin, BearerToken, ServerSettings
 from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
 from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.detect import RestDetector
+from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
+from exporter.stalwart.switching import SwitchingClient, SwitchingDetector
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.tls import client_context
 from exporter.stalwart.transport import Transport
@@ -57,10 +59,12 @@ def connect(
         observer=observer,
     )
     ask = settings.ask_version if ask_version is None else ask_version
+    jmap = JmapClient(transport, clock=clock)
+    client = SwitchingClient(rest=RestClient(transport, clock=clock), jmap=jmap)
     return Connection(
         transport=transport,
-        detector=RestDetector(transport, ask_version=ask),
-        client=RestClient(transport, clock=clock),
+        detector=SwitchingDetector(RestDetector(transport, ask_version=ask), jmap, client),
+        client=client,
         account=transport.account_name or "",
     )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
 from exporter.clock import Clock
 from exporter.settings import ListenAddress
-from exporter.web.guard import Guard
-from exporter.web.live_config import LiveWebConfig
 from exporter.web.server import WebServer
-from exporter.web.web_config import load_web_config
+
+if TYPE_CHECKING:
+    from exporter.web.live_config import LiveWebConfig
 
 
 class HttpFront:
@@ -26,6 +26,11 @@ class HttpFront:
     def __init__(self, app: ASGIApp, listen: ListenAddress, config_file: Path | None, *, clock: Clock) -> None:
         self._live: LiveWebConfig | None = None
         if config_file is not None:
+            # YAML and bcrypt take a megabyte that most installations never need.
+            from exporter.web.guard import Guard
+            from exporter.web.live_config import LiveWebConfig
+            from exporter.web.web_config import load_web_config
+
             config = load_web_config(config_file)
             guard = Guard(app, config)
             self._live = LiveWebConfig(config, guard=guard, clock=clock)

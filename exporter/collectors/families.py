@@ -54,6 +54,7 @@ def _f(
 G, C, H, GH, I = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM, Kind.GAUGE_HISTOGRAM, Kind.INFO  # noqa: E741 - one letter a kind keeps the table readable
 
 QUEUE, TOTALS, LOGS, DELIVERIES, SELF = "queue", "server counters", "log", "traces or log", "exporter"
+REPORTS = "reports"
 
 UP = _f(G, "stalwart_up", "Whether the management API answered with good credentials at the last try.", source="any")
 SERVER = _f(I, "stalwart_server_info", "What server we talk to.", ("version", "edition", "api"), source="detection")
@@ -178,6 +179,57 @@ LOG_ENTRIES = _f(C, "stalwart_log_entries_total", "Lines of the server's log.", 
 OUTGOING_REPORTS = _f(
     G, "stalwart_outgoing_reports", "Reports about others waiting to be sent.", ("kind",), source="outgoing reports"
 )
+
+REPORTS_TOTAL = _f(
+    C,
+    "stalwart_reports_total",
+    "DMARC, TLS and ARF reports taken into the history, each once.",
+    ("kind",),
+    source=REPORTS,
+)
+REPORTS_REJECTED = _f(
+    C,
+    "stalwart_reports_rejected_total",
+    "Reports that could not be read, or that hold impossible numbers; kept aside.",
+    ("kind",),
+    source=REPORTS,
+)
+DMARC_MESSAGES = _f(
+    C,
+    "stalwart_dmarc_messages_total",
+    "Messages that receivers reported, by domain of the published policy, what was done, and the aligned results.",
+    ("domain", "disposition", "dkim", "spf"),
+    source=REPORTS,
+)
+DMARC_WINDOW_MESSAGES = _f(
+    G,
+    "stalwart_dmarc_window_messages",
+    "Messages in reports that end within the last 1d, 7d or 30d: aligned if DKIM or SPF passed aligned, else failed.",
+    ("domain", "window", "result"),
+    source=REPORTS,
+)
+DMARC_LAST_REPORT = _f(
+    G,
+    "stalwart_dmarc_last_report_timestamp_seconds",
+    "When the latest DMARC report of this reporter about this domain was received.",
+    ("domain", "reporter"),
+    source=REPORTS,
+)
+TLS_SESSIONS = _f(
+    C,
+    "stalwart_tls_report_sessions_total",
+    "SMTP sessions that senders reported, by policy found and result.",
+    ("domain", "policy", "result"),
+    source=REPORTS,
+)
+TLS_FAILURES = _f(
+    C,
+    "stalwart_tls_report_failures_total",
+    "Failed SMTP sessions that senders reported, by RFC 8460 result type.",
+    ("domain", "failure"),
+    source=REPORTS,
+)
+ARF_REPORTS = _f(C, "stalwart_arf_reports_total", "Feedback reports.", ("feedback_type",), source=REPORTS)
 
 BUILD = _f(
     I,

@@ -32,19 +32,25 @@ class DeliveryOwners:
     def __init__(self, clock: Clock, state: Any | None = None) -> None:
         self._clock = clock
         self._spans: list[tuple[int, str]] = [(at, name) for at, name in state] if state else []
+        self._lost: set[str] = set()
 
     def take_over(self, source: str) -> None:
         """*source* owns what happens from about now on."""
+        self._lost.discard(source)
         if self._spans and self._spans[0][1] == source:
             return
         begins = int(self._clock.now().timestamp()) + HANDOVER_SECONDS if self._spans else 0
         self._spans.insert(0, (begins, source))
         del self._spans[OWNERS_KEPT:]
 
+    def give_up(self, source: str) -> None:
+        """*source* cannot be had any more: should it be the owner, another may take over."""
+        self._lost.add(source)
+
     @property
-    def current(self) -> str:
-        """The owner of what happens next; empty before the first."""
-        return self._spans[0][1] if self._spans else ""
+    def vacant(self) -> bool:
+        """Whether nobody who can be had owns what happens next."""
+        return not self._spans or self._spans[0][1] in self._lost
 
     def owns(self, source: str, at: int) -> bool:
         """Whether *source* counts what happened at *at* (Unix seconds)."""

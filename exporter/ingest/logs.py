@@ -83,7 +83,7 @@ class LogJob:
         new = [lines[index] for index in recent.take_new([_item(line) for line in lines])]
         new.reverse()
         self._likely_lines = min(MOST_LINES, max(FIRST_LINES, 2 * len(new)))
-        if not self._owners.current:
+        if self._owners.vacant:
             self._owners.take_over(LOG)
         increments = self._count(new, folder)
         marks = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import structlog
@@ -101,7 +102,7 @@ class Session:
             identity = _with_edition(identity, known)
         board.identity = identity
         log.info("server.detected", server=board.name, api=identity.generation.value, version=identity.version)
-        if identity.generation is Generation.REST:
+        if identity.generation is not Generation.UNKNOWN:
             self.epoch += 1
             self._trouble, self._answered = None, True
             self._set_up(True)
@@ -194,10 +195,4 @@ async def first_of(*tasks: asyncio.Future[Any]) -> None:
 
 
 def _with_edition(identity: ServerIdentity, known: ServerIdentity) -> ServerIdentity:
-    return ServerIdentity(
-        generation=identity.generation,
-        edition=known.edition,
-        version=identity.version or known.version,
-        permissions=identity.permissions,
-        note=identity.note,
-    )
+    return replace(identity, edition=known.edition, version=identity.version or known.version)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from exporter.clock import Clock
+from exporter.errors import TargetForbidden, TargetUnsupported
 from exporter.ingest.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.model.delivery import Trace
@@ -43,8 +44,12 @@ class TraceJob:
             self._seen = await self._ledger.seen(TRACES_MARK)
         last = self._last_poll()
         after = datetime.fromtimestamp(last - OVERLAP_SECONDS, UTC)
-        now = int(self._clock.now().timestamp())
-        ids = await client.fetch_trace_ids(after=after)
+        now = max(last, int(self._clock.now().timestamp()))
+        try:
+            ids = await client.fetch_trace_ids(after=after)
+        except (TargetUnsupported, TargetForbidden):
+            self._owners.give_up(TRACES)
+            raise
         new = [id_ for id_ in reversed(ids) if str(id_) not in self._seen]
         if self._ledger.watermark(TRACES_MARK) is None:
             await self._record(new, {}, polled_at=now)

@@ -139,7 +139,7 @@ class DmarcReport:
     @property
     def identity(self) -> Sequence[object]:
         """What makes it this report, however often and under whatever id it comes."""
-        return self.reporter, self.report_id, self.policy.domain, self.begins_at.timestamp(), self.ends_at.timestamp()
+        return self.reporter, self.report_id, self.policy.domain, *_seconds(self.begins_at, self.ends_at)
 
     @property
     def domain(self) -> str:
@@ -196,7 +196,7 @@ class TlsReport:
     @property
     def identity(self) -> Sequence[object]:
         """What makes it this report, however often and under whatever id it comes."""
-        return self.reporter, self.report_id, self.begins_at.timestamp(), self.ends_at.timestamp()
+        return self.reporter, self.report_id, *_seconds(self.begins_at, self.ends_at)
 
     @property
     def domain(self) -> str:
@@ -253,6 +253,10 @@ class ArfReport:
 
 
 Report = DmarcReport | TlsReport | ArfReport
+
+
+def _seconds(*moments: datetime) -> Sequence[int]:
+    return [int(moment.timestamp()) for moment in moments]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

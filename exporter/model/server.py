@@ -56,6 +56,7 @@ class ServerIdentity:
     Attributes:
         version: Its exact version, or empty: most API keys may not ask for it.
         permissions: What our key may do, or ``None`` if the server does not tell.
+        account: Our account's name where the server tells it and our credentials do not, else empty.
         note: One sentence for people where something is out of the ordinary, else empty.
     """
 
@@ -63,6 +64,7 @@ class ServerIdentity:
     edition: Edition = Edition.UNKNOWN
     version: str = ""
     permissions: frozenset[str] | None = None
+    account: str = ""
     note: str = ""
 
 

@@ -36,12 +36,15 @@ class ServerTotals:
         gauges: By metric id. Values of 2**63 and more are underflows and have been left out.
         histograms: By metric id.
         unknown: Names that are no event or metric we know, by field.
+        counters_withheld: Why there are no counters where the server tells them under wrong names, else empty. They are
+            unknown then, not zero.
     """
 
     counters: Mapping[str, int]
     gauges: Mapping[str, int]
     histograms: Mapping[str, HistogramTotals]
     unknown: Mapping[str, int] = field(default_factory=dict)
+    counters_withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

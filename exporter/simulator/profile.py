@@ -20,7 +20,8 @@ class Profile:
         correct_histograms: The page of a server that does not exist: cumulative buckets, `+Inf`. Real ones print
             each bucket's own count and call the last bound `inf`.
         log_files: A log tracer with a path is configured; without one `/api/logs` is unsupported.
-        policy_lookups: TLS-RPT, MTA-STS and DANE are looked up before delivery (None: from v0.13 on, as recorded).
+        policy_lookups: MTA-STS and DANE are looked up before delivery (None: from v0.13 on, as in the recordings).
+        signs_mail: Keys for DKIM and ARC are configured; a freshly set up server warns with each message it queues.
         metrics_interval_seconds: Time between two samples of the metrics history, aligned to the clock.
         exempt_loopback: Loopback is neither limited as an anonymous client nor banned, as on the real server.
         greeting_timeout_seconds: How long a delivery waits for a silent host.
@@ -36,6 +37,7 @@ class Profile:
     log_files: bool = True
     log_level: str = "INFO"
     policy_lookups: bool | None = None
+    signs_mail: bool = False
     metrics_interval_seconds: float = 3600.0
     exempt_loopback: bool = True
     hostname: str = "mx.example.test"
@@ -78,7 +80,7 @@ class Profile:
 
     @property
     def looks_up_policies(self) -> bool:
-        """Deliveries begin with TLS-RPT, MTA-STS and DANE look-ups."""
+        """Deliveries begin with MTA-STS and DANE look-ups."""
         return self.policy_lookups if self.policy_lookups is not None else not self.nested_queue
 
     @property

@@ -12,9 +12,9 @@ def first_id_at(seconds: float) -> int:
     return int((seconds - EPOCH_SECONDS) * 1000) << TIME_SHIFT
 
 
-def created_at(snowflake: int) -> int:
-    """Creation time of an id in whole Unix seconds."""
-    return (snowflake >> TIME_SHIFT) // 1000 + EPOCH_SECONDS
+def created_at(snowflake: int) -> float:
+    """Creation time of an id in Unix seconds, to the millisecond."""
+    return (snowflake >> TIME_SHIFT) / 1000 + EPOCH_SECONDS
 
 
 class Snowflakes:

@@ -26,6 +26,15 @@ class Answer(Enum):
     TEXT = "text"
     """Prometheus text."""
 
+    LINK = "link"
+    """A redirect, whose target is the answer."""
+
+    PACKED = "packed"
+    """Bytes of whichever content encoding, for the caller to unpack."""
+
+    KEPT = "kept"
+    """Like `MANAGEMENT`, but what cannot be read goes to the caller, who keeps it aside."""
+
 
 class Login(Enum):
     """Which of a server's two logins goes with a request."""
@@ -73,6 +82,8 @@ class Endpoint(Enum):
     OUTGOING_REPORTS = EndpointSpec(
         "GET", "/api/queue/reports", frozenset({"limit", "page"}), permission="outgoing-report-list"
     )
+    REPORTS = EndpointSpec("GET", "/api/reports/{}", frozenset({"limit", "page"}), permission="incoming-report-list")
+    REPORT = EndpointSpec("GET", "/api/reports/{}/{}", permission="incoming-report-get", answer=Answer.KEPT)
     STORED_METRICS = EndpointSpec("GET", "/api/telemetry/metrics", frozenset({"after"}), permission="metrics-list")
     TRACES = EndpointSpec(
         "GET", "/api/telemetry/traces", frozenset({"type", "limit", "page", "after"}), permission="tracing-list"
@@ -86,7 +97,13 @@ class Endpoint(Enum):
         answer=Answer.TEXT,
         missing="not_configured",
     )
-    JMAP_SESSION = EndpointSpec("GET", "/jmap/session", logins=frozenset({Login.NONE}), answer=Answer.JSON)
+    JMAP_SESSION = EndpointSpec("GET", "/jmap/session", logins=frozenset({Login.NONE, Login.API}), answer=Answer.JSON)
+    JMAP = EndpointSpec("POST", "/jmap/", answer=Answer.JSON, has_body=True)
+    """Reads only: see `JMAP_METHODS`."""
+
+    JMAP_ACCOUNT = EndpointSpec("GET", "/api/account", permission="authenticate", answer=Answer.JSON)
+    JMAP_SCHEMA_LINK = EndpointSpec("GET", "/api/schema", answer=Answer.LINK)
+    JMAP_SCHEMA = EndpointSpec("GET", "/api/schema/{}", answer=Answer.PACKED)
     VERSION = EndpointSpec("POST", "/api/oauth", permission="authenticate-oauth", has_body=True)
     """Changes nothing but a code that the server forgets after ten minutes; the only answer that names the version."""
 
@@ -94,6 +111,46 @@ class Endpoint(Enum):
     def label(self) -> str:
         """The value of the label ``endpoint``."""
         return self.name.lower()
+
+
+_READ_OBJECTS = (
+    "Account",
+    "ArfExternalReport",
+    "BlockedIp",
+    "Certificate",
+    "ClusterNode",
+    "DmarcExternalReport",
+    "DmarcInternalReport",
+    "Domain",
+    "Log",
+    "Metric",
+    "QueuedMessage",
+    "Task",
+    "TlsExternalReport",
+    "TlsInternalReport",
+    "Trace",
+)
+
+JMAP_METHODS = frozenset(f"x:{name}/{verb}" for name in _READ_OBJECTS for verb in ("get", "query"))
+"""Every JMAP method there is for us: none of them changes anything, which ``/set`` would."""
+
+
+VERSION_REQUEST = {"type": "code", "client_id": "exporter", "redirect_uri": None}
+"""The only body for `Endpoint.VERSION`: others would let a device in."""
+
+
+def check_body(endpoint: Endpoint, body: object) -> None:
+    """Raises ``ValueError`` for a JMAP request beyond `JMAP_METHODS`, and for a login that is no `VERSION_REQUEST`."""
+    if endpoint is Endpoint.VERSION and body != VERSION_REQUEST:
+        raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
+    if endpoint is not Endpoint.JMAP:
+        return
+    calls = body.get("methodCalls") if isinstance(body, Mapping) and body.keys() == {"using", "methodCalls"} else None
+    if not isinstance(calls, Sequence) or isinstance(calls, str) or not calls:
+        raise ValueError(f"{endpoint.label}: not a JMAP request")
+    for call in calls:
+        if not isinstance(call, Sequence) or len(call) != 3 or call[0] not in JMAP_METHODS:
+            raise ValueError(f"{endpoint.label}: a method that is not in the allow-list")
 
 
 def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ from typing import Protocol
 from exporter.model.delivery import LogLine, Trace
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample
 
@@ -59,6 +61,17 @@ class StalwartClient(Protocol):
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
         """Those attempts, in that order; one that is gone is left out."""
+
+    async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
+        """The *page*-th *limit* ids (from 1) of the reports that the server has received, newest first; one request."""
+
+    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
+        """
+        One received report; one request.
+
+        What came and could not be read is an `UnreadableReport`, which asking again does not change. A `TargetError` is
+        about the server; `TargetUnsupported`: it does not have the report any more.
+        """
 
     async def aclose(self) -> None:
         """Closes the connections."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from exporter.store.reports_schema import COUNTED_TABLES, REPORT_TABLES
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """
@@ -32,8 +34,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX seen_at ON seen (server, source, at)",
     ),
+    REPORT_TABLES,
 )
 """Statement groups; group *n* brings a file of ``user_version`` *n* to *n* + 1. Never edited, only added to."""
 
-TABLES = ("tally", "watermark", "seen")
+TABLES = ("tally", "watermark", "seen", *COUNTED_TABLES)
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""

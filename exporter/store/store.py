@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +34,11 @@ REASONS = {
 }
 
 Key = tuple[str, tuple[str, ...]]
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+RowWriter = Callable[[aiosqlite.Connection], Awaitable[None]]
+"""Writes rows of its own inside a transaction that is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +129,17 @@ class Store:
 
     async def load_tallies(self, server: str) -> dict[Key, int]:
         """All tallies of *server*."""
-        rows = await self._read("SELECT name, labels, value FROM tally WHERE server = ?", (server,))
+        rows = await self.read("SELECT name, labels, value FROM tally WHERE server = ?", (server,))
         return {(name, tuple(json.loads(labels))): value for name, labels, value in rows}
 
     async def load_watermarks(self, server: str) -> dict[str, str]:
         """All watermarks of *server* by source, as they were saved."""
-        rows = await self._read("SELECT source, state FROM watermark WHERE server = ?", (server,))
+        rows = await self.read("SELECT source, state FROM watermark WHERE server = ?", (server,))
         return dict((source, state) for source, state in rows)
 
     async def load_seen(self, server: str, source: str) -> set[str]:
         """The ids of *source* that are accounted for."""
-        rows = await self._read("SELECT id FROM seen WHERE server = ? AND source = ?", (server, source))
+        rows = await self.read("SELECT id FROM seen WHERE server = ? AND source = ?", (server, source))
         return {row[0] for row in rows}
 
     async def save(
@@ -144,9 +149,12 @@ class Store:
         tallies: Mapping[Key, int],
         watermarks: Mapping[str, str],
         seen: Iterable[SeenIds] = (),
+        rows: RowWriter | None = None,
     ) -> None:
-        """Sets tallies and watermarks to these values and notes seen ids, all in one transaction."""
+        """Sets tallies and watermarks to these values, notes seen ids and writes *rows*, all in one transaction."""
         async with self.transaction() as connection:
+            if rows is not None:
+                await rows(connection)
             await connection.executemany(
                 "INSERT INTO tally (server, name, labels, value) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (server, name, labels) DO UPDATE SET value = excluded.value",
@@ -171,11 +179,12 @@ class Store:
     async def refresh_stats(self) -> None:
         """Counts rows and bytes anew."""
         for table in TABLES:
-            rows = await self._read(f"SELECT count(*) FROM {table}", ())  # noqa: S608 - a name from our own schema
+            rows = await self.read(f"SELECT count(*) FROM {table}", ())  # noqa: S608 - a name from our own schema
             self.stats.rows[table] = next(iter(rows))[0]
         self.stats.size_bytes = await asyncio.to_thread(file.size_bytes, self.path)
 
-    async def _read(self, sql: str, parameters: tuple[str, ...]) -> Iterable[sqlite3.Row]:
+    async def read(self, sql: str, parameters: Parameters = ()) -> Iterable[sqlite3.Row]:
+        """The rows that a query finds."""
         try:
             return await self._connection.execute_fetchall(sql, parameters)
         except sqlite3.Error as error:

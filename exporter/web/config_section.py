@@ -39,10 +39,10 @@ class Section:
                 self.problem(str(key), "must be written in quotes")
         return [key for key in self._values if isinstance(key, str)]
 
-    def text(self, key: str) -> str | None:
-        """A string; ``None`` if absent or wrong."""
+    def text(self, key: str, *, required: bool = False) -> str | None:
+        """A string; ``None`` if absent or wrong, where absent is wrong too if it is *required*."""
         value = self._take(key)
-        if value is None or isinstance(value, str):
+        if isinstance(value, str) or (value is None and not required):
             return value
         self.problem(key, "must be a string")
         return None

@@ -82,6 +82,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        # A pipelined request's beginning can come with the end of the one before.
+        self._expect_request()
         self._in_message = True
         self._message_bytes = 0
         self._allowed_bytes = self._limits.head_bytes

@@ -49,6 +49,7 @@ class WebServer:
         self._config = _uvicorn_config(app, self._limits)
         self._state = ServerState()
         self._exhausted = False
+        self._stopped = False
         self._slots = asyncio.Semaphore(self._limits.connections)
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
@@ -67,6 +68,8 @@ class WebServer:
 
     async def serve_forever(self) -> None:
         """Accepts connections until cancelled or stopped; `stop` must follow either way."""
+        if self._stopped:
+            return
         async with asyncio.TaskGroup() as group:
             self._accepting = [group.create_task(self._stamp_dates(), name="web.dates")]
             for listener in self._listeners:
@@ -74,14 +77,17 @@ class WebServer:
 
     async def stop(self) -> None:
         """Stops listening, lets answers under way finish for a second, then closes what is left."""
+        self._stopped = True
         for task in self._accepting:
             task.cancel()
         if self._accepting:
             await asyncio.wait(self._accepting)
         for listener in self._listeners:
             listener.close()
-        for protocol in self._connections.values():
-            if protocol.transport is not None:
+        for task, protocol in self._connections.items():
+            if protocol.transport is None:
+                task.cancel()
+            else:
                 protocol.shutdown()
         await self._wait_for_connections(GRACE_SECONDS)
         for task in self._connections:

@@ -129,19 +129,20 @@ def _read_ciphers(section: Section, minimum: ssl.TLSVersion) -> tuple[str, ...]:
     """The suites of TLS 1.2; those of TLS 1.3 are always all on, so a list must name all of them or none."""
     key = "cipher_suites"
     names = section.texts(key)
-    for name in names:
-        if name not in TLS12_SUITES and name not in TLS13_SUITES:
-            section.problem(key, f"{name!r} is not known, or not secure any more")
-        elif name in TLS12_SUITES and not _is_available(TLS12_SUITES[name]):
-            section.problem(key, f"{name}: the OpenSSL in use ({ssl.OPENSSL_VERSION}) does not have it")
+    unknown = [name for name in names if name not in TLS12_SUITES and name not in TLS13_SUITES]
+    for name in unknown:
+        section.problem(key, f"{name!r} is not known, or not secure any more")
+    older = tuple(TLS12_SUITES[name] for name in names if name in TLS12_SUITES)
+    for cipher in older:
+        if not _is_available(cipher):
+            section.problem(key, f"the OpenSSL in use ({ssl.OPENSSL_VERSION}) does not have {cipher}")
     newest = TLS13_SUITES.intersection(names)
     if newest and newest != TLS13_SUITES:
         section.problem(
             key,
             f"suites of TLS 1.3 cannot be chosen here: name none of them or all ({', '.join(sorted(TLS13_SUITES))})",
         )
-    older = tuple(TLS12_SUITES[name] for name in names if name in TLS12_SUITES)
-    if names and not older and minimum < ssl.TLSVersion.TLSv1_3:
+    if names and not older and not unknown and minimum < ssl.TLSVersion.TLSv1_3:
         section.problem(key, "names no suite for TLS 1.2; add one, or set min_version: TLS13")
     return older
 

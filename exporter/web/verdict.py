@@ -63,9 +63,12 @@ def _title(page: StatusPage, kind: str) -> str:
     if kind == "wait":
         return f"Waiting for first answers: {servers}"
     failing = sum(1 for server in page.servers for c in server.collectors if c.state is CollectorState.FAILING)
+    cut = sum(1 for server in page.servers for stream in server.streams if not stream.connected)
     parts = [servers]
     if failing:
         parts.append(f"{failing} {'collector' if failing == 1 else 'collectors'} failing")
+    if cut:
+        parts.append(f"{cut} live {'stream' if cut == 1 else 'streams'} disconnected")
     if page.store is not None and not page.store.ok:
         parts.append("history not usable")
     return ", ".join(parts)
@@ -74,16 +77,27 @@ def _title(page: StatusPage, kind: str) -> str:
 def _down(page: StatusPage) -> Iterator[Problem]:
     for server in page.servers:
         if server.up is False:
+            error = next((c.error for c in server.collectors if c.error), "")
             successes = [c.last_success_at for c in server.collectors if c.last_success_at is not None]
-            yield Problem(where=server.name, what="is down", last_good_at=max(successes, default=None))
+            yield Problem(
+                where=server.name,
+                what=f"is down: {error}" if error else "is down",
+                last_good_at=max(successes, default=None),
+            )
 
 
 def _failing(page: StatusPage) -> Iterator[Problem]:
+    """What fails on servers that are not down as a whole."""
     for server in page.servers:
+        if server.up is False:
+            continue
         for collector in server.collectors:
             if collector.state is CollectorState.FAILING:
                 what = f"{collector.name} fails: {collector.error}" if collector.error else f"{collector.name} fails"
                 yield Problem(where=server.name, what=what, last_good_at=collector.last_success_at)
+        for stream in server.streams:
+            if not stream.connected:
+                yield Problem(where=server.name, what=f"live stream {stream.name} is disconnected")
 
 
 def _store(page: StatusPage) -> Iterator[Problem]:

@@ -98,9 +98,11 @@ def _read_http(section: Section) -> tuple[tuple[bytes, bytes], ...]:
 def _read_users(section: Section) -> dict[str, bytes]:
     users: dict[str, bytes] = {}
     for name in section.names():
+        # A user without a hash must not pass for no user at all: that would open the door.
+        hashed = section.text(name, required=True)
         if ":" in name:
             section.problem(name, "a user name cannot hold a colon")
-        elif (hashed := section.text(name)) is not None:
+        elif hashed is not None:
             if problem := hash_problem(hashed):
                 section.problem(name, problem)
             users[name] = hashed.encode("ascii", "replace")

@@ -1,0 +1,63 @@
+"""What an idle exporter takes and what an idle minute costs the server."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.processes import exporter, memory_kib, scrape, stand_in, wait_until
+from benchmarks.rows import Row, show
+
+RSS_LIMIT_KIB = 64 * 1024
+REQUEST_LIMIT = 12
+QUEUE_LIMIT = 2
+
+
+def requests(port: int) -> dict[str, float]:
+    """Requests so far by endpoint."""
+    found: dict[str, float] = {}
+    pattern = r'^stalwart_exporter_api_requests_total\{.*endpoint="(\w+)".*\} (\S+)$'
+    for endpoint, count in re.findall(pattern, scrape(port) or "", re.MULTILINE):
+        found[endpoint] = found.get(endpoint, 0) + float(count)
+    return found
+
+
+def run() -> list[Row]:
+    """The first minute after the start, detection included, for both editions."""
+    rows = []
+    for edition in ("community", "enterprise"):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            stand_in("--edition", edition) as url,
+            exporter(Path(folder), url) as (pid, port),
+        ):
+            began = time.monotonic()
+            wait_until(lambda began=began: time.monotonic() > began + 59, seconds=90)
+            counted = requests(port)
+            rss = memory_kib(pid)
+        rows += [
+            Row(
+                name=f"{edition}: requests in the first minute",
+                ours=sum(counted.values()),
+                peer=REQUEST_LIMIT,
+                unit="",
+                peer_name="limit",
+                limit=1,
+            ),
+            Row(
+                name=f"{edition}: readings of the queue in it",
+                ours=counted.get("queue_messages", 0),
+                peer=QUEUE_LIMIT,
+                unit="",
+                peer_name="limit",
+                limit=1,
+            ),
+            Row(name=f"{edition}: idle RSS", ours=rss, peer=RSS_LIMIT_KIB, unit="KiB", peer_name="limit", limit=1),
+        ]
+    return rows
+
+
+if __name__ == "__main__":
+    raise SystemExit(0 if show(run()) else 1)

@@ -1,0 +1,102 @@
+"""Running the stand-in server and the exporter as processes, and reading what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def stand_in(*arguments: str) -> Iterator[str]:
+    """A stand-in server; its URL."""
+    command = [sys.executable, "-m", "exporter.simulator", "--no-script", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.terminate()
+        process.wait(20)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@contextlib.contextmanager
+def exporter(folder: Path, url: str, extra: str = "") -> Iterator[tuple[int, int]]:
+    """An exporter that watches *url*; its process id and port."""
+    port = _free_port()
+    config = folder / "config.toml"
+    config.write_text(
+        f'[web]\nlisten = "127.0.0.1:{port}"\n[store]\npath = "{folder / "history.sqlite3"}"\n'
+        f'[[servers]]\nname = "mx1"\nurl = "{url}"\nusername = "watcher"\npassword = "lab-watcher-secret"\n'
+        f'native_username = "prometheus"\nnative_password = "lab-prometheus-secret"\n{extra}'
+    )
+    with (folder / "exporter.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "exporter", "run", "--config", str(config)], stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: scrape(port) is not None)
+        yield process.pid, port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def scrape(port: int) -> str | None:
+    """The metrics page, or ``None`` while nobody listens."""
+    url = f"http://127.0.0.1:{port}/metrics"
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=30) as answer:
+        return str(answer.read().decode())
+    return None
+
+
+def sample(port: int, series: str) -> float | None:
+    """One sample, by its name and labels as they are printed."""
+    for line in (scrape(port) or "").splitlines():
+        if line.startswith(f"{series} "):
+            return float(line.rsplit(" ", 1)[1])
+    return None
+
+
+def wait_until(condition: object, *, seconds: float = 600.0, pause_seconds: float = 0.1) -> None:
+    """Waits for *condition*."""
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise TimeoutError("the benchmark waited in vain")
+        time.sleep(pause_seconds)
+
+
+def memory_kib(pid: int, field: str = "VmRSS") -> int:
+    """A figure of /proc/PID/status in KiB: ``VmRSS`` now, ``VmHWM`` its peak."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{field}:"))
+
+
+def reset_peak(pid: int) -> None:
+    """Lets the peak begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS

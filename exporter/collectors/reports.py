@@ -1,0 +1,54 @@
+"""The report families: counters from our own tallies, gauges from the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exporter.collectors import families as f
+from exporter.collectors.exposition import Collected
+from exporter.ingest.report_counter import (
+    ARF_REPORTS,
+    DMARC_MESSAGES,
+    REJECTED,
+    REPORTS,
+    TLS_FAILURES,
+    TLS_SESSIONS,
+)
+from exporter.state.board import ServerBoard
+from exporter.state.report_gauges import ReportGaugeBoard
+
+COUNTERS = {
+    REPORTS: f.REPORTS_TOTAL,
+    REJECTED: f.REPORTS_REJECTED,
+    DMARC_MESSAGES: f.DMARC_MESSAGES,
+    TLS_SESSIONS: f.TLS_SESSIONS,
+    TLS_FAILURES: f.TLS_FAILURES,
+    ARF_REPORTS: f.ARF_REPORTS,
+}
+
+
+class ReportSource:
+    """
+    What others report about our mail::
+
+        stalwart_dmarc_messages_total{server="mx1",domain="example.org",disposition="none",dkim="pass",spf="fail"} 11
+        stalwart_dmarc_window_messages{server="mx1",domain="example.org",window="7d",result="failed"} 12
+        stalwart_arf_reports_total{server="mx1",feedback_type="auth-failure"} 2
+    """
+
+    def __init__(self, board: ServerBoard, gauges: ReportGaugeBoard) -> None:
+        self._board = board
+        self._gauges = gauges
+
+    def version(self) -> object:
+        return self._board.tallies.version, self._gauges.version()
+
+    def collect(self) -> Iterator[Collected]:
+        book = self._board.tallies
+        for name, family in COUNTERS.items():
+            yield family, book.family(name)
+        gauges = self._gauges.latest
+        if gauges is None:
+            return
+        yield f.DMARC_WINDOW_MESSAGES, gauges.window_messages
+        yield f.DMARC_LAST_REPORT, gauges.last_heard

@@ -1,0 +1,99 @@
+"""What a report adds to the counters, with labels that strangers choose held to their cap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from exporter.clock import Clock
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport, UnreadableReport
+from exporter.state.board import Part, ServerBoard
+from exporter.state.capped import CappedLabel
+from exporter.state.tally import Increments, add
+
+REPORTS, REJECTED = "reports", "reports_rejected"
+DMARC_MESSAGES, TLS_SESSIONS, TLS_FAILURES, ARF_REPORTS = (
+    "dmarc_messages",
+    "tls_sessions",
+    "tls_failures",
+    "arf_reports",
+)
+
+CAPPED: Mapping[str, str] = {
+    DMARC_MESSAGES: "stalwart_dmarc_messages_total",
+    TLS_SESSIONS: "stalwart_tls_report_sessions_total",
+    TLS_FAILURES: "stalwart_tls_report_failures_total",
+}
+"""The tallies whose first label is a domain, and their families."""
+
+MOST = 2**62
+"""Where a tally stops: invented numbers, each of them just possible, must not make it overflow."""
+
+
+class ReportCounter:
+    """Turns reports into increments."""
+
+    def __init__(self, board: ServerBoard, clock: Clock, *, max_domains: int) -> None:
+        self._board = board
+        self._clock = clock
+        self._labels = {
+            tally: CappedLabel(
+                max_domains, sorted({labels[0] for labels in board.tallies.family(tally)}), now=clock.monotonic()
+            )
+            for tally in CAPPED
+        }
+
+    def start(self, kind: ReportKind, increments: Increments) -> None:
+        """From the first list on, no report of a kind is a count of zero."""
+        for tally in (REPORTS, REJECTED):
+            if (kind.value,) not in self._board.tallies.family(tally):
+                add(increments, tally, (kind.value,), 0)
+
+    def count(self, report: IncomingReport | UnreadableReport, increments: Increments) -> None:
+        """Adds a report that was not counted before."""
+        if isinstance(report, UnreadableReport):
+            add(increments, REJECTED, (report.kind.value,), 1)
+            return
+        add(increments, REPORTS, (report.kind.value,), 1)
+        content = report.content
+        if isinstance(content, DmarcReport):
+            self._count_dmarc(content, increments)
+        elif isinstance(content, TlsReport):
+            self._count_tls(content, increments)
+        else:
+            _count_arf(content, increments)
+        self._keep_in_range(increments)
+
+    def _count_dmarc(self, report: DmarcReport, increments: Increments) -> None:
+        domain = self._label(DMARC_MESSAGES, report.domain)
+        for record in report.records:
+            labels = (domain, record.disposition.value, record.dkim.value, record.spf.value)
+            add(increments, DMARC_MESSAGES, labels, record.messages)
+
+    def _count_tls(self, report: TlsReport, increments: Increments) -> None:
+        for policy in report.policies:
+            domain = self._label(TLS_SESSIONS, policy.domain)
+            for result, sessions in (("success", policy.successes), ("failure", policy.failures)):
+                if sessions:
+                    add(increments, TLS_SESSIONS, (domain, policy.type.value, result), sessions)
+            for detail in policy.details:
+                labels = (self._label(TLS_FAILURES, policy.domain), detail.result.value)
+                add(increments, TLS_FAILURES, labels, detail.sessions)
+
+    def _label(self, tally: str, domain: str) -> str:
+        capped = self._labels[tally]
+        dropped = capped.dropped
+        label = capped.label(domain, self._clock.monotonic())
+        if capped.dropped != dropped:
+            family = CAPPED[tally]
+            self._board.dropped[family] = self._board.dropped.get(family, 0) + 1
+            self._board.touch(Part.HEALTH)
+        return label
+
+    def _keep_in_range(self, increments: Increments) -> None:
+        for key, amount in increments.items():
+            increments[key] = min(amount, max(0, MOST - self._board.tallies.value(key)))
+
+
+def _count_arf(report: ArfReport, increments: Increments) -> None:
+    add(increments, ARF_REPORTS, (report.feedback_type.value,), 1)

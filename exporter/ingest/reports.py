@@ -1,0 +1,263 @@
+"""
+Takes in the reports that the server has received, each once, the oldest first.
+
+A report's rows, what it adds to the counters and the server's id move in one transaction, so that being killed costs
+at most the fetch of one report. What cannot be read is set aside and counted, and never stands in the way of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.errors import (
+    PayloadError,
+    PayloadTooLarge,
+    StoreError,
+    TargetError,
+    TargetServerError,
+    TargetTimeout,
+    TargetUnsupported,
+)
+from exporter.ingest.ledger import Ledger
+from exporter.ingest.queue import fresh_seconds
+from exporter.ingest.report_counter import ReportCounter
+from exporter.ingest.report_gauges import make_gauges
+from exporter.ingest.report_inbox import Inbox
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, UnreadableReport
+from exporter.stalwart.client import StalwartClient
+from exporter.stalwart.throttle import Throttle
+from exporter.state.board import ServerBoard
+from exporter.state.report_gauges import ReportGaugeBoard
+from exporter.state.tally import Increments
+from exporter.store.reports import ReportHistory, seen_source
+from exporter.store.store import SeenIds
+
+log = structlog.get_logger("exporter.reports")
+
+PAGE = 1000
+"""Ids asked for at once; the server reads no more than keys for them."""
+
+MOST_PAGES = 500
+
+FAILURES_IN_A_ROW = 3
+"""So many reports that cannot be had one after the other are the server's trouble, not the reports'."""
+
+BACKFILL = 50
+"""From so many reports on, their number is told."""
+
+TELL_SECONDS = 60.0
+
+SHARE = (6, 11)
+"""Our part of the requests that a server may be asked a minute: 30 of 55."""
+
+FORGET_AFTER = timedelta(days=2)
+"""How long an id that the server does not list any more stays known, in case it was only a page that shifted."""
+
+
+class HistoryUnavailable(TargetError):
+    """The history file takes no reports now. They stay on the server, and are asked for again."""
+
+    reason = "internal"
+
+
+class ReportJob:
+    """
+    The collector of one server's reports.
+
+    A run ends when nothing is left or its interval is over; a long backfill so takes many runs, one after the other.
+
+    Attributes:
+        progress: Where a backfill stands, in words; empty when there is none.
+    """
+
+    def __init__(
+        self,
+        board: ServerBoard,
+        ledger: Ledger,
+        history: ReportHistory,
+        gauges: ReportGaugeBoard,
+        *,
+        clock: Clock,
+        interval_seconds: float,
+        max_requests_per_minute: int,
+        max_domains: int,
+    ) -> None:
+        self.progress = ""
+        self._board = board
+        self._ledger = ledger
+        self._history = history
+        self._gauges = gauges
+        self._clock = clock
+        self._interval = interval_seconds
+        self._max_domains = max_domains
+        share = max(1, max_requests_per_minute * SHARE[0] // SHARE[1])
+        self._throttle = Throttle(clock=clock, requests=share)
+        self._counter = ReportCounter(board, clock, max_domains=max_domains)
+        self._inboxes = [Inbox(kind, ledger.watermark(seen_source(kind))) for kind in ReportKind]
+        self._told_at = clock.monotonic()
+        self._forgotten_at: dict[ReportKind, float] = {}
+
+    async def __call__(self, client: StalwartClient) -> None:
+        """One run."""
+        until = self._clock.monotonic() + self._interval
+        try:
+            trouble = await self._look(client)
+            await self._show()
+            trouble = await self._take_in(client, until) or trouble
+            await self._show()
+        except StoreError as error:
+            raise HistoryUnavailable(f"the history takes no reports now: {error}") from error
+        if trouble is not None:
+            raise trouble
+
+    async def _look(self, client: StalwartClient) -> TargetError | None:
+        """Asks what there is, of each kind of which nothing is left to fetch; the trouble with one stops no other."""
+        trouble: TargetError | None = None
+        for inbox in self._inboxes:
+            if inbox.left:
+                continue
+            try:
+                await self._walk(client, inbox)
+            except (PayloadError, TargetServerError) as error:
+                trouble = error
+        self._tell(f"reports to take in: {self._left()}" if self._left() >= BACKFILL else "", "reports.backfill_begins")
+        return trouble
+
+    async def _walk(self, client: StalwartClient, inbox: Inbox) -> None:
+        now = self._clock.now()
+        whole = inbox.must_walk_to_the_end(now)
+        listed: dict[str, None] = {}
+        unknown: list[str] = []
+        to_the_end = False
+        for page in range(1, MOST_PAGES + 1):
+            await self._throttle.wait()
+            answer = await client.fetch_report_ids(inbox.kind, page=page, limit=PAGE)
+            fresh = [id_ for id_ in answer.ids if id_ not in listed]
+            listed.update(dict.fromkeys(fresh))
+            unseen = await self._history.unseen(inbox.kind, fresh)
+            unknown.extend(unseen)
+            to_the_end = answer.last or not fresh
+            if to_the_end or not (unseen or whole):
+                break
+        inbox.walked(unknown, listed, to_the_end=to_the_end, now=now)
+        if to_the_end:
+            await self._forget(inbox.kind, listed)
+        await self._settle(inbox)
+
+    async def _settle(self, inbox: Inbox) -> None:
+        """Notes that everything is accounted for, once it is; counters then exist even where they are zero."""
+        increments: Increments = {}
+        self._counter.start(inbox.kind, increments)
+        settled = inbox.settle()
+        if settled or increments:
+            await self._ledger.record(increments, {seen_source(inbox.kind): inbox.to_state()})
+
+    async def _forget(self, kind: ReportKind, listed: Sequence[str] | dict[str, None]) -> None:
+        """Once a day drops ids that the server has dropped."""
+        now = self._clock.monotonic()
+        if now - self._forgotten_at.get(kind, float("-inf")) < FORGET_AFTER.total_seconds() / 2:
+            return
+        self._forgotten_at[kind] = now
+        await self._history.forget_seen(kind, listed, before=self._clock.now() - FORGET_AFTER)
+
+    async def _take_in(self, client: StalwartClient, until: float) -> TargetError | None:
+        """Fetches what is left, the kinds in turn; the last trouble with a single report."""
+        trouble: TargetError | None = None
+        in_a_row = 0
+        while self._left() and self._clock.monotonic() < until and in_a_row < FAILURES_IN_A_ROW:
+            for inbox in [inbox for inbox in self._inboxes if inbox.left]:
+                error = await self._take_one(client, inbox)
+                in_a_row = in_a_row + 1 if error is not None else 0
+                trouble = error or trouble
+            await self._tell_now_and_then()
+        if not self._left():
+            self._tell("", "reports.backfill_ended")
+        return trouble
+
+    async def _take_one(self, client: StalwartClient, inbox: Inbox) -> TargetError | None:
+        """Fetches one report and stores it; what went wrong with this one alone."""
+        id_ = inbox.take()
+        trouble: TargetError | None = None
+        report: IncomingReport | UnreadableReport
+        try:
+            await self._throttle.wait()
+            report = await client.fetch_report(inbox.kind, id_)
+        except TargetUnsupported:
+            inbox.gone(id_)
+            await self._settle(inbox)
+            return None
+        except PayloadTooLarge as error:
+            report = self._set_aside(inbox.kind, id_, error)
+        except (PayloadError, TargetServerError, TargetTimeout) as error:
+            trouble = error
+            if not inbox.strike(id_):
+                return trouble
+            report = self._set_aside(inbox.kind, id_, error)
+        except TargetError:
+            inbox.put_off(id_)
+            raise
+        try:
+            await self._record(inbox, report)
+        except StoreError:
+            inbox.put_back(id_)
+            raise
+        return trouble
+
+    def _set_aside(self, kind: ReportKind, id_: str, error: TargetError) -> UnreadableReport:
+        return UnreadableReport(
+            kind=kind, source_id=id_, received_at=self._clock.now(), raw=b"", reason=f"cannot be fetched: {error}"
+        )
+
+    async def _record(self, inbox: Inbox, report: IncomingReport | UnreadableReport) -> None:
+        """Rows, counters, the server's id and where the inbox stands, all or nothing."""
+        now = self._clock.now()
+        new = await self._history.new_among([report])
+        increments: Increments = {}
+        if new or isinstance(report, UnreadableReport):
+            self._counter.count(report, increments)
+        inbox.accounted_for(report.source_id)
+        inbox.settle()
+        source = seen_source(inbox.kind)
+        seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp()))])
+        rows = await self._history.writer([report], new, now=now)
+        await self._ledger.record(increments, {source: inbox.to_state()}, [seen], rows=rows)
+        if isinstance(report, UnreadableReport):
+            log.warning(
+                "reports.rejected",
+                server=self._board.name,
+                kind=report.kind.value,
+                id=report.source_id,
+                why=report.reason,
+            )
+        elif new:
+            self._board.count_unknown(report.unknown)
+
+    def _left(self) -> int:
+        return sum(inbox.left for inbox in self._inboxes)
+
+    async def _tell_now_and_then(self) -> None:
+        if self._clock.monotonic() - self._told_at < TELL_SECONDS:
+            return
+        total = sum(inbox.total for inbox in self._inboxes)
+        if total >= BACKFILL:
+            self._tell(f"taking in reports: {total - self._left()} of {total}", "reports.backfill")
+        await self._show()
+
+    def _tell(self, progress: str, event: str) -> None:
+        self._told_at = self._clock.monotonic()
+        if progress or self.progress:
+            total = sum(inbox.total for inbox in self._inboxes)
+            log.info(event, server=self._board.name, total=total, left=self._left())
+        self.progress = progress
+
+    async def _show(self) -> None:
+        """Publishes the sums of the history as of now."""
+        made = await make_gauges(self._history, now=self._clock.now(), most=self._max_domains)
+        self._gauges.publish(made.gauges, fresh_seconds=fresh_seconds(self._interval))
+        for family, dropped in made.dropped.items():
+            self._board.dropped[family] = self._board.dropped.get(family, 0) + dropped

@@ -1,0 +1,53 @@
+"""Forgets reports that are older than the history is to reach back, a few at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NoReturn
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.errors import StoreError
+from exporter.store.reports import PRUNE_BATCH, prune_batch
+from exporter.store.store import Store
+
+log = structlog.get_logger("exporter.retention")
+
+EVERY_SECONDS = 3600.0
+PAUSE_SECONDS = 0.2
+"""Between two batches, so that others get at the file."""
+
+
+class Retention:
+    """The loop that keeps the history to its length."""
+
+    def __init__(
+        self, store: Store, *, keep_seconds: float, clock: Clock, every_seconds: float = EVERY_SECONDS
+    ) -> None:
+        self._store = store
+        self._keep = timedelta(seconds=keep_seconds)
+        self._clock = clock
+        self._every_seconds = every_seconds
+
+    async def run(self) -> NoReturn:
+        """Prunes now and then until cancelled."""
+        while True:
+            try:
+                await self.prune()
+            except StoreError as error:
+                log.warning("retention.failed", error=str(error))
+            await self._clock.sleep(self._every_seconds)
+
+    async def prune(self) -> int:
+        """Deletes everything that is too old; how many reports that were. Raises `StoreError`."""
+        before = self._clock.now() - self._keep
+        total = 0
+        while (gone := await prune_batch(self._store, before=before)) > 0:
+            total += gone
+            if gone < PRUNE_BATCH:
+                break
+            await self._clock.sleep(PAUSE_SECONDS)
+        if total:
+            log.info("retention.pruned", reports=total)
+        return total

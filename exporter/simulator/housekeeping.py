@@ -1,0 +1,81 @@
+"""What the server process does by itself: recounts, metric samples, and reports that have become due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .context import Context
+from .directory import Directory
+from .outgoing import DAY_SECONDS
+from .samples import SampleStore
+from .spool import Spool
+from .timeline import Timeline
+from .values import Keys, Timestamp
+
+RECOUNT_SECONDS = 300.0
+REPORT_SIZE = 1600
+
+
+class Housekeeping:
+    """
+    The clockwork of one server.
+
+    Attributes:
+        samples: The metrics history.
+    """
+
+    def __init__(
+        self, context: Context, timeline: Timeline, directory: Directory, spool: Spool, queue_size: Callable[[], int]
+    ) -> None:
+        self._context = context
+        self._timeline = timeline
+        self._directory = directory
+        self._spool = spool
+        self._queue_size = queue_size
+        self.samples = SampleStore()
+
+    def start(self) -> None:
+        """Begin anew, as a process does."""
+        profile = self._context.profile
+        self._context.journal.raise_event("server.startup", {"version": profile.version})
+        self.samples.restart()
+        self._repeat(lambda now: now + RECOUNT_SECONDS / self._context.speed, self.recount)
+        self._repeat(lambda now: (now // DAY_SECONDS + 1) * DAY_SECONDS, self._send_reports)
+        self.recount()
+        if profile.keeps_metrics:
+            interval = profile.metrics_interval_seconds
+            self._repeat(lambda now: (now // interval + 1) * interval, self._sample)
+
+    def _repeat(self, next_time: Callable[[float], float], action: Callable[[], None]) -> None:
+        def go_on() -> None:
+            action()
+            self._repeat(next_time, action)
+
+        self._timeline.at(next_time(self._context.now()), go_on, outlives_restart=False)
+
+    def recount(self) -> None:
+        """Read the gauges anew from what they count; queue and principals only with a licence."""
+        context = self._context
+        gauges = context.journal.counters.gauges
+        gauges["server.memory"] = 70_000_000 + context.rng.randrange(8_000_000) + 300 * self._queue_size()
+        if context.profile.enterprise:
+            gauges["queue.count"] = self._queue_size()
+            kinds = [account.kind for account in self._directory.accounts.values() if account.stored]
+            gauges["user.count"], gauges["domain.count"] = kinds.count("individual"), kinds.count("domain")
+
+    def _sample(self) -> None:
+        self.samples.collect(self._context.now(), self._context.journal.counters)
+
+    def _send_reports(self) -> None:
+        context = self._context
+        for report in context.outgoing.take_due(context.now()):
+            event_id = "dmarc-aggregate-report" if report.kind == "dmarc" else "tls-aggregate"
+            keys: Keys = {
+                "reportId": report.begin,
+                "domain": report.domain,
+                "rangeFrom": Timestamp(report.begin),
+                "rangeTo": Timestamp(report.due),
+            }
+            context.journal.raise_event(f"outgoing-report.{event_id}", keys)
+            sender = f"noreply-{report.kind}@{context.profile.local_domain}"
+            self._spool.add("report", sender, [report.rua], REPORT_SIZE)

@@ -1,0 +1,59 @@
+"""The truth, kept apart from everything the server tells: it survives the simulated restarts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal, NamedTuple
+
+Outcome = Literal["delivered", "permanent_failure", "temporary_failure"]
+
+
+class DeliveryKey(NamedTuple):
+    """
+    What became of a recipient, or of an attempt that was put off.
+
+    Attributes:
+        reason: Class of error, empty for deliveries.
+        code: SMTP reply code in digits, empty if there was none.
+        domain: The recipient's, in lower case; empty where an attempt was put off without a failure in it.
+    """
+
+    outcome: Outcome
+    reason: str
+    code: str
+    domain: str
+
+
+class Ledger:
+    """
+    What really happened since the world began.
+
+    Attributes:
+        events: Every event raised, by id, counted or not.
+        deliveries: One for each `delivery.dsn-success`, `delivery.dsn-perm-fail` and `queue.rescheduled`. A put off
+            attempt has the reason, code and domain of its last temporary failure.
+        log_lines: Every line written to the log, by level and event id.
+        reports: Incoming reports stored, by kind.
+    """
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+        self.deliveries: Counter[DeliveryKey] = Counter()
+        self.log_lines: Counter[tuple[str, str]] = Counter()
+        self.reports: Counter[str] = Counter()
+
+    def outcomes(self) -> Counter[str]:
+        """Deliveries summed by outcome."""
+        totals: Counter[str] = Counter()
+        for key, count in self.deliveries.items():
+            totals[key.outcome] += count
+        return totals
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for the control port."""
+        return {
+            "events": dict(self.events),
+            "deliveries": [{**key._asdict(), "count": count} for key, count in sorted(self.deliveries.items())],
+            "log_lines": [{"level": key[0], "event_id": key[1], "count": n} for key, n in self.log_lines.items()],
+            "reports": dict(self.reports),
+        }

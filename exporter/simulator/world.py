@@ -1,0 +1,319 @@
+"""The world: one mail server, the hosts around it and the people who use it, as a state machine without I/O."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import reports
+from .auth import Gate
+from .clock import Clock, WallClock
+from .context import Context
+from .counters import GAUGE_MODULUS
+from .delivery import Deliverer
+from .destinations import Destination, Temper, lab_destinations
+from .directory import Directory
+from .events import Journal, Span
+from .failures import Failure, Reply
+from .housekeeping import Housekeeping
+from .ledger import Ledger
+from .outgoing import OutgoingReports
+from .profile import Edition, Profile
+from .queue import Message, Queue
+from .reports import ReportStore, StoredReport
+from .samples import SampleStore
+from .schedules import DEFAULT_SCHEDULES, Schedule
+from .smtp import OUTSIDE_IP, Sessions
+from .snowflake import Snowflakes
+from .spool import Spool
+from .synthetic import SyntheticQueue
+from .timeline import Timeline
+from .traces import TraceStore
+from .values import Address, Duration, Keys
+
+
+class World:
+    """
+    A mail server and its surroundings.
+
+    Time comes from the clock; `tick` lets everything happen that has become due. Nothing here does I/O, and nothing
+    is safe for threads.
+
+    Attributes:
+        synthetic: A long queue that is not held as objects, in front of the real one.
+    """
+
+    def __init__(
+        self, profile: Profile | None = None, *, clock: Clock | None = None, seed: int = 7, speed: float = 1.0
+    ) -> None:
+        self.profile = profile or Profile()
+        self.clock = clock or WallClock()
+        self.rng = random.Random(seed)
+        self.timeline = Timeline(self.clock)
+        self.journal = Journal(self.now, self.profile.log_level)
+        self.traces = TraceStore()
+        self.directory = Directory(self.profile.local_domain)
+        self.gate = Gate(self.profile, self.directory, self.now, self._report_login)
+        self.queue = Queue(virtual=not self.profile.nested_queue)
+        self.reports = ReportStore(reports.RETENTION_SECONDS / speed)
+        self.outgoing = OutgoingReports()
+        self.synthetic: SyntheticQueue | None = None
+        self._login_span: Span | None = None
+        self._context = Context(
+            profile=self.profile,
+            rng=self.rng,
+            speed=speed,
+            now=self.now,
+            journal=self.journal,
+            ids=Snowflakes(),
+            traces=self.traces,
+            schedules=dict(DEFAULT_SCHEDULES),
+            destinations=lab_destinations(),
+            outgoing=self.outgoing,
+        )
+        spool = Spool(self._context, self.queue)
+        self._deliverer = Deliverer(self._context, self.queue, spool, self.directory)
+        self._sessions = Sessions(self._context, spool, self.directory, self.reports)
+        self._housekeeping = Housekeeping(self._context, self.timeline, self.directory, spool, self.queue_size)
+        self._housekeeping.start()
+
+    # Time
+
+    def now(self) -> float:
+        """The present instant in Unix seconds; while due things happen, the instant they were due."""
+        return self.timeline.now()
+
+    @property
+    def speed(self) -> float:
+        """By how much durations are shortened."""
+        return self._context.speed
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Let something happen at an instant."""
+        self.timeline.at(moment, action)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Let something happen later; `seconds` are real ones, not divided by the speed."""
+        self.timeline.after(seconds, action)
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass and everything happen that becomes due in them, each at its instant."""
+        self.clock.advance(seconds)
+        self.tick()
+
+    def tick(self) -> None:
+        """Let everything happen that is due by now."""
+        self.timeline.run(self.queue.next_due, self._attempt)
+
+    def _attempt(self, moment: float) -> None:
+        taken = self.queue.take_due(moment)
+        if taken is not None:
+            self.timeline.drive(self._deliverer.attempt(*taken))
+
+    # Mail
+
+    def submit(
+        self,
+        recipients: Sequence[str],
+        *,
+        sender: str = "alice@example.test",
+        size: int = 216,
+        priority: int = 0,
+        env_id: str | None = None,
+    ) -> Message:
+        """An account submits a message; its first attempts are due at once, at the next tick."""
+        return self._sessions.submit(sender, recipients, size, priority=priority, env_id=env_id)
+
+    def receive(
+        self, recipients: Sequence[str], *, sender: str = "someone@partner.test", size: int = 1077, ip: str = OUTSIDE_IP
+    ) -> Message | None:
+        """Mail arrives from outside; None when every recipient was refused."""
+        return self._sessions.receive(sender, recipients, size, ip)
+
+    def log_in(
+        self, name: str, *, succeeds: bool, protocol: str = "imap", ip: str = "127.0.0.1", tries: int = 1
+    ) -> None:
+        """Somebody logs in over IMAP or SMTP; failures count towards a ban of the address."""
+        self._sessions.log_in(name, ip, succeeds=succeeds, protocol=protocol, tries=tries)
+        if not succeeds and any([self.gate.count_failure(name, ip) == "banned" for _ in range(tries)]):
+            self.ban(ip)
+
+    def cancel(self, queue_id: int, address: str = "") -> bool:
+        """
+        An operator removes a message without notice, or fails the recipients whose address contains `address`.
+
+        Returns whether anything changed.
+        """
+        message = self.queue.messages.get(queue_id)
+        if message is None:
+            return False
+        chosen = [recipient for recipient in message.pending() if address in recipient.address]
+        for recipient in chosen:
+            recipient.status = "perm_fail"
+            recipient.failure = Failure(
+                reason="io_error", entity="localhost", permanent=True, detail="Delivery canceled."
+            )
+        if not address or not message.pending():
+            self.queue.remove(queue_id)
+        return bool(chosen) or not address
+
+    def retry(self, queue_id: int, address: str = "", at: float | None = None) -> bool:
+        """An operator asks for an attempt, now or `at` a time; the time limit becomes one of attempts."""
+        message = self.queue.messages.get(queue_id)
+        chosen = message.pending() if message is not None else []
+        chosen = [recipient for recipient in chosen if address in recipient.address]
+        for recipient in chosen:
+            recipient.next_retry = at if at is not None else self.now()
+            recipient.expires, recipient.max_attempts = None, recipient.retry_num + 10
+        if message is not None:
+            self.queue.note_due(message)
+        return bool(chosen)
+
+    def set_destination(self, domain: str, temper: Temper | str, **settings: Any) -> Destination:
+        """Give a domain a temper, and other settings of `Destination`."""
+        known = self._context.destinations.get(domain) or Destination(domain)
+        changed = replace(known, temper=Temper(temper), **settings)
+        self._context.destinations[domain] = changed
+        return changed
+
+    def add_destination(self, destination: Destination) -> None:
+        """Let a domain exist, or be another."""
+        self._context.destinations[destination.domain] = destination
+
+    def set_schedule(self, schedule: Schedule) -> None:
+        """Replace the schedule of a virtual queue, for mail queued or retried from now on."""
+        self._context.schedules[schedule.queue] = schedule
+
+    def set_mailbox(self, name: str, trouble: Reply | None) -> None:
+        """Let local delivery to an account fail with a reply, or work again."""
+        self.directory.accounts[name].trouble = trouble
+
+    # Reports
+
+    def receive_dmarc(self, *, org: str, to: str = "dmarc@example.test", **report: Any) -> StoredReport:
+        """A DMARC report arrives; keywords as for `reports.dmarc_body`."""
+        body = reports.dmarc_body(org=org, **report)
+        subject = f"Report Domain: {report['domain']} Submitter: {org} Report-ID: <{report['report_id']}>"
+        return self._sessions.receive_report("dmarc", f"dmarc@{org}", to, subject, body)
+
+    def receive_tls(self, *, org: str, to: str = "tls@example.test", **report: Any) -> StoredReport:
+        """A TLS report arrives; keywords as for `reports.tls_body`."""
+        body = reports.tls_body(org=org, **report)
+        subject = f"Report Domain: {report['domain']} Submitter: {org} Report-ID: <{report['report_id']}>"
+        return self._sessions.receive_report("tls", f"tls@{org}", to, subject, body)
+
+    def receive_arf(self, *, reporter: str, to: str = "abuse@example.test", **report: Any) -> StoredReport:
+        """An abuse report arrives; keywords as for `reports.arf_body`."""
+        body = reports.arf_body(reporter=reporter, **report)
+        return self._sessions.receive_report("arf", f"fbl@{reporter}", to, "FW: complaint", body)
+
+    def receive_broken_dmarc(self, sender: str = "dmarc@broken.test") -> None:
+        """A DMARC report arrives that cannot be read."""
+        self._sessions.receive_broken_report(sender, f"dmarc@{self.profile.local_domain}")
+
+    def plant_report(self, kind: reports.Kind, report: Any, sender: str = "anyone@elsewhere.test") -> StoredReport:
+        """Put a report of any shape into the store, past the parser that would have refused it."""
+        self.journal.ledger.reports[kind] += 1
+        ids, now = self._context.ids, self.now()
+        to = f"{kind}@{self.profile.local_domain}"
+        return self.reports.add(kind, ids, now, sender=sender, to=to, subject="planted", report=report)
+
+    # The server
+
+    @property
+    def samples(self) -> SampleStore:
+        """The metrics history."""
+        return self._housekeeping.samples
+
+    @property
+    def ledger(self) -> Ledger:
+        """The truth about all of it."""
+        return self.journal.ledger
+
+    @property
+    def running(self) -> bool:
+        """Whether the queue is processed."""
+        return self.queue.running
+
+    def pause_queue(self) -> bool:
+        """Stop processing the queue; returns whether it ran."""
+        was_running, self.queue.running = self.queue.running, False
+        return was_running
+
+    def resume_queue(self) -> bool:
+        """Process the queue again; returns whether it already ran."""
+        was_running, self.queue.running = self.queue.running, True
+        return was_running
+
+    def synthetic_queue(self, count: int) -> SyntheticQueue:
+        """Put a long queue in front of the real one, without an object for each message."""
+        self.synthetic = SyntheticQueue(count, self.now(), self._context.rng.getrandbits(32))
+        self._housekeeping.recount()
+        return self.synthetic
+
+    def queue_size(self) -> int:
+        """Messages in the queue, synthetic ones included."""
+        return len(self.queue.messages) + (self.synthetic.count if self.synthetic is not None else 0)
+
+    def restart(self) -> None:
+        """The process ends and starts again: counters, running attempts and cached logins are gone, the store stays."""
+        self.timeline.restart()
+        self.journal.restart()
+        self.gate.restart()
+        self.queue.running = True
+        self.queue.unlock_all()
+        self._housekeeping.start()
+
+    def upgrade(self, version: str | None = None, edition: Edition | None = None, **changes: Any) -> None:
+        """Restart as another release, edition or configuration."""
+        wanted = {"version": version or self.profile.version, "edition": edition or self.profile.edition, **changes}
+        self.profile = replace(self.profile, **wanted)
+        self._context.profile = self.profile
+        self.gate.profile = self.profile
+        self.queue.virtual = not self.profile.nested_queue
+        self.restart()
+
+    def rotate_logs(self) -> None:
+        """Begin a new log file."""
+        self.journal.log.rotate()
+
+    def ban(self, ip: str) -> None:
+        """Ban an address for good."""
+        self.gate.banned.add(ip)
+        self.journal.raise_event("security.authentication-ban", {"remoteIp": Address(ip)})
+
+    def raise_event(self, event_id: str, keys: Keys | None = None, times: int = 1) -> None:
+        """Let any event happen, also one that nothing in this world would cause."""
+        for _ in range(times):
+            self.journal.raise_event(event_id, keys)
+
+    def set_counter(self, event_id: str, value: int) -> None:
+        """Let a counter of this process stand at a value, near its wrap for example; the ledger does not notice."""
+        self.journal.counters.counters[event_id] = value
+
+    def set_gauge(self, gauge: str, value: int) -> None:
+        """Let a gauge stand at a value; negative ones wrap, as on the real server."""
+        self.journal.counters.gauges[gauge] = value % GAUGE_MODULUS
+
+    # HTTP, as the server notices it
+
+    def http_connected(self, ip: str, port: int, local_port: int) -> Span:
+        """A client has connected to the HTTP listener."""
+        keys: Keys = {"listenerId": "http", "localPort": local_port, "remoteIp": Address(ip), "remotePort": port}
+        return self._context.open_span("http.connection-start", keys, kept=False)
+
+    def http_disconnected(self, span: Span, seconds: float) -> None:
+        """A client's connection has ended."""
+        elapsed = Duration(int(seconds * 1000))
+        self._context.close_span("http.connection-end", span, {"elapsed": elapsed})
+
+    def login_within(self, span: Span | None) -> None:
+        """Say which connection the next login comes over."""
+        self._login_span = span
+
+    def _report_login(self, name: str) -> None:
+        account_id = self.directory.accounts[name].account_id
+        keys: Keys = {"accountName": name, "accountId": account_id}
+        self.journal.raise_event("auth.success", keys, self._login_span)

@@ -1,0 +1,226 @@
+"""
+What an answer means: a good body, or one of our exceptions.
+
+Contract: Stalwart v0.10-v0.15. Management errors come as HTTP 200 with an ``error``; protocol errors as RFC 7807
+problems with a status of their own; between us and the server there may be proxies with pages of theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from exporter.errors import (
+    PayloadError,
+    TargetBusy,
+    TargetForbidden,
+    TargetRefused,
+    TargetServerError,
+    TargetUnsupported,
+    quote,
+)
+from exporter.stalwart.allowlist import Answer, Endpoint
+
+SMALL_BYTES = 64 * 1024
+"""An error object is no longer than this; of an error page no more is read."""
+
+BAN_HINT = "our address may be banned there (settings server.blocked-ip and server.auto-ban)"
+
+_ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
+_NOT_CONFIGURED = ("has been defined", "has been configured", "not configured")
+
+T = TypeVar("T")
+
+
+class CredentialsRefused(TargetRefused):
+    """These very credentials are bad: they must not be sent again."""
+
+
+class AuthenticationRequired(TargetRefused):
+    """The server wants credentials, and none were sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAnswer:
+    """
+    An answer as it came.
+
+    Attributes:
+        body: Whole for a 200, else as much as was read.
+        secrets: What was sent with the request and must not be quoted from its answer.
+    """
+
+    status: int
+    content_type: str
+    retry_after: str
+    body: bytes
+    authenticated: bool
+    secrets: Iterable[str] = ()
+
+    def quoted(self, text: object) -> str:
+        """What the server said, fit for a message: no secret of ours, no mail address, cut short."""
+        said = text[:4096] if isinstance(text, str) else ""
+        for secret in self.secrets:
+            said = said.replace(secret, "***")
+        return quoted(said)
+
+    def is_page(self) -> bool:
+        """Whether it is a page for people, which a Stalwart API never sends."""
+        return "html" in self.content_type.lower() or self.body[:64].lstrip().startswith(b"<")
+
+
+def quoted(text: str) -> str:
+    """What a server said, fit for a message: no mail address, cut short."""
+    return quote(_ADDRESS.sub("***", text[:4096]))
+
+
+def check_answer(endpoint: Endpoint, answer: RawAnswer) -> None:
+    """Returns if the answer is a good one; raises a `TargetError` that says what it is instead."""
+    if answer.status == 200:
+        _check_body(endpoint, answer)
+    elif not (endpoint.value.answer is Answer.LINK and 300 <= answer.status < 400 and answer.body):
+        raise _error_of_status(endpoint, answer)
+
+
+def decode_answer(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """The decoded body; raises `PayloadError` with the path inside it."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(reading_problem(error)) from error
+
+
+def reading_problem(error: Exception, path: str = "") -> str:
+    """A decoder's complaint in our words, below *path*: ``data.items[3].created: Expected `int`, got `str```."""
+    if isinstance(error, UnicodeDecodeError):
+        what, below = "not UTF-8", ""
+    elif isinstance(error, RecursionError):
+        what, below = "nested too deeply", ""
+    else:
+        what, _, below = str(error).partition(" - at `$")
+    return f"{path}{below.removesuffix('`')}".lstrip(".") + f": {quote(what)}" if path or below else quote(what)
+
+
+def _check_body(endpoint: Endpoint, answer: RawAnswer) -> None:
+    kind = endpoint.value.answer
+    if answer.is_page():
+        raise PayloadError(f"{endpoint.label}: a page for people instead of data: a proxy, or another program's port")
+    if kind is Answer.TEXT:
+        _check_text(endpoint, answer.body)
+        return
+    if kind in (Answer.LINK, Answer.PACKED):
+        return
+    if len(answer.body) > SMALL_BYTES:
+        return  # Too long for an error object; whether it has what is needed, its decoder tells.
+    try:
+        document = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if kind is Answer.KEPT and answer.body:
+            return
+        what = reading_problem(error) if answer.body else "an empty answer"
+        raise PayloadError(f"{endpoint.label}: {what}") from error
+    if kind is Answer.KEPT and not (isinstance(document, dict) and "error" in document):
+        return
+    if not isinstance(document, dict):
+        raise PayloadError(f"{endpoint.label}: expected an object")
+    if kind in (Answer.MANAGEMENT, Answer.KEPT) and "data" not in document:
+        raise _error_of_object(endpoint, answer, document)
+
+
+def _check_text(endpoint: Endpoint, body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise PayloadError(f"{endpoint.label}: not UTF-8") from error
+
+
+def _error_of_object(endpoint: Endpoint, answer: RawAnswer, document: Mapping[str, Any]) -> Exception:
+    kind = document.get("error")
+    if kind is None:
+        return PayloadError("data: missing")
+    details = document.get("details")
+    details = details if isinstance(details, str) else ""
+    said = ", ".join(
+        answer.quoted(part) for part in (kind, details, document.get("reason"), document.get("item")) if part
+    )
+    message = f"{endpoint.label}: the server says: {said}"
+    if kind in ("other", "unsupported") and any(sign in details for sign in _NOT_CONFIGURED):
+        return TargetUnsupported(message, status="not_configured")
+    if kind == "unsupported":
+        licensed = "Enterprise" not in details
+        return TargetUnsupported(message, status="unsupported" if licensed else "not_licensed")
+    if kind == "notFound":
+        return TargetUnsupported(message, status=endpoint.value.missing)
+    return TargetServerError(message)
+
+
+def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
+    status, name = answer.status, endpoint.label
+    problem = _problem(answer)
+    title, detail = problem.get("title"), problem.get("detail")
+    said = answer.quoted(detail) or answer.quoted(title) or "no reason given"
+    if status in (401, 402):
+        return _refusal(endpoint, answer)
+    if status == 403:
+        return _denial(endpoint, str(title), str(detail))
+    if status == 404:
+        if answer.is_page():
+            return PayloadError(f"{name}: HTTP 404 with a page for people: a proxy, or another program's port")
+        return TargetUnsupported(f"{name}: the server does not have it (HTTP 404)", status=endpoint.value.missing)
+    if status == 429:
+        return _busy(endpoint, answer, str(title))
+    if status == 400 and ("limit" in problem or str(problem.get("type")).endswith(":limit")):
+        return TargetBusy(f"{name}: too many requests of this account at once (HTTP 400)")
+    if status == 400 and str(problem.get("type")).endswith(":notRequest"):
+        return TargetUnsupported(f"{name}: the server does not know such requests (HTTP 400)")
+    if 300 <= status < 400:
+        return PayloadError(
+            f"{name}: a redirect (HTTP {status}), which Stalwart's API never sends: a proxy, or its url"
+        )
+    if 400 <= status < 600:
+        return TargetServerError(f"{name}: HTTP {status}: {said}")
+    return PayloadError(f"{name}: unexpected HTTP status {status}")
+
+
+def _refusal(endpoint: Endpoint, answer: RawAnswer) -> TargetRefused:
+    if not answer.authenticated:
+        return AuthenticationRequired(f"{endpoint.label}: the server wants credentials (HTTP {answer.status})")
+    why = "refused our credentials" if answer.status == 401 else "wants a second factor, which an API key does without"
+    return CredentialsRefused(
+        f"{endpoint.label}: the server {why} (HTTP {answer.status}); "
+        "they are not sent again until they change or an operator reloads"
+    )
+
+
+def _denial(endpoint: Endpoint, title: str, detail: str) -> Exception:
+    if (title, detail) == ("Forbidden", "Forbidden"):
+        return TargetRefused(
+            f"{endpoint.label}: the server refuses our address (HTTP 403): {BAN_HINT}, "
+            "or an http.allowed-endpoint rule keeps it out"
+        )
+    permission = endpoint.value.permission
+    needed = f"permission {permission} (or authenticate)" if permission else "a permission"
+    return TargetForbidden(f"{endpoint.label}: our key lacks {needed} (HTTP 403)")
+
+
+def _busy(endpoint: Endpoint, answer: RawAnswer, title: str) -> Exception:
+    if "authentication" in title.lower():
+        kind = CredentialsRefused if answer.authenticated else TargetRefused
+        return kind(
+            f"{endpoint.label}: too many failed logins (HTTP 429): {BAN_HINT}, on every port; "
+            "not asked again with these credentials until they change or an operator reloads"
+        )
+    seconds = float(answer.retry_after) if re.fullmatch(r"[0-9]{1,6}", answer.retry_after) else None
+    return TargetBusy(f"{endpoint.label}: the server limits our requests (HTTP 429)", retry_after_seconds=seconds)
+
+
+def _problem(answer: RawAnswer) -> Mapping[str, Any]:
+    try:
+        document = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,196 @@
+"""
+The details of a log line: ``key = value`` pairs, those of the event's span first, then the event's own.
+
+Contract: Stalwart v0.10-v0.16, ``details`` of a log line; tests/recordings/rest-0.12.5 and rest-0.15.5, ``/api/logs``.
+Strings stand in double quotes, and a quote inside them is not escaped, so that a remote server (in its reply), a
+sender and a recipient (in an address) can write what looks like pairs of ours. Therefore the line is read from left to
+right, a string ends at the first quote that one of the server's keys follows, and nothing is read behind a text,
+which comes after the keys that matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+from exporter.model.delivery import DeliveryEvent
+from exporter.stalwart.delivery import STRICT_EVENTS
+from exporter.stalwart.failures import read_logged_cause
+
+TEXT_LIMIT = 1024
+"""Of a text no more is kept: what the server itself says stands at its beginning."""
+
+MOST_ENDS = 16
+"""Of the places where a span may end no more are looked at; an address has no room for as many."""
+
+DEFAULT_QUEUE = "default"
+
+_KEYS = (
+    "to|domain|hostname|code|queueId|queueName|localIp|remoteIp|remotePort|id|elapsed|total|strict|version"
+    "|nextRetry|nextDsn|expires"
+)
+_TEXTS = "details|causedBy|reason"
+_HEAD = re.compile(r'queueId = (?P<id>[0-9]{1,20}), (?:queueName = "(?P<name>[^"]{1,64})", )?from = "')
+_TAIL = re.compile(r"\], size = [0-9]+, total = [0-9]+(?=, |\Z)")
+_RECIPIENTS = '", to = ['
+_PAIR = re.compile(
+    rf"(?P<key>{_KEYS}) = "
+    rf'(?:"(?P<string>[^"]*+(?:"(?!, (?:{_KEYS}|{_TEXTS}) = |\Z)[^"]*+)*+)"|(?P<bare>[^",\[{{]*+))(?:, |\Z)'
+)
+_TEXT = re.compile(rf"(?:{_TEXTS}) = ")
+_STRICT_AT_END = re.compile(r", strict = true(?:, elapsed = [0-9]+ms)?\Z")
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
+
+_SPAN_SAYS_ALL = {"delivery.attempt-start", "delivery.attempt-end", "queue.rescheduled"}
+_WITHOUT_TEXT = _SPAN_SAYS_ALL | {"delivery.completed", "delivery.domain-delivery-start", "delivery.null-mx"}
+
+
+class _Span(NamedTuple):
+    """The delivery attempt that a line belongs to, and where the event's own keys begin."""
+
+    queue_id: int
+    queue_name: str
+    recipients: tuple[str, ...]
+    trusted: bool
+    own_at: int
+
+
+class _Own(NamedTuple):
+    """The event's own pairs, as far as a text; `text_at` is where that begins, -1 if there is none."""
+
+    pairs: Mapping[str, str]
+    text_at: int
+
+
+_NO_SPAN = _Span(0, DEFAULT_QUEUE, (), True, 0)
+_NOTHING = _Own({}, -1)
+
+
+class DetailsReader:
+    """
+    Reads the details of one page of log lines.
+
+    *lines* gives event id and details of all its lines; they are asked for only if one line can be read in two ways,
+    since other lines of the same attempt, which have no hostile text at their end, settle it.
+    """
+
+    def __init__(self, lines: Callable[[], Iterable[tuple[str, str]]] = lambda: ()) -> None:
+        self._lines = lines
+        self._certain: set[str] | None = None
+        self._spans: dict[str, tuple[str, _Span]] = {}
+
+    def delivery_event(self, event_id: str, at: datetime, details: str) -> DeliveryEvent | None:
+        """The event that a line tells; ``None`` if it says itself that it does not matter to the delivery."""
+        span = self._span(event_id, details)
+        own = _NOTHING
+        if span.trusted and event_id not in _SPAN_SAYS_ALL:
+            own = _read_own(details, span.own_at) or _NOTHING
+        if event_id in STRICT_EVENTS and not _STRICT_AT_END.search(details, span.own_at):
+            return None
+        text, code = ("", 0) if own.text_at < 0 else _read_text(details, own.text_at)
+        pairs = own.pairs
+        return DeliveryEvent(
+            event_id=event_id,
+            at=at,
+            queue_id=span.queue_id or _number(pairs.get("queueId", "")),
+            queue_name=span.queue_name if span.queue_id else pairs.get("queueName", DEFAULT_QUEUE),
+            recipient=pairs.get("to", ""),
+            span_recipients=span.recipients,
+            domain=pairs.get("domain", ""),
+            hostname=pairs.get("hostname", ""),
+            code=_number(pairs.get("code", "")) or code,
+            text=text,
+        )
+
+    def _span(self, event_id: str, details: str) -> _Span:
+        """The span of a line, remembered: an attempt has many lines, which begin alike."""
+        attempt = details[: details.find(', from = "')]
+        known = self._spans.get(attempt)
+        if known is not None and details.startswith(known[0]) and details[len(known[0]) :][:2] in ("", ", "):
+            return known[1]
+        head = _HEAD.match(details)
+        if head is None:
+            return _NO_SPAN
+        queue_id, queue_name = int(head["id"]), head["name"] or DEFAULT_QUEUE
+        tails = islice(_TAIL.finditer(details, head.end()), MOST_ENDS)
+        ends = [(tail.start(), tail.end()) for tail in tails]
+        if not ends:
+            return _Span(queue_id, queue_name, (), False, len(details))
+        start, end = ends[0] if len(ends) == 1 else self._likely(event_id, details, ends)
+        span = _Span(queue_id, queue_name, *_read_recipients(details[head.end() - 1 : start]), end + 2)
+        if len(ends) == 1:
+            self._spans[attempt] = details[:end], span
+        return span
+
+    def _likely(self, event_id: str, details: str, ends: list[tuple[int, int]]) -> tuple[int, int]:
+        """Of several ends that the span may have: the one that another line shows, else the first readable one."""
+        for start, end in ends:
+            if details[:end] in self._certain_spans():
+                return start, end
+        return next((both for both in ends if _fits(event_id, details, both[1])), ends[0])
+
+    def _certain_spans(self) -> set[str]:
+        if self._certain is None:
+            self._certain = set()
+            for event_id, details in self._lines():
+                ends = [tail.end() for tail in _TAIL.finditer(details)] if event_id in _WITHOUT_TEXT else []
+                fitting = [end for end in ends if _fits(event_id, details, end)]
+                if len(fitting) == 1:
+                    self._certain.add(details[: fitting[0]])
+        return self._certain
+
+
+def _fits(event_id: str, details: str, end: int) -> bool:
+    """Whether what follows *end* can be the event's own pairs."""
+    own = _read_own(details, end + 2)
+    return own is not None and not (own.text_at >= 0 and event_id in _WITHOUT_TEXT)
+
+
+def _read_own(details: str, at: int) -> _Own | None:
+    """The pairs from *at* up to the end or a text; ``None`` if they are not as the server writes them."""
+    pairs: dict[str, str] = {}
+    while at < len(details):
+        pair = _PAIR.match(details, at)
+        if pair is None:
+            text = _TEXT.match(details, at)
+            return _Own(pairs, text.end()) if text else None
+        string = pair["string"]
+        pairs.setdefault(pair["key"], pair["bare"] if string is None else _unescaped(string))
+        at = pair.end()
+    return _Own(pairs, -1)
+
+
+def _read_text(details: str, at: int) -> tuple[str, int]:
+    """A text and the reply code inside it or 0; empty if it is a list or another event's cause."""
+    if details.startswith('"', at):
+        # Only numbers and times of ours come after a text, so the last quote of the line closes it.
+        return _unescaped(details[at + 1 : max(at + 1, details.rfind('"'))][:TEXT_LIMIT]), 0
+    text, code = read_logged_cause(details[at : at + TEXT_LIMIT])
+    return _unescaped(text), code
+
+
+def _read_recipients(addresses: str) -> tuple[tuple[str, ...], bool]:
+    """The recipients behind a sender, and whether no address imitates what the server writes around them."""
+    _, *lists = addresses.split(_RECIPIENTS)
+    if len(lists) != 1:
+        return (), False
+    if not lists[0]:
+        return (), True
+    recipients = lists[0][1:-1].split('", "')
+    if not lists[0].startswith('"') or not lists[0].endswith('"') or lists[0].count('"') != 2 * len(recipients):
+        return (), False
+    return tuple(map(_unescaped, recipients)), True
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), text)
+
+
+def _number(digits: str) -> int:
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else 0

@@ -1,0 +1,65 @@
+"""
+The server's event and metric ids, as the newest release spells them.
+
+Contract: ``events.csv`` beside this module, one row an id that any release from v0.10 to v0.16 has: its kind
+(``counter``: an event that is counted; ``event``: one that is not; ``gauge``; ``histogram``), its present name if it
+was renamed, and whether one is paged for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_Row = tuple[str, str, str, bool]
+
+
+def _load() -> list[_Row]:
+    """Id, kind, present name, on call: one of each row."""
+    rows = []
+    for line in Path(__file__).with_name("events.csv").read_text(encoding="ascii").splitlines()[1:]:
+        id_, kind, renamed_to, on_call = line.split(",")
+        rows.append((id_, kind, renamed_to or id_, on_call == "yes"))
+    return rows
+
+
+def _native_name(id_: str) -> str:
+    """How the server's own Prometheus page writes an id."""
+    return id_.replace(".", "_").replace("-", "_")
+
+
+_ROWS = _load()
+_EVENTS = {id_: name for id_, kind, name, _ in _ROWS if kind in ("counter", "event")}
+_NATIVE = {_native_name(id_): (kind, name) for id_, kind, name, _ in _ROWS if kind != "event"}
+
+_UNCOUNTED = frozenset(_native_name(id_) for id_, kind, _, _ in _ROWS if kind == "event") - _NATIVE.keys()
+
+COUNTERS = frozenset(name for _, kind, name, _ in _ROWS if kind == "counter")
+"""Ids of the events that some release counts."""
+
+GAUGES = frozenset(name for _, kind, name, _ in _ROWS if kind == "gauge")
+
+HISTOGRAMS = frozenset(name for _, kind, name, _ in _ROWS if kind == "histogram")
+
+ON_CALL_EVENTS = tuple(name for _, _, name, on_call in _ROWS if on_call)
+"""
+Counted events that one is paged for, or whose absence one is paged for.
+
+Each can happen on a REST server; the server leaves out what is zero, so they are shown from zero.
+"""
+
+del _ROWS
+
+
+def canonical_event(id_: str) -> str | None:
+    """An event's id as the newest release spells it; ``None`` if no release has it."""
+    return _EVENTS.get(id_)
+
+
+def native_metric(name: str) -> tuple[str, str] | None:
+    """The kind (``counter``, ``gauge``, ``histogram``) and id behind a name on the server's own Prometheus page."""
+    return _NATIVE.get(name)
+
+
+def is_uncounted_event(name: str) -> bool:
+    """Whether a name on the server's own Prometheus page is that of an event that no release counts."""
+    return name in _UNCOUNTED

@@ -1,0 +1,1 @@
+"""Stalwart v0.16 and newer: management objects over JMAP."""

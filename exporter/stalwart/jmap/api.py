@@ -1,0 +1,88 @@
+"""Asks one server: keeps to its limits, and asks for nothing that our key is known to be refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporter.clock import Clock
+from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
+from exporter.model.server import Edition
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.jmap.session import Account, Limits, parse_account
+from exporter.stalwart.jmap.wire import Answers, Call, request_of
+from exporter.stalwart.transport import Transport
+
+ENTERPRISE_OBJECTS = frozenset({"Metric", "Trace"})
+"""What only a licensed server has; to others it looks like a missing permission."""
+
+ACCOUNT_SECONDS = 60.0
+"""How long the list of permissions is believed where it forbids something."""
+
+
+class JmapApi:
+    """
+    One server's method calls.
+
+    What a key may not do is told by one list, so that no refusal is provoked (each moves a security counter): while
+    the list forbids something, the list is asked for again instead of the thing.
+
+    Attributes:
+        limits: Of one request.
+        account: What our key may do; ``None`` before the first reading.
+    """
+
+    def __init__(self, transport: Transport, *, clock: Clock) -> None:
+        self.limits = Limits()
+        self.account: Account | None = None
+        self._transport = transport
+        self._clock = clock
+        self._account_at = 0.0
+        self._served: set[str] = set()
+
+    async def ask(self, calls: Sequence[Call]) -> Answers:
+        """The answers to a batch of at most ``limits.calls``. Raises a `TargetError` if it cannot be asked at all."""
+        await self._check_permissions(calls)
+        body = await self._transport.request(Endpoint.JMAP, body=request_of(calls))
+        answers = Answers(body, served=self._served)
+        self._served.update(call.object for call in calls if not answers.failed(call))
+        return answers
+
+    async def read_account(self) -> Account:
+        """Asks anew what our key may do. A key that may not even log in may do nothing."""
+        try:
+            self.account = parse_account(await self._transport.request(Endpoint.JMAP_ACCOUNT))
+        except TargetForbidden:
+            self.account = Account(frozenset(), Edition.UNKNOWN)
+        self._account_at = self._clock.monotonic()
+        return self.account
+
+    def forget_served(self) -> None:
+        """The server is perhaps another one now."""
+        self._served.clear()
+
+    async def _check_permissions(self, calls: Sequence[Call]) -> None:
+        problem = self._problem(calls)
+        if problem is not None and self._clock.monotonic() - self._account_at >= ACCOUNT_SECONDS:
+            await self.read_account()
+            problem = self._problem(calls)
+        if problem is not None:
+            raise problem
+
+    def _problem(self, calls: Sequence[Call]) -> TargetError | None:
+        """Why one of *calls* would be refused, as far as is known."""
+        account = self.account
+        if account is None:
+            return None
+        if account.in_bootstrap:
+            return TargetUnsupported("the server is in bootstrap mode: it has not been set up", status="not_configured")
+        objects = {call.object for call in calls} & ENTERPRISE_OBJECTS
+        if objects and account.edition is Edition.COMMUNITY:
+            return TargetUnsupported(
+                f"x:{objects.pop()}: the server has no valid Enterprise licence", status="not_licensed"
+            )
+        missing = sorted({call.permission for call in calls} - account.permissions)
+        if missing and "authenticate" not in account.permissions:
+            return TargetForbidden("our key lacks the permission authenticate, without which it may do nothing")
+        if missing:
+            return TargetForbidden(f"our key lacks {' and '.join(missing)}")
+        return None

@@ -1,0 +1,150 @@
+"""One server of v0.16 or newer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from exporter.clock import Clock
+from exporter.errors import PayloadError
+from exporter.model.delivery import LogLine, Trace
+from exporter.model.outgoing import OutgoingReports
+from exporter.model.queue import QueueSnapshot
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.server import Generation, ServerIdentity
+from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.stalwart.allowlist import Endpoint, Login
+from exporter.stalwart.jmap.api import JmapApi
+from exporter.stalwart.jmap.identify import Identifier
+from exporter.stalwart.jmap.ids import decode_id, encode_id
+from exporter.stalwart.jmap.logs import LogReader
+from exporter.stalwart.jmap.native import read_native_page
+from exporter.stalwart.jmap.paging import Cursor, found_decoder
+from exporter.stalwart.jmap.queue_walk import Paging, QueueReader
+from exporter.stalwart.jmap.reports import fetch_report, fetch_report_ids
+from exporter.stalwart.jmap.schema import CounterNames
+from exporter.stalwart.jmap.stored import StoredReader
+from exporter.stalwart.jmap.traces import read_traces, traces_decoder
+from exporter.stalwart.jmap.wire import Call
+from exporter.stalwart.transport import Transport
+
+TRACE_IDS_A_PAGE = 5000
+"""The most ids that a server gives at once."""
+
+_OUTGOING = {"dmarc": "DmarcInternalReport", "tls": "TlsInternalReport"}
+
+
+class JmapClient:
+    """
+    The `StalwartClient` of servers from v0.16 on.
+
+    `identify` comes first, and again whenever the server may be another one: it sets what the rest goes by.
+    """
+
+    generation = Generation.JMAP
+
+    def __init__(self, transport: Transport, *, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._api = JmapApi(transport, clock=clock)
+        self._identifier = Identifier(transport, self._api)
+        self._queue = QueueReader(self._api, clock=clock)
+        self._stored = StoredReader(self._api)
+        self._logs = LogReader(self._api)
+        self._names = CounterNames.UNKNOWN
+
+    async def identify(self) -> ServerIdentity:
+        """Who the server is. Our credentials go to it once it has shown that it speaks JMAP. Raises a `TargetError`."""
+        identity, self._names = await self._identifier.identify()
+        # Releases whose anchors do not work are among those without what v0.16.12 added.
+        by_position = self._names is CounterNames.WRONG
+        self._queue.paging = Paging.POSITION if by_position else Paging.ANCHORS
+        self._stored.by_position = by_position
+        self._stored.forget()
+        self._api.forget_served()
+        return identity
+
+    async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
+        """Walks the queue, earliest due first, folding each page; at most *max_messages* messages (0: no limit)."""
+        return await self._queue.read(max_messages=max_messages)
+
+    async def fetch_queue_running(self) -> bool | None:
+        """``None``: this generation has no way to read it, and none is asked."""
+        return None
+
+    async def fetch_outgoing_reports(self) -> OutgoingReports:
+        """The reports about others that wait to be sent."""
+        queries = {kind: _count_of(name) for kind, name in _OUTGOING.items()}
+        answers = await self._api.ask(list(queries.values()))
+        waiting = {kind: answers.result(query, found_decoder).total for kind, query in queries.items()}
+        return OutgoingReports(waiting={kind: _present(total, _OUTGOING[kind]) for kind, total in waiting.items()})
+
+    async def fetch_native_totals(self) -> ServerTotals:
+        """The server's own Prometheus page, read with its own login and repaired; see ``counters_withheld``."""
+        login = Login.NATIVE if self._transport.has_native_login else Login.NONE
+        body = await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login)
+        return read_native_page(body, self._names)
+
+    async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
+        """Stored samples taken at or after *after*, ascending; histograms as what was added."""
+        return await self._stored.read(after=after)
+
+    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+        """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""
+        return await self._logs.read(limit)
+
+    async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
+        """Ids of the finished delivery attempts that began after *after*, newest first, each once."""
+        stamp = after.strftime("%Y-%m-%dT%H:%M:%SZ")
+        arguments = {
+            "filter": {"event": "delivery.attempt-start", "timestampIsGreaterThan": stamp},
+            "sort": [{"property": "timestamp", "isAscending": False}],
+        }
+        by_position = self._names is CounterNames.WRONG
+        cursor = Cursor(self._api, "Trace", arguments, rows=TRACE_IDS_A_PAGE, by_position=by_position)
+        ids: list[int] = []
+        while not cursor.ended:
+            ids += [_number(id_) for id_ in (await cursor.next_page()).ids]
+        return ids
+
+    async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
+        """Those attempts, in that order; one that is gone is left out."""
+        most = self._api.limits.objects
+        traces: list[Trace] = []
+        for start in range(0, len(ids), most):
+            part = {encode_id(number): number for number in ids[start : start + most]}
+            get = Call("g", "x:Trace/get", {"ids": list(part), "properties": ["events"]})
+            answers = await self._api.ask([get])
+            traces += read_traces(answers.result(get, traces_decoder), part)
+        return traces
+
+    async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
+        """The *page*-th *limit* ids (from 1) of the reports that the server has received, newest first."""
+        return await fetch_report_ids(self._api, kind, page=page, limit=limit)
+
+    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
+        """One received report. `TargetUnsupported`: the server does not have it any more."""
+        return await fetch_report(self._api, kind, source_id, now=self._clock.now())
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._transport.aclose()
+
+
+def _count_of(kind: str) -> Call:
+    """Asks how many there are. Without a limit the server would list them all."""
+    return Call(kind, f"x:{kind}/query", {"calculateTotal": True, "limit": 1})
+
+
+def _present(total: int | None, kind: str) -> int:
+    if total is None:
+        raise PayloadError(f"x:{kind}/query.total: missing")
+    return total
+
+
+def _number(id_: str) -> int:
+    try:
+        return decode_id(id_)
+    except ValueError as error:
+        raise PayloadError(f"x:Trace/query.ids: {error}") from error

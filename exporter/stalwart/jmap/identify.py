@@ -1,0 +1,73 @@
+"""
+Who a server of v0.16 or newer is.
+
+Contract: Stalwart v0.16; tests/recordings/jmap-0.16.18. No answer tells the version; the edition and what our key may
+do are told by one, which costs no refusal.
+"""
+
+from __future__ import annotations
+
+from exporter.errors import PayloadError, TargetForbidden, TargetServerError, TargetUnsupported
+from exporter.model.server import Generation, ServerIdentity
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.jmap.api import JmapApi
+from exporter.stalwart.jmap.native import WITHHELD
+from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerprint_of
+from exporter.stalwart.jmap.session import Account, parse_session
+from exporter.stalwart.transport import Transport
+
+_OTHER = ServerIdentity(
+    generation=Generation.UNKNOWN, note="not a Stalwart management API that we know: a proxy, or another program"
+)
+
+
+class Identifier:
+    """Identifies one server, and tells *api* its limits and our permissions there."""
+
+    def __init__(self, transport: Transport, api: JmapApi) -> None:
+        self._transport = transport
+        self._api = api
+        self._names: dict[str, CounterNames] = {}
+
+    async def identify(self) -> tuple[ServerIdentity, CounterNames]:
+        """The server, and whether its counters stand under their own names. Raises a `TargetError`."""
+        try:
+            account = await self._api.read_account()
+            username = await self._read_session() if "authenticate" in account.permissions else ""
+        except TargetUnsupported:
+            return _OTHER, CounterNames.UNKNOWN
+        names = await self._counter_names()
+        identity = ServerIdentity(
+            generation=Generation.JMAP,
+            edition=account.edition,
+            permissions=account.permissions,
+            account=username,
+            note=_note(account, names),
+        )
+        return identity, names
+
+    async def _read_session(self) -> str:
+        """Takes the limits of a session; our name in it."""
+        session = parse_session(await self._transport.request(Endpoint.JMAP_SESSION))
+        self._api.limits = session.limits
+        return session.username
+
+    async def _counter_names(self) -> CounterNames:
+        """By the schema, which is read once: its address changes with it. Unknown if it cannot be had."""
+        try:
+            link = await self._transport.request(Endpoint.JMAP_SCHEMA_LINK)
+            fingerprint = fingerprint_of(link)
+            if not fingerprint:
+                return counter_names(link)
+            if fingerprint not in self._names:
+                schema = await self._transport.request(Endpoint.JMAP_SCHEMA, path_args=(fingerprint,))
+                self._names = {fingerprint: counter_names(schema)}
+        except (TargetUnsupported, TargetForbidden, TargetServerError, PayloadError):
+            return CounterNames.UNKNOWN
+        return self._names[fingerprint]
+
+
+def _note(account: Account, names: CounterNames) -> str:
+    if account.in_bootstrap:
+        return "the server is in bootstrap mode: it has not been set up"
+    return WITHHELD if names is CounterNames.WRONG else ""

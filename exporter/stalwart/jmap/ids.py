@@ -1,0 +1,53 @@
+"""
+Ids of JMAP objects: 64-bit numbers in base 32.
+
+Contract: Stalwart v0.16; tests/recordings/jmap-0.16.18. Most ids are snowflakes: milliseconds, a sequence number, and
+the cluster node that made them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
+MOST = 2**64
+
+_DIGITS = {sign: value for value, sign in enumerate(ALPHABET)}
+_NODE_BITS = 9
+_TIME_SHIFT = 21
+_EPOCH = datetime.fromtimestamp(1_632_280_000, UTC)
+
+
+def encode_id(number: int) -> str:
+    """An id as JMAP writes it. Raises ``ValueError`` for what is no id."""
+    if not 0 <= number < MOST:
+        raise ValueError("an id has 64 bits")
+    signs = []
+    while True:
+        number, digit = divmod(number, 32)
+        signs.append(ALPHABET[digit])
+        if not number:
+            return "".join(reversed(signs))
+
+
+def decode_id(text: str) -> int:
+    """The number behind an id. Raises ``ValueError`` for what is none."""
+    number = 0
+    for sign in text.lower():
+        digit = _DIGITS.get(sign)
+        if digit is None:
+            raise ValueError("not a base-32 id")
+        number = number * 32 + digit
+    if not text or number >= MOST:
+        raise ValueError("not a 64-bit id")
+    return number
+
+
+def node_of(number: int) -> int:
+    """The cluster node that made a snowflake id."""
+    return number & ((1 << _NODE_BITS) - 1)
+
+
+def moment_of(number: int) -> datetime:
+    """When a snowflake id was made, in UTC."""
+    return _EPOCH + timedelta(milliseconds=number >> _TIME_SHIFT)

@@ -1,0 +1,173 @@
+"""
+DMARC aggregate reports as the server sends them.
+
+Contract: Stalwart v0.16, ``report`` of ``x:DmarcExternalReport``; tests/recordings/jmap-0.16.18. The policy for names
+that do not exist, the discovery method and the generator come from v0.16.12 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from exporter.errors import PayloadError
+from exporter.model.report_words import (
+    AlignedResult,
+    AlignmentMode,
+    AuthResult,
+    DiscoveryMethod,
+    Disposition,
+    OverrideReason,
+    SpfScope,
+)
+from exporter.model.reports import (
+    MOST_COUNTED,
+    DkimResult,
+    DmarcPolicy,
+    DmarcRecord,
+    DmarcReport,
+    Override,
+    SpfResult,
+)
+from exporter.stalwart.jmap.wire import in_order
+from exporter.stalwart.report_values import (
+    Vocabulary,
+    address,
+    domain_or_text,
+    reporter_name,
+    required_domain,
+    utc,
+)
+from exporter.stalwart.rest.report_numbers import Count, Stamp
+
+_disposition = Vocabulary("dmarc_disposition", Disposition)
+_policy = Vocabulary("dmarc_policy", Disposition)
+_aligned = Vocabulary("dmarc_result", AlignedResult)
+_alignment = Vocabulary("dmarc_alignment", AlignmentMode)
+_discovery = Vocabulary("dmarc_discovery_method", DiscoveryMethod)
+_override = Vocabulary("dmarc_override", OverrideReason)
+_auth = Vocabulary("auth_result", AuthResult)
+_scope = Vocabulary("spf_scope", SpfScope, {"mailfrom": SpfScope.MFROM})
+
+_FAILURE_OPTIONS = {"all": "0", "any": "1", "dkimFailure": "d", "spfFailure": "s"}
+
+
+class _Reason(Struct, gc=False, rename="camel"):
+    override_type: str | None = None
+    comment: str | None = None
+
+
+class _Dkim(Struct, gc=False, rename="camel"):
+    domain: str | None = None
+    selector: str | None = None
+    result: str | None = None
+    human_result: str | None = None
+
+
+class _Spf(Struct, gc=False, rename="camel"):
+    domain: str | None = None
+    scope: str | None = None
+    result: str | None = None
+    human_result: str | None = None
+
+
+class _Record(Struct, gc=False, rename="camel"):
+    count: Count
+    evaluated_disposition: str
+    evaluated_dkim: str
+    evaluated_spf: str
+    source_ip: str | None = None
+    header_from: str | None = None
+    envelope_from: str | None = None
+    envelope_to: str | None = None
+    policy_override_reasons: Mapping[str, _Reason] | None = None
+    dkim_results: Mapping[str, _Dkim] | None = None
+    spf_results: Mapping[str, _Spf] | None = None
+
+
+class Dmarc(Struct, gc=False, rename="camel"):
+    """What we read of a report."""
+
+    report_id: str
+    date_range_begin: Stamp
+    date_range_end: Stamp
+    policy_domain: str
+    records: Mapping[str, _Record]
+    org_name: str | None = None
+    email: str | None = None
+    extra_contact_info: str | None = None
+    errors: Mapping[str, str] | None = None
+    generator: str | None = None
+    policy_adkim: str | None = None
+    policy_aspf: str | None = None
+    policy_disposition: str | None = None
+    policy_subdomain_disposition: str | None = None
+    policy_np: str | None = None
+    policy_testing_mode: bool | None = None
+    policy_discovery_method: str | None = None
+    policy_failure_reporting_options: Mapping[str, bool] | None = None
+
+
+def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
+    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
+    report = DmarcReport(
+        reporter=reporter_name(wire.org_name, wire.email, sender),
+        report_id=wire.report_id.strip(),
+        begins_at=utc(wire.date_range_begin, "report.dateRangeBegin"),
+        ends_at=utc(wire.date_range_end, "report.dateRangeEnd"),
+        policy=_read_policy(wire, unknown),
+        records=[_read_record(record, unknown) for record in in_order(wire.records)],
+        email=wire.email or "",
+        extra_contact=wire.extra_contact_info or "",
+        errors=in_order(wire.errors or {}),
+        generator=wire.generator or "",
+    )
+    if sum(report.messages()) > MOST_COUNTED:
+        raise PayloadError("report.records: more messages together than anybody can have counted")
+    return report
+
+
+def _read_policy(wire: Dmarc, unknown: dict[str, int]) -> DmarcPolicy:
+    options = wire.policy_failure_reporting_options or {}
+    return DmarcPolicy(
+        domain=required_domain(wire.policy_domain, "report.policyDomain"),
+        policy=_policy.read(wire.policy_disposition, unknown),
+        subdomain_policy=_policy.read(wire.policy_subdomain_disposition, unknown),
+        nonexistent_policy=_policy.read(wire.policy_np, unknown),
+        dkim_alignment=_alignment.read(wire.policy_adkim, unknown),
+        spf_alignment=_alignment.read(wire.policy_aspf, unknown),
+        testing=bool(wire.policy_testing_mode),
+        failure_options=":".join(letter for name, letter in _FAILURE_OPTIONS.items() if options.get(name)),
+        discovery_method=_discovery.read(wire.policy_discovery_method, unknown),
+    )
+
+
+def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
+    return DmarcRecord(
+        address(wire.source_ip),
+        wire.count,
+        _disposition.read(wire.evaluated_disposition, unknown),
+        _aligned.read(wire.evaluated_dkim, unknown),
+        _aligned.read(wire.evaluated_spf, unknown),
+        domain_or_text(wire.header_from),
+        domain_or_text(wire.envelope_from),
+        domain_or_text(wire.envelope_to),
+        [_read_dkim(result, unknown) for result in in_order(wire.dkim_results or {})],
+        [_read_spf(result, unknown) for result in in_order(wire.spf_results or {})],
+        [_read_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})],
+    )
+
+
+def _read_dkim(wire: _Dkim, unknown: dict[str, int]) -> DkimResult:
+    result = _auth.read(wire.result, unknown)
+    return DkimResult(domain_or_text(wire.domain), wire.selector or "", result, wire.human_result or "")
+
+
+def _read_spf(wire: _Spf, unknown: dict[str, int]) -> SpfResult:
+    scope, result = _scope.read(wire.scope, unknown), _auth.read(wire.result, unknown)
+    return SpfResult(domain_or_text(wire.domain), scope, result, wire.human_result or "")
+
+
+def _read_override(wire: _Reason, unknown: dict[str, int]) -> Override:
+    return Override(_override.read(wire.override_type, unknown), wire.comment or "")

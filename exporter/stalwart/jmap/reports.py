@@ -1,0 +1,136 @@
+"""
+Reports that were received, as the server lists and sends them.
+
+Contract: Stalwart v0.16, ``x:DmarcExternalReport``, ``x:TlsExternalReport`` and ``x:ArfExternalReport``;
+tests/recordings/jmap-0.16.18. Ids grow with time. Counting by ``position`` is right with ``calculateTotal`` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, Report, ReportIds, UnreadableReport
+from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.jmap.api import JmapApi
+from exporter.stalwart.jmap.paging import found_decoder
+from exporter.stalwart.jmap.report_arf import Arf, read_arf
+from exporter.stalwart.jmap.report_dmarc import Dmarc, read_dmarc
+from exporter.stalwart.jmap.report_tls import Tls, read_tls
+from exporter.stalwart.jmap.wire import Call
+from exporter.stalwart.report_values import utc
+from exporter.stalwart.rest.report_numbers import Stamp
+
+LARGE_BYTES = 256 * 1024
+"""From this size on, a report is read outside of the event loop."""
+
+_OBJECTS = {
+    ReportKind.DMARC: "DmarcExternalReport",
+    ReportKind.TLS: "TlsExternalReport",
+    ReportKind.ARF: "ArfExternalReport",
+}
+_ID = re.compile(r"[a-z0-9]{1,13}")
+
+
+class _Raw(Struct):
+    items: list[msgspec.Raw] = msgspec.field(name="list")
+
+
+class _Received(Struct, rename="camel"):
+    received_at: Stamp
+
+
+class _DmarcMail(Struct, rename="camel"):
+    report: Dmarc
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class _TlsMail(Struct, rename="camel"):
+    report: Tls
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class _ArfMail(Struct, rename="camel"):
+    report: Arf
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+_raw = msgspec.json.Decoder(_Raw)
+_received = msgspec.json.Decoder(_Received)
+_dmarc = msgspec.json.Decoder(_DmarcMail)
+_tls = msgspec.json.Decoder(_TlsMail)
+_arf = msgspec.json.Decoder(_ArfMail)
+
+
+async def fetch_report_ids(api: JmapApi, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
+    """A page of the list, newest first; one request."""
+    arguments = {
+        "sort": [{"property": "id", "isAscending": False}],
+        "position": (page - 1) * limit,
+        "limit": limit,
+        "calculateTotal": True,
+    }
+    query = Call("q", f"x:{_OBJECTS[kind]}/query", arguments)
+    found = (await api.ask([query])).result(query, found_decoder)
+    for number, id_ in enumerate(found.ids):
+        if _ID.fullmatch(id_) is None:
+            raise PayloadError(f"{query.method}.ids[{number}]: not an id")
+    to_the_end = found.total is not None and page * limit >= found.total
+    return ReportIds(
+        ids=found.ids, last=not found.ids or len(found.ids) < min(limit, found.limit or limit) or to_the_end
+    )
+
+
+async def fetch_report(
+    api: JmapApi, kind: ReportKind, source_id: str, *, now: datetime
+) -> IncomingReport | UnreadableReport:
+    """One report; one request. What the server answers and we cannot read comes back as that."""
+    get = Call("g", f"x:{_OBJECTS[kind]}/get", {"ids": [source_id]})
+    try:
+        answers = await api.ask([get])
+    except TargetUnsupported as error:
+        # It is the server that is not what it was, and not the report that is gone.
+        raise TargetServerError(str(error)) from error
+    found = answers.result(get, _raw).items
+    if not found:
+        raise TargetUnsupported(f"{get.method}: the server does not have the report any more")
+    raw = bytes(found[0])
+    try:
+        if len(raw) < LARGE_BYTES:
+            return parse_report(kind, source_id, raw)
+        return await asyncio.to_thread(parse_report, kind, source_id, raw)
+    except PayloadError as error:
+        received_at = _received_at(raw, now)
+        return UnreadableReport(kind=kind, source_id=source_id, received_at=received_at, raw=raw, reason=str(error))
+
+
+def parse_report(kind: ReportKind, source_id: str, raw: bytes) -> IncomingReport:
+    """One report. Raises `PayloadError` with the path of what cannot be read, or cannot be true."""
+    unknown: dict[str, int] = {}
+    content: Report
+    if kind is ReportKind.DMARC:
+        dmarc = decode_answer(_dmarc, raw)
+        content = read_dmarc(dmarc.report, dmarc.sender, unknown)
+    elif kind is ReportKind.TLS:
+        tls = decode_answer(_tls, raw)
+        content = read_tls(tls.report, tls.sender, unknown)
+    else:
+        arf = decode_answer(_arf, raw)
+        content = read_arf(arf.report, arf.sender, source_id, unknown)
+    received_at = utc(decode_answer(_received, raw).received_at, "receivedAt")
+    return IncomingReport(
+        kind=kind, source_id=source_id, received_at=received_at, raw=raw, content=content, unknown=unknown
+    )
+
+
+def _received_at(raw: bytes, now: datetime) -> datetime:
+    try:
+        return utc(decode_answer(_received, raw).received_at, "receivedAt")
+    except PayloadError:
+        return now

@@ -1,0 +1,71 @@
+"""
+What a server can emit, as its own schema tells.
+
+Contract: Stalwart v0.16, ``GET /api/schema`` (a redirect to the schema's fingerprint) and
+``GET /api/schema/{fingerprint}`` (JSON, packed with gzip). The releases before v0.16.12 print their counters under each
+other's names, on the Prometheus page and in the live stream; v0.16.12 set that right, and added what is looked for
+here.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from enum import Enum
+
+import msgspec
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an unpacked schema no more is read."""
+
+_SINCE_REPAIRED = {"MetricType": "smtp.dkim2-pass", "DkimSignatureType": "Dkim2RsaSha256"}
+_FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{8,128}")
+
+
+class CounterNames(Enum):
+    """Whether a server prints its counters under their own names."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Schema(msgspec.Struct):
+    enums: dict[str, msgspec.Raw]
+
+
+_schema = msgspec.json.Decoder(_Schema)
+_names = msgspec.json.Decoder(list[str | _Named])
+
+
+def fingerprint_of(link: bytes) -> str:
+    """The fingerprint that a redirect names, or empty."""
+    last = link.decode("ascii", "replace").rstrip("/").rpartition("/")[2]
+    return last if _FINGERPRINT.fullmatch(last) else ""
+
+
+def counter_names(body: bytes) -> CounterNames:
+    """What a schema tells; `CounterNames.UNKNOWN` if it is none that we can read."""
+    try:
+        enums = _schema.decode(_unpacked(body)).enums
+        told = {kind: _names.decode(enums[kind]) for kind in _SINCE_REPAIRED if kind in enums}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, zlib.error):
+        return CounterNames.UNKNOWN
+    if not told:
+        return CounterNames.UNKNOWN
+    has = any(_SINCE_REPAIRED[kind] in _plain(names) for kind, names in told.items())
+    return CounterNames.RIGHT if has else CounterNames.WRONG
+
+
+def _plain(names: list[str | _Named]) -> set[str]:
+    return {name if isinstance(name, str) else name.name for name in names}
+
+
+def _unpacked(body: bytes) -> bytes:
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    return zlib.decompressobj(wbits=31).decompress(body, MOST_BYTES)

@@ -1,0 +1,102 @@
+"""
+Who a server is and what our key may do there.
+
+Contract: Stalwart v0.16, ``GET /jmap/session`` (which tells more with a login) and ``GET /api/account``;
+tests/recordings/jmap-0.16.18. The addresses in a session are built from the server's public name, which need not be the
+one that we reach it by: none of them is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from exporter.model.server import Edition
+from exporter.stalwart.answers import decode_answer
+
+CORE = "urn:ietf:params:jmap:core"
+USUAL_CALLS = 16
+USUAL_OBJECTS = 500
+
+_BOOTSTRAP_PERMISSIONS = frozenset({"sysBootstrapGet", "sysBootstrapUpdate"})
+
+_AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+_EDITIONS = {"enterprise": Edition.ENTERPRISE, "community": Edition.COMMUNITY, "oss": Edition.COMMUNITY}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What a server takes in one request.
+
+    Attributes:
+        calls: Method calls.
+        objects: Objects in one ``get``.
+    """
+
+    calls: int = USUAL_CALLS
+    objects: int = USUAL_OBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """
+    What a session tells.
+
+    Attributes:
+        username: Ours.
+    """
+
+    limits: Limits
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What our key may do, and the edition that the server runs as just now."""
+
+    permissions: frozenset[str]
+    edition: Edition
+
+    @property
+    def in_bootstrap(self) -> bool:
+        """Whether the server waits to be set up and serves nothing else."""
+        return bool(self.permissions) and self.permissions <= _BOOTSTRAP_PERMISSIONS
+
+
+class _Core(msgspec.Struct, rename="camel"):
+    max_calls_in_request: _AtLeastOne = USUAL_CALLS
+    max_objects_in_get: _AtLeastOne = USUAL_OBJECTS
+
+
+class _Capabilities(msgspec.Struct):
+    core: _Core = msgspec.field(name=CORE)
+
+
+class _Session(msgspec.Struct):
+    capabilities: _Capabilities
+    username: str = ""
+
+
+class _Account(msgspec.Struct):
+    permissions: list[str]
+    edition: str
+
+
+_session = msgspec.json.Decoder(_Session)
+_account = msgspec.json.Decoder(_Account)
+
+
+def parse_session(body: bytes) -> SessionFacts:
+    """Raises `PayloadError` for what is no session."""
+    session = decode_answer(_session, body)
+    core = session.capabilities.core
+    return SessionFacts(Limits(core.max_calls_in_request, core.max_objects_in_get), session.username)
+
+
+def parse_account(body: bytes) -> Account:
+    """Raises `PayloadError` for an answer without permissions or edition."""
+    account = decode_answer(_account, body)
+    return Account(frozenset(account.permissions), _EDITIONS.get(account.edition, Edition.UNKNOWN))

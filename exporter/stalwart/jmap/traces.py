@@ -1,0 +1,106 @@
+"""
+Stored traces of delivery attempts.
+
+Contract: Stalwart v0.16, Enterprise, ``x:Trace``: an attempt's events in order of occurrence, as an object keyed by
+number. What a key stands for is wrapped in its type; durations are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from exporter.errors import PayloadError
+from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.stalwart.answers import reading_problem
+from exporter.stalwart.jmap.wire import in_order
+from exporter.stalwart.trace_events import delivery_event, is_followed
+
+
+class _Event(msgspec.Struct, gc=False, rename="camel"):
+    event: str
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    key_values: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Trace(msgspec.Struct):
+    id: str
+    events: dict[str, _Event]
+
+
+class Traces(msgspec.Struct):
+    """What ``x:Trace/get`` gives."""
+
+    items: list[_Trace] = msgspec.field(name="list")
+
+
+class _KeyValue(msgspec.Struct):
+    key: str
+    value: Any
+
+
+traces_decoder = msgspec.json.Decoder(Traces)
+_key_values = msgspec.json.Decoder(dict[str, _KeyValue])
+
+
+def read_traces(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
+    """The traces of *ids* (numbers by JMAP id), in that order; one that is gone is left out."""
+    events = {trace.id: _read_events(trace, index) for index, trace in enumerate(traces.items)}
+    return [Trace(id=number, events=events[id_]) for id_, number in ids.items() if id_ in events]
+
+
+def plain_values(key_values: Mapping[str, _KeyValue]) -> dict[str, Any]:
+    """An event's keys and values without their types; of a key that comes twice, the first."""
+    values: dict[str, Any] = {}
+    for pair in in_order(key_values):
+        values.setdefault(pair.key, _plain(pair.value))
+    return values
+
+
+def _read_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
+    found = []
+    opening: Mapping[str, Any] = {}
+    for number, event in enumerate(in_order(trace.events)):
+        if not is_followed(event.event):
+            continue
+        path = f"x:Trace/get.list[{index}].events[{number}]"
+        data = _data(event, path)
+        opening = opening or (data if "queueId" in data else {})
+        read = delivery_event(_whole_second(event.timestamp, path), event.event, data, opening)
+        if read is not None:
+            found.append(read)
+    return found
+
+
+def _data(event: _Event, path: str) -> Mapping[str, Any]:
+    try:
+        return plain_values(_key_values.decode(event.key_values))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(reading_problem(error, f"{path}.keyValues")) from error
+
+
+def _plain(value: Any) -> Any:
+    """A value as the earlier API had it; what is of no type that we know is absent."""
+    if not isinstance(value, dict):
+        return None
+    kind, held = value.get("@type"), value.get("value")
+    if kind == "List":
+        return [_plain(one) for one in in_order(held)] if isinstance(held, dict) else None
+    if kind == "Event":
+        pairs = in_order(held) if isinstance(held, dict) else ()
+        data: dict[str, Any] = {}
+        for pair in pairs:
+            if isinstance(pair, dict) and isinstance(pair.get("key"), str):
+                data.setdefault(pair["key"], _plain(pair.get("value")))
+        return {"type": value.get("event"), "data": data}
+    return held if isinstance(held, str | int | float | bool) else None
+
+
+def _whole_second(at: datetime, path: str) -> datetime:
+    try:
+        return at.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise PayloadError(reading_problem(error, f"{path}.timestamp")) from error

@@ -1,0 +1,120 @@
+"""
+Lines of the server's log, whichever management API they come from.
+
+Contract: Stalwart v0.10-v0.16; tests/recordings/*/exchanges.json, ``/api/logs`` and ``x:Log``. Only the details of
+lines that we count by are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Annotated, Protocol
+
+import msgspec
+
+from exporter.errors import PayloadError
+from exporter.model.delivery import LogLine
+from exporter.stalwart.answers import reading_problem
+from exporter.stalwart.delivery import FOLLOWED_EVENTS
+from exporter.stalwart.details import DetailsReader
+from exporter.stalwart.events import canonical_event
+
+STARTUP = "server.startup"
+
+_Aware = Annotated[datetime, msgspec.Meta(tz=True)]
+_LEVELS = {name: name.lower() for name in ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")}
+_LEVELS |= {name: name for name in _LEVELS.values()}
+
+_ADDRESS = r"remoteIp = [0-9a-fA-F.:]+"
+_LISTENER = re.compile(
+    rf'listenerId = "(?P<listener>[^"]*)", localPort = (?P<port>[0-9]{{1,5}}), {_ADDRESS}, remotePort = [0-9]+(?:, |\Z)'
+)
+_ACCOUNT = re.compile(
+    rf'(?:{_ADDRESS}, )?accountName = "(?P<account>.*?)"(?=\Z|, (?:accountId|type|id|details|remoteIp) = )', re.DOTALL
+)
+_VERSION = re.compile(r'(?:hostname = "[^"]*", )?version = "(?P<version>[0-9A-Za-z.+-]{1,32})"\Z')
+
+
+class RawLine(Protocol):
+    """A line as the server sends it."""
+
+    @property
+    def timestamp(self) -> str: ...
+
+    @property
+    def level(self) -> str: ...
+
+    @property
+    def event_id(self) -> str: ...
+
+    @property
+    def details(self) -> str: ...
+
+
+def read_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
+    """
+    One page of lines, in its order; they may settle each other's meaning.
+
+    Raises `PayloadError` for a timestamp that is none, naming its place below *path*.
+    """
+    details = DetailsReader(lambda: _events_and_details(raw))
+    moments: dict[str, datetime] = {}
+    lines = []
+    for index, line in enumerate(raw):
+        at = moments.get(line.timestamp)
+        if at is None:
+            at = moments[line.timestamp] = _moment(line.timestamp, f"{path}[{index}].timestamp")
+        lines.append(_read(at, line, details))
+    return lines
+
+
+def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:
+    level, event_id = _LEVELS.get(line.level, "unknown"), canonical_event(line.event_id) or line.event_id
+    fingerprint = _fingerprint(line)
+    if event_id in FOLLOWED_EVENTS:
+        event = details.delivery_event(event_id, at, line.details)
+        return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event)
+    if event_id.startswith("auth."):
+        return _authentication(at, level, event_id, fingerprint, line.details)
+    version = _version(line.details) if event_id == STARTUP else ""
+    return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, version=version)
+
+
+def _authentication(at: datetime, level: str, event_id: str, fingerprint: int, details: str) -> LogLine:
+    listener = _LISTENER.match(details)
+    account = _ACCOUNT.match(details, listener.end() if listener else 0)
+    return LogLine(
+        at=at,
+        level=level,
+        event_id=event_id,
+        fingerprint=fingerprint,
+        account=account["account"] if account else "",
+        listener=listener["listener"] if listener else "",
+        local_port=int(listener["port"]) if listener else 0,
+    )
+
+
+def _version(details: str) -> str:
+    found = _VERSION.match(details)
+    return found["version"] if found else ""
+
+
+def _fingerprint(line: RawLine) -> int:
+    """63 bits that stay the same over restarts: what is counted is remembered by them."""
+    text = f"{line.timestamp} {line.level} {line.event_id} {line.details}"
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
+
+
+def _events_and_details(raw: Sequence[RawLine]) -> Iterator[tuple[str, str]]:
+    return ((canonical_event(line.event_id) or line.event_id, line.details) for line in raw)
+
+
+def _moment(timestamp: str, path: str) -> datetime:
+    """The whole second of a timestamp, in UTC."""
+    try:
+        return msgspec.convert(timestamp, _Aware).astimezone(UTC).replace(microsecond=0)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise PayloadError(reading_problem(error, path)) from error

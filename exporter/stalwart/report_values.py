@@ -1,0 +1,107 @@
+"""Values inside reports, read alike from every generation: words of a vocabulary, addresses, names, moments."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from exporter.errors import PayloadError
+from exporter.model.domains import domain_name
+
+E = TypeVar("E", bound=StrEnum)
+
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999 in Unix seconds; nothing later has a date."""
+
+_LONGEST_WORD = 64
+
+
+class Vocabulary(Generic[E]):
+    """
+    The words of one field, known in every spelling: ``no-policy-found``, ``NoPolicyFound`` and ``noPolicyFound``.
+
+    What is none of them reads as ``unknown`` and is counted under *field*; nothing at all reads as ``unspecified``
+    where there is such a word.
+    """
+
+    def __init__(self, field: str, words: type[E], aliases: Mapping[str, E] | None = None) -> None:
+        self._field = field
+        self._unknown = words("unknown")
+        self._absent = next((word for word in words if word == "unspecified"), self._unknown)
+        self._known = {_squashed(word): word for word in words} | dict(aliases or {})
+        for word in words:
+            camel = word.replace("_", " ").replace("-", " ").title().replace(" ", "")
+            self._known |= {word: word, camel: word}
+
+    def read(self, text: str | None, unknown: dict[str, int]) -> E:
+        """The word that *text* stands for."""
+        if not text:
+            return self._absent
+        word = self._known.get(text) or self._known.get(_squashed(text[:_LONGEST_WORD]))
+        if word is None:
+            unknown[self._field] = unknown.get(self._field, 0) + 1
+            return self._unknown
+        return word
+
+
+def _squashed(text: str) -> str:
+    return "".join(c for c in text if c.isalnum()).lower()
+
+
+def address(text: str | None) -> str:
+    """An IP address in its canonical spelling, an IPv4 one inside of an IPv6 one by itself; empty if it is none."""
+    if not text:
+        return ""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        canonical = socket.inet_ntop(family, socket.inet_pton(family, text))
+    except (OSError, ValueError):
+        return ""
+    inner = canonical.removeprefix("::ffff:")
+    return inner if "." in inner else canonical
+
+
+def domain_or_text(text: str | None) -> str:
+    """A domain name as it is stored, or whatever stands in its place."""
+    return "" if not text else domain_name(text) or text.strip().lower()
+
+
+def required_domain(text: str, path: str) -> str:
+    """A domain name; raises `PayloadError` if it is none."""
+    name = domain_name(text)
+    if name is None:
+        raise PayloadError(f"{path}: not a domain name")
+    return name
+
+
+def reporter_name(organisation: str | None, *addresses: str | None) -> str:
+    """
+    Who reports: the organisation as it names itself, else the domain of the first mail address.
+
+    Line ends and runs of blanks become one blank, so that one reporter is not two.
+    """
+    name = " ".join(organisation.split()) if organisation else ""
+    for candidate in addresses:
+        if name:
+            break
+        name = domain_or_text((candidate or "").rpartition("@")[2].rstrip("> "))
+    return name or "unknown"
+
+
+def moment(seconds: int) -> datetime:
+    """A Unix time within 1970-9999."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def utc(stamp: datetime, path: str) -> datetime:
+    """An aware moment in UTC; raises `PayloadError` where it falls outside of 1970-9999."""
+    try:
+        seconds = stamp.timestamp()
+    except (OverflowError, ValueError) as error:
+        raise PayloadError(f"{path}: no such moment") from error
+    if not 0 <= seconds <= LAST_SECOND:
+        raise PayloadError(f"{path}: not a moment between 1970 and 9999")
+    return datetime.fromtimestamp(int(seconds), UTC)

@@ -1,0 +1,177 @@
+"""One server of v0.10-v0.15."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+import msgspec
+import structlog
+
+from exporter.clock import Clock
+from exporter.errors import PayloadError, TargetUnsupported
+from exporter.model.delivery import LogLine, Trace
+from exporter.model.outgoing import OutgoingReports
+from exporter.model.queue import QueueSnapshot
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.server import Generation
+from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.stalwart.allowlist import Endpoint, Login
+from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.native import parse_native_page
+from exporter.stalwart.rest.queue_walk import PageSize, walk_queue
+from exporter.stalwart.rest.reports_client import fetch_report, fetch_report_ids
+from exporter.stalwart.rest.stamps import stamp_of
+from exporter.stalwart.rest.stored import parse_stored_metrics
+from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
+from exporter.stalwart.transport import Transport
+
+OUTGOING_A_PAGE = 1000
+MAX_OUTGOING_PAGES = 100
+TRACE_IDS_A_PAGE = 500
+MAX_TRACE_ID_PAGES = 20
+TRACES_A_REQUEST = 50
+LARGE_BYTES = 256 * 1024
+"""From this size on, an answer is read outside of the event loop."""
+
+_KINDS = {"d": "dmarc", "t": "tls"}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class _Running(msgspec.Struct):
+    data: bool
+
+
+class _OutgoingIds(msgspec.Struct):
+    items: list[str]
+
+
+class _OutgoingPage(msgspec.Struct):
+    data: _OutgoingIds
+
+
+_running = msgspec.json.Decoder(_Running)
+_outgoing = msgspec.json.Decoder(_OutgoingPage)
+
+
+class RestClient:
+    """
+    The `StalwartClient` of servers from v0.10 to v0.15.
+
+    Contract: tests/recordings/rest-0.12.5/exchanges.json and tests/recordings/rest-0.15.5/exchanges.json.
+    """
+
+    generation = Generation.REST
+
+    def __init__(self, transport: Transport, *, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._page_size = PageSize()
+
+    async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
+        """The queue, summed; at most *max_messages* of it (0: no limit)."""
+        return await walk_queue(
+            self._transport, taken_at=self._clock.now(), size=self._page_size, max_messages=max_messages
+        )
+
+    async def fetch_queue_running(self) -> bool | None:
+        """Whether the server delivers; ``None`` from v0.10, which does not tell."""
+        try:
+            body = await self._transport.request(Endpoint.QUEUE_STATUS)
+        except TargetUnsupported:
+            return None
+        return decode_answer(_running, body).data
+
+    async def fetch_outgoing_reports(self) -> OutgoingReports:
+        """The reports about others that wait to be sent, counted by the first letter of their ids."""
+        waiting = dict.fromkeys(_KINDS.values(), 0)
+        before: list[str] = []
+        for page in range(1, MAX_OUTGOING_PAGES + 1):
+            params: dict[str, str | int] = {"limit": OUTGOING_A_PAGE, "page": page}
+            ids = decode_answer(_outgoing, await self._transport.request(Endpoint.OUTGOING_REPORTS, params=params))
+            if before and ids.data.items[:1] == before[:1]:
+                raise PayloadError("data.items: the same page again; something on the way drops `page`")
+            before = ids.data.items
+            for id_ in before:
+                kind = _KINDS.get(id_[:1], "unknown")
+                waiting[kind] = waiting.get(kind, 0) + 1
+            if len(before) != OUTGOING_A_PAGE:
+                break
+        else:
+            log.warning("outgoing_reports.cut", reports=sum(waiting.values()))
+        return OutgoingReports(waiting=waiting)
+
+    async def fetch_native_totals(self) -> ServerTotals:
+        """The server's own metrics page, with its own login if one is configured."""
+        login = Login.NATIVE if self._transport.has_native_login else Login.NONE
+        return await _read(parse_native_page, await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login))
+
+    async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
+        """Stored samples from *after* on."""
+        body = await self._transport.request(Endpoint.STORED_METRICS, params={"after": stamp_of(after)})
+        return await _read(parse_stored_metrics, body)
+
+    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+        """The newest *limit* lines; 0, which would be the whole log, is a ``ValueError``."""
+        if limit < 1:
+            raise ValueError("a limit of 0 asks for the whole log")
+        return await _read(parse_log_page, await self._transport.request(Endpoint.LOGS, params={"limit": limit}))
+
+    async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
+        """
+        Delivery attempts that began after *after*, newest first.
+
+        A server that has more than `MAX_TRACE_ID_PAGES` pages of them gives the newest, and the log says so.
+        """
+        ids: dict[int, None] = {}
+        for page in range(1, MAX_TRACE_ID_PAGES + 1):
+            params: dict[str, str | int] = {
+                "type": "delivery.attempt-start",
+                "limit": TRACE_IDS_A_PAGE,
+                "page": page,
+                "after": stamp_of(after),
+            }
+            found = await _read(parse_trace_ids, await self._transport.request(Endpoint.TRACES, params=params))
+            known = len(ids)
+            ids.update(dict.fromkeys(found))
+            if len(found) < TRACE_IDS_A_PAGE or len(ids) == known:
+                break
+        else:
+            log.warning("traces.cut", ids=len(ids))
+        return list(ids)
+
+    async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
+        """The attempts of *ids*, in that order, some dozens a request."""
+        traces: list[Trace] = []
+        for start in range(0, len(ids), TRACES_A_REQUEST):
+            batch = ids[start : start + TRACES_A_REQUEST]
+            body = await self._transport.request(Endpoint.TRACE, path_args=(",".join(map(str, batch)),))
+            traces += await _read(parse_traces, body, batch)
+        return traces
+
+    async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
+        """A page of ids of received reports."""
+        return await fetch_report_ids(self._transport, kind, page=page, limit=limit)
+
+    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
+        """One received report."""
+        return await fetch_report(self._transport, kind, source_id, now=self._clock.now())
+
+    async def aclose(self) -> None:
+        """Closes the connection."""
+        await self._transport.aclose()
+
+
+async def _read(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What *parse* makes of an answer, which comes first among *args*."""
+    body = args[0]
+    if isinstance(body, bytes) and len(body) < LARGE_BYTES:
+        return parse(*args, **kwargs)
+    return await asyncio.to_thread(parse, *args, **kwargs)

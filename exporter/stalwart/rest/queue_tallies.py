@@ -1,0 +1,175 @@
+"""The sums behind a queue snapshot, each bounded whatever the queue holds."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from operator import contains
+
+from exporter.model.queue import (
+    AGE_BOUNDS_SECONDS,
+    ATTEMPT_BOUNDS,
+    OTHER_DOMAIN,
+    Distribution,
+    RecipientStatus,
+)
+from exporter.stalwart.rest.stamps import in_order, stamp_of, unix_sum
+
+UNKNOWN = "unknown"
+"""Where a name stands that can be no label."""
+
+MAX_DOMAIN_CHARACTERS = 253
+MAX_QUEUE_BYTES = 8
+
+
+class AgeTally:
+    """The ages of messages at *taken_at*. What was created later than that has age 0."""
+
+    def __init__(self, taken_at: datetime) -> None:
+        self._taken_at = taken_at
+        # In whole seconds, "at most so old" is "created no earlier than the next full second".
+        self._cutoffs = [stamp_of(_ceiling(taken_at - timedelta(seconds=bound))) for bound in AGE_BOUNDS_SECONDS]
+        self._now = stamp_of(taken_at)
+        self._counts = [0] * (len(self._cutoffs) + 1)
+        self._oldest: str | None = None
+        self._past = 0
+        self._past_unix_sum = 0
+
+    def add(self, created: Sequence[str]) -> None:
+        """Counts messages by when they were created. Raises `UnreadableStamp`."""
+        if not created:
+            return
+        ordered, total = in_order(created)
+        younger = 0
+        for bucket, cutoff in enumerate(self._cutoffs):
+            up_to = len(ordered) - bisect_left(ordered, cutoff)
+            self._counts[bucket] += up_to - younger
+            younger = up_to
+        self._counts[-1] += len(ordered) - younger
+        past = bisect_right(ordered, self._now)
+        if past < len(ordered):
+            total -= unix_sum(ordered[past:]) or 0
+        self._past += past
+        self._past_unix_sum += total
+        if self._oldest is None or ordered[0] < self._oldest:
+            self._oldest = ordered[0]
+
+    def oldest(self) -> datetime | None:
+        """When the oldest message was created; ``None`` without messages."""
+        return None if self._oldest is None else datetime.fromisoformat(self._oldest)
+
+    def distribution(self) -> Distribution:
+        """The ages, in seconds."""
+        # In integers, so that the sum does not depend on the order of its parts.
+        taken_microseconds = (self._taken_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        total = self._past * taken_microseconds - self._past_unix_sum * 1_000_000
+        return Distribution(bounds=AGE_BOUNDS_SECONDS, counts=tuple(self._counts), total=total / 1_000_000)
+
+
+class AttemptTally:
+    """Delivery attempts so far."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(ATTEMPT_BOUNDS) + 1)
+        self._total = 0
+
+    def add(self, attempts: Mapping[int, int]) -> None:
+        """Counts recipients by their attempts."""
+        for number, recipients in attempts.items():
+            self._counts[bisect_left(ATTEMPT_BOUNDS, number)] += recipients
+            self._total += number * recipients
+
+    def distribution(self) -> Distribution:
+        """The attempts."""
+        return Distribution(bounds=ATTEMPT_BOUNDS, counts=tuple(self._counts), total=float(self._total))
+
+
+class DomainTally:
+    """
+    Recipients by destination domain and status.
+
+    Above *capacity* domains only the larger half stays; the others are summed under `OTHER_DOMAIN`, and a domain that
+    comes back starts anew.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._counts: dict[RecipientStatus, Counter[str]] = {status: Counter() for status in RecipientStatus}
+        self._pending: dict[RecipientStatus, Counter[str]] = {status: Counter() for status in RecipientStatus}
+
+    def add(self, status: RecipientStatus, addresses: Sequence[str]) -> None:
+        """Counts recipients by address. `settle` must follow, at the latest after some thousands."""
+        if not all(map(contains, addresses, repeat("@"))):
+            self._pending[status][""] += sum("@" not in address for address in addresses)
+            addresses = [address for address in addresses if "@" in address]
+        self._pending[status].update([address.rpartition("@")[2] for address in addresses])
+
+    def settle(self) -> int:
+        """Takes in what was added. Returns how many recipients had no domain that can be a label."""
+        hostile = 0
+        for status, domains in self._pending.items():
+            counts = self._counts[status]
+            for written, recipients in domains.items():
+                if written in counts:
+                    counts[written] += recipients
+                elif _is_domain(domain := written.lower()):
+                    counts[domain] += recipients
+                else:
+                    counts[UNKNOWN] += recipients
+                    hostile += recipients
+            domains.clear()
+        if sum(map(len, self._counts.values())) > self._capacity:
+            self._prune()
+        return hostile
+
+    def by_status(self) -> dict[tuple[str, RecipientStatus], int]:
+        """The recipients."""
+        return {(domain, status): count for status, counts in self._counts.items() for domain, count in counts.items()}
+
+    def _prune(self) -> None:
+        totals: Counter[str] = Counter()
+        for counts in self._counts.values():
+            totals.update(counts)
+        del totals[OTHER_DOMAIN]
+        ranked = heapq.nlargest(self._capacity // 2, totals.items(), key=lambda item: (item[1], item[0]))
+        # A domain stands under each of its statuses, so half as many as there is room for fit in any case.
+        kept = {domain for domain, _ in ranked[: self._capacity // len(self._counts)]} | {OTHER_DOMAIN}
+        for status, counts in self._counts.items():
+            rest = sum(count for domain, count in counts.items() if domain not in kept)
+            pruned = Counter({domain: count for domain, count in counts.items() if domain in kept})
+            if rest:
+                pruned[OTHER_DOMAIN] += rest
+            self._counts[status] = pruned
+
+
+class QueueNames:
+    """Names of virtual queues as labels: 1-8 bytes each, and at most *capacity* of them."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._known: set[str] = {"default"}
+
+    def label(self, name: str) -> str:
+        """The name, or `UNKNOWN` if it can be no label."""
+        if name in self._known:
+            return name
+        if (
+            not name.isprintable()
+            or not 1 <= len(name.encode()) <= MAX_QUEUE_BYTES
+            or len(self._known) >= self._capacity
+        ):
+            return UNKNOWN
+        self._known.add(name)
+        return name
+
+
+def _is_domain(domain: str) -> bool:
+    return 1 <= len(domain) <= MAX_DOMAIN_CHARACTERS and domain.isprintable()
+
+
+def _ceiling(moment: datetime) -> datetime:
+    return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)

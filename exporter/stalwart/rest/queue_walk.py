@@ -1,0 +1,115 @@
+"""
+Walking the queue of a server of v0.10-v0.15 by id cursor.
+
+Contract: ``GET /api/queue/messages`` with ``values=1``, ``limit`` and ``max-total`` of one size, and ``range-start``
+one past the last id: a page costs the server itself alone, and messages that leave meanwhile shift nothing. ``page``
+would cost the server the square of the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import msgspec
+
+from exporter.errors import PayloadError, PayloadTooLarge
+from exporter.model.queue import QueueSnapshot
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.rest.queue import PageResult, QueueFold
+from exporter.stalwart.transport import Transport
+
+FIRST_PAGE = 1000
+LARGEST_PAGE = 10_000
+TARGET_BYTES = 3 * 1024 * 1024
+"""What a page should weigh: some ten milliseconds of reading, during which nothing else runs."""
+
+GROWTH = 4
+"""A page is at most so many times the one before, so that one heap of large messages is met carefully."""
+
+_PART_BYTES = TARGET_BYTES + TARGET_BYTES // 2
+
+
+class PageSize:
+    """How many messages to ask for at a time, learnt from how much they weigh."""
+
+    def __init__(self) -> None:
+        self.messages = FIRST_PAGE
+
+    def learn(self, *, items: int, body_bytes: int) -> None:
+        """Takes in a page that came."""
+        if items:
+            fitting = TARGET_BYTES * items // max(1, body_bytes)
+            self.messages = max(1, min(fitting, LARGEST_PAGE, self.messages * GROWTH))
+
+    def halve(self, asked: int) -> bool:
+        """Takes in that a page of *asked* messages was too large. False if there is no smaller one."""
+        self.messages = max(1, asked // 2)
+        return asked > 1
+
+
+class _Ids(msgspec.Struct):
+    items: list[int]
+
+
+class _IdPage(msgspec.Struct):
+    data: _Ids
+
+
+_ids = msgspec.json.Decoder(_IdPage)
+
+
+async def walk_queue(transport: Transport, *, taken_at: datetime, size: PageSize, max_messages: int) -> QueueSnapshot:
+    """
+    The whole queue, or its oldest *max_messages* (0: no limit).
+
+    Raises `PayloadError` if the pages do not go forward: then something on the way drops the cursor.
+    """
+    fold = QueueFold(taken_at)
+    cursor = 0
+    while True:
+        left = max_messages - fold.messages if max_messages else None
+        if left == 0:
+            return fold.finish(truncated=await _goes_on(transport, cursor))
+        asked = size.messages if left is None else min(size.messages, left)
+        try:
+            body = await transport.request(Endpoint.QUEUE_MESSAGES, params=_page(cursor, asked))
+        except PayloadTooLarge:
+            if not size.halve(asked):
+                raise
+            continue
+        result = await _feed(fold, body, left)
+        size.learn(items=result.items, body_bytes=len(body))
+        del body
+        if result.first_id is None or result.last_id is None:
+            return fold.finish(truncated=False)
+        if not cursor <= result.first_id <= result.last_id:
+            raise PayloadError("data.items[0].id: before the cursor; something on the way drops `range-start`")
+        if left is not None and result.items > left:
+            return fold.finish(truncated=True)
+        if result.items < asked:
+            return fold.finish(truncated=False)
+        cursor = result.last_id + 1
+
+
+def _page(cursor: int, messages: int) -> dict[str, str | int]:
+    page: dict[str, str | int] = {"values": 1, "limit": messages, "max-total": messages}
+    return {**page, "range-start": cursor} if cursor else page
+
+
+async def _feed(fold: QueueFold, body: bytes, limit: int | None) -> PageResult:
+    if len(body) <= _PART_BYTES:
+        return fold.feed(body, limit)
+    for result in fold.feed_in_parts(body, limit):
+        if result is not None:
+            return result
+        await asyncio.sleep(0)
+    raise PayloadError("data.items: no end")
+
+
+async def _goes_on(transport: Transport, cursor: int) -> bool:
+    """Whether there is a message from *cursor* on; the ids alone are asked for."""
+    params: dict[str, str | int] = {"limit": 1, "max-total": 1, "range-start": cursor}
+    ids = decode_answer(_ids, await transport.request(Endpoint.QUEUE_MESSAGES, params=params)).data.items
+    return any(id_ >= cursor for id_ in ids)

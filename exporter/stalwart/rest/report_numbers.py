@@ -1,0 +1,15 @@
+"""Numbers of reports that a reporter can have counted; others are refused while decoding."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from exporter.model.reports import MOST_COUNTED
+from exporter.stalwart.report_values import LAST_SECOND
+
+Count = Annotated[int, Meta(ge=0, le=MOST_COUNTED)]
+Seconds = Annotated[int, Meta(ge=0, le=LAST_SECOND)]
+Stamp = Annotated[datetime, Meta(tz=True)]

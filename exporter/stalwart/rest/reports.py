@@ -1,0 +1,160 @@
+"""
+Reports that were received, as the server lists and sends them.
+
+Contract: Stalwart v0.10-v0.15, ``GET /api/reports/{kind}`` and ``GET /api/reports/{kind}/{id}``;
+tests/recordings/rest-0.12.5 and tests/recordings/rest-0.15.5. The shapes are the same in all these versions.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from exporter.errors import PayloadError
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, Report, ReportIds
+from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.report_values import moment
+from exporter.stalwart.rest.report_arf import Arf, read_arf
+from exporter.stalwart.rest.report_dmarc import Dmarc, Record, read_dmarc
+from exporter.stalwart.rest.report_tls import Policy, PolicyFailure, Tls, read_tls
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_SNOWFLAKE = re.compile(r"([0-9]{1,20})_[0-9]+")
+_SNOWFLAKE_EPOCH = 1_632_280_000
+_SNOWFLAKE_SHIFT = 21
+
+_OLDEST = timedelta(days=366)
+_NEWEST = timedelta(days=1)
+
+
+class _List(Struct):
+    items: list[str]
+    total: int | None = None
+
+
+class _ListAnswer(Struct):
+    data: _List
+
+
+class _DmarcMail(Struct):
+    report: Dmarc
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class _TlsMail(Struct):
+    report: Tls
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class _ArfMail(Struct):
+    report: Arf
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class _DmarcAnswer(Struct):
+    data: _DmarcMail
+
+
+class _TlsAnswer(Struct):
+    data: _TlsMail
+
+
+class _ArfAnswer(Struct):
+    data: _ArfMail
+
+
+_list = msgspec.json.Decoder(_ListAnswer)
+_dmarc = msgspec.json.Decoder(_DmarcAnswer)
+_tls = msgspec.json.Decoder(_TlsAnswer)
+_arf = msgspec.json.Decoder(_ArfAnswer)
+
+_MEMBERS: dict[type, tuple[tuple[str, type], ...]] = {
+    _DmarcAnswer: (("data", _DmarcMail),),
+    _DmarcMail: (("report", Dmarc),),
+    Dmarc: (("record", Record),),
+    _TlsAnswer: (("data", _TlsMail),),
+    _TlsMail: (("report", Tls),),
+    Tls: (("policies", Policy),),
+    Policy: (("failure-details", PolicyFailure),),
+}
+"""Where lists are, whose index a decoder does not tell."""
+
+
+def parse_report_ids(body: bytes, *, page: int, limit: int) -> ReportIds:
+    """A page of the list, newest first. Raises `PayloadError`."""
+    data = decode_answer(_list, body).data
+    for number, id_ in enumerate(data.items):
+        if _ID.fullmatch(id_) is None:
+            raise PayloadError(f"data.items[{number}]: not a report id")
+    seen_to_the_end = data.total is not None and page * limit >= data.total
+    return ReportIds(ids=data.items, last=len(data.items) < limit or seen_to_the_end)
+
+
+def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime) -> IncomingReport:
+    """One report. Raises `PayloadError` with the path of what cannot be read, or cannot be true."""
+    unknown: dict[str, int] = {}
+    content: Report
+    if kind is ReportKind.DMARC:
+        dmarc = _decoded(_dmarc, body, _DmarcAnswer).data
+        content = read_dmarc(dmarc.report, dmarc.sender, unknown)
+    elif kind is ReportKind.TLS:
+        tls = _decoded(_tls, body, _TlsAnswer).data
+        content = read_tls(tls.report, tls.sender, unknown)
+    else:
+        arf = _decoded(_arf, body, _ArfAnswer).data
+        content = read_arf(arf.report, arf.sender, source_id, unknown)
+    return IncomingReport(
+        kind=kind,
+        source_id=source_id,
+        received_at=received_at(source_id, now=now),
+        raw=body,
+        content=content,
+        unknown=unknown,
+    )
+
+
+def received_at(source_id: str, *, now: datetime) -> datetime:
+    """
+    When the server received a report: its id is a snowflake, which begins with the time.
+
+    *now* for an id that tells no time within the last year.
+    """
+    found = _SNOWFLAKE.fullmatch(source_id)
+    if found is None:
+        return now
+    seconds = (int(found[1]) >> _SNOWFLAKE_SHIFT) // 1000 + _SNOWFLAKE_EPOCH
+    if not (now - _OLDEST).timestamp() < seconds < (now + _NEWEST).timestamp():
+        return now
+    return moment(seconds)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes, kind: type) -> Any:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        if "[...]" in str(error):
+            _explain(decode_answer(msgspec.json.Decoder(), body), kind, "")
+        raise PayloadError(reading_problem(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(reading_problem(error)) from error
+
+
+def _explain(value: object, kind: type, path: str) -> None:
+    """Raises the `PayloadError` of the innermost member that is not as *kind* wants it."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        members = value if isinstance(value, dict) else {}
+        for name, inner in _MEMBERS.get(kind, ()):
+            member = members.get(name)
+            if isinstance(member, list):
+                for index, item in enumerate(member):
+                    _explain(item, inner, f"{path}.{name}[{index}]")
+            elif member is not None:
+                _explain(member, inner, f"{path}.{name}")
+        raise PayloadError(reading_problem(error, path)) from error

@@ -1,0 +1,38 @@
+"""Asking a server of v0.10-v0.15 for the reports it has received."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from exporter.errors import PayloadError
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
+from exporter.stalwart.transport import Transport
+
+LARGE_BYTES = 256 * 1024
+"""From this size on, an answer is read outside of the event loop."""
+
+
+async def fetch_report_ids(transport: Transport, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
+    """A page of the list; one request."""
+    params: dict[str, str | int] = {"limit": limit, "page": page}
+    body = await transport.request(Endpoint.REPORTS, path_args=(kind.value,), params=params)
+    return parse_report_ids(body, page=page, limit=limit)
+
+
+async def fetch_report(
+    transport: Transport, kind: ReportKind, source_id: str, *, now: datetime
+) -> IncomingReport | UnreadableReport:
+    """One report; one request. What the server answers and we cannot read comes back as that."""
+    body = await transport.request(Endpoint.REPORT, path_args=(kind.value, source_id))
+    try:
+        if len(body) < LARGE_BYTES:
+            return parse_report(kind, source_id, body, now=now)
+        return await asyncio.to_thread(parse_report, kind, source_id, body, now=now)
+    except PayloadError as error:
+        return UnreadableReport(
+            kind=kind, source_id=source_id, received_at=received_at(source_id, now=now), raw=body, reason=str(error)
+        )

@@ -1,0 +1,80 @@
+"""
+Stored metrics: what was added since the sample before, or a reading.
+
+Contract: Stalwart v0.10-v0.15, Enterprise, ``GET /api/telemetry/metrics``, ascending. Nodes of a cluster write their
+samples side by side without saying so: samples of equal id and time are all kept.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from exporter.errors import PayloadError
+from exporter.model.telemetry import StoredSample
+from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.events import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
+
+UNDERFLOW = 2**63
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Sample(msgspec.Struct, gc=False):
+    type: str
+    id: str
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    value: _Count | None = None
+    count: _Count | None = None
+    sum: _Count | None = None
+
+
+class _Samples(msgspec.Struct):
+    data: list[_Sample]
+
+
+_decoder = msgspec.json.Decoder(_Samples)
+
+
+def parse_stored_metrics(body: bytes) -> list[StoredSample]:
+    """The samples of the metrics we know, in the server's order. Raises `PayloadError` with the path of the trouble."""
+    samples = []
+    for index, raw in enumerate(decode_answer(_decoder, body).data):
+        sample = _sample(raw, f"data[{index}]")
+        if sample is not None:
+            samples.append(sample)
+    return samples
+
+
+def _sample(raw: _Sample, path: str) -> StoredSample | None:
+    """``None`` for a kind or id that no release has, and for a gauge that was counted below zero."""
+    id_ = canonical_event(raw.id) or raw.id
+    if raw.type == "histogram" and id_ in HISTOGRAMS:
+        return StoredSample(
+            taken_at=_whole_second(raw.timestamp, path),
+            kind=raw.type,
+            id=id_,
+            value=_present(raw.sum, f"{path}.sum"),
+            count=_present(raw.count, f"{path}.count"),
+        )
+    if (raw.type == "counter" and id_ in COUNTERS) or (raw.type == "gauge" and id_ in GAUGES):
+        value = _present(raw.value, f"{path}.value")
+        if raw.type == "gauge" and value >= UNDERFLOW:
+            return None
+        return StoredSample(taken_at=_whole_second(raw.timestamp, path), kind=raw.type, id=id_, value=value)
+    return None
+
+
+def _present(value: int | None, path: str) -> int:
+    if value is None:
+        raise PayloadError(f"{path}: missing")
+    return value
+
+
+def _whole_second(at: datetime, path: str) -> datetime:
+    try:
+        return at.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise PayloadError(reading_problem(error, f"{path}.timestamp")) from error

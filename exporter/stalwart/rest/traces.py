@@ -1,0 +1,112 @@
+"""
+Stored traces of delivery attempts.
+
+Contract: Stalwart v0.10-v0.15, Enterprise: ``GET /api/telemetry/traces`` (ids, newest first) and
+``GET /api/telemetry/trace/{id}[,{id}...]`` (events in order of occurrence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from exporter.errors import PayloadError
+from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.trace_events import delivery_event, is_followed
+
+
+class _Event(msgspec.Struct, gc=False, rename="camel"):
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    type: str
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Ids(msgspec.Struct):
+    items: list[Annotated[int, msgspec.Meta(ge=0)]]
+
+
+class _IdsAnswer(msgspec.Struct):
+    data: _Ids
+
+
+class _FlatAnswer(msgspec.Struct):
+    data: list[_Event]
+
+
+class _NestedAnswer(msgspec.Struct):
+    data: list[list[_Event]]
+
+
+class _AnyAnswer(msgspec.Struct):
+    data: list[msgspec.Raw]
+
+
+_ids_decoder = msgspec.json.Decoder(_IdsAnswer)
+_any_decoder = msgspec.json.Decoder(_AnyAnswer)
+_flat_decoder = msgspec.json.Decoder(_FlatAnswer)
+_nested_decoder = msgspec.json.Decoder(_NestedAnswer)
+_data_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def parse_trace_ids(body: bytes) -> list[int]:
+    """Ids, newest first, each once. Raises `PayloadError` with the path of what cannot be read."""
+    return list(dict.fromkeys(decode_answer(_ids_decoder, body).data.items))
+
+
+def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
+    """
+    The traces that were asked for by *ids*, in that order; one that is gone is left out.
+
+    A single one comes as a flat list of its events. Raises `PayloadError` with the path of what cannot be read.
+    """
+    spans, nested = _spans(body)
+    if not spans:
+        return []
+    if len(spans) != len(ids):
+        raise PayloadError(f"data: {len(spans)} traces instead of {len(ids)}")
+    return [
+        Trace(id=id_, events=_read_span(span, f"data[{index}]" if nested else "data"))
+        for index, (id_, span) in enumerate(zip(ids, spans, strict=True))
+        if span
+    ]
+
+
+def _spans(body: bytes) -> tuple[list[list[_Event]], bool]:
+    """The spans, and whether they came as a list of lists."""
+    items = decode_answer(_any_decoder, body).data
+    if items and bytes(memoryview(items[0])[:1]) == b"[":
+        return decode_answer(_nested_decoder, body).data, True
+    span = decode_answer(_flat_decoder, body).data
+    return ([span] if span else []), False
+
+
+def _read_span(span: Sequence[_Event], path: str) -> list[DeliveryEvent]:
+    found = []
+    opening: Mapping[str, Any] = {}
+    for index, event in enumerate(span):
+        if not is_followed(event.type):
+            continue
+        data = _data(event, f"{path}[{index}]")
+        opening = opening or (data if "queueId" in data else {})
+        read = delivery_event(_whole_second(event.created_at, f"{path}[{index}]"), event.type, data, opening)
+        if read is not None:
+            found.append(read)
+    return found
+
+
+def _data(event: _Event, path: str) -> Mapping[str, Any]:
+    try:
+        return _data_decoder.decode(event.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(reading_problem(error, f"{path}.data")) from error
+
+
+def _whole_second(at: datetime, path: str) -> datetime:
+    try:
+        return at.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:
+        raise PayloadError(reading_problem(error, f"{path}.createdAt")) from error

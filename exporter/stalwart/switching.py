@@ -1,0 +1,98 @@
+"""
+One server whose generation is found out while we run, and may change: servers are upgraded under a running exporter.
+
+Both generations' clients share one transport, so that credentials which one of them was refused are not sent by the
+other either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from exporter.model.delivery import LogLine, Trace
+from exporter.model.outgoing import OutgoingReports
+from exporter.model.queue import QueueSnapshot
+from exporter.model.report_words import ReportKind
+from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.server import Generation, ServerIdentity
+from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.stalwart.client import Detector, StalwartClient
+from exporter.stalwart.jmap.client import JmapClient
+
+
+class SwitchingClient:
+    """
+    The `StalwartClient` of the generation that was found last; of REST before anything was found.
+
+    Attributes:
+        generation: The one that it speaks now.
+    """
+
+    def __init__(self, *, rest: StalwartClient, jmap: StalwartClient) -> None:
+        self._rest = rest
+        self._jmap = jmap
+        self._current = rest
+        self.generation = rest.generation
+
+    def use(self, generation: Generation) -> None:
+        """From now on requests are those of *generation*; one that we do not know changes nothing."""
+        if generation is not Generation.UNKNOWN:
+            self._current = self._jmap if generation is Generation.JMAP else self._rest
+            self.generation = generation
+
+    async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
+        return await self._current.fetch_queue(max_messages=max_messages)
+
+    async def fetch_queue_running(self) -> bool | None:
+        return await self._current.fetch_queue_running()
+
+    async def fetch_outgoing_reports(self) -> OutgoingReports:
+        return await self._current.fetch_outgoing_reports()
+
+    async def fetch_native_totals(self) -> ServerTotals:
+        return await self._current.fetch_native_totals()
+
+    async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
+        return await self._current.fetch_stored_metrics(after=after)
+
+    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+        return await self._current.fetch_newest_log_lines(limit=limit)
+
+    async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
+        return await self._current.fetch_trace_ids(after=after)
+
+    async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
+        return await self._current.fetch_traces(ids)
+
+    async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
+        return await self._current.fetch_report_ids(kind, page=page, limit=limit)
+
+    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
+        return await self._current.fetch_report(kind, source_id)
+
+    async def aclose(self) -> None:
+        """Closes the connections of both."""
+        await self._rest.aclose()
+        await self._jmap.aclose()
+
+
+class SwitchingDetector:
+    """The `Detector` that has *client* speak the generation it finds."""
+
+    def __init__(self, rest: Detector, jmap: JmapClient, client: SwitchingClient) -> None:
+        self._rest = rest
+        self._jmap = jmap
+        self._client = client
+
+    async def detect(self) -> ServerIdentity:
+        """
+        Asks the server who it is.
+
+        *rest* tells the generations apart without credentials; a server of the newer one is asked the rest by its own.
+        """
+        identity = await self._rest.detect()
+        if identity.generation is Generation.JMAP:
+            identity = await self._jmap.identify()
+        self._client.use(identity.generation)
+        return identity

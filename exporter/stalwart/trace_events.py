@@ -1,0 +1,82 @@
+"""
+The events of a trace, whichever management API they come from.
+
+Contract: Stalwart v0.10-v0.16, key and value pairs of an event in a stored trace or a live stream. The same key has
+different kinds of value from one event to the next; what is not of the kind we look for is taken as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from exporter.model.delivery import DeliveryEvent
+from exporter.stalwart.delivery import FOLLOWED_EVENTS, STRICT_EVENTS
+from exporter.stalwart.details import DEFAULT_QUEUE, TEXT_LIMIT
+from exporter.stalwart.events import canonical_event
+from exporter.stalwart.failures import cause_text
+
+SESSION_CAUSE = "smtp.error"
+
+
+def is_followed(event_id: str) -> bool:
+    """Whether an event, by whichever release's name, may bear on an outcome: others need not be read."""
+    return (canonical_event(event_id) or event_id) in FOLLOWED_EVENTS
+
+
+def delivery_event(
+    at: datetime, type_: str, data: Mapping[str, Any], opening: Mapping[str, Any]
+) -> DeliveryEvent | None:
+    """
+    One event, if it bears on an outcome.
+
+    *opening* is the data of the event that opened its span, which names the message; live events repeat it themselves.
+    """
+    event_id = canonical_event(type_) or type_
+    if event_id not in FOLLOWED_EVENTS or (event_id in STRICT_EVENTS and data.get("strict") is not True):
+        return None
+    span = data if "queueId" in data else opening
+    text, code = _text(data)
+    return DeliveryEvent(
+        event_id=event_id,
+        at=at,
+        queue_id=_number(span, "queueId"),
+        queue_name=_string(span, "queueName") or DEFAULT_QUEUE,
+        recipient=_string(data, "to"),
+        span_recipients=_strings(span, "to"),
+        domain=_string(data, "domain"),
+        hostname=_string(data, "hostname"),
+        code=_number(data, "code") or code,
+        text=text,
+    )
+
+
+def _text(data: Mapping[str, Any]) -> tuple[str, int]:
+    """What the event says of itself and the reply code inside it or 0: its cause, else its reason, else its details."""
+    for key in ("causedBy", "reason", "details"):
+        said = data.get(key)
+        if isinstance(said, str):
+            return said[:TEXT_LIMIT], 0
+        if isinstance(said, dict):
+            cause = said.get("data")
+            if said.get("type") != SESSION_CAUSE or not isinstance(cause, dict):
+                return "", 0
+            code = _number(cause, "code")
+            return cause_text(_string(cause, "details"), code, _string(cause, "reason"))[:TEXT_LIMIT], code
+    return "", 0
+
+
+def _string(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _strings(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = data.get(key)
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _number(data: Mapping[str, Any], key: str) -> int:
+    value = data.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

@@ -1,0 +1,276 @@
+"""One server's connection: what may be asked, how often, for how long, and with which login."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Mapping, Sequence
+
+import httpcore
+import httpx
+import msgspec
+
+from exporter.clock import Clock
+from exporter.errors import PayloadError, PayloadTooLarge, TargetRefused
+from exporter.stalwart.allowlist import Answer, Endpoint, Login, check_body, target_of
+from exporter.stalwart.answers import SMALL_BYTES, CredentialsRefused, RawAnswer, check_answer
+from exporter.stalwart.client import RequestObserver
+from exporter.stalwart.credentials import Credentials
+from exporter.stalwart.network_errors import NETWORK_ERRORS, translate
+from exporter.stalwart.throttle import Throttle
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+KEEP_ALIVE_SECONDS = 5.0
+"""Longer than between two pages of a walk, shorter than servers and proxies keep an idle connection."""
+PIECE_BYTES = 1024 * 1024
+"""The most that is read of an answer at once."""
+
+_HEADERS = {"Accept": "application/json, text/plain", "Accept-Encoding": "identity", "User-Agent": "stalwart-exporter"}
+
+
+class Transport:
+    """
+    Makes the requests of `Endpoint` to one server, one at a time.
+
+    Credentials that the server refused are not sent again by this object: requests that need them raise
+    `TargetRefused` without touching the network, until `replace_credentials` brings others or `allow_retry` is called.
+    One request at a time, so no second one is on its way with the same wrong password.
+
+    Attributes:
+        base_url: ``https://host[:port]``, a path below which a proxy serves the server included.
+        connect_timeout_seconds: For the connection and its handshake.
+        read_timeout_seconds: Between two pieces of an answer.
+        total_timeout_seconds: For the whole of one request; waiting for its turn does not count.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        credentials: Credentials | None,
+        clock: Clock,
+        throttle: Throttle,
+        native_credentials: Credentials | None = None,
+        tls: ssl.SSLContext | None = None,
+        connect_timeout_seconds: float = 5.0,
+        read_timeout_seconds: float = 10.0,
+        total_timeout_seconds: float = 30.0,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        observer: RequestObserver | None = None,
+    ) -> None:
+        """Raises ``ValueError`` for an address that cannot be asked. Without *tls* the system's authorities count."""
+        self._base_url = _checked_base_url(base_url)
+        self._credentials: dict[Login, Credentials | None] = {
+            Login.NONE: None,
+            Login.API: credentials,
+            Login.NATIVE: native_credentials,
+        }
+        self._refused: set[tuple[Login, Credentials]] = set()
+        self._clock = clock
+        self._throttle = throttle
+        self._total_timeout_seconds = total_timeout_seconds
+        self._max_body_bytes = max_body_bytes
+        self._observer = observer
+        self._turn = asyncio.Lock()
+        _prepare_libraries()
+        self._http = httpx.AsyncClient(
+            headers=_HEADERS,
+            verify=tls if tls is not None else ssl.create_default_context(),
+            http2=False,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(read_timeout_seconds, connect=connect_timeout_seconds),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
+        )
+
+    @property
+    def account_name(self) -> str | None:
+        """The name under which the server's log mentions us, or ``None`` if our credentials do not tell."""
+        credentials = self._credentials[Login.API]
+        return credentials.account_name() if credentials is not None else None
+
+    @property
+    def has_native_login(self) -> bool:
+        """Whether there are credentials for the server's own metrics page."""
+        return self._credentials[Login.NATIVE] is not None
+
+    def replace_credentials(self, credentials: Credentials | None, *, login: Login = Login.API) -> None:
+        """From now on these go with requests of *login*. Credentials that were refused before stay refused."""
+        if login is Login.NONE:
+            raise ValueError("there is no login to replace")
+        self._credentials[login] = credentials
+
+    def allow_retry(self) -> None:
+        """An operator says that refused credentials may be tried again, once."""
+        self._refused.clear()
+
+    async def request(
+        self,
+        endpoint: Endpoint,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        path_args: Sequence[str] = (),
+        credentials: Login = Login.API,
+        body: object = None,
+    ) -> bytes:
+        """
+        The body of a good answer.
+
+        Raises a `TargetError` for everything else, and ``ValueError`` for a request that the allow-list does not know.
+        """
+        url = self._base_url + target_of(endpoint, params or {}, path_args)
+        spec = endpoint.value
+        if credentials not in spec.logins or spec.has_body != (body is not None):
+            raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
+        check_body(endpoint, body)
+        self._usable(endpoint, credentials)
+        async with self._turn:
+            await self._throttle.wait()
+            login = self._usable(endpoint, credentials)
+            request = self._http.build_request(
+                spec.method,
+                url,
+                content=None if body is None else msgspec.json.encode(body),
+                headers=_headers(login, has_body=body is not None),
+            )
+            answer = await self._exchange(endpoint, request, login)
+            try:
+                check_answer(endpoint, answer)
+            except CredentialsRefused:
+                if login is not None:
+                    self._refused.add((credentials, login))
+                raise
+        return answer.body
+
+    async def aclose(self) -> None:
+        """Closes the connection."""
+        await self._http.aclose()
+
+    def _usable(self, endpoint: Endpoint, login: Login) -> Credentials | None:
+        credentials = self._credentials[login]
+        if credentials is None:
+            if login is Login.NONE:
+                return None
+            raise TargetRefused(f"{endpoint.label}: not asked: no credentials are configured for it")
+        if (login, credentials) in self._refused:
+            raise TargetRefused(
+                f"{endpoint.label}: not asked: the server refused these credentials before; "
+                "they are not sent again until they change or an operator reloads"
+            )
+        return credentials
+
+    async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawAnswer:
+        """Sends a request and reads its answer, under the deadline; reports what it cost."""
+        started = self._clock.monotonic()
+        reading = _Reading(endpoint, self._max_body_bytes)
+        outcome = ""
+        try:
+            async with asyncio.timeout(self._total_timeout_seconds):
+                await reading.run(self._http, request)
+        except PayloadTooLarge:
+            outcome = "too_large"
+            raise
+        except NETWORK_ERRORS as error:
+            # A status that is no 200 says enough, whatever became of its body: above all, a refusal must be heard.
+            if reading.status in (None, 200):
+                trouble = translate(
+                    error,
+                    endpoint=endpoint.label,
+                    answering=reading.status is not None,
+                    seconds=self._clock.monotonic() - started,
+                )
+                outcome = trouble.status
+                raise trouble.error from error
+        finally:
+            if self._observer is not None:
+                self._observer.request_finished(
+                    endpoint=endpoint.label,
+                    status=outcome or str(reading.status or "cut"),
+                    seconds=self._clock.monotonic() - started,
+                    response_bytes=reading.received,
+                )
+        return reading.answer(login)
+
+
+class _Reading:
+    """An answer while it comes."""
+
+    def __init__(self, endpoint: Endpoint, max_body_bytes: int) -> None:
+        self.status: int | None = None
+        self.received = 0
+        self._endpoint = endpoint
+        self._max_body_bytes = max_body_bytes
+        self._headers = httpx.Headers()
+        self._pieces: list[bytes] = []
+
+    async def run(self, http: httpx.AsyncClient, request: httpx.Request) -> None:
+        response = await http.send(request, stream=True)
+        try:
+            self.status, self._headers = response.status_code, response.headers
+            if self.status == 200:
+                self._check_head()
+            async for piece in response.aiter_raw():
+                self.received += len(piece)
+                self._pieces.append(piece)
+                if self.status != 200 and self.received >= SMALL_BYTES:
+                    break
+                self._check_size(self.received)
+        finally:
+            await response.aclose()
+
+    def answer(self, login: Credentials | None) -> RawAnswer:
+        return RawAnswer(
+            status=self.status or 0,
+            content_type=self._headers.get("content-type", ""),
+            retry_after=self._headers.get("retry-after", ""),
+            body=self._link() or b"".join(self._pieces),
+            authenticated=login is not None,
+            secrets=() if login is None else login.secrets(),
+        )
+
+    def _link(self) -> bytes:
+        """Where a redirect leads, if that is what was asked for."""
+        if self._endpoint.value.answer is not Answer.LINK or self.status == 200:
+            return b""
+        return str(self._headers.get("location", "")).encode()
+
+    def _check_head(self) -> None:
+        label = self._endpoint.label
+        if self._endpoint.value.answer in (Answer.LINK, Answer.PACKED):
+            return
+        if self._headers.get("content-encoding", "identity").lower() != "identity":
+            raise PayloadError(f"{label}: compressed, which was not asked for")
+        length = self._headers.get("content-length", "")
+        if length.isdecimal():
+            self._check_size(int(length))
+        elif self._endpoint.value.answer is Answer.TEXT and "transfer-encoding" not in self._headers:
+            raise PayloadError(f"{label}: an answer that does not tell its end; it could be cut unnoticed")
+
+    def _check_size(self, size_bytes: int) -> None:
+        if self.status == 200 and size_bytes > self._max_body_bytes:
+            raise PayloadTooLarge(f"{self._endpoint.label}: more than {self._max_body_bytes} bytes")
+
+
+def _headers(login: Credentials | None, *, has_body: bool) -> dict[str, str]:
+    headers = {} if login is None else {"Authorization": login.authorization()}
+    return {**headers, "Content-Type": "application/json"} if has_body else headers
+
+
+def _checked_base_url(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ValueError("the server's url cannot be read") from error
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        raise ValueError("the server's url must be http(s)://host[:port][/path], without a login in it")
+    return base_url.rstrip("/")
+
+
+def _prepare_libraries() -> None:
+    # Their debug lines hold urls and headers, and say nothing that our own line about a failure does not.
+    for name in ("httpx", "httpcore", "h11"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # A page of the queue has megabytes, and each piece read goes up through a dozen layers: at the library's 64 KiB,
+    # for which it has no setting, that costs more than to decode the page.
+    httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = PIECE_BYTES

@@ -1,0 +1,66 @@
+"""Deleting reports on request: by the same steps as the daemon's own retention, beside it if it runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from exporter.store.report_filter import ReportFilter
+from exporter.store.report_sums import FORGET_SUMS
+
+BATCH = 200
+
+
+def count_older(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> tuple[int, int]:
+    """How many reports received *before* are *wanted*, and how many rejected ones of that server and kind."""
+    condition, parameters = wanted.condition()
+    sql = f"SELECT count(*) FROM report WHERE received_at < ? AND {condition}"  # noqa: S608 - the condition is made of our own texts
+    reports = connection.execute(sql, [int(before.timestamp()), *parameters]).fetchone()[0]
+    rejected = connection.execute(f"SELECT count(*) {_REJECTED}", _rejected(wanted, before)).fetchone()[0]
+    return reports, rejected
+
+
+def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> Iterator[int]:
+    """Deletes the reports received *before* that are *wanted*, and yields how many after each transaction."""
+    condition, parameters = wanted.condition()
+    sql = f"SELECT id FROM report WHERE received_at < ? AND {condition} ORDER BY received_at LIMIT ?"  # noqa: S608 - as above
+    while True:
+        with _transaction(connection):
+            found = connection.execute(sql, [int(before.timestamp()), *parameters, BATCH]).fetchall()
+            ids = json.dumps([row[0] for row in found])
+            for statement in FORGET_SUMS:
+                connection.execute(statement, (ids,))
+        if found:
+            yield len(found)
+        if len(found) < BATCH:
+            return
+
+
+def prune_rejected(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> int:
+    """Deletes what was rejected *before*, of the wanted server and kind; how many."""
+    with _transaction(connection):
+        cursor = connection.execute(f"DELETE {_REJECTED}", _rejected(wanted, before))
+    return cursor.rowcount
+
+
+_REJECTED = "FROM report_rejected WHERE rejected_at < ?1 AND (?2 IS NULL OR server = ?2) AND (?3 IS NULL OR kind = ?3)"
+
+
+def _rejected(wanted: ReportFilter, before: datetime) -> tuple[object, ...]:
+    return int(before.timestamp()), wanted.server, wanted.kind and wanted.kind.value
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction, rolled back on any exception."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,93 @@
+"""
+Opening the history file to look at it, whether the daemon runs or not: nothing is ever written through this.
+
+The file is in WAL mode, in which readers and the one writer do not wait for each other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from exporter.errors import StoreError
+from exporter.store.schema import MIGRATIONS
+
+BUSY_SECONDS = 5.0
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """
+    A read-only connection to the history at *path*; rows are by name.
+
+    Raises `StoreError`, also for what SQLite says later inside the block.
+    """
+    try:
+        connection = _open(path)
+        try:
+            _check_version(path, connection)
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot read {path}: {error}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """
+    A connection that may delete; transactions are the caller's, and short: the daemon waits for them.
+
+    Raises `StoreError`, also for what SQLite says later inside the block.
+    """
+    if not path.exists():
+        raise StoreError(f"{path}: there is no such file")
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+        try:
+            _check_version(path, connection)
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.row_factory = sqlite3.Row
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        if not path.is_file():
+            raise StoreError(f"{path}: there is no such file; the daemon makes it (is another store.path configured?)")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    try:
+        return _connected(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # A reader of a WAL file writes to a file beside it. Where it may not, and no log holds newer pages, the file
+        # can be read as it stands.
+        if Path(f"{path}-wal").exists():
+            raise
+        return _connected(path, "mode=ro&immutable=1")
+
+
+def _connected(path: Path, query: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"file:{quote(str(path))}?{query}", uri=True, timeout=BUSY_SECONDS)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(f"{path} was written by a newer release (schema {version}, ours is {len(MIGRATIONS)})")
+    if version < len(MIGRATIONS):
+        raise StoreError(f"{path} was written by an older release; the daemon brings it up to date when it starts")

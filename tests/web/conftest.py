@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from web_support import Authority, Identity, Run
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Runs a coroutine on each of the event loops; afterwards nothing may be left unclosed."""
+    factory: Callable[[], asyncio.AbstractEventLoop] = (
+        uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
+    )
+    with asyncio.Runner(debug=True, loop_factory=factory) as runner:
+
+        async def within(awaitable: Awaitable[object]) -> None:
+            await awaitable
+
+        yield lambda awaitable: runner.run(within(awaitable))
+    gc.collect()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="session")
+def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("other"), "other-authority")
+
+
+@pytest.fixture(scope="session")
+def server_identity(authority: Authority) -> Identity:
+    return authority.issue("server", "DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a web configuration file and gives its path."""
+
+    def write(content: str) -> Path:
+        path = tmp_path / "web.yml"
+        path.write_text(content)
+        return path
+
+    return write
