@@ -76,7 +76,7 @@ class Transport:
         _prepare_libraries()
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
-            verify=tls if tls is not None else ssl.create_default_context(),
+            verify=tls if tls is not None else _default_tls(self._base_url),
             http2=False,
             trust_env=False,
             follow_redirects=False,
@@ -255,6 +255,11 @@ class _Reading:
 def _headers(login: Credentials | None, *, has_body: bool) -> dict[str, str]:
     headers = {} if login is None else {"Authorization": login.authorization()}
     return {**headers, "Content-Type": "application/json"} if has_body else headers
+
+
+def _default_tls(base_url: str) -> ssl.SSLContext | bool:
+    """The system's authorities; none for plain http, which never needs them: loading them takes megabytes."""
+    return ssl.create_default_context() if base_url.startswith("https:") else False
 
 
 def _checked_base_url(base_url: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +16,9 @@ from exporter.clock import Clock
 from exporter.errors import SettingsError
 from exporter.web.metrics import MetricsEndpoint
 from exporter.web.ports import Health, MetricsSource, Reloader, StatusSource
-from exporter.web.status_page import StatusRenderer
+
+if TYPE_CHECKING:
+    from exporter.web.status_page import StatusRenderer
 
 log = structlog.get_logger("exporter.web")
 
@@ -40,6 +45,14 @@ def create_app(
     return app
 
 
+@cache
+def _renderer() -> StatusRenderer:
+    """The template engine takes three megabytes, which a daemon that only Prometheus asks does without."""
+    from exporter.web.status_page import StatusRenderer
+
+    return StatusRenderer()
+
+
 class _Pages:
     """The endpoints for people and for orchestrators."""
 
@@ -48,11 +61,11 @@ class _Pages:
         self._status = status
         self._reloader = reloader
         self._clock = clock
-        self._renderer = StatusRenderer()
 
     async def status(self, request: Request) -> Response:
-        page = self._renderer.render(self._status.status(), now=self._clock.now())
-        return Response(page, headers=self._renderer.headers)
+        renderer = _renderer()
+        page = renderer.render(self._status.status(), now=self._clock.now())
+        return Response(page, headers=renderer.headers)
 
     async def healthy(self, request: Request) -> Response:
         return _plain("ok")
