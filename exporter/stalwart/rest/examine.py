@@ -1,8 +1,8 @@
 """
 What a key may do, found by asking for each thing once, as little of it as there is.
 
-For a person who waits for the answer (`stalwart-exporter doctor`), not for a poll: each refusal moves a security counter
-of the server.
+For a person who waits for the answer (`stalwart-exporter doctor`), not for a poll: each refusal moves a security
+counter of the server.
 """
 
 from __future__ import annotations

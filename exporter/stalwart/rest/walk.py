@@ -68,15 +68,7 @@ class QueueWalk:
         return body
 
     async def _fold(self, fold: QueueFold, body: bytes, left: int | None) -> PageResult:
-        if len(body) <= WHOLE_BYTES:
-            page = fold.feed(body, left)
-        else:
-            page = None
-            for result in fold.feed_in_parts(body, left):
-                page = result
-                await asyncio.sleep(0)
-            if page is None:
-                raise PayloadError("data: nothing in it")
+        page = fold.feed(body, left) if len(body) <= WHOLE_BYTES else await _fold_in_parts(fold, body, left)
         if page.items:
             fitting = int(page.items * WANTED_BYTES / len(body))
             self._page = max(SMALLEST_PAGE, min(LARGEST_PAGE, fitting))
@@ -88,3 +80,11 @@ class QueueWalk:
         if page.first_id is None or page.last_id is None or page.first_id < start or page.last_id >= MOST_IDS - 1:
             raise PayloadError("data.items: the server does not honour range-start")
         return page.last_id + 1
+
+
+async def _fold_in_parts(fold: QueueFold, body: bytes, left: int | None) -> PageResult:
+    for result in fold.feed_in_parts(body, left):
+        if result is not None:
+            return result
+        await asyncio.sleep(0)
+    raise PayloadError("data: nothing in it")
