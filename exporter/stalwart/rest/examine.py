@@ -59,8 +59,8 @@ def questions(now: datetime) -> tuple[Question, ...]:
             {"type": "delivery.attempt-start", "limit": 1, "after": stamp},
         ),
         Question(Capability.TRACES, Endpoint.TRACE, path_args=("1",)),
-        Question(Capability.LIVE_METRICS, Endpoint.LIVE_METRICS_TOKEN),
-        Question(Capability.LIVE_TRACES, Endpoint.LIVE_TRACING_TOKEN),
+        Question(Capability.LIVE_METRICS, Endpoint.METRICS_TOKEN),
+        Question(Capability.LIVE_TRACES, Endpoint.TRACING_TOKEN),
     )
 
 
