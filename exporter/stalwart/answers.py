@@ -127,7 +127,7 @@ def _check_body(endpoint: Endpoint, answer: RawAnswer) -> None:
         return
     if not isinstance(document, dict):
         raise PayloadError(f"{endpoint.label}: expected an object")
-    if kind in (Answer.MANAGEMENT, Answer.KEPT) and "data" not in document:
+    if kind in (Answer.MANAGEMENT, Answer.KEPT, Answer.STREAM) and "data" not in document:
         raise _error_of_object(endpoint, answer, document)
 
 

@@ -16,14 +16,23 @@ from exporter.stalwart.answers import BAN_HINT
 NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, OSError)
 """What a request can raise: some TLS errors come up from below httpx as they are."""
 
-_CLOSED = f"closed the connection before an answer: {BAN_HINT}, or one side speaks TLS and the other plain HTTP"
+_MIX_UP = "one side speaks TLS and the other plain HTTP"
+_NOT_HTTP = "the server answered in something else than HTTP: another program's port, or TLS where we speak plain HTTP"
+_CLOSED = f"closed the connection before an answer: {BAN_HINT}, or {_MIX_UP}"
 
 
 class NetworkTrouble(NamedTuple):
-    """What to raise, and the label ``status`` of the request."""
+    """
+    What to raise.
+
+    Attributes:
+        status: The label ``status`` of the request.
+        cause: What to raise it from; ``None`` where the library's text quotes what came, which may hold anything.
+    """
 
     error: TargetError
     status: str
+    cause: BaseException | None
 
 
 def translate(error: BaseException, *, endpoint: str, answering: bool, seconds: float) -> NetworkTrouble:
@@ -32,19 +41,30 @@ def translate(error: BaseException, *, endpoint: str, answering: bool, seconds: 
 
     *answering* tells that the head of an answer had come; *seconds*, how long the request had lasted.
     """
+    kind, status, words = _judge(error, answering, seconds)
+    cause = None if isinstance(error, httpx.ProtocolError) else error
+    return NetworkTrouble(kind(f"{endpoint}: {words}"), status, cause)
+
+
+def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[TargetError], str, str]:
+    if isinstance(error, httpx.ConnectTimeout):
+        return (
+            TargetTimeout,
+            "timeout",
+            f"no connection within the deadline ({seconds:.1f} s): a firewall, or {_MIX_UP}",
+        )
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return NetworkTrouble(TargetTimeout(f"{endpoint}: no answer within the deadline ({seconds:.1f} s)"), "timeout")
+        return TargetTimeout, "timeout", f"no answer within the deadline ({seconds:.1f} s)"
     tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if tls is not None and not isinstance(tls, ssl.SSLEOFError):
-        return NetworkTrouble(TargetTLSError(f"{endpoint}: {_tls_words(tls)}"), "tls")
+        return TargetTLSError, "tls", _tls_words(tls)
     if answering:
-        return NetworkTrouble(TargetUnreachable(f"{endpoint}: the answer was cut short"), "cut")
+        return TargetUnreachable, "cut", "the answer was cut short"
     if isinstance(error, httpx.ConnectError) and tls is None:
-        return NetworkTrouble(TargetUnreachable(f"{endpoint}: {_connect_words(error)}"), "unreachable")
-    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
-        words = "answered with something that is not HTTP: another program's port, or TLS where we speak plain HTTP"
-        return NetworkTrouble(TargetUnreachable(f"{endpoint}: the server {words}"), "unreachable")
-    return NetworkTrouble(TargetUnreachable(f"{endpoint}: the server {_CLOSED}"), "unreachable")
+        return TargetUnreachable, "unreachable", _connect_words(error)
+    if isinstance(error, httpx.ProtocolError) and "disconnected" not in str(error):
+        return TargetUnreachable, "unreachable", _NOT_HTTP
+    return TargetUnreachable, "unreachable", f"the server {_CLOSED}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

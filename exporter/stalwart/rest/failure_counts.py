@@ -24,7 +24,7 @@ _CODES = frozenset(f"{number:03}" for number in range(1000))
 # the code if it is an ordinary reply, else it is the beginning of the error. Only sets of all characters but one are
 # used: those the engine skips by far the fastest.
 _FLAT = re.compile(
-    "\0Error for [^:]*: (?:Unexpected response[^:]*(?::<[^>]*>)?: Code: (?=[0-9]{3}(?![0-9]))|(?![0-9]))([^:]*)"
+    "\0Error for [^:]*: (?:Unexpected response[^:]*(?::<[^:]*>)?: Code: (?=[0-9]{3}(?![0-9]))|(?![0-9]))([^:]*)"
 )
 _NESTED = re.compile(
     "\0(?:(?:Unexpected response from [^:]*: )?Code: (?=[0-9]{3}(?![0-9]))|(?![0-9]|Error|Temp|Perm))([^:]*)"

@@ -1,0 +1,139 @@
+"""
+The messages of the live streams, whichever transport brings them.
+
+Contract: Stalwart v0.10-v0.15, Enterprise: ``GET /api/telemetry/metrics/live`` (an array of every metric's present
+value) and ``GET /api/telemetry/traces/live`` (an array of events, each with the keys of the event that opened
+its span). An object with an ``interval`` says that nothing happened.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from exporter.errors import PayloadError
+from exporter.model.delivery import DeliveryEvent
+from exporter.model.live import Heartbeat, LiveEvents
+from exporter.model.telemetry import HistogramTotals, ServerTotals
+from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event
+from exporter.stalwart.rest.native import UNDERFLOW
+from exporter.stalwart.trace_events import delivery_event, is_followed
+
+T = TypeVar("T")
+_Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Metric(msgspec.Struct, gc=False):
+    id: str
+    type: str
+    value: _Number = 0
+    count: _Number = 0
+    sum: _Number = 0
+
+
+class _Event(msgspec.Struct, gc=False, rename="camel"):
+    created_at: str
+    type: str
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Ping(msgspec.Struct):
+    interval: Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
+
+
+_metrics_decoder = msgspec.json.Decoder(list[_Metric])
+_events_decoder = msgspec.json.Decoder(list[_Event])
+_data_decoder = msgspec.json.Decoder(dict[str, Any])
+_ping_decoder = msgspec.json.Decoder(_Ping)
+
+_follows = lru_cache(maxsize=2048)(is_followed)
+
+
+def read_metrics(message: bytes) -> ServerTotals | Heartbeat:
+    """One message of the stream of metrics. Raises `PayloadError` with the path of what cannot be read."""
+    read = _decoded(_metrics_decoder, message)
+    if isinstance(read, Heartbeat):
+        return read
+    totals = _Totals()
+    for metric in read:
+        totals.add(metric)
+    return ServerTotals(
+        counters=totals.counters,
+        gauges=totals.gauges,
+        histograms=totals.histograms,
+        unknown={"live_metric": totals.unknown} if totals.unknown else {},
+    )
+
+
+def read_traces(message: bytes) -> LiveEvents | Heartbeat:
+    """
+    One message of the stream of traces. Raises `PayloadError` with the path of what cannot be read.
+
+    Of events that do not bear on deliveries no more than their type is looked at.
+    """
+    read = _decoded(_events_decoder, message)
+    if isinstance(read, Heartbeat):
+        return read
+    found = [
+        event
+        for index, told in enumerate(read)
+        if _follows(told.type) and (event := _delivery_event(told, index)) is not None
+    ]
+    newest = _second(read[-1].created_at, len(read) - 1) if read else None
+    return LiveEvents(found, len(read), 0 if newest is None else int(newest.timestamp()))
+
+
+class _Totals:
+    """The metrics of a message by kind."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+        self.gauges: dict[str, int] = {}
+        self.histograms: dict[str, HistogramTotals] = {}
+        self.unknown = 0
+
+    def add(self, metric: _Metric) -> None:
+        if metric.type == "counter" and (name := canonical_event(metric.id)) is not None:
+            if name in self.counters:
+                raise PayloadError(f"a second value of {name}")
+            self.counters[name] = metric.value
+        elif metric.type == "gauge" and metric.id in GAUGES:
+            if metric.value < UNDERFLOW:
+                self.gauges[metric.id] = metric.value
+        elif metric.type == "histogram" and metric.id in HISTOGRAMS:
+            self.histograms[metric.id] = HistogramTotals(sum=metric.sum, count=metric.count)
+        else:
+            self.unknown += 1
+
+
+def _decoded(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] | Heartbeat:
+    if message[:64].lstrip()[:1] == b"{":
+        return Heartbeat(decode_answer(_ping_decoder, message).interval / 1000)
+    return decode_answer(decoder, message)
+
+
+def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
+    try:
+        data = _data_decoder.decode(told.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(reading_problem(error, f"[{index}].data")) from error
+    return delivery_event(_second(told.created_at, index), told.type, data, data)
+
+
+def _second(stamp: str, index: int) -> datetime:
+    try:
+        return _whole_second(stamp)
+    except (ValueError, OverflowError) as error:
+        raise PayloadError(f"[{index}].createdAt: not a time") from error
+
+
+@lru_cache(maxsize=256)
+def _whole_second(stamp: str) -> datetime:
+    moment = datetime.fromisoformat(stamp)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment.astimezone(UTC).replace(microsecond=0)

@@ -1,0 +1,69 @@
+"""The live streams of one server of v0.10 to v0.15."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from exporter.errors import PayloadError, TargetUnsupported
+from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.server import Generation
+from exporter.model.telemetry import ServerTotals
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.live import EventStream
+from exporter.stalwart.rest import live
+from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.transport import Transport
+
+INTERVAL_SECONDS = 5
+"""Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""
+
+ENDPOINTS = {
+    StreamKind.METRICS: (Endpoint.METRICS_TOKEN, Endpoint.LIVE_METRICS),
+    StreamKind.TRACES: (Endpoint.TRACING_TOKEN, Endpoint.LIVE_TRACES),
+}
+
+
+class _Token(msgspec.Struct):
+    data: str
+
+
+_token = msgspec.json.Decoder(_Token)
+
+
+class RestLiveClient:
+    """
+    The `LiveClient` of the REST generation; all methods as described there.
+
+    Credentials go with the request for a token alone, over *transport*. Of a server of another *generation* no stream
+    can be had here.
+    """
+
+    def __init__(self, transport: Transport, opener: StreamOpener, *, generation: Callable[[], Generation]) -> None:
+        self._transport = transport
+        self._opener = opener
+        self._generation = generation
+
+    async def open(self, kind: StreamKind) -> EventStream:
+        if self._generation() is not Generation.REST:
+            raise TargetUnsupported(f"live_{kind.value}: not read from servers of this generation")
+        token_endpoint, endpoint = ENDPOINTS[kind]
+        token = decode_answer(_token, await self._transport.request(token_endpoint)).data
+        if not token:
+            raise PayloadError(f"{token_endpoint.label}: data: an empty token")
+        params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
+        return await self._opener.open(endpoint, token=token, params=params)
+
+    def forget_transport(self) -> None:
+        self._opener.forget()
+
+    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
+        return live.read_metrics(message)
+
+    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
+        return live.read_traces(message)
+
+    async def aclose(self) -> None:
+        await self._opener.aclose()

@@ -1,0 +1,165 @@
+"""The server's own counters: over restarts, wraps, underflow and a switch of source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.simulator import World
+from tests.support.standin import VERSIONS, Scene, after_polls, community, enterprise, fleet, wait_good, watching
+
+EVENTS = "stalwart_events_total"
+WATCHED = ("delivery.dsn-success", "delivery.dsn-perm-fail", "queue.rescheduled", "auth.failed", "smtp.dkim-fail")
+WRAP = 2**32
+SHAPES = {f"mx-{version}": community(version) for version in VERSIONS}
+HOUR = 3600.0
+
+
+def truth(scene: Scene) -> dict[str, int]:
+    """How often each watched event really happened."""
+    events = scene.server.call(lambda world: world.ledger.events.copy())
+    return {event: events[event] for event in WATCHED}
+
+
+def shown(scene: Scene) -> dict[str, int]:
+    """How often the exporter says it did."""
+    found = scene.shown(EVENTS, "event")
+    return {event: int(found.get((event,), 0)) for event in WATCHED}
+
+
+def happen(scene: Scene, times: int = 1) -> None:
+    """Something of everything."""
+    scene.mail("a@ok.test", "b@reject.test", "c@slow.test", "d@defer.test", times=times)
+    scene.server.call(lambda world: world.log_in("alice", succeeds=False, tries=times))
+    scene.server.call(lambda world: world.receive(["bob@example.test"]))
+    scene.server.call(lambda world: world.tick())
+
+
+def test_a_restarted_server_does_not_lower_or_double_a_counter(tmp_path: Path):
+    """Its totals begin at zero; our tallies go on, and again after a restart of ours."""
+    with fleet(tmp_path, SHAPES) as scenes:
+        for scene in scenes.values():
+            happen(scene, 5)
+        wait_good(scenes.values(), "native")
+        for _ in range(2):
+            for scene in scenes.values():
+                happen(scene, 2)
+            after_polls(scenes.values(), "native")
+            for scene in scenes.values():
+                scene.server.restart()
+                happen(scene, 1)
+            after_polls(scenes.values(), "native")
+        for scene in scenes.values():
+            assert shown(scene) == truth(scene), scene.name
+
+        scene.exporter.stop()
+        for scene in scenes.values():
+            happen(scene, 3)
+        scene.exporter.start()
+        wait_good(scenes.values(), "native")
+
+        for scene in scenes.values():
+            assert shown(scene) == truth(scene), scene.name
+
+
+def test_a_counter_that_wraps_goes_on(tmp_path: Path):
+    """Past 2^32 the server begins anew; the tally does not, and nothing else is taken for a restart."""
+    with watching(tmp_path, community()) as scene:
+        happen(scene, 3)
+        scene.server.call(lambda world: world.journal.counters.add("smtp.dkim-fail", WRAP - 10 - truth_of(world)))
+        scene.wait_for(EVENTS, WRAP - 10, event="smtp.dkim-fail")
+
+        scene.server.call(lambda world: world.raise_event("smtp.dkim-fail", times=25))
+        scene.wait_for(EVENTS, WRAP + 15, event="smtp.dkim-fail")
+        after_polls([scene], "native")
+
+        assert shown(scene) == {**truth(scene), "smtp.dkim-fail": WRAP + 15}
+
+
+def truth_of(world: World) -> int:
+    """What the counter to be wrapped stands at."""
+    return world.journal.counters.counters.get("smtp.dkim-fail", 0)
+
+
+def test_a_gauge_below_zero_is_withheld(tmp_path: Path):
+    """A gauge that the server counted below zero is absent, its neighbours are shown, and it comes back."""
+    active = "stalwart_active_connections"
+    with watching(tmp_path, enterprise()) as scene:
+        scene.wait_for(active, 0, protocol="imap")
+        scene.server.call(lambda world: world.journal.counters.move("imap.active-connections", -2))
+        after_polls([scene], "native")
+
+        assert scene.value(active, protocol="imap") is None
+        assert scene.value(active, protocol="smtp") == 0
+        scene.server.call(lambda world: world.journal.counters.move("imap.active-connections", 5))
+        scene.wait_for(active, 3, protocol="imap")
+
+
+def test_events_one_is_paged_for_are_shown_from_zero(plain: Scene):
+    """The server leaves out what is zero; what has never happened is still there to rise."""
+    assert plain.value(EVENTS, event="queue.quota-exceeded") is None or plain.value(EVENTS, event="auth.failed") == 0
+    zeros = [key for key, value in plain.samples().items() if key[0] == EVENTS and value == 0]
+    assert len(zeros) >= 5
+
+
+def test_stored_metrics_are_hourly_deltas(tmp_path: Path):
+    """Without the native page the tallies grow by each stored sample once, also over our own restart."""
+    profiles = {f"mx-{version}": enterprise(version) for version in VERSIONS}
+    with fleet(tmp_path, profiles, native=False) as scenes:
+        for scene in scenes.values():
+            scene.server.faults.add("status", "/metrics/prometheus", status=404)
+        scene.reload()
+        for scene in scenes.values():
+            scene.wait_for("stalwart_exporter_metrics_source", 1, source="stored")
+            scene.server.advance(HOUR)
+        after_polls(scenes.values(), "metrics")
+        before = {name: shown(scene) for name, scene in scenes.items()}
+        for hour in range(3):
+            for scene in scenes.values():
+                happen(scene, 1 + hour)
+                scene.server.advance(HOUR)
+            if hour == 1:
+                scene.exporter.kill()
+                scene.exporter.start()
+        after_polls(scenes.values(), "metrics")
+
+        for name, scene in scenes.items():
+            grown = {event: count - before[name][event] for event, count in shown(scene).items()}
+            assert grown == truth(scene), name
+
+
+def test_switching_source_and_back_makes_no_jump(tmp_path: Path):
+    """From the native page to stored metrics and back, no event is counted twice, killed in between or not."""
+    with watching(tmp_path, enterprise()) as scene:
+        happen(scene, 4)
+        wait_good([scene], "native", "metrics")
+        scene.server.advance(HOUR)
+        happen(scene, 3)
+        after_polls([scene], "native")
+        assert shown(scene) == truth(scene)
+
+        fault = scene.server.faults.add("status", "/metrics/prometheus", status=404)
+        scene.wait_for("stalwart_exporter_metrics_source", 1, source="stored")
+        at_switch = truth(scene)
+        scene.exporter.kill()
+        scene.exporter.start()
+        wait_good([scene], "metrics")
+        scene.server.advance(HOUR)
+        after_polls([scene], "metrics")
+        assert shown(scene) == at_switch, "the sample that covers the switch was counted by the page already"
+
+        before = truth(scene)
+        happen(scene, 2)
+        scene.server.advance(HOUR)
+        after_polls([scene], "metrics")
+        grown = {event: truth(scene)[event] - before[event] for event in WATCHED}
+        assert shown(scene) == {event: at_switch[event] + grown[event] for event in WATCHED}
+
+        held = shown(scene)
+        scene.server.faults.remove(fault)
+        scene.reload()
+        scene.wait_for("stalwart_exporter_metrics_source", 1, source="native")
+        after_polls([scene], "native")
+        assert shown(scene) == held
+        happen(scene, 1)
+        after_polls([scene], "native", "metrics")
+        assert shown(scene)["delivery.dsn-success"] == held["delivery.dsn-success"] + 2

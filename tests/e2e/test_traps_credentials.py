@@ -1,0 +1,176 @@
+"""Refused credentials, banned addresses, missing permissions: asked once, said in words, never in a flood."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from exporter.simulator import Profile, StandIn
+from exporter.simulator.directory import NARROW_PERMISSIONS, WATCHER_PERMISSIONS
+from tests.support.standin import (
+    QUEUE_PATH,
+    VERSIONS,
+    WATCHER,
+    Scene,
+    after_polls,
+    asked,
+    community,
+    enterprise,
+    fleet,
+    refused,
+    wait_good,
+    watching,
+)
+
+CAPABILITY = "stalwart_exporter_capability"
+COLLECTORS = ("queue", "logs", "outgoing", "failed")
+GUARDED = {f"mx-{version}": community(version, exempt_loopback=False) for version in VERSIONS}
+
+
+def logins(server: StandIn) -> list[int | None]:
+    """The answers to requests of the management API that carried credentials."""
+    return [r.status for r in server.requests if r.path.startswith("/api/") and r.scheme != "none"]
+
+
+def wait_failing(scenes: Iterable[Scene], reason: str, *, times: int) -> None:
+    """Waits until each collector has failed that often: it has come around, whatever it did then."""
+    for scene in scenes:
+        scene.wait(
+            lambda s=scene: all(s.failures(name, reason) >= times for name in COLLECTORS),  # type: ignore[misc]
+            lambda s=scene: f"{s.name}: not all failed as {reason}",  # type: ignore[misc]
+        )
+
+
+def test_an_api_key_given_as_a_token_is_sent_as_basic(tmp_path: Path):
+    """A Bearer request would count against the server's limit for strangers; the same key as Basic does not."""
+    token = "api_" + base64.b64encode(":".join(WATCHER).encode()).decode()
+    with watching(tmp_path, enterprise(exempt_loopback=False), login=None, token=token) as scene:
+        after_polls([scene], "queue", "logs", "traces", "metrics", "outgoing")
+
+        schemes = Counter(r.scheme for r in scene.server.requests if r.path.startswith("/api/"))
+        assert schemes["basic"] > 10
+        assert schemes.keys() <= {"basic", "none"}
+        assert schemes["none"] <= 2
+        assert not refused(scene.server, 401, 403, 429)
+
+
+def test_a_wrong_password_is_sent_once_and_once_more_after_each_reload(tmp_path: Path):
+    """A refused login is repeated by nobody until an operator reloads; a new secret in the file then works."""
+    secret = tmp_path / "secret"
+    secret.write_text("wrong-password\n")
+    secret.chmod(0o600)
+    with fleet(tmp_path, GUARDED, login=None, username=WATCHER[0], password_file=str(secret)) as scenes:
+        for scene in scenes.values():
+            scene.wait_for("stalwart_up", 0)
+        wait_failing(scenes.values(), "refused", times=1)
+        assert [logins(scene.server) for scene in scenes.values()] == [[401], [401]]
+
+        scene.reload()
+        for each in scenes.values():
+            each.wait(lambda s=each: len(logins(s.server)) == 2, lambda s=each: f"asked {logins(s.server)}")  # type: ignore[misc]
+        # A second reload shows that the first brought one request and no more.
+        scene.reload()
+        for each in scenes.values():
+            each.wait(lambda s=each: len(logins(s.server)) >= 3, lambda s=each: f"asked {logins(s.server)}")  # type: ignore[misc]
+        assert [logins(scene.server) for scene in scenes.values()] == [[401] * 3, [401] * 3]
+        assert "refused" in scene.page("/")
+
+        secret.write_text(f"{WATCHER[1]}\n")
+        scene.reload()
+
+        for each in scenes.values():
+            each.wait_for("stalwart_up", 1)
+            assert logins(each.server).count(401) == 3
+
+
+def test_a_secret_that_stops_working_is_not_tried_again(tmp_path: Path):
+    """A key rotated on the server while we watch costs one refused request; the others wait their turn in vain."""
+    with watching(tmp_path, community(exempt_loopback=False)) as scene:
+        wait_good([scene], "queue", "logs", "outgoing")
+        scene.server.call(lambda world: world.directory.rotate_secret("watcher", "rotated"))
+
+        scene.wait_for("stalwart_up", 0)
+        wait_failing([scene], "refused", times=1)
+
+        assert logins(scene.server).count(401) == 1
+
+
+def test_a_ban_is_named_and_not_stormed(tmp_path: Path):
+    """A server that drops our connections unanswered is asked ever more rarely, and people read why it may do so."""
+    with watching(tmp_path, Profile(exempt_loopback=False)) as scene:
+        wait_good([scene], "queue", "logs", "outgoing")
+        answered = len(scene.server.requests)
+
+        def ban(world):
+            world.ban("127.0.0.1")
+
+        scene.server.call(ban)
+        scene.server.run(drop_clients(scene))
+        scene.wait_for("stalwart_up", 0)
+        wait_failing([scene], "unreachable", times=2)
+
+        blocked = scene.server.call(lambda world: world.ledger.events["security.ip-blocked"])
+        assert 1 <= blocked <= 8
+        assert len(scene.server.requests) <= answered + 3
+        assert "banned" in scene.page("/")
+        assert "server.blocked-ip" in scene.exporter.log()
+        scene.server.call(lambda world: world.gate.lift("127.0.0.1"))
+        scene.reload()
+        scene.wait_for("stalwart_up", 1)
+
+
+async def drop_clients(scene: Scene) -> None:
+    """What a ban does to connections that are open."""
+    scene.server.simulator.listener.drop("127.0.0.1")
+
+
+def test_what_is_missing_is_asked_for_once_until_an_outage(tmp_path: Path):
+    """A missing permission and a missing feature cost one refusal each; after an outage both are asked for anew."""
+    with fleet(tmp_path, {"narrow": community(), "broad": community()}) as scenes:
+        narrow = scenes["narrow"]
+        narrow.server.call(lambda world: world.directory.grant("watcher", NARROW_PERMISSIONS))
+        narrow.server.stop_listening()
+        narrow.wait_for("stalwart_up", 0)
+        narrow.server.start_listening()
+        for capability in ("logs", "outgoing_reports"):
+            narrow.wait_for(CAPABILITY, 1, capability=capability, status="forbidden")
+        wait_good(scenes.values(), "queue")
+        seen = {name: len(scene.server.requests) for name, scene in scenes.items()}
+        for _ in range(2):
+            after_polls(scenes.values(), "queue")
+
+        for name, scene in scenes.items():
+            later = [r for r in scene.server.requests[seen[name] :] if r.status in (403, 404)]
+            assert later == [], name
+            assert all(count <= 2 for count in refused(scene.server, 403, 404).values()), refused(
+                scene.server, 403, 404
+            )
+
+        narrow.server.call(lambda world: world.directory.grant("watcher", WATCHER_PERMISSIONS))
+        narrow.server.stop_listening()
+        narrow.wait_for("stalwart_up", 0)
+        narrow.server.start_listening()
+
+        for capability in ("logs", "outgoing_reports"):
+            narrow.wait_for(CAPABILITY, 1, capability=capability, status="available")
+
+
+def test_a_key_without_any_permission_breaks_nothing(tmp_path: Path):
+    """A key that may not even log in shows everything as forbidden, and the exporter lives."""
+    with fleet(tmp_path, {f"mx-{version}": enterprise(version) for version in VERSIONS}) as scenes:
+        for scene in scenes.values():
+            scene.server.call(lambda world: world.directory.grant("watcher", frozenset()))
+            scene.server.stop_listening()
+            scene.wait_for("stalwart_up", 0)
+            scene.server.start_listening()
+
+        for scene in scenes.values():
+            for capability in ("queue", "logs", "outgoing_reports", "traces", "stored_metrics"):
+                scene.wait_for(CAPABILITY, 1, capability=capability, status="forbidden")
+            assert scene.failures("queue", "forbidden") >= 1
+            assert scene.value("stalwart_exporter_capability", capability="native_metrics", status="available") == 1
+            assert len([r for r in asked(scene.server, QUEUE_PATH) if r.status == 403]) == 1
+        assert scene.exporter.is_running()
+        assert "lacks" in scene.page("/")
