@@ -11,7 +11,8 @@ Every exception that this package raises on purpose::
     |   |-- TargetBusy           rate or concurrency limit
     |   |-- TargetServerError    5xx, or an error object that we do not know
     |   |-- TargetUnsupported    the server cannot give this: see ``status``
-    |   `-- PayloadError         an answer that we cannot read
+    |   |-- PayloadError         an answer that we cannot read
+    |   `-- InternalError        a bug of ours, caught where it must not blind the others
     |-- StoreError             the history file cannot be used
     `-- SettingsError          the configuration is wrong; ends the process at start
 
@@ -117,6 +118,12 @@ class PayloadError(TargetError):
     """An answer that we cannot read; the message names the path inside it (``data.items[3].created``)."""
 
     reason = "payload"
+
+
+class InternalError(TargetError):
+    """A bug of ours: logged with its traceback where it was caught."""
+
+    reason = "internal"
 
 
 class PayloadTooLarge(PayloadError):

@@ -11,7 +11,10 @@ from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
 from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.detect import RestDetector
 from exporter.stalwart.jmap.client import JmapClient
+from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
+from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.stream import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.tls import client_context
@@ -25,12 +28,14 @@ class Connection:
 
     Attributes:
         account: The name under which the server's log mentions us; empty if the credentials do not tell.
+        live: Its live streams; ``None`` where they are turned off.
     """
 
     transport: Transport
     detector: Detector
     client: StalwartClient
     account: str
+    live: LiveClient | None = None
 
     def allow_retry(self) -> None:
         """Refused credentials may be tried once more."""
@@ -38,6 +43,8 @@ class Connection:
 
     async def aclose(self) -> None:
         """Closes the connections."""
+        if self.live is not None:
+            await self.live.aclose()
         await self.client.aclose()
 
 
@@ -45,13 +52,15 @@ def connect(
     settings: ServerSettings, *, clock: Clock, observer: RequestObserver | None, ask_version: bool | None = None
 ) -> Connection:
     """Makes the client of one server; nothing is asked yet. Raises `SettingsError` for certificates that do not fit."""
+    throttle = Throttle(clock=clock, requests=settings.max_requests_per_minute)
+    tls = _context(settings)
     transport = Transport(
         base_url=settings.url,
         credentials=credentials_of(settings.credentials),
         native_credentials=None if settings.native_credentials is None else credentials_of(settings.native_credentials),
         clock=clock,
-        throttle=Throttle(clock=clock, requests=settings.max_requests_per_minute),
-        tls=_context(settings),
+        throttle=throttle,
+        tls=tls,
         connect_timeout_seconds=settings.connect_timeout,
         read_timeout_seconds=settings.read_timeout,
         total_timeout_seconds=settings.request_timeout,
@@ -66,7 +75,33 @@ def connect(
         detector=SwitchingDetector(RestDetector(transport, ask_version=ask), jmap, client),
         client=client,
         account=transport.account_name or "",
+        live=_live(settings, transport, client, throttle, tls, clock, observer),
     )
+
+
+def _live(
+    settings: ServerSettings,
+    transport: Transport,
+    client: SwitchingClient,
+    throttle: Throttle,
+    tls: ssl.SSLContext | None,
+    clock: Clock,
+    observer: RequestObserver | None,
+) -> LiveClient | None:
+    mode = settings.streams.transport
+    if mode == "off":
+        return None
+    opener = StreamOpener(
+        base_url=settings.url,
+        mode=mode,
+        throttle=throttle,
+        clock=clock,
+        tls=tls,
+        connect_timeout_seconds=settings.connect_timeout,
+        answer_timeout_seconds=settings.read_timeout,
+        observer=observer,
+    )
+    return RestLiveClient(transport, opener, generation=lambda: client.generation)
 
 
 def credentials_of(login: BasicLogin | BearerToken) -> Credentials:

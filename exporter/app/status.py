@@ -18,6 +18,7 @@ from exporter.web.ports import (
     ServerStatus,
     StatusPage,
     StoreStatus,
+    StreamStatus,
 )
 
 LINKS = (
@@ -79,6 +80,15 @@ def server_status(board: ServerBoard, url: str) -> ServerStatus:
             for c, s in sorted(board.capabilities.items())
         ],
         collectors=[collector_status(health) for health in board.collectors.values()],
+        streams=[
+            StreamStatus(
+                name=stream.name,
+                connected=stream.connected,
+                transport=stream.transport,
+                last_event_at=stream.last_event_at,
+            )
+            for stream in board.streams.values()
+        ],
     )
 
 

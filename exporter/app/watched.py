@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from exporter.app.connection import Connection, connect
@@ -12,20 +13,28 @@ from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
+from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
 from exporter.ingest.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
+from exporter.ingest.live_metrics import LiveMetrics
+from exporter.ingest.live_traces import LiveTraces
 from exporter.ingest.logs import LogJob, OwnLines
 from exporter.ingest.poller import Job, Poller
 from exporter.ingest.queue import FailedJob, OutgoingJob, QueueJob
+from exporter.ingest.reconcile import LIVE_MARK, Reconciler
+from exporter.ingest.reports import ReportJob
 from exporter.ingest.session import Session
 from exporter.ingest.sources import SourceChoice
-from exporter.ingest.telemetry import RANKING, SOURCE_MARK, NativeJob, StoredJob
+from exporter.ingest.subscriber import Feed, Subscriber
+from exporter.ingest.telemetry import LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
 from exporter.ingest.traces import TraceJob
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
 from exporter.state.board import ServerBoard
+from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import TallyBook
+from exporter.store.reports import ReportHistory
 from exporter.store.store import Store
 
 SPREAD_SECONDS = 10.0
@@ -48,12 +57,15 @@ class WatchedServer:
         connection: Connection,
         session: Session,
         pollers: Sequence[Poller],
+        report_gauges: ReportGaugeBoard,
+        subscribers: Sequence[Subscriber] = (),
     ) -> None:
         self.settings = settings
         self.board = board
         self._connection = connection
         self._session = session
         self._pollers = pollers
+        self._subscribers = subscribers
         self.sources: Sequence[Source] = (
             IdentitySource(board),
             QueueSource(board, max_domains=settings.max_domains),
@@ -61,6 +73,7 @@ class WatchedServer:
             OutgoingSource(board),
             TallySource(board),
             GaugeSource(board),
+            ReportSource(board, report_gauges),
             CollectorsSource(board),
         )
 
@@ -73,8 +86,30 @@ class WatchedServer:
         board = ServerBoard(settings.name, book, monotonic=clock.monotonic)
         ledger = await Ledger.load(store, settings.name, book, board)
         connection = connect(settings, observer=board.costs, clock=clock)
-        session = Session(detector=connection.detector, client=connection.client, board=board, clock=clock, rng=rng)
-        plan = _plan(settings, board, ledger, connection, clock)
+        session = Session(
+            detector=connection.detector,
+            client=connection.client,
+            board=board,
+            clock=clock,
+            rng=rng,
+            reraise_bugs=reraise_bugs,
+        )
+        counting = await Counting.load(settings, board, ledger, streams=connection.live is not None, clock=clock)
+        report_gauges = ReportGaugeBoard(monotonic=clock.monotonic)
+        reports = ReportJob(
+            board,
+            ledger,
+            ReportHistory(store, settings.name),
+            report_gauges,
+            clock=clock,
+            interval_seconds=settings.intervals.reports,
+            max_requests_per_minute=settings.max_requests_per_minute,
+            max_domains=settings.max_domains,
+        )
+        plan: Plan = [
+            *_plan(settings, board, ledger, connection, counting, clock),
+            ("reports", reports, settings.intervals.reports, Capability.REPORTS),
+        ]
         shortest = min(interval for _, _, interval, _ in plan)
         step = min(SPREAD_SECONDS, shortest) / len(plan)
         pollers = [
@@ -92,7 +127,14 @@ class WatchedServer:
             )
             for number, (name, job, interval, capability) in enumerate(plan)
         ]
-        return cls(settings, board, connection, session, pollers)
+        subscribers = [
+            Subscriber(
+                feed=feed, live=connection.live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs
+            )
+            for feed in _feeds(board, ledger, counting, clock)
+            if connection.live is not None
+        ]
+        return cls(settings, board, connection, session, pollers, report_gauges, subscribers)
 
     async def run(self) -> None:
         """Watches until cancelled."""
@@ -100,6 +142,8 @@ class WatchedServer:
             group.create_task(self._session.run(), name=f"{self.settings.name}-session")
             for poller in self._pollers:
                 group.create_task(poller.run(), name=f"{self.settings.name}-{poller.name}")
+            for subscriber in self._subscribers:
+                group.create_task(subscriber.run(), name=f"{self.settings.name}-{subscriber.name}")
 
     async def retry(self) -> None:
         """An operator has reloaded: also credentials that were refused are tried once more."""
@@ -111,24 +155,67 @@ class WatchedServer:
         await self._connection.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What the sources of one server's counters have in common."""
+
+    choice: SourceChoice
+    totals: TotalsCounter
+    owners: DeliveryOwners
+    deliveries: DeliveryCounter
+    reconciler: Reconciler | None
+
+    @classmethod
+    async def load(
+        cls, settings: ServerSettings, board: ServerBoard, ledger: Ledger, *, streams: bool, clock: Clock
+    ) -> Counting:
+        """Takes up what was saved; raises `StoreError`."""
+        choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "")
+        owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
+        if not streams:
+            choice.out(LIVE)
+            owners.give_up(LIVE)
+        return cls(
+            choice,
+            TotalsCounter(board, ledger, choice),
+            owners,
+            DeliveryCounter(board, owners, clock, max_domains=settings.max_domains),
+            await Reconciler.load(ledger, clock=clock) if streams or ledger.watermark(LIVE_MARK) is not None else None,
+        )
+
+
+def _feeds(board: ServerBoard, ledger: Ledger, counting: Counting, clock: Clock) -> Sequence[Feed]:
+    """What is counted from the live streams."""
+    feeds: list[Feed] = [LiveMetrics(board, counting.totals, counting.choice)]
+    if counting.reconciler is not None:
+        feeds.append(LiveTraces(board, ledger, counting.owners, counting.deliveries, counting.reconciler, clock=clock))
+    return feeds
+
+
 Plan = list[tuple[str, Job, float, Capability | None]]
 
 
-def _plan(settings: ServerSettings, board: ServerBoard, ledger: Ledger, connection: Connection, clock: Clock) -> Plan:
+def _plan(
+    settings: ServerSettings,
+    board: ServerBoard,
+    ledger: Ledger,
+    connection: Connection,
+    counting: Counting,
+    clock: Clock,
+) -> Plan:
     """The collectors of a server, in the order of their first runs."""
     every = settings.intervals
-    choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "")
-    owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
-    deliveries = DeliveryCounter(board, owners, clock, max_domains=settings.max_domains)
+    choice, owners, deliveries = counting.choice, counting.owners, counting.deliveries
     port = urlsplit(settings.url).port or 0
     own = None if settings.count_own_requests else OwnLines(connection.account, port)
     queue = QueueJob(board, max_messages=settings.max_queue_messages, interval_seconds=every.queue)
-    native = NativeJob(board, ledger, choice, interval_seconds=every.native)
+    native = NativeJob(counting.totals, choice, interval_seconds=every.native)
+    traces = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=counting.reconciler)
     stored = StoredJob(board, ledger, choice, clock=clock)
     return [
         ("queue", queue, every.queue, Capability.QUEUE),
         ("native", native, every.native, Capability.NATIVE_METRICS),
-        ("traces", TraceJob(ledger, owners, deliveries, clock=clock), every.traces, Capability.TRACES),
+        ("traces", traces, every.traces, Capability.TRACES),
         ("logs", LogJob(board, ledger, owners, deliveries, own=own), every.logs, Capability.LOGS),
         ("metrics", stored, every.metrics, Capability.STORED_METRICS),
         ("outgoing", OutgoingJob(board, interval_seconds=every.outgoing), every.outgoing, Capability.OUTGOING_REPORTS),

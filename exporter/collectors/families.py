@@ -293,6 +293,47 @@ API_BYTES = _f(
     ("endpoint",),
     source=SELF,
 )
+STREAM_CONNECTED = _f(
+    G, "stalwart_exporter_stream_connected", "Whether the live stream is open.", ("stream",), source=SELF
+)
+STREAM_RECONNECTS = _f(
+    C, "stalwart_exporter_stream_reconnects_total", "Times the live stream was opened again.", ("stream",), source=SELF
+)
+STREAM_EVENTS = _f(
+    C,
+    "stalwart_exporter_stream_events_total",
+    "What the live stream brought: events of all families, or messages of metrics.",
+    ("stream",),
+    source=SELF,
+)
+STREAM_DROPPED = _f(
+    C,
+    "stalwart_exporter_stream_events_dropped_total",
+    "Events of the live stream that were not read: too many at once, unreadable, or sent twice.",
+    ("stream",),
+    source=SELF,
+)
+STREAM_GAP = _f(
+    C,
+    "stalwart_exporter_stream_gap_seconds_total",
+    "How long the live stream was gone between two connections; stored traces fill the gap where there are any.",
+    ("stream",),
+    source=SELF,
+)
+STREAM_LAST_EVENT = _f(
+    G,
+    "stalwart_exporter_stream_last_event_timestamp_seconds",
+    "When the live stream last brought an event; absent before the first.",
+    ("stream",),
+    source=SELF,
+)
+STREAM_TRANSPORT = _f(
+    G,
+    "stalwart_exporter_stream_transport",
+    "1 for the transport, websocket or sse, that the live stream was last opened with.",
+    ("stream", "transport"),
+    source=SELF,
+)
 LOG_GAPS = _f(
     C,
     "stalwart_exporter_log_gaps_total",

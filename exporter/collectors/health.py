@@ -69,6 +69,17 @@ class CollectorsSource:
         yield f.API_REQUESTS, dict(sorted(costs.requests.items()))
         yield f.API_DURATION, {(e,): _buckets(o) for e, o in sorted(costs.durations.items())}
         yield f.API_BYTES, {(e,): n for e, n in sorted(costs.response_bytes.items())}
+        streams = list(board.streams.values())
+        yield f.STREAM_CONNECTED, {(s.name,): int(s.connected) for s in streams}
+        yield f.STREAM_RECONNECTS, {(s.name,): s.reconnects for s in streams}
+        yield f.STREAM_EVENTS, {(s.name,): s.events for s in streams}
+        yield f.STREAM_DROPPED, {(s.name,): s.dropped for s in streams}
+        yield f.STREAM_GAP, {(s.name,): s.gap_seconds for s in streams}
+        yield (
+            f.STREAM_LAST_EVENT,
+            {(s.name,): s.last_event_at.timestamp() for s in streams if s.last_event_at is not None},
+        )
+        yield f.STREAM_TRANSPORT, {(s.name, s.transport): 1 for s in streams if s.transport}
         yield f.LOG_GAPS, {(): board.log_gaps}
         yield f.UNKNOWN_VALUES, {(field,): n for field, n in sorted(board.unknown.items())}
         yield f.SERIES_DROPPED, {(family,): n for family, n in sorted(board.dropped.items())}

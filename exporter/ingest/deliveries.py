@@ -1,8 +1,8 @@
 """
-Outcomes of deliveries, from traces or from the log, one at a time, each outcome once.
+Outcomes of deliveries, from live or stored traces or from the log, each outcome once.
 
-The sources overlap in time, never in what they count: each owns a span of *event* time, and an outcome is counted by
-the owner of its second.
+The log and the traces overlap in time, never in what they count: each owns a span of *event* time, and an outcome is
+counted by the owner of its second. Live and stored traces own their spans together; see `exporter.ingest.reconcile`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
 
-TRACES, LOG = "traces", "log"
+LIVE, TRACES, LOG = "live", "traces", "log"
+TOGETHER = frozenset({LIVE, TRACES})
 OWNERS_MARK = "delivery_owners"
 
 HANDOVER_SECONDS = 5
@@ -37,7 +38,7 @@ class DeliveryOwners:
     def take_over(self, source: str) -> None:
         """*source* owns what happens from about now on."""
         self._lost.discard(source)
-        if self._spans and self._spans[0][1] == source:
+        if self._spans and _same(self._spans[0][1], source):
             return
         begins = int(self._clock.now().timestamp()) + HANDOVER_SECONDS if self._spans else 0
         self._spans.insert(0, (begins, source))
@@ -50,15 +51,23 @@ class DeliveryOwners:
     @property
     def vacant(self) -> bool:
         """Whether nobody who can be had owns what happens next."""
-        return not self._spans or self._spans[0][1] in self._lost
+        if not self._spans:
+            return True
+        owner = self._spans[0][1]
+        return (TOGETHER if owner in TOGETHER else {owner}) <= self._lost
 
     def owns(self, source: str, at: int) -> bool:
         """Whether *source* counts what happened at *at* (Unix seconds)."""
-        return next((name for begins, name in self._spans if at >= begins), None) == source
+        owner = next((name for begins, name in self._spans if at >= begins), None)
+        return owner is not None and _same(owner, source)
 
     def to_state(self) -> Any:
         """The JSON-able form."""
         return [[at, name] for at, name in self._spans]
+
+
+def _same(owner: str, source: str) -> bool:
+    return owner == source or {owner, source} <= TOGETHER
 
 
 class DeliveryCounter:

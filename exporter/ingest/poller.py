@@ -1,5 +1,5 @@
 """
-The loop around every collector: runs it on time, keeps its health, and is the only place where a bug is caught.
+The loop around every collector: runs it on time and keeps its health.
 
 A run that overruns its interval delays the next one instead of doubling it. A failing collector waits its interval or
 the backoff, whichever is longer; one that the server cannot or will not serve is asked again once an hour.
@@ -15,7 +15,8 @@ import structlog
 
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
-from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
+from exporter.errors import InternalError, TargetError, TargetForbidden, TargetUnsupported
+from exporter.ingest.bugs import catching_bugs
 from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient
@@ -73,27 +74,23 @@ class Poller:
             self._session.board.touch(Part.HEALTH)
             await self._pause(failure, took)
 
-    async def run_once(self) -> BaseException | None:
+    async def run_once(self) -> TargetError | None:
         """One run, with its health kept; the failure, if it was one."""
         try:
             client = await self._session.client()
         except TargetError as error:
             return self._failed(error, reached=False)
+        board = self._session.board
         try:
-            await self._job(client)
+            await catching_bugs(self._job(client), server=board.name, task=self.name, reraise=self._reraise_bugs)
         except (TargetUnsupported, TargetForbidden) as error:
             return self._not_served(error)
         except TargetError as error:
-            return self._failed(error, reached=True)
-        except Exception as error:  # the one place where a bug in a collector ends
-            if self._reraise_bugs:
-                raise
-            log.exception("poll.bug", server=self._session.board.name, collector=self.name)
-            return self._failed(error, reached=False)
+            return self._failed(error, reached=not isinstance(error, InternalError))
         self._succeeded()
         return None
 
-    async def _pause(self, failure: BaseException | None, took: float) -> None:
+    async def _pause(self, failure: TargetError | None, took: float) -> None:
         if failure is None:
             await self._clock.sleep(max(0.0, self._interval - took))
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
@@ -114,20 +111,19 @@ class Poller:
             self._session.note(None)
         self._set_capability(CapabilityStatus.AVAILABLE)
 
-    def _failed(self, error: BaseException, *, reached: bool) -> BaseException:
-        reason = error.reason if isinstance(error, TargetError) else "internal"
+    def _failed(self, error: TargetError, *, reached: bool) -> TargetError:
+        reason, text = error.reason, str(error)
         self._failures += 1
         health = self.health
-        text = str(error) if isinstance(error, TargetError) else f"internal error: {type(error).__name__}"
         if health.success is not False or health.error != text:
             log.warning("poll.failed", server=self._session.board.name, collector=self.name, reason=reason, error=text)
         health.success, health.error, health.off = False, text, ""
         health.failures[reason] = health.failures.get(reason, 0) + 1
-        if reached and self._speaks_for_api and isinstance(error, TargetError):
+        if reached and self._speaks_for_api:
             self._session.note(error)
         return error
 
-    def _not_served(self, error: TargetUnsupported | TargetForbidden) -> BaseException:
+    def _not_served(self, error: TargetUnsupported | TargetForbidden) -> TargetError:
         health = self.health
         forbidden = isinstance(error, TargetForbidden)
         status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))

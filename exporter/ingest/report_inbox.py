@@ -79,6 +79,7 @@ class Inbox:
     def put_off(self, id_: str) -> None:
         """It could not be had, through no fault of its own: others come first."""
         self._pending.append(id_)
+        self.complete = False
 
     def strike(self, id_: str) -> bool:
         """It could not be had in this poll; true if that has been so too often."""

@@ -25,6 +25,7 @@ from exporter.errors import (
     TargetTLSError,
     TargetUnreachable,
 )
+from exporter.ingest.bugs import catching_bugs
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.state.board import Part, ServerBoard
@@ -54,6 +55,7 @@ class Session:
         board: ServerBoard,
         clock: Clock,
         rng: random.Random,
+        reraise_bugs: bool = False,
     ) -> None:
         self.board = board
         self.epoch = 0
@@ -61,6 +63,7 @@ class Session:
         self._client = client
         self._clock = clock
         self._rng = rng
+        self._reraise_bugs = reraise_bugs
         self._needed = asyncio.Event()
         self._needed.set()
         self._changed = asyncio.Condition()
@@ -73,7 +76,9 @@ class Session:
         while True:
             await self._needed.wait()
             try:
-                identity = await self._detector.detect()
+                identity = await catching_bugs(
+                    self._detector.detect(), server=self.board.name, task="detection", reraise=self._reraise_bugs
+                )
             except TargetRefused as error:
                 self._needed.clear()
                 await self._set_trouble(error)

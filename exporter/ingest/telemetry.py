@@ -1,11 +1,13 @@
 """
-The server's own counters, gauges and histograms, from its Prometheus page or else from its stored metrics.
+The server's own counters, gauges and histograms, from its live stream, its Prometheus page or its stored metrics.
 
-A switch of source continues the tallies: what the new source had counted before the switch is taken as counted.
+A switch of source continues the tallies. The stream and the page show the same numbers of the same process, so one
+takes up where the other ended; of any other source, what it had counted before the switch is taken as counted.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from zlib import crc32
@@ -16,7 +18,7 @@ from exporter.ingest.ledger import Ledger
 from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.recent import RecentMultiset
 from exporter.ingest.sources import SourceChoice
-from exporter.ingest.totals import Baseline, increments_since
+from exporter.ingest.totals import Baseline, increments_since, restarted
 from exporter.model.server import Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
@@ -25,7 +27,8 @@ from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
 
 LIVE, NATIVE, STORED = "live", "native", "stored"
-RANKING = (NATIVE, STORED)
+RANKING = (LIVE, NATIVE, STORED)
+TOTALS_SOURCES = (LIVE, NATIVE)
 TOTALS_MARK, STORED_MARK, SOURCE_MARK = "totals", "stored", "metrics_source"
 
 STORED_WINDOW_SECONDS = 600
@@ -35,12 +38,52 @@ STORED_FRESH_SECONDS = 2 * 3600.0
 """Stored gauges are hourly."""
 
 
+class TotalsCounter:
+    """Counts the totals of a server's process, whichever source shows them."""
+
+    def __init__(self, board: ServerBoard, ledger: Ledger, choice: SourceChoice) -> None:
+        self._board = board
+        self._ledger = ledger
+        self._choice = choice
+        self._one_at_a_time = asyncio.Lock()
+        self._rebase = False
+        self._doubtful = False
+
+    async def apply(self, source: str, totals: ServerTotals, *, fresh_seconds: float) -> None:
+        """Counts what is new in *totals*, if *source* is the one that feeds, and shows its gauges."""
+        async with self._one_at_a_time:
+            claim = self._choice.claim(source)
+            if not claim.feeds:
+                return
+            if claim.switched_from:
+                self._doubtful = claim.switched_from in TOTALS_SOURCES
+                self._rebase = not self._doubtful
+            increments = self._increments(totals)
+            if increments is None:
+                return
+            start_at_zero(increments, self._board)
+            await self._ledger.record(increments, {TOTALS_MARK: Baseline.of(totals).to_state(), SOURCE_MARK: source})
+        self._board.show_source(source)
+        self._board.count_unknown(totals.unknown)
+        self._board.publish(Part.GAUGES, dict(totals.gauges), fresh_seconds=fresh_seconds)
+
+    def _increments(self, totals: ServerTotals) -> Increments | None:
+        """What to add; ``None`` for a reading that was overtaken by what is counted already."""
+        state = self._ledger.watermark(TOTALS_MARK)
+        baseline = Baseline() if state is None else Baseline.from_state(state)
+        doubtful, self._doubtful = self._doubtful, False
+        if doubtful and restarted(baseline, totals):
+            # Two sources cross on their way: an older reading looks like a restart. A real one shows in the next, too.
+            return None
+        rebase, self._rebase = self._rebase, False
+        return {} if rebase else increments_since(baseline, totals)
+
+
 class NativeJob:
     """Reads the server's own Prometheus page."""
 
-    def __init__(self, board: ServerBoard, ledger: Ledger, choice: SourceChoice, *, interval_seconds: float) -> None:
-        self._board = board
-        self._ledger = ledger
+    def __init__(self, counter: TotalsCounter, choice: SourceChoice, *, interval_seconds: float) -> None:
+        self._counter = counter
         self._choice = choice
         self._fresh_seconds = fresh_seconds(interval_seconds)
 
@@ -54,23 +97,7 @@ class NativeJob:
         except (TargetUnsupported, TargetForbidden):
             self._choice.out(NATIVE)
             raise
-        await self.apply(totals)
-
-    async def apply(self, totals: ServerTotals) -> None:
-        """Counts what is new in *totals* and shows its gauges."""
-        claim = self._choice.claim(NATIVE)
-        if not claim.feeds:
-            return
-        state = self._ledger.watermark(TOTALS_MARK)
-        increments: Increments = {}
-        if not claim.switched_from:
-            increments = increments_since(Baseline() if state is None else Baseline.from_state(state), totals)
-        start_at_zero(increments, self._board)
-        marks = {TOTALS_MARK: Baseline.of(totals).to_state(), SOURCE_MARK: NATIVE}
-        await self._ledger.record(increments, marks)
-        self._board.show_source(NATIVE)
-        self._board.count_unknown(totals.unknown)
-        self._board.publish(Part.GAUGES, dict(totals.gauges), fresh_seconds=self._fresh_seconds)
+        await self._counter.apply(NATIVE, totals, fresh_seconds=self._fresh_seconds)
 
 
 def start_at_zero(increments: Increments, board: ServerBoard) -> None:

@@ -1,8 +1,13 @@
-"""Stored traces of delivery attempts, each counted once; long ones appear late, under an early id."""
+"""
+Stored traces of delivery attempts, each counted once; long ones appear late, under an early id.
+
+Where a live stream tells of deliveries, only those traces are read that it may have missed, and none are asked for
+while it has missed nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -11,9 +16,12 @@ from exporter.clock import Clock
 from exporter.errors import TargetForbidden, TargetUnsupported
 from exporter.ingest.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
-from exporter.model.delivery import Trace
+from exporter.ingest.reconcile import Reconciler
+from exporter.ingest.session import RECHECK_SECONDS
+from exporter.model.delivery import DeliveryOutcome, Trace
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.delivery import AttemptFolder
+from exporter.stalwart.snowflakes import second_of
 from exporter.state.tally import Increments
 from exporter.store.store import SeenIds
 
@@ -29,30 +37,45 @@ MOST_A_POLL = 1000
 
 
 class TraceJob:
-    """Reads the traces that are new within the overlap window."""
+    """Reads the traces that are new within the overlap window; of those, what *reconciler* wants if there is one."""
 
-    def __init__(self, ledger: Ledger, owners: DeliveryOwners, deliveries: DeliveryCounter, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        owners: DeliveryOwners,
+        deliveries: DeliveryCounter,
+        *,
+        clock: Clock,
+        reconciler: Reconciler | None = None,
+    ) -> None:
         self._ledger = ledger
         self._owners = owners
         self._deliveries = deliveries
         self._clock = clock
+        self._reconciler = reconciler
         self._seen: set[str] | None = None
+        self._asked_at: float | None = None
 
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
         if self._seen is None:
             self._seen = await self._ledger.seen(TRACES_MARK)
-        last = self._last_poll()
-        after = datetime.fromtimestamp(last - OVERLAP_SECONDS, UTC)
+        if not self._is_needed():
+            return
+        began, last = self._clock.monotonic(), self._last_poll()
+        after = self._after(last)
         now = max(last, int(self._clock.now().timestamp()))
         try:
-            ids = await client.fetch_trace_ids(after=after)
+            ids = await client.fetch_trace_ids(after=datetime.fromtimestamp(after, UTC))
         except (TargetUnsupported, TargetForbidden):
             self._owners.give_up(TRACES)
+            if self._reconciler is not None:
+                self._reconciler.coverage.no_store()
             raise
-        new = [id_ for id_ in reversed(ids) if str(id_) not in self._seen]
+        new = [id_ for id_ in reversed(ids) if str(id_) not in self._seen and self._wants(id_)]
         if self._ledger.watermark(TRACES_MARK) is None:
             await self._record(new, {}, polled_at=now)
+            self._read_all(began)
             return
         todo = new[:MOST_A_POLL]
         for start in range(0, len(todo), BATCH):
@@ -60,14 +83,37 @@ class TraceJob:
             await self._record(batch, self._count(await client.fetch_traces(batch)), polled_at=last)
         if len(todo) == len(new):
             await self._record([], {}, polled_at=now)
-        self._seen &= {str(id_) for id_ in ids}
+            self._read_all(began)
+        self._seen = {id_ for id_ in self._seen if second_of(int(id_)) >= after - OVERLAP_SECONDS}
+
+    def _read_all(self, began: float) -> None:
+        self._asked_at = began
+        if self._reconciler is not None:
+            self._reconciler.coverage.read_all(began)
+
+    def _is_needed(self) -> bool:
+        """Whether something may be stored that was not told live; now and then the server is asked regardless."""
+        if self._reconciler is None or self._reconciler.coverage.asks or self._asked_at is None:
+            return True
+        return self._clock.monotonic() - self._asked_at >= RECHECK_SECONDS
+
+    def _after(self, last_poll: int) -> int:
+        """From when on traces are listed, in Unix seconds."""
+        since = None if self._reconciler is None else self._reconciler.coverage.missing_since
+        return last_poll - OVERLAP_SECONDS if since is None else max(last_poll - OVERLAP_SECONDS, since - 1)
+
+    def _wants(self, id_: int) -> bool:
+        return self._reconciler is None or self._reconciler.wants(id_)
 
     def _count(self, traces: Sequence[Trace]) -> Increments:
         increments: Increments = {}
         for trace in traces:
             folder = AttemptFolder()
             for event in trace.events:
-                self._deliveries.count(TRACES, folder.feed(event), increments)
+                outcomes: Iterable[DeliveryOutcome] = folder.feed(event)
+                if self._reconciler is not None:
+                    outcomes = [c for o in outcomes for c in self._reconciler.take_stored(event, o)]
+                self._deliveries.count(TRACES, outcomes, increments)
         return increments
 
     def _last_poll(self) -> int:
@@ -83,6 +129,7 @@ class TraceJob:
             forget_before=polled_at - 2 * OVERLAP_SECONDS,
         )
         marks = {TRACES_MARK: {"polled_at": polled_at}, OWNERS_MARK: self._owners.to_state()}
-        await self._ledger.record(increments, marks, [seen])
+        rows = [] if self._reconciler is None else self._reconciler.take_rows()
+        await self._ledger.record(increments, marks, [seen, *rows])
         if self._seen is not None:
             self._seen.update(map(str, ids))

@@ -6,6 +6,7 @@ from . import answers, api_other, api_queue
 from .answers import Answer, Forbidden, NotFound
 from .api_telemetry import Telemetry
 from .auth import Refusal, parse_authorization
+from .live import LiveHub
 from .parameters import Request
 from .prometheus import render
 from .values import Keys
@@ -29,7 +30,8 @@ class Api:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.telemetry = Telemetry()
+        self.live = LiveHub(world)
+        self.telemetry = Telemetry(streams={"metrics": self.live.metrics, "tracing": self.live.traces})
 
     def answer(self, request: Request) -> Answer:
         """The answer of the server to one request."""

@@ -24,10 +24,11 @@ class Credentials:
     What an `Authorization` header says.
 
     Attributes:
-        scheme: `other` covers unknown schemes, access tokens and what cannot be decoded; none of it counts as a guess.
+        scheme: `api-key` is one of the REST generation, `jmap-key` one of the JMAP generation, whose `secret` is the
+            whole token; `other` covers unknown schemes, access tokens and what cannot be decoded; none of it counts as a guess.
     """
 
-    scheme: Literal["none", "basic", "api-key", "other"]
+    scheme: Literal["none", "basic", "api-key", "jmap-key", "other"]
     name: str = ""
     secret: str = ""
 
@@ -41,6 +42,8 @@ def parse_authorization(header: str | None) -> Credentials:
         return _decode("basic", rest)
     if scheme.lower() == "bearer" and rest.startswith("api_"):
         return _decode("api-key", rest.removeprefix("api_"))
+    if scheme.lower() == "bearer" and rest.startswith("API_"):
+        return Credentials("jmap-key", name="bearer", secret=rest)
     return Credentials("other", name="bearer" if scheme.lower() == "bearer" else "")
 
 
@@ -130,7 +133,7 @@ class Gate:
             return "rate-limited"
         if credentials.scheme == "none":
             return "unauthorized"
-        if credentials.scheme == "other":
+        if credentials.scheme in ("other", "jmap-key"):
             return "challenged"
         account = self._directory.log_in(credentials.name, credentials.secret)
         if account is None:
@@ -139,6 +142,26 @@ class Gate:
             self._cached.add(key)
             self._report(account.name)
         return account
+
+    def admit(self, credentials: Credentials, account: Account | None, ip: str, name: str) -> Account | Refusal:
+        """
+        Let an account in whose secret was right, or count a failure if it is None; for the JMAP generation.
+
+        Logins that succeeded once are answered from a cache. `name` is what the failure is counted by.
+        """
+        if account is None:
+            return self.count_failure(name, ip)
+        key = (credentials.scheme, credentials.name, credentials.secret)
+        if key not in self._cached:
+            self._cached.add(key)
+            self._report(account.name)
+        return account
+
+    def admit_unreadable(self, credentials: Credentials, ip: str) -> Refusal:
+        """Refuse what is no login of the JMAP generation; nothing is counted but the address's requests."""
+        if not self.allows_anonymous(ip):
+            return "rate-limited"
+        return "unauthorized" if credentials.scheme == "none" else "challenged"
 
     def count_failure(self, name: str, ip: str) -> Refusal:
         """Count a wrong login by address and by name; the one above the limit bans the address."""

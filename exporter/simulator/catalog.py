@@ -86,6 +86,7 @@ TITLES: Final[dict[str, str]] = {
     "dane.authentication-failure": "DANE authentication failed",
     "dane.tlsa-record-fetch-error": "Error fetching TLSA record",
     "dane.tlsa-record-not-found": "TLSA record not found",
+    "dane.tlsa-record-not-dnssec-signed": "TLSA record not DNSSEC signed",
     "eval.store-not-found": "Store not found while evaluating expression",
     "dkim.signer-not-found": "DKIM signer not found",
     "store.data-write": "Write batch operation",
@@ -100,6 +101,7 @@ TITLES: Final[dict[str, str]] = {
     "auth.too-many-attempts": "Too many authentication attempts",
     "limit.too-many-requests": "Too many requests",
     "limit.concurrent-request": "Concurrent request limit reached",
+    "jmap.method-call": "JMAP method call",
     "resource.not-found": "Resource not found",
     "resource.error": "Resource error",
 }
@@ -162,6 +164,7 @@ _LEVELS: Final[dict[Level, frozenset[str]]] = {
             "http.error",
             "imap.connection-end",
             "imap.connection-start",
+            "jmap.method-call",
             "limit.concurrent-request",
             "manage-sieve.connection-start",
             "pop3.connection-start",

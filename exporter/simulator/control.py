@@ -47,6 +47,7 @@ class Control:
             "advance": lambda a: self._simulator.world.advance(float(a["seconds"])),
             "tick": lambda a: self._simulator.world.tick(),
             "rotate-logs": lambda a: self._simulator.world.rotate_logs(),
+            "end-streams": lambda a: self._simulator.front.api.live.end(a.get("ending", "end")),
             "hang": lambda a: self._simulator.hang(),
             "resume": lambda a: self._simulator.resume(),
             "pause-queue": lambda a: self._simulator.world.pause_queue(),

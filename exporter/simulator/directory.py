@@ -72,6 +72,7 @@ class Account:
         tenant_domains: Set for a tenant's account: the domains it sees.
         trouble: What local delivery to this mailbox answers instead of storing.
         stored: False for the fallback administrator, who is no principal.
+        reads_everything: Over JMAP it also reads what REST has nothing like: tasks, certificates, accounts and so on.
     """
 
     account_id: int
@@ -86,6 +87,7 @@ class Account:
     documents: int = 0
     trouble: Reply | None = None
     stored: bool = True
+    reads_everything: bool = False
 
     def may(self, permission: str) -> bool:
         """Whether the account holds a permission."""
@@ -107,7 +109,7 @@ def lab_accounts(domain: str) -> list[Account]:
     return [
         Account(1, "domain", domain),
         *individuals,
-        Account(8, "apiKey", "watcher", "lab-watcher-secret", WATCHER_PERMISSIONS),
+        Account(8, "apiKey", "watcher", "lab-watcher-secret", WATCHER_PERMISSIONS, reads_everything=True),
         Account(9, "apiKey", "narrow", "lab-narrow-secret", NARROW_PERMISSIONS),
         Account(2**32 - 1, "individual", "admin", "lab-admin-secret", None, stored=False),
     ]
@@ -139,7 +141,9 @@ class Directory:
 
     def grant(self, name: str, permissions: frozenset[str] | None) -> None:
         """Replace what an account may do."""
-        self.accounts[name] = replace(self.accounts[name], permissions=permissions)
+        self.accounts[name] = replace(
+            self.accounts[name], permissions=permissions, reads_everything=False
+        )
 
     def log_in(self, name: str, secret: str) -> Account | None:
         """The account with this name and secret, or None."""

@@ -47,6 +47,7 @@ class Journal:
 
     Attributes:
         listeners: Called with each event in order; live streams hang in here.
+        written_name: What the log calls an event; everywhere else ids are those of v0.15.
     """
 
     def __init__(self, now: Callable[[], float], log_level: str) -> None:
@@ -56,6 +57,7 @@ class Journal:
         self.counters = ProcessCounters()
         self.log = LogFiles()
         self.listeners: list[Listener] = []
+        self.written_name: Callable[[str], str] = str
 
     def restart(self) -> None:
         """Forget what a process holds in memory; the log files and the ledger stay."""
@@ -78,8 +80,8 @@ class Journal:
             return
         pairs = [] if opening else list(event.span.items())
         details = pairs_to_text([*pairs, *event.keys.items()])
-        timestamp = rfc3339(event.time)
+        timestamp, name = rfc3339(event.time), self.written_name(event.event_id)
         self.log.append(
-            timestamp[:10], f"{timestamp} {level} {catalog.title(event.event_id)} ({event.event_id}) {details}"
+            timestamp[:10], f"{timestamp} {level} {catalog.title(event.event_id)} ({name}) {details}"
         )
         self.ledger.log_lines[level, event.event_id] += 1

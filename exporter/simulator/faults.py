@@ -34,6 +34,11 @@ class FaultKind(StrEnum):
     REDIRECT = "redirect"
     EMPTY = "empty"
     BODY = "body"
+    STREAM_CUT = "stream-cut"
+    STREAM_END = "stream-end"
+    STREAM_SILENCE = "stream-silence"
+    STREAM_DUPLICATE = "stream-duplicate"
+    STREAM_GARBAGE = "stream-garbage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,8 @@ class Fault:
         seconds: Length of a delay, or between two bytes of a drip.
         status: Of `status`, `html`, `redirect`, `empty` and `body`.
         error: Tag of `error-200`.
-        body: Text of `html`, `body` and `garbage`; the target of a redirect.
+        body: Text of `html`, `body`, `garbage` and `stream-garbage`; the target of a redirect.
+        messages: Of a live stream that go well before it strikes; it then strikes each that follows.
     """
 
     kind: FaultKind
@@ -63,6 +69,7 @@ class Fault:
     megabytes: float = 1.0
     error: str = "other"
     body: str = ""
+    messages: int = 0
     content_type: str = answers.JSON
 
     def matches(self, method: str, path: str, query: str) -> bool:

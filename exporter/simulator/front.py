@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 from .answers import Answer, problem
@@ -14,6 +15,8 @@ from .api import Api
 from .api_other import is_harmful
 from .auth import parse_authorization
 from .faults import Fault, FaultBox, FaultKind
+from .live import Channel, SseBody
+from .live_wire import SseWriter, Writer, play, upgrade, wants_websocket
 from .parameters import Request
 from .world import World
 
@@ -100,8 +103,14 @@ class Front:
             scope["state"]["transport"].abort()
             await _until_gone(receive)
             return
+        sender = _Sender(scope, receive, send)
+        if isinstance(answer.stream, SseBody):
+            websocket = self.world.profile.live_websocket and wants_websocket(scope)
+            record.status = 101 if websocket else answer.status
+            await sender.stream(answer, answer.stream.channel, fault, websocket=websocket)
+            return
         record.status = answer.status
-        await _Sender(scope, receive, send).send(answer, fault)
+        await sender.send(answer, fault)
         if self.world.gate.is_banned(request.ip):
             self.on_ban(request.ip)
 
@@ -163,6 +172,7 @@ class _Sender:
     """Sends one answer, whole or as a fault has it."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
         self._transport: asyncio.Transport = scope["state"]["transport"]
         self._receive = receive
         self._send = send
@@ -184,6 +194,27 @@ class _Sender:
             await self._stream(answer)
         else:
             await self._body(answer.body)
+
+    async def stream(self, answer: Answer, channel: Channel, fault: Fault | None, *, websocket: bool) -> None:
+        """Send a live stream until it ends or the client is gone."""
+        if websocket:
+            writer: Writer = upgrade(self._scope)
+        else:
+            await self._start(answer)
+            writer = SseWriter(self._transport, partial(self._body, more=True), partial(self._body, b""))
+        playing = asyncio.create_task(play(channel, writer, fault), name="live stream")
+        leaving = asyncio.create_task(_until_gone(self._receive), name="live stream's client")
+        try:
+            await asyncio.wait((playing, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                playing.result()
+                if websocket or self._transport.is_closing():
+                    await leaving
+        finally:
+            channel.close()
+            for task in (playing, leaving):
+                task.cancel()
+            await asyncio.gather(playing, leaving, return_exceptions=True)
 
     async def _start(self, answer: Answer) -> None:
         headers = [*answer.headers, ("date", formatdate(usegmt=True))]

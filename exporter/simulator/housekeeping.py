@@ -41,6 +41,8 @@ class Housekeeping:
         self.samples.restart()
         self._repeat(lambda now: now + RECOUNT_SECONDS / self._context.speed, self.recount)
         self._repeat(lambda now: (now // DAY_SECONDS + 1) * DAY_SECONDS, self._send_reports)
+        if profile.jmap:
+            self._repeat(lambda now: now + RECOUNT_SECONDS / self._context.speed, self._send_reports)
         self.recount()
         if profile.keeps_metrics:
             interval = profile.metrics_interval_seconds

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import uvicorn
@@ -32,7 +33,12 @@ class ConnectionHooks(Protocol):
 
 
 class _Connection(HttpToolsProtocol):
-    """One client; what the application needs of it goes into the scope's `state`."""
+    """
+    One client; what the application needs of it goes into the scope's `state`.
+
+    Attributes:
+        reader: Takes what comes, once the connection speaks another protocol than HTTP.
+    """
 
     def __init__(self, config: uvicorn.Config, state: ServerState, hooks: ConnectionHooks | None) -> None:
         super().__init__(config, state, {})
@@ -42,6 +48,7 @@ class _Connection(HttpToolsProtocol):
         self._span: Span | None = None
         self._opened = time.monotonic()
         self.gone = asyncio.Event()
+        self.reader: Callable[[bytes], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,12 +66,16 @@ class _Connection(HttpToolsProtocol):
             self._hooks.closed(self._span, time.monotonic() - self._opened)
 
     def data_received(self, data: bytes) -> None:
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.reader is not None:
+            self.reader(data)
+        else:
             super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"] = {"transport": self.transport, "span": self._span}
+        self.scope["state"] = {"transport": self.transport, "span": self._span, "connection": self}
 
 
 class Listener:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .snowflake import Snowflakes
 from .values import rfc3339
 
 DAY_SECONDS = 86_400
@@ -13,11 +14,12 @@ Kind = Literal["dmarc", "tls"]
 
 @dataclass(slots=True)
 class OutgoingReport:
-    """A report due at the end of its period; `begin` and `due` are Unix seconds."""
+    """A report due at the end of its period; `begin` and `due` are Unix seconds, `number` is its id over JMAP."""
 
     kind: Kind
     domain: str
     policy_hash: int
+    number: int
     begin: int
     due: int
     sessions: int = 0
@@ -128,16 +130,21 @@ class OutgoingReport:
 class OutgoingReports:
     """Reports being collected, by kind, domain and day."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Snowflakes) -> None:
+        self._ids = ids
         self._collecting: dict[tuple[Kind, str, int], OutgoingReport] = {}
 
-    def collect(self, kind: Kind, domain: str, now: float, policy_hash: int) -> OutgoingReport:
-        """The report of today about a domain, begun if there is none."""
-        begin = int(now) // DAY_SECONDS * DAY_SECONDS
-        key = (kind, domain, begin)
-        if key not in self._collecting:
-            self._collecting[key] = OutgoingReport(kind, domain, policy_hash, begin, begin + DAY_SECONDS)
-        return self._collecting[key]
+    def collect(
+        self, kind: Kind, domain: str, now: float, policy_hash: int, *, aligned: bool = True
+    ) -> OutgoingReport:
+        """The report under way about a domain, begun if there is none; `aligned` ones follow the days."""
+        for report in self._collecting.values():
+            if report.kind == kind and report.domain == domain and report.due > now:
+                return report
+        begin = int(now) // DAY_SECONDS * DAY_SECONDS if aligned else int(now)
+        report = OutgoingReport(kind, domain, policy_hash, self._ids.next(now), begin, begin + DAY_SECONDS)
+        self._collecting[kind, domain, begin] = report
+        return report
 
     def take_due(self, now: float) -> list[OutgoingReport]:
         """Remove and return the reports whose period has ended."""

@@ -11,7 +11,7 @@ Edition = Literal["community", "unlicensed", "enterprise"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """
-    One configured Stalwart of the REST generation (v0.10 to v0.15).
+    One configured Stalwart of the REST generation (v0.10 to v0.15) or of the JMAP generation (from v0.16 on).
 
     Attributes:
         edition: `community` was built without the enterprise code, `unlicensed` has the code and no licence.
@@ -19,10 +19,13 @@ class Profile:
         native_login: Basic name and secret of `/metrics/prometheus`; None leaves the page open.
         correct_histograms: The page of a server that does not exist: cumulative buckets, `+Inf`. Real ones print
             each bucket's own count and call the last bound `inf`.
-        log_files: A log tracer with a path is configured; without one `/api/logs` is unsupported.
+        log_files: A log tracer with a path is configured; without one `/api/logs` is unsupported,
+            and so is `x:Log`.
         policy_lookups: MTA-STS and DANE are looked up before delivery (None: from v0.13 on, as in the recordings).
         signs_mail: Keys for DKIM and ARC are configured; a freshly set up server warns with each message it queues.
         metrics_interval_seconds: Time between two samples of the metrics history, aligned to the clock.
+        live_websocket: The live streams speak WebSocket where a client asks for it, as documented; real servers answer
+            the handshake with Server-Sent Events.
         exempt_loopback: Loopback is neither limited as an anonymous client nor banned, as on the real server.
         greeting_timeout_seconds: How long a delivery waits for a silent host.
     """
@@ -39,6 +42,7 @@ class Profile:
     policy_lookups: bool | None = None
     signs_mail: bool = False
     metrics_interval_seconds: float = 3600.0
+    live_websocket: bool = False
     exempt_loopback: bool = True
     hostname: str = "mx.example.test"
     local_domain: str = "example.test"
@@ -52,6 +56,21 @@ class Profile:
     def release(self) -> tuple[int, ...]:
         """The version as numbers, for comparison."""
         return tuple(int(part) for part in self.version.split("."))
+
+    @property
+    def jmap(self) -> bool:
+        """The JMAP generation: management objects instead of the REST API."""
+        return self.release >= (0, 16)
+
+    @property
+    def misnamed_counters(self) -> bool:
+        """Live counters stand under other events' names, on the page and in the stream."""
+        return (0, 16) <= self.release < (0, 16, 12)
+
+    @property
+    def misses_signers(self) -> bool:
+        """Each message it queues or takes warns of missing DKIM keys; the JMAP generation does not mention them."""
+        return not self.signs_mail and not self.jmap
 
     @property
     def nested_queue(self) -> bool:

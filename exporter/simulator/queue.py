@@ -57,7 +57,14 @@ class Recipient:
 
 @dataclass(slots=True)
 class Message:
-    """A message in the queue; `return_path` is empty for bounces."""
+    """
+    A message in the queue.
+
+    Attributes:
+        return_path: Empty for bounces.
+        source: A key of `spool.SOURCES`: who wrote it.
+        via_port: The port it was received on; 0 for what the server wrote itself.
+    """
 
     queue_id: int
     return_path: str
@@ -67,6 +74,9 @@ class Message:
     blob_hash: str
     priority: int = 0
     env_id: str | None = None
+    source: str = "authenticated"
+    from_ip: str = "127.0.0.1"
+    via_port: int = 0
     locked: set[str | None] = field(default_factory=set)
 
     def pending(self, queue: str | None = None) -> list[Recipient]:

@@ -71,7 +71,9 @@ class HostSession:
         self._raise_timed("delivery.mx-lookup", domain=domain, details=(host,))
         address = Address(self._destination.ip)
         self._raise_timed("delivery.ip-lookup", domain=domain, hostname=host, details=(address,), limit=2)
-        if self._context.profile.looks_up_policies:
+        if self._context.profile.jmap:
+            self._raise_timed("dane.tlsa-record-not-dnssec-signed", domain=domain, hostname=host, strict=False)
+        elif self._context.profile.looks_up_policies:
             cause = Cause("mail-auth.dns-error", {"details": "could not validate negative response missing SOA"})
             self._raise_timed(
                 "dane.tlsa-record-fetch-error", domain=domain, hostname=host, causedBy=cause, strict=False
@@ -140,7 +142,7 @@ class HostSession:
     def _note_clear_session(self) -> None:
         if self._destination.tls_rpt:
             policy_hash = self._context.rng.getrandbits(64)
-            report = self._context.outgoing.collect("tls", self._domain, self._context.now(), policy_hash)
+            report = self._context.outgoing.collect("tls", self._domain, self._context.now(), policy_hash, aligned=not self._context.profile.jmap)
             report.sessions += 1
 
     def _transfer(self, recipients: Sequence[Recipient]) -> Results:

@@ -155,9 +155,10 @@ def arf_body(*, feedback_type: str, reporter: str, domain: str, source_ip: str, 
 
 @dataclass(frozen=True, slots=True)
 class StoredReport:
-    """An incoming report; its two numbers are both parts of its id."""
+    """An incoming report; over REST, `number` and `expires` are both parts of its id."""
 
     number: int
+    received: int
     expires: int
     body: dict[str, Any]
 
@@ -179,7 +180,7 @@ class ReportStore:
     ) -> StoredReport:
         """Keep a report received now; `report` may be of any shape, broken ones included."""
         body = {"from": sender, "to": [to], "subject": subject, "report": report}
-        stored = StoredReport(ids.next(now), int(now + self._retention), body)
+        stored = StoredReport(ids.next(now), int(now), int(now + self._retention), body)
         self._stored[kind] = [kept for kept in self._stored[kind] if kept.expires > now]
         self._stored[kind].append(stored)
         return stored

@@ -48,7 +48,8 @@ class Sessions:
         self, sender: str, recipients: Sequence[str], size: int, *, priority: int = 0, env_id: str | None = None
     ) -> Message:
         """An account submits a message."""
-        span = self._open("submission", 587, "127.0.0.1")
+        listener, port = ("submissions", 465) if self._context.profile.jmap else ("submission", 587)
+        span = self._open(listener, port, "127.0.0.1")
         self._raise(span, "smtp.ehlo", domain="client.example.test")
         self._succeed(span, sender.partition("@")[0])
         self._envelope(span, sender, recipients)
@@ -137,7 +138,9 @@ class Sessions:
     def _check_signatures(self, span: Span) -> None:
         elapsed = self._context.elapsed(0, 1)
         self._raise(span, "smtp.dkim-fail", strict=False, result=(), elapsed=elapsed)
-        if not self._context.profile.signs_mail:
+        if self._context.profile.jmap:
+            return
+        if self._context.profile.misses_signers:
             self._raise(span, "arc.sealer-not-found", id=f"rsa-{self._context.profile.local_domain}")
         self._raise(span, "smtp.arc-pass", strict=False, result=Cause("dkim.none"), elapsed=elapsed)
 
@@ -145,7 +148,8 @@ class Sessions:
         span = self._open("smtp", 25, ip)
         elapsed = self._context.elapsed
         self._raise(span, "smtp.ehlo", domain=OUTSIDE_HOST)
-        self._raise(span, "eval.store-not-found", id="trusted-networks")
+        if not self._context.profile.jmap:
+            self._raise(span, "eval.store-not-found", id="trusted-networks")
         none = Cause("spf.none")
         self._raise(span, "smtp.spf-ehlo-fail", domain=OUTSIDE_HOST, result=none, elapsed=elapsed(1, 2))
         genuine = ip == OUTSIDE_IP
@@ -194,7 +198,10 @@ class Sessions:
         )
         if domain == "partner.test":
             policy_hash = self._context.rng.getrandbits(64)
-            report = self._context.outgoing.collect("dmarc", domain, self._context.now(), policy_hash)
+            aligned = not self._context.profile.jmap
+            report = self._context.outgoing.collect(
+                "dmarc", domain, self._context.now(), policy_hash, aligned=aligned
+            )
             report.messages[ip, passed] = report.messages.get((ip, passed), 0) + 1
 
     def _report_session(self, sender: str, to: str) -> Span:

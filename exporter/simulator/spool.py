@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from .context import Context
 from .events import Span
 from .queue import Message, Queue, Recipient
-from .values import Keys, Timestamp
+from .values import Address, Keys, Timestamp
 
 SOURCES = {
     "message": "queue.queue-message",
@@ -22,6 +22,12 @@ SIGNATURES = ("rsa", "ed25519")
 def optional_time(seconds: float | None) -> Timestamp | None:
     """A timestamp, unless there is none."""
     return Timestamp(seconds) if seconds is not None else None
+
+
+def received_from(span: Span) -> tuple[str, int]:
+    """The address and port that a session came from and to."""
+    address, port = span.keys.get("remoteIp"), span.keys.get("localPort")
+    return address.text if isinstance(address, Address) else "127.0.0.1", port if isinstance(port, int) else 0
 
 
 class Spool:
@@ -47,9 +53,11 @@ class Spool:
         now = context.now()
         recipients = sorted((self._recipient(address, source, now) for address in addresses), key=lambda r: r.domain)
         message = Message(
-            context.ids.next(now), return_path, recipients, now, size, context.blob_hash(), priority, env_id
+            context.ids.next(now), return_path, recipients, now, size, context.blob_hash(), priority, env_id, source
         )
-        if source != "message" and not context.profile.signs_mail:
+        if span is not None and "remoteIp" in span.keys:
+            message.from_ip, message.via_port = received_from(span)
+        if source != "message" and context.profile.misses_signers:
             self._miss_signers(span)
         context.touch_store(writes=3, blobs_written=1)
         keys: Keys = {

@@ -18,6 +18,8 @@ from .directory import Directory
 from .events import Journal, Span
 from .failures import Failure, Reply
 from .housekeeping import Housekeeping
+from .jmap_inventory import Inventory
+from .jmap_names import jmap_name
 from .ledger import Ledger
 from .outgoing import OutgoingReports
 from .profile import Edition, Profile
@@ -43,6 +45,7 @@ class World:
 
     Attributes:
         synthetic: A long queue that is not held as objects, in front of the real one.
+        inventory: What only the JMAP generation shows: tasks, certificates, nodes and the like.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class World:
         self.gate = Gate(self.profile, self.directory, self.now, self._report_login)
         self.queue = Queue(virtual=not self.profile.nested_queue)
         self.reports = ReportStore(reports.RETENTION_SECONDS / speed)
-        self.outgoing = OutgoingReports()
+        ids = Snowflakes()
+        self.outgoing = OutgoingReports(ids)
+        self.inventory = Inventory(ids, self.now, self.profile.hostname)
         self.synthetic: SyntheticQueue | None = None
         self._login_span: Span | None = None
         self._context = Context(
@@ -67,7 +72,7 @@ class World:
             speed=speed,
             now=self.now,
             journal=self.journal,
-            ids=Snowflakes(),
+            ids=ids,
             traces=self.traces,
             schedules=dict(DEFAULT_SCHEDULES),
             destinations=lab_destinations(),
@@ -76,8 +81,13 @@ class World:
         spool = Spool(self._context, self.queue)
         self._deliverer = Deliverer(self._context, self.queue, spool, self.directory)
         self._sessions = Sessions(self._context, spool, self.directory, self.reports)
+        self._speak()
         self._housekeeping = Housekeeping(self._context, self.timeline, self.directory, spool, self.queue_size)
         self._housekeeping.start()
+
+    def _speak(self) -> None:
+        """Let events be called as this release calls them."""
+        self.journal.written_name = jmap_name if self.profile.jmap else str
 
     # Time
 
@@ -272,6 +282,7 @@ class World:
         self.profile = replace(self.profile, **wanted)
         self._context.profile = self.profile
         self.gate.profile = self.profile
+        self._speak()
         self.queue.virtual = not self.profile.nested_queue
         self.restart()
 
@@ -282,6 +293,7 @@ class World:
     def ban(self, ip: str) -> None:
         """Ban an address for good."""
         self.gate.banned.add(ip)
+        self.inventory.block(ip, "authFailure")
         self.journal.raise_event("security.authentication-ban", {"remoteIp": Address(ip)})
 
     def raise_event(self, event_id: str, keys: Keys | None = None, times: int = 1) -> None:

@@ -32,6 +32,9 @@ class Answer(Enum):
     PACKED = "packed"
     """Bytes of whichever content encoding, for the caller to unpack."""
 
+    STREAM = "stream"
+    """Messages without an end; not for the transport of single answers."""
+
     KEPT = "kept"
     """Like `MANAGEMENT`, but what cannot be read goes to the caller, who keeps it aside."""
 
@@ -89,6 +92,24 @@ class Endpoint(Enum):
         "GET", "/api/telemetry/traces", frozenset({"type", "limit", "page", "after"}), permission="tracing-list"
     )
     TRACE = EndpointSpec("GET", "/api/telemetry/trace/{}", permission="tracing-get")
+    METRICS_TOKEN = EndpointSpec("GET", "/api/telemetry/live/metrics-token", permission="metrics-live")
+    TRACING_TOKEN = EndpointSpec("GET", "/api/telemetry/live/tracing-token", permission="tracing-live")
+    LIVE_METRICS = EndpointSpec(
+        "GET",
+        "/api/telemetry/metrics/live",
+        frozenset({"interval", "token"}),
+        permission="metrics-live",
+        logins=frozenset({Login.NONE}),
+        answer=Answer.STREAM,
+    )
+    LIVE_TRACES = EndpointSpec(
+        "GET",
+        "/api/telemetry/traces/live",
+        frozenset({"token"}),
+        permission="tracing-live",
+        logins=frozenset({Login.NONE}),
+        answer=Answer.STREAM,
+    )
     LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit"}), permission="logs-view")
     NATIVE_METRICS = EndpointSpec(
         "GET",

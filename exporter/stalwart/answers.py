@@ -75,7 +75,7 @@ class RawAnswer:
 
 def quoted(text: str) -> str:
     """What a server said, fit for a message: no mail address, cut short."""
-    return quote(_ADDRESS.sub("***", text[:4096]))
+    return quote(_ADDRESS.sub("***", text[:1024]))
 
 
 def check_answer(endpoint: Endpoint, answer: RawAnswer) -> None:

@@ -25,7 +25,8 @@ MOST_RECIPIENTS = 64
 """Failing recipients of one attempt that are remembered one by one."""
 
 _SUCCESS, _GIVEN_UP, _PUT_OFF = "delivery.dsn-success", "delivery.dsn-perm-fail", "queue.rescheduled"
-_START, _END, _ARRIVED = "delivery.attempt-start", "delivery.attempt-end", "delivery.delivered"
+ATTEMPT_START, ATTEMPT_END = "delivery.attempt-start", "delivery.attempt-end"
+_ARRIVED = "delivery.delivered"
 
 STRICT_EVENTS = frozenset(
     {f"dane.tlsa-record-{what}" for what in ("fetch-error", "invalid", "not-dnssec-signed", "not-found")}
@@ -54,7 +55,8 @@ _WEAK_REASONS = {
     "delivery.start-tls-unavailable": FailureReason.TLS_ERROR,
 }
 FOLLOWED_EVENTS = frozenset(
-    {_SUCCESS, _GIVEN_UP, _PUT_OFF, _START, _END, _ARRIVED, "delivery.domain-delivery-start", "delivery.dsn-temp-fail"}
+    {_SUCCESS, _GIVEN_UP, _PUT_OFF, ATTEMPT_START, ATTEMPT_END, _ARRIVED}
+    | {"delivery.domain-delivery-start", "delivery.dsn-temp-fail"}
     | _DANE
     | STRICT_EVENTS
     | _OF_SESSION
@@ -146,7 +148,7 @@ class AttemptFolder:
 
     def feed(self, event: DeliveryEvent) -> Sequence[DeliveryOutcome]:
         """What *event* decides: one outcome or none."""
-        if event.event_id in (_START, _END):
+        if event.event_id in (ATTEMPT_START, ATTEMPT_END):
             self._attempts.pop((event.queue_id, event.queue_name), None)
             return ()
         if event.event_id == _SUCCESS:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from exporter.errors import TargetUnsupported
 from exporter.model.delivery import LogLine, Trace
+from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -29,10 +31,10 @@ class SwitchingClient:
         generation: The one that it speaks now.
     """
 
-    def __init__(self, *, rest: StalwartClient, jmap: StalwartClient) -> None:
+    def __init__(self, *, rest: StalwartClient, jmap: JmapClient) -> None:
         self._rest = rest
         self._jmap = jmap
-        self._current = rest
+        self._current: StalwartClient = rest
         self.generation = rest.generation
 
     def use(self, generation: Generation) -> None:
@@ -70,6 +72,12 @@ class SwitchingClient:
 
     async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
         return await self._current.fetch_report(kind, source_id)
+
+    async def fetch_inventory(self) -> Inventory:
+        """What the server holds beside mail; only the newer generation tells it in a few requests."""
+        if self.generation is not Generation.JMAP:
+            raise TargetUnsupported("inventory: not read from servers of this generation")
+        return await self._jmap.fetch_inventory()
 
     async def aclose(self) -> None:
         """Closes the connections of both."""

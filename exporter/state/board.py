@@ -18,6 +18,7 @@ from exporter.model.queue import QueueSnapshot
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
 from exporter.state.costs import ApiCosts
 from exporter.state.distribution import Observations
+from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ class ServerBoard:
         self.capabilities: dict[Capability, CapabilityStatus] = {}
         self.metrics_source = ""
         self.collectors: dict[str, CollectorHealth] = {}
+        self.streams: dict[str, StreamHealth] = {}
         self.unknown: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
         self.log_gaps = 0

@@ -40,13 +40,13 @@ def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: 
 
 
 def prune_rejected(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> int:
-    """Deletes what was rejected *before*, of the wanted server and kind; how many."""
+    """Deletes what was received *before* and rejected, of the wanted server and kind; how many."""
     with _transaction(connection):
         cursor = connection.execute(f"DELETE {_REJECTED}", _rejected(wanted, before))
     return cursor.rowcount
 
 
-_REJECTED = "FROM report_rejected WHERE rejected_at < ?1 AND (?2 IS NULL OR server = ?2) AND (?3 IS NULL OR kind = ?3)"
+_REJECTED = "FROM report_rejected WHERE received_at < ?1 AND (?2 IS NULL OR server = ?2) AND (?3 IS NULL OR kind = ?3)"
 
 
 def _rejected(wanted: ReportFilter, before: datetime) -> tuple[object, ...]:

@@ -124,7 +124,7 @@ def seen_source(kind: ReportKind) -> str:
 
 async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATCH) -> int:
     """
-    Deletes up to *batch* of the reports received, and of those rejected, *before*; how many there were.
+    Deletes up to *batch* of the reports, and of those rejected, that were received *before*; how many there were.
 
     Sums move in the same transaction. Fewer than *batch* means that there are no more.
     """
@@ -138,7 +138,7 @@ async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATC
             await connection.execute(sql, (ids,))
         cursor = await connection.execute(
             "DELETE FROM report_rejected WHERE id IN"
-            " (SELECT id FROM report_rejected WHERE rejected_at < ? ORDER BY rejected_at LIMIT ?)",
+            " (SELECT id FROM report_rejected WHERE received_at < ? ORDER BY received_at LIMIT ?)",
             (cutoff, batch),
         )
         return max(len(list(found)), cursor.rowcount)

@@ -55,7 +55,7 @@ REPORT_TABLES = (
         UNIQUE (server, kind, source_id)
     )
     """,
-    "CREATE INDEX report_rejected_at ON report_rejected (rejected_at)",
+    "CREATE INDEX report_rejected_received ON report_rejected (received_at)",
     """
     CREATE TABLE dmarc_policy (
         report INTEGER PRIMARY KEY REFERENCES report (id) ON DELETE CASCADE,

@@ -39,6 +39,11 @@ class JmapApi:
         self._account_at = 0.0
         self._served: set[str] = set()
 
+    def may(self, kind: str, *verbs: str) -> bool:
+        """Whether our key may do that with such objects, as far as is known."""
+        calls = [Call("", f"x:{kind}/{verb}", {}) for verb in verbs]
+        return self._problem(calls) is None
+
     async def ask(self, calls: Sequence[Call]) -> Answers:
         """The answers to a batch of at most ``limits.calls``. Raises a `TargetError` if it cannot be asked at all."""
         await self._check_permissions(calls)

@@ -8,6 +8,7 @@ from datetime import datetime
 from exporter.clock import Clock
 from exporter.errors import PayloadError
 from exporter.model.delivery import LogLine, Trace
+from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -18,6 +19,7 @@ from exporter.stalwart.allowlist import Endpoint, Login
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
 from exporter.stalwart.jmap.ids import decode_id, encode_id
+from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
 from exporter.stalwart.jmap.native import read_native_page
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
@@ -52,6 +54,7 @@ class JmapClient:
         self._queue = QueueReader(self._api, clock=clock)
         self._stored = StoredReader(self._api)
         self._logs = LogReader(self._api)
+        self._inventory = InventoryReader(self._api)
         self._names = CounterNames.UNKNOWN
 
     async def identify(self) -> ServerIdentity:
@@ -126,6 +129,10 @@ class JmapClient:
     async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
         """One received report. `TargetUnsupported`: the server does not have it any more."""
         return await fetch_report(self._api, kind, source_id, now=self._clock.now())
+
+    async def fetch_inventory(self) -> Inventory:
+        """What the server holds beside mail, as far as our key may see it."""
+        return await self._inventory.read()
 
     async def aclose(self) -> None:
         """Closes the connections."""

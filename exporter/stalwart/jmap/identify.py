@@ -7,7 +7,7 @@ do are told by one, which costs no refusal.
 
 from __future__ import annotations
 
-from exporter.errors import PayloadError, TargetForbidden, TargetServerError, TargetUnsupported
+from exporter.errors import PayloadError, TargetForbidden, TargetRefused, TargetServerError, TargetUnsupported
 from exporter.model.server import Generation, ServerIdentity
 from exporter.stalwart.allowlist import Endpoint
 from exporter.stalwart.jmap.api import JmapApi
@@ -33,10 +33,13 @@ class Identifier:
         """The server, and whether its counters stand under their own names. Raises a `TargetError`."""
         try:
             account = await self._api.read_account()
-            username = await self._read_session() if "authenticate" in account.permissions else ""
+            may_log_in = "authenticate" in account.permissions
+            username = await self._read_session() if may_log_in else ""
         except TargetUnsupported:
             return _OTHER, CounterNames.UNKNOWN
-        names = await self._counter_names()
+        except TargetRefused as error:
+            raise TargetRefused(f"{error}; API keys of v0.15 are not valid from v0.16 on") from error
+        names = await self._counter_names() if may_log_in else CounterNames.UNKNOWN
         identity = ServerIdentity(
             generation=Generation.JMAP,
             edition=account.edition,

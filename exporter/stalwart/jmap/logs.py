@@ -28,7 +28,7 @@ TRIES = 3
 T = TypeVar("T")
 
 
-class _Line(msgspec.Struct, gc=False):
+class Line(msgspec.Struct, gc=False):
     """A line. A line is known again by its text, so its level is in capitals, as in the log itself and up to v0.15."""
 
     id: str
@@ -43,7 +43,7 @@ class _Line(msgspec.Struct, gc=False):
 
 
 class _Lines(msgspec.Struct):
-    items: list[_Line] = msgspec.field(name="list")
+    items: list[Line] = msgspec.field(name="list")
 
 
 _lines = msgspec.json.Decoder(_Lines)
@@ -79,9 +79,9 @@ class _Reading:
 
     def __init__(self, api: JmapApi) -> None:
         self._api = api
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
 
-    async def run(self, limit: int) -> Sequence[_Line]:
+    async def run(self, limit: int) -> Sequence[Line]:
         while len(self._lines) < limit:
             wanted = min(limit - len(self._lines), IDS_A_QUERY)
             before = len(self._lines)

@@ -90,11 +90,11 @@ class StoredReader:
         return samples
 
     async def _rows_since(self, after: datetime) -> Sequence[Row]:
-        cursor = self._cursor({"timestampIsGreaterThanOrEqual": _stamp(after)}, ascending=True)
+        cursor = self._cursor({"timestampIsGreaterThanOrEqual": _stamp(after - _LOOSE)}, ascending=True)
         rows: list[Row] = []
         for _ in range(MOST_PAGES):
             page = await _next_rows(cursor)
-            if page and page[0].timestamp < after - _LOOSE:
+            if page and page[0].timestamp < after - 2 * _LOOSE:
                 return ()  # Our clock is ahead of the server's: nothing can be that new.
             rows += [row for row in page if row.timestamp >= after]
             if cursor.ended:
@@ -106,7 +106,7 @@ class StoredReader:
         unknown = self._histories.without_beginning(series, after)
         if not unknown:
             return
-        bounds = {"metric": sorted({one.metric for one in unknown}), "timestampIsLessThan": _stamp(after)}
+        bounds = {"metric": sorted({one.metric for one in unknown}), "timestampIsLessThan": _stamp(after + _LOOSE)}
         cursor = self._cursor(bounds, ascending=False)
         for _ in range(PAGES_BACK):
             page = await _next_rows(cursor)

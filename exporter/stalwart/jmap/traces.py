@@ -37,13 +37,15 @@ class Traces(msgspec.Struct):
     items: list[_Trace] = msgspec.field(name="list")
 
 
-class _KeyValue(msgspec.Struct):
+class KeyValue(msgspec.Struct):
+    """One key of an event, and its typed value."""
+
     key: str
     value: Any
 
 
 traces_decoder = msgspec.json.Decoder(Traces)
-_key_values = msgspec.json.Decoder(dict[str, _KeyValue])
+_key_values = msgspec.json.Decoder(dict[str, KeyValue])
 
 
 def read_traces(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
@@ -52,7 +54,7 @@ def read_traces(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
     return [Trace(id=number, events=events[id_]) for id_, number in ids.items() if id_ in events]
 
 
-def plain_values(key_values: Mapping[str, _KeyValue]) -> dict[str, Any]:
+def plain_values(key_values: Mapping[str, KeyValue]) -> dict[str, Any]:
     """An event's keys and values without their types; of a key that comes twice, the first."""
     values: dict[str, Any] = {}
     for pair in in_order(key_values):

@@ -79,7 +79,7 @@ async def walk_queue(transport: Transport, *, taken_at: datetime, size: PageSize
             if not size.halve(asked):
                 raise
             continue
-        result = await _feed(fold, body, left)
+        result = await feed_page(fold, body, left)
         size.learn(items=result.items, body_bytes=len(body))
         del body
         if result.first_id is None or result.last_id is None:
@@ -98,7 +98,8 @@ def _page(cursor: int, messages: int) -> dict[str, str | int]:
     return {**page, "range-start": cursor} if cursor else page
 
 
-async def _feed(fold: QueueFold, body: bytes, limit: int | None) -> PageResult:
+async def feed_page(fold: QueueFold, body: bytes, limit: int | None) -> PageResult:
+    """Counts a page, of which at most *limit* messages; a heavy one in steps between which others run."""
     if len(body) <= _PART_BYTES:
         return fold.feed(body, limit)
     for result in fold.feed_in_parts(body, limit):

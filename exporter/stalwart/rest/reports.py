@@ -107,7 +107,8 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
         content = read_tls(tls.report, tls.sender, unknown)
     else:
         arf = _decoded(_arf, body, _ArfAnswer).data
-        content = read_arf(arf.report, arf.sender, source_id, unknown)
+        # The part behind the underscore is only when the server will forget it.
+        content = read_arf(arf.report, arf.sender, source_id.partition("_")[0], unknown)
     return IncomingReport(
         kind=kind,
         source_id=source_id,

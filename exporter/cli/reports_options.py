@@ -1,0 +1,116 @@
+"""The options that the report commands share, from text to values."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from exporter.model.domains import domain_name
+from exporter.model.report_words import ReportKind
+from exporter.settings import DEFAULT_PATH, StoreSettings
+from exporter.settings.environment import apply_environment
+from exporter.settings.units import parse_duration
+from exporter.store.report_filter import RESULTS, ReportFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The filters as they were typed; ``None`` where one was not."""
+
+    server: str | None = None
+    domain: str | None = None
+    kind: str | None = None
+    reporter: str | None = None
+    since: str | None = None
+    until: str | None = None
+    result: str | None = None
+
+
+def filter_of(given: Given, *, now: datetime) -> ReportFilter:
+    """The filter; raises `typer.BadParameter`, which ends the command with status 2."""
+    return ReportFilter(
+        server=given.server,
+        domain=None if given.domain is None else domain_of(given.domain),
+        kind=None if given.kind is None else ReportKind(_one_of("--kind", given.kind, [*ReportKind])),
+        reporter=given.reporter,
+        since=None if given.since is None else moment_of("--since", given.since, now=now),
+        until=None if given.until is None else moment_of("--until", given.until, now=now),
+        result=None if given.result is None else _one_of("--result", given.result, RESULTS),
+    )
+
+
+def domain_of(text: str) -> str:
+    """A domain in any spelling, as the history has it."""
+    name = domain_name(text)
+    if name is None:
+        raise typer.BadParameter("not a domain name")
+    return name
+
+
+def moment_of(option: str, text: str, *, now: datetime) -> datetime:
+    """A date, an RFC 3339 time, or how long ago (``7d``, ``12h``)."""
+    try:
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option}: a date (2026-11-21), a time (2026-11-21T10:00:00Z) or how long ago (7d, 12h)"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def duration_of(option: str, text: str) -> float:
+    """Seconds, of ``90d`` and the like."""
+    try:
+        seconds = parse_duration(text)
+        timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{option}: a duration such as 90d") from None
+    return seconds
+
+
+def store_settings(store: Path | None, config: Path | None) -> StoreSettings:
+    """
+    Where the history is and how long it reaches back.
+
+    Read from the configuration without its servers, whose secrets not everybody who looks at reports may read.
+    """
+    tables = _store_table(config)
+    if store is not None:
+        tables = {**tables, "path": str(store)}
+    try:
+        return StoreSettings.model_validate(tables)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise typer.BadParameter(f"store.{where}: {error.errors()[0]['msg']}") from None
+
+
+def _store_table(config: Path | None) -> Mapping[str, Any]:
+    path = config if config is not None else DEFAULT_PATH
+    tables: dict[str, Any] = {}
+    try:
+        if config is not None or path.exists():
+            tables = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise typer.BadParameter(f"{path}: not valid TOML") from None
+    store = apply_environment(tables, dict(os.environ)).tables.get("store", {})
+    return store if isinstance(store, Mapping) else {}
+
+
+def _one_of(option: str, text: str, words: Any) -> str:
+    if text.lower() not in words:
+        raise typer.BadParameter(f"{option}: one of {', '.join(words)}")
+    return text.lower()

@@ -1,0 +1,127 @@
+"""``reports prune`` and ``reports status``: what the history holds, and less of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from datetime import datetime
+from pathlib import Path
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from exporter.cli.reports_text import cell, complain, console, number, print_json, problems, table
+from exporter.model.report_words import ReportKind
+from exporter.store.report_filter import ReportFilter
+from exporter.store.report_pruning import count_older, prune_rejected, prune_reports
+from exporter.store.report_queries import Fields
+from exporter.store.report_reading import reading, writing
+from exporter.store.reports_schema import SEEN_SOURCE
+
+EXIT_REFUSED = 2
+WAIT_SECONDS = 1.0
+
+
+def prune(path: Path, wanted: ReportFilter, *, before: datetime, yes: bool, dry_run: bool, as_json: bool) -> int:
+    """Deletes reports received *before*, after a question; status 2 if it was not answered with yes."""
+    whole = wanted == ReportFilter(server=wanted.server, kind=wanted.kind)
+    with reading(path) as connection:
+        reports, rejected = count_older(connection, wanted, before)
+    rejected = rejected if whole else 0
+    if not dry_run and reports + rejected:
+        if not yes and not _confirmed(reports, rejected, before):
+            return EXIT_REFUSED
+        with writing(path) as connection:
+            reports = _prune(connection, wanted, before, reports)
+            rejected = prune_rejected(connection, wanted, before) if whole else 0
+    if as_json:
+        print_json(
+            {"reports": reports, "rejected": rejected, "received_before": before.isoformat(), "dry_run": dry_run}
+        )
+    else:
+        done = "would be deleted" if dry_run else "deleted"
+        console.print(f"{number(reports)} reports and {number(rejected)} rejected ones {done}.")
+    return 0
+
+
+def _confirmed(reports: int, rejected: int, before: datetime) -> bool:
+    if not problems.is_terminal:
+        complain("nothing is deleted without --yes where nobody can be asked")
+        return False
+    question = f"Delete {reports} reports and {rejected} rejected ones received before {before:%Y-%m-%d %H:%M} UTC?"
+    return typer.confirm(question, err=True)
+
+
+def _prune(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime, total: int) -> int:
+    done = 0
+    with _bar() as progress:
+        task = progress.add_task("deleted", total=total)
+        for count in prune_reports(connection, wanted, before):
+            done += count
+            progress.update(task, completed=done)
+    return done
+
+
+def show_status(path: Path, *, wait: bool, as_json: bool) -> int:
+    """What the history holds of each server and kind, and how far a backfill has come; *wait*: until it is over."""
+    if wait:
+        _wait(path)
+    with reading(path) as connection:
+        rows = _status(connection)
+    if as_json:
+        print_json(rows)
+        return 0
+    made = table("server", "kind", "#reports", "#rejected", "#still to fetch")
+    for row in rows:
+        numbers = (number(row["reports"]), number(row["rejected"]), number(row["left"]))
+        made.add_row(cell(row["server"]), row["kind"], *numbers)
+    console.print(made if rows else "No reports yet.")
+    return 0
+
+
+def _wait(path: Path) -> None:
+    with _bar() as progress:
+        task = progress.add_task("fetched", total=None)
+        while True:
+            with reading(path) as connection:
+                rows = _status(connection)
+            left = sum(row["left"] for row in rows)
+            total = sum(row["total"] for row in rows)
+            progress.update(task, total=max(total, 1), completed=max(total - left, 0) if total else 1)
+            if not left:
+                return
+            time.sleep(WAIT_SECONDS)
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=problems, disable=not problems.is_terminal)
+
+
+def _status(connection: sqlite3.Connection) -> list[Fields]:
+    counts = {
+        (row[0], row[1]): row[2]
+        for row in connection.execute("SELECT server, kind, count(*) FROM report GROUP BY server, kind")
+    }
+    rejected = {
+        (row[0], row[1]): row[2]
+        for row in connection.execute("SELECT server, kind, count(*) FROM report_rejected GROUP BY server, kind")
+    }
+    sources = {SEEN_SOURCE.format(kind=kind.value): kind.value for kind in ReportKind}
+    marks = {
+        (row["server"], sources[row["source"]]): json.loads(row["state"])
+        for row in connection.execute("SELECT server, source, state FROM watermark")
+        if row["source"] in sources
+    }
+    return [
+        {
+            "server": server,
+            "kind": kind,
+            "reports": counts.get((server, kind), 0),
+            "rejected": rejected.get((server, kind), 0),
+            "left": marks.get((server, kind), {}).get("left", 0),
+            "total": marks.get((server, kind), {}).get("total", 0),
+        }
+        for server, kind in sorted({*counts, *rejected, *marks})
+    ]

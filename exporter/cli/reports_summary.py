@@ -1,0 +1,169 @@
+"""``reports summary``: how a domain fares, and how far it is from ``p=reject``."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from rich.text import Text
+
+from exporter.cli.reports_text import (
+    cell,
+    complain,
+    console,
+    day,
+    domain_cell,
+    number,
+    print_json,
+    share,
+    table,
+)
+from exporter.store.report_queries import Fields
+from exporter.store.report_summary import DomainSummary, summarise
+from exporter.store.report_sums import DAY_SECONDS
+
+EXIT_NOT_FOUND = 3
+
+ENOUGH_MESSAGES = 100
+ENOUGH_DAYS = 14
+"""Less than this says little about the mail of a domain."""
+
+REJECT_SHARE = 0.005
+"""With no more than this share of messages failing, rejecting them harms little; forwarders alone cause as much."""
+
+QUARANTINE_SHARE = 0.02
+
+BAR = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """
+    How far a domain is from a stricter policy.
+
+    Attributes:
+        step: ``none``, ``wait``, ``quarantine``, ``reject`` or ``repair``: what to do next.
+        words: The same for people.
+    """
+
+    step: str
+    words: str
+
+
+def show_summary(
+    connection: sqlite3.Connection,
+    domain: str,
+    *,
+    now: datetime,
+    days: int,
+    most: int,
+    server: str | None,
+    as_json: bool,
+) -> int:
+    """Everything about *domain*; status 3 if nothing is known of it."""
+    summary = summarise(connection, domain, now=now, days=days, most=most, server=server)
+    if summary is None:
+        complain(f"no DMARC reports about {domain}")
+        return EXIT_NOT_FOUND
+    verdict = judge(summary, now=now)
+    if as_json:
+        print_json({**asdict(summary), "verdict": asdict(verdict)})
+    else:
+        _print(summary, verdict, days)
+    return 0
+
+
+def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
+    """What the numbers of the window say about the next step."""
+    messages = summary.aligned + summary.failed
+    days = (int(now.timestamp()) - max(summary.first_at, summary.window_begins_at)) / DAY_SECONDS
+    published = summary.policy.get("policy", "unspecified")
+    if published == "reject" and not summary.policy.get("testing") and (summary.policy.get("percent") in (None, 100)):
+        return Verdict(step="none", words="p=reject is published: there is no stricter policy.")
+    if messages < ENOUGH_MESSAGES or days < ENOUGH_DAYS:
+        return Verdict(
+            step="wait",
+            words=f"{number(messages)} messages in {max(0, int(days))} days are too few to tell "
+            f"(wanted: {ENOUGH_MESSAGES} messages and {ENOUGH_DAYS} days).",
+        )
+    rest = f"{share(summary.failed, messages)} of {number(messages)} messages fail"
+    forwarded = f", {number(summary.overridden)} of them forwarded or from lists" if summary.overridden else ""
+    if summary.failed <= REJECT_SHARE * messages:
+        return Verdict(step="reject", words=f"Ready for p=reject: {rest}{forwarded}.")
+    if summary.failed <= QUARANTINE_SHARE * messages and published == "none":
+        return Verdict(step="quarantine", words=f"Ready for p=quarantine, not yet for p=reject: {rest}{forwarded}.")
+    return Verdict(
+        step="repair",
+        words=f"Not ready: {rest}{forwarded}, from {number(summary.failing_source_count)} sources. "
+        "Those that pass SPF or DKIM for another domain are likely yours and need alignment.",
+    )
+
+
+def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
+    console.print(Text.assemble(("Domain ", "bold"), domain_cell(summary.domain)))
+    policy = summary.policy
+    if policy:
+        extras = [
+            f"sp={policy['subdomain_policy']}" if policy["subdomain_policy"] != "unspecified" else "",
+            f"np={policy['nonexistent_policy']}" if policy["nonexistent_policy"] != "unspecified" else "",
+            f"pct={policy['percent']}" if policy["percent"] is not None else "",
+            "testing" if policy["testing"] else "",
+        ]
+        words = " ".join(["p=" + policy["policy"], *filter(None, extras)])
+        console.print(
+            Text.assemble("Policy ", words, f" as seen {day(policy['seen_at'])} by ", cell(policy["reporter"]))
+        )
+    console.print(f"Reports {number(summary.reports)}, from {day(summary.first_at)} to {day(summary.last_at)}")
+    console.print(Text(f"\n{verdict.words}\n", style="bold"))
+    _weeks(summary.weeks)
+    _sources(f"Failing sources, last {days} days", summary.failing_sources, last="#authenticated")
+    if summary.new_sources is None:
+        console.print(f"\nNew sources: nothing is known from more than {days} days ago.")
+    else:
+        _sources(f"Sources never seen before the last {days} days", summary.new_sources, last="first seen")
+    _silent(summary.silent_reporters)
+
+
+def _weeks(weeks: Sequence[Fields]) -> None:
+    made = table("week of", "#aligned", "#failed", "#share aligned", "")
+    for week in weeks:
+        whole = week["aligned"] + week["failed"]
+        filled = round(BAR * week["aligned"] / whole) if whole else 0
+        bar = Text.assemble(("█" * filled, "green"), ("█" * (BAR - filled if whole else 0), "red"))
+        made.add_row(
+            day(week["begins_at"]),
+            number(week["aligned"]),
+            number(week["failed"]),
+            share(week["aligned"], whole),
+            bar,
+        )
+    console.print(made)
+
+
+def _sources(title: str, sources: Sequence[Fields], *, last: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]" if sources else f"\n{title}: none")
+    if not sources:
+        return
+    first_seen = last == "first seen"
+    made = table("source", *(["#messages"] if first_seen else []), "#failed", last)
+    for source in sources:
+        made.add_row(
+            cell(source["source"] or "not told"),
+            *([number(source["messages"])] if first_seen else []),
+            number(source["failed"]),
+            day(source["first_at"]) if first_seen else number(source["authenticated"]),
+        )
+    console.print(made)
+
+
+def _silent(reporters: Sequence[Fields]) -> None:
+    if not reporters:
+        console.print("\nReporters gone silent: none")
+        return
+    console.print("\n[bold]Reporters gone silent[/bold]")
+    made = table("reporter", "#reports", "last report ends")
+    for reporter in reporters:
+        made.add_row(cell(reporter["reporter"]), number(reporter["reports"]), day(reporter["last_at"]))
+    console.print(made)

@@ -1,0 +1,115 @@
+"""
+How reports are written out: strangers wrote most of what is in them.
+
+On a terminal every text is without control characters, direction marks and markup, and bounded; JSON is pure ASCII, so
+that it may be printed anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.model.domains import shown_domain
+
+SHOWN_LENGTH = 200
+"""Characters of a text in a table; the rest is in the JSON."""
+
+MARKS_IN_A_ROW = 4
+"""More combining marks on one letter are drawn over the neighbouring lines."""
+
+console = Console(highlight=False)
+problems = Console(stderr=True, highlight=False)
+
+
+def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
+    """*text* fit for a terminal: what cannot be seen is shown as �, and no more than *length* characters."""
+    shown = []
+    marks = 0
+    for c in text[: 4 * length]:
+        marks = marks + 1 if unicodedata.combining(c) else 0
+        if marks <= MARKS_IN_A_ROW:
+            shown.append(c if c.isprintable() else "�")
+    cut = len(shown) > length or len(text) > 4 * length
+    return "".join(shown[: length - 1]) + "…" if cut else "".join(shown)
+
+
+def cell(value: object) -> Text:
+    """A value in a table; never read as markup."""
+    return Text("" if value is None else harmless(str(value)))
+
+
+def domain_cell(name: str) -> Text:
+    """A domain in a table, readable where that is harmless."""
+    return cell(shown_domain(name))
+
+
+def day(seconds: int) -> str:
+    """``2026-11-21`` in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def minute(seconds: int) -> str:
+    """``2026-11-21 10:00`` in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def number(count: int) -> str:
+    """Digits in groups of three."""
+    return f"{count:,}".replace(",", " ")
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage that shows 100 % and 0 % only where they are exact; empty of nothing."""
+    if not whole:
+        return ""
+    percent = 100 * part / whole
+    if part not in (0, whole):
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:.1f} %"
+
+
+def table(*columns: str) -> Table:
+    """An empty table; columns that begin with ``#`` hold numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        numeric = column.startswith("#")
+        made.add_column(column.removeprefix("#"), justify="right" if numeric else "left", overflow="fold")
+    return made
+
+
+def dumped(value: object, *, indent: int | None = 2) -> str:
+    """JSON in ASCII, with moments as RFC 3339: a field whose name ends in ``_at`` is one."""
+    return json.dumps(_with_moments(value), indent=indent, ensure_ascii=True)
+
+
+def print_json(value: object) -> None:
+    """To standard output."""
+    sys.stdout.write(dumped(value) + "\n")
+
+
+def complain(text: str) -> None:
+    """One line of trouble to standard error."""
+    problems.print(Text(harmless(text, 1000)), soft_wrap=True)
+
+
+def _with_moments(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _moment(name, inner) for name, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_with_moments(inner) for inner in value]
+    return value
+
+
+def _moment(name: str, value: Any) -> object:
+    if name.endswith("_at") and isinstance(value, int):
+        return datetime.fromtimestamp(value, UTC).isoformat().replace("+00:00", "Z")
+    return _with_moments(value)

@@ -1,0 +1,68 @@
+"""Between a stream and those who count: a queue that is bounded by its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+MOST_BYTES = 8 * 1024 * 1024
+BATCH_BYTES = 512 * 1024
+"""What is taken at once, one message at least: it is counted in one transaction, and nothing else runs meanwhile."""
+
+_EVENT = b'"createdAt":'
+
+
+class MessageBuffer:
+    """
+    Takes messages at the pace at which they come, and gives them at the pace at which they are counted.
+
+    What does not fit is dropped, the newest first, since the server must not be made to wait: it would keep everything
+    for us without bound.
+    """
+
+    def __init__(self, *, most_bytes: int = MOST_BYTES, batch_bytes: int = BATCH_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._batch_bytes = batch_bytes
+        self._messages: deque[bytes] = deque()
+        self._bytes = 0
+        self._dropped = 0
+        self._end: BaseException | None = None
+        self._ready = asyncio.Event()
+
+    def put(self, message: bytes) -> None:
+        """Keeps *message*, or counts it as dropped."""
+        if self._dropped or (self._messages and self._bytes + len(message) > self._most_bytes):
+            # After a drop everything goes until the rest has been taken, so that one hole stays one hole.
+            self._dropped += max(1, message.count(_EVENT))
+        else:
+            self._messages.append(message)
+            self._bytes += len(message)
+        self._ready.set()
+
+    def end(self, reason: BaseException) -> None:
+        """No more will come."""
+        self._end = reason
+        self._ready.set()
+
+    async def take(self) -> tuple[Sequence[bytes], int]:
+        """
+        The oldest messages, and how many events were dropped behind them.
+
+        Raises the reason of the end once everything has been taken.
+        """
+        await self._ready.wait()
+        taken: list[bytes] = []
+        size = 0
+        while self._messages and (not taken or size + len(self._messages[0]) <= self._batch_bytes):
+            size += len(self._messages[0])
+            taken.append(self._messages.popleft())
+        self._bytes -= size
+        if self._messages:
+            return taken, 0
+        dropped, self._dropped = self._dropped, 0
+        if self._end is None:
+            self._ready.clear()
+        elif not taken and not dropped:
+            raise self._end
+        return taken, dropped

@@ -1,0 +1,31 @@
+"""The one place where a bug ends: logged with its traceback, and from then on a failure like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import structlog
+
+from exporter.errors import ExporterError, InternalError
+
+log = structlog.get_logger("exporter.bugs")
+
+T = TypeVar("T")
+
+
+async def catching_bugs(work: Awaitable[T], *, server: str, task: str, reraise: bool = False) -> T:
+    """
+    The result of *work*.
+
+    Raises `InternalError` for what is no `ExporterError`; with *reraise*, as in the tests, the bug itself.
+    """
+    try:
+        return await work
+    except ExporterError:
+        raise
+    except Exception as error:
+        if reraise:
+            raise
+        log.exception("bug", server=server, task=task)
+        raise InternalError(f"internal error: {type(error).__name__}") from error

@@ -1,0 +1,157 @@
+"""
+Which delivery attempts the live stream has told of from beginning to end, and which stored traces are therefore needed.
+
+All times are the server's own, so that its clock may differ from ours: what was missed lies between the last event
+before a cut and the first one after it. Attempts are known by the second in which they began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+AttemptKey = tuple[int, str]
+"""The queued message and its virtual queue; no two attempts of one run at a time."""
+
+MARGIN_SECONDS = 2
+"""Events of one second may come in two messages, and an attempt's id may be of the second before its first event."""
+
+LONGEST_SECONDS = 3600
+"""How long after its beginning an attempt may end, and so be stored."""
+
+SETTLE_SECONDS = 180.0
+"""Stored traces are asked for until this long after something was missed: they are listed late by some seconds."""
+
+MOST_ATTEMPTS = 4096
+MOST_SPANS = 256
+
+Span = tuple[int, int | None]
+"""Unix seconds, both inclusive; ``None``: until now."""
+
+
+class LiveCoverage:
+    """
+    Keeps account of what the stream tells.
+
+    Attributes:
+        has_store: Whether the server stores traces; ``None`` until it has been asked.
+        until: The newest second that the stream has told of; 0 before the first.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float], state: Any | None = None) -> None:
+        self._monotonic = monotonic
+        self.has_store: bool | None = None
+        self.until = 0
+        self._up = False
+        self._opening = False
+        self._whole: dict[AttemptKey, int] = {}
+        self._settled_at = 0.0
+        self._read_at = -1.0
+        self._missed: list[Span] = [(0, None)]
+        if state is not None:
+            self.until = int(state["until"])
+            self._missed = [(begin, end) for begin, end in state["missed"]]
+            self._miss(self.until - MARGIN_SECONDS, None)
+            for began in state["open"]:
+                self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the stream is connected."""
+        return self._up
+
+    @property
+    def asks(self) -> bool:
+        """Whether stored traces are wanted now."""
+        return not self._up or self._read_at < self._settled_at
+
+    @property
+    def missing_since(self) -> int | None:
+        """The beginning of the first attempt that may have to be read from storage; ``None`` if there is none."""
+        return min((begin for begin, _ in self._missed), default=None)
+
+    def begin(self) -> None:
+        """The stream is connected."""
+        self._up = self._opening = True
+        self._whole.clear()
+        self.ask()
+
+    def ask(self) -> None:
+        """Something that was missed may be stored by now or soon."""
+        self._settled_at = self._monotonic() + SETTLE_SECONDS
+
+    def saw(self, newest: int) -> None:
+        """A message has told of everything up to *newest*."""
+        if self._opening:
+            self._opening = False
+            self._missed = [(begin, newest + MARGIN_SECONDS if end is None else end) for begin, end in self._missed]
+            self.ask()
+        self.until = max(self.until, newest)
+
+    def lose(self) -> None:
+        """The stream is gone, or messages of it were not read: what follows has not been told of."""
+        if not self._opening and self._up:
+            self._miss(self.until - MARGIN_SECONDS, None)
+            for began in self._whole.values():
+                self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)
+        self._whole.clear()
+        self._up = False
+
+    def hole(self) -> None:
+        """Messages of the stream were not read, and it goes on."""
+        self.lose()
+        self.begin()
+
+    def started(self, attempt: AttemptKey, at: int) -> None:
+        """An attempt has begun before our eyes."""
+        self._whole[attempt] = at
+        if len(self._whole) > MOST_ATTEMPTS:
+            began = self._whole.pop(next(iter(self._whole)))
+            self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)
+
+    def is_whole(self, attempt: AttemptKey) -> bool:
+        """Whether everything of an attempt under way has come."""
+        return attempt in self._whole
+
+    def ended(self, attempt: AttemptKey) -> None:
+        """An attempt has ended; one whose beginning was missed is about to be stored."""
+        if self._whole.pop(attempt, None) is None:
+            self.ask()
+
+    def wants(self, began: int) -> bool:
+        """Whether the trace of an attempt of this beginning may tell what the stream did not."""
+        return any(begin <= began and (end is None or began <= end) for begin, end in self._missed)
+
+    def read_all(self, began: float) -> None:
+        """
+        Everything that was stored and wanted at *began* (monotonic seconds) has been read.
+
+        What was missed longer ago than any attempt takes is settled then.
+        """
+        self.has_store = True
+        self._read_at = began
+        self._missed = [
+            (begin, end) for begin, end in self._missed if end is None or end + LONGEST_SECONDS >= self.until
+        ]
+
+    def no_store(self) -> None:
+        """The server does not store traces: nothing can be made up for."""
+        self.has_store = False
+        self._missed = [(begin, end) for begin, end in self._missed if end is None]
+
+    def to_state(self) -> Any:
+        """The JSON-able form."""
+        return {"until": self.until, "missed": self._missed, "open": sorted(set(self._whole.values()))}
+
+    def _miss(self, begin: int, end: int | None) -> None:
+        spans: list[Span] = []
+        for low, high in sorted([*self._missed, (max(0, begin), end)], key=lambda span: span[0]):
+            if spans and (spans[-1][1] is None or low <= spans[-1][1] + 1):
+                last_low, last_high = spans[-1]
+                spans[-1] = (last_low, None if last_high is None or high is None else max(last_high, high))
+            else:
+                spans.append((low, high))
+        while len(spans) > MOST_SPANS:
+            # The narrowest gap between two of them is given up: too much is asked for, never too little.
+            spans[0:2] = [(spans[0][0], spans[1][1])]
+        self._missed = spans

@@ -1,0 +1,124 @@
+"""Deliveries as they happen, from the live stream of traces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.errors import PayloadError
+from exporter.ingest.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.ledger import Ledger
+from exporter.ingest.reconcile import LIVE_MARK, Reconciler
+from exporter.ingest.subscriber import Applied
+from exporter.model.delivery import DeliveryEvent
+from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START, AttemptFolder
+from exporter.stalwart.live import LiveClient
+from exporter.state.board import ServerBoard
+from exporter.state.tally import Increments
+
+PING_SECONDS = 30.0
+SAVE_SECONDS = 30.0
+"""How often the reach of the stream is saved while no delivery happens."""
+
+
+class LiveTraces:
+    """The `Feed` of the stream of traces."""
+
+    kind = StreamKind.TRACES
+    heartbeat_seconds = PING_SECONDS
+
+    def __init__(
+        self,
+        board: ServerBoard,
+        ledger: Ledger,
+        owners: DeliveryOwners,
+        deliveries: DeliveryCounter,
+        reconciler: Reconciler,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._board = board
+        self._ledger = ledger
+        self._owners = owners
+        self._deliveries = deliveries
+        self._reconciler = reconciler
+        self._clock = clock
+        self._folder = AttemptFolder()
+        self._last_message = b""
+        self._saved_state: Any = None
+        self._saved_at = clock.monotonic()
+
+    async def connected(self) -> None:
+        """The stream is open: what happens from now on is ours to count."""
+        self._owners.take_over(LIVE)
+        self._reconciler.coverage.begin()
+        self._last_message = b""
+        await self._save({})
+
+    async def lost(self) -> None:
+        """The stream has ended."""
+        self._reconciler.coverage.lose()
+        await self._save({})
+
+    async def out(self, *, for_good: bool) -> None:
+        """The stream cannot be had; *for_good*: the server will not or may not give it."""
+        if for_good:
+            self._owners.give_up(LIVE)
+
+    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
+        """Counts what *messages* tell; behind them *dropped* events are missing."""
+        increments: Increments = {}
+        events, heartbeat = 0, None
+        for message in messages:
+            try:
+                read = client.read_traces(message)
+            except PayloadError:
+                self._board.count_unknown({"live_trace": 1})
+                self._reconciler.coverage.hole()
+                dropped += 1
+                continue
+            if isinstance(read, Heartbeat):
+                heartbeat = read.interval_seconds
+                continue
+            events += read.received
+            if read.events and message == self._last_message:
+                # Two alike would be two attempts on one message within a second.
+                dropped += read.received
+                continue
+            self._last_message = message if read.events else b""
+            self._count(read, increments)
+        if dropped:
+            self._reconciler.coverage.hole()
+        self._deliveries.count(LIVE, self._reconciler.take_overdue(), increments)
+        await self._save(increments)
+        return Applied(events=events, dropped=dropped, heartbeat_seconds=heartbeat)
+
+    def _count(self, read: LiveEvents, increments: Increments) -> None:
+        for event in read.events:
+            self._take(event, increments)
+        if read.newest_at:
+            self._reconciler.coverage.saw(read.newest_at)
+
+    def _take(self, event: DeliveryEvent, increments: Increments) -> None:
+        coverage, attempt = self._reconciler.coverage, (event.queue_id, event.queue_name)
+        if event.event_id == ATTEMPT_START:
+            coverage.started(attempt, int(event.at.timestamp()))
+        for outcome in self._folder.feed(event):
+            self._deliveries.count(LIVE, self._reconciler.take_live(event, outcome), increments)
+        if event.event_id == ATTEMPT_END:
+            coverage.ended(attempt)
+
+    async def _save(self, increments: Increments) -> None:
+        """What was counted and how far the stream has told go to disk together."""
+        rows = self._reconciler.take_rows()
+        state = self._reconciler.to_state()
+        changed = self._saved_state is None or any(
+            state[what] != self._saved_state[what] for what in ("missed", "open")
+        )
+        due = self._clock.monotonic() - self._saved_at >= SAVE_SECONDS
+        if not (increments or rows or changed or due):
+            return
+        self._saved_state, self._saved_at = state, self._clock.monotonic()
+        await self._ledger.record(increments, {LIVE_MARK: state, OWNERS_MARK: self._owners.to_state()}, rows)

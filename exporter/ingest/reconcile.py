@@ -1,0 +1,127 @@
+"""
+What the live stream and the stored traces say of deliveries, brought together so that each outcome counts once.
+
+The stream is believed at once where it has told the whole attempt. The outcome of an attempt whose beginning was missed
+waits a while for the stored trace, which knows why; should none come, it counts with what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.ingest.coverage import SETTLE_SECONDS, LiveCoverage
+from exporter.ingest.ledger import Ledger
+from exporter.ingest.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
+from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
+from exporter.stalwart.snowflakes import second_of
+from exporter.store.store import SeenIds
+
+LIVE_MARK = "live_traces"
+
+FORGET_EVERY_SECONDS = 600.0
+MOST_AGE_SECONDS = 86_400
+"""A stream that was gone for longer has lost the account of what it told before."""
+
+MOST_WITHHELD = 4096
+
+Withheld = tuple[float, DeliveryOutcome]
+"""When it counts at the latest, in monotonic seconds."""
+
+
+class Reconciler:
+    """
+    Decides which outcome is one more than was counted.
+
+    Attributes:
+        coverage: What the stream has told.
+    """
+
+    def __init__(self, coverage: LiveCoverage, counts: OutcomeCounts, *, clock: Clock) -> None:
+        self.coverage = coverage
+        self._counts = counts
+        self._clock = clock
+        self._withheld: dict[int, list[Withheld]] = {}
+        self._forgot_at = clock.monotonic()
+
+    @classmethod
+    async def load(cls, ledger: Ledger, *, clock: Clock) -> Reconciler:
+        """Takes up what was saved; raises `StoreError`."""
+        counts = OutcomeCounts()
+        counts.load(await ledger.seen(LIVE_OUTCOMES), await ledger.seen(STORED_OUTCOMES))
+        coverage = LiveCoverage(monotonic=clock.monotonic, state=ledger.watermark(LIVE_MARK))
+        return cls(coverage, counts, clock=clock)
+
+    def take_live(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
+        """The outcomes to count now that the stream has told of *outcome*, which *event* decided."""
+        key = outcome_key(event)
+        if self._knows_why(event, outcome) or self._counts.is_counted(key):
+            yield from self._count_live(key, outcome)
+            return
+        self._withheld.setdefault(key, []).append((self._clock.monotonic() + SETTLE_SECONDS, outcome))
+        if len(self._withheld) > MOST_WITHHELD:
+            yield from self._release(next(iter(self._withheld)))
+
+    def take_stored(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
+        """The outcomes to count now that a stored trace has told of *outcome*, which *event* decided."""
+        key = outcome_key(event)
+        if self._counts.add_stored(key, self._now(), may_come_live=self.coverage.is_up):
+            yield outcome
+        waiting = self._withheld.get(key)
+        if waiting is not None:
+            waiting.pop()
+            if not waiting:
+                del self._withheld[key]
+            yield from self._count_live(key, outcome)
+
+    def take_overdue(self) -> Iterator[DeliveryOutcome]:
+        """The outcomes that no stored trace has explained in time."""
+        no_store = self.coverage.has_store is False
+        now = self._clock.monotonic()
+        while self._withheld:
+            key, held = next(iter(self._withheld.items()))
+            if not no_store and held[0][0] > now:
+                return
+            yield from self._release(key)
+
+    def _release(self, key: int) -> Iterator[DeliveryOutcome]:
+        for _, outcome in self._withheld.pop(key):
+            yield from self._count_live(key, outcome)
+
+    def wants(self, trace_id: int) -> bool:
+        """Whether a stored trace may tell what the stream did not."""
+        return self.coverage.wants(second_of(trace_id))
+
+    def take_rows(self) -> list[SeenIds]:
+        """What is to be saved together with what was counted."""
+        if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_SECONDS:
+            self._forgot_at = self._clock.monotonic()
+            self._counts.forget_before(self._now() - self._outstanding_seconds())
+        return self._counts.take_rows()
+
+    def _outstanding_seconds(self) -> int:
+        """How old the oldest attempt may be whose trace is still to be read."""
+        coverage = self.coverage
+        if not coverage.is_up:
+            return MOST_AGE_SECONDS
+        since = coverage.missing_since
+        return 0 if since is None else min(MOST_AGE_SECONDS, max(0, coverage.until - since))
+
+    def to_state(self) -> Any:
+        """The JSON-able form of what the stream has told."""
+        return self.coverage.to_state()
+
+    def _knows_why(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> bool:
+        return (
+            outcome.outcome is Outcome.DELIVERED
+            or self.coverage.has_store is False
+            or self.coverage.is_whole((event.queue_id, event.queue_name))
+        )
+
+    def _count_live(self, key: int, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
+        if self._counts.add_live(key, self._now()):
+            yield outcome
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())

@@ -1,0 +1,274 @@
+"""
+The loop around every live stream: connects, counts what comes, notices silence, and comes back after a cut.
+
+What the server cannot or will not give is asked for once an hour. A stream that keeps ending is opened ever more
+seldom: each opening costs the server two or three requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn, Protocol
+
+import structlog
+
+from exporter.backoff import retry_delay
+from exporter.clock import Clock
+from exporter.errors import TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
+from exporter.ingest.buffer import MessageBuffer
+from exporter.ingest.session import RECHECK_SECONDS, Session
+from exporter.model.live import StreamKind
+from exporter.model.server import Capability, CapabilityStatus
+from exporter.stalwart.live import EventStream, LiveClient
+from exporter.state.board import CollectorHealth, Part
+from exporter.state.streams import StreamHealth
+
+log = structlog.get_logger("exporter.subscriber")
+
+STABLE_SECONDS = 30.0
+"""A stream that lasted this long was a good one: its end is no failure in a row."""
+
+OUT_SECONDS = 300.0
+"""After this long without the stream the next source takes over."""
+
+FIRST_OUT_SECONDS = 60.0
+"""The same, where there never was a stream."""
+
+IDLE_MARGIN_SECONDS = 15.0
+CAPABILITIES = {StreamKind.METRICS: Capability.LIVE_METRICS, StreamKind.TRACES: Capability.LIVE_TRACES}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """
+    What became of some messages.
+
+    Attributes:
+        events: How many events they held.
+        dropped: How many were not counted.
+        heartbeat_seconds: How often the server says that it does so while nothing happens; ``None`` if it did not say.
+    """
+
+    events: int
+    dropped: int = 0
+    heartbeat_seconds: float | None = None
+
+
+class Feed(Protocol):
+    """
+    Counts what one stream tells.
+
+    Attributes:
+        heartbeat_seconds: How often something comes at least.
+    """
+
+    kind: StreamKind
+    heartbeat_seconds: float
+
+    async def connected(self) -> None:
+        """The stream is open; nothing of it has been applied yet."""
+
+    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
+        """Counts *messages*; behind them *dropped* events are missing."""
+
+    async def lost(self) -> None:
+        """A stream that was open has ended."""
+
+    async def out(self, *, for_good: bool) -> None:
+        """The stream cannot be had; *for_good*: the server does not have it or may not give it."""
+
+
+class Subscriber:
+    """Follows one stream of one server."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        live: LiveClient,
+        session: Session,
+        clock: Clock,
+        rng: random.Random,
+        idle_margin_seconds: float = IDLE_MARGIN_SECONDS,
+        reraise_bugs: bool = False,
+    ) -> None:
+        self.name = f"live_{feed.kind.value}"
+        self._feed = feed
+        self._live = live
+        self._session = session
+        self._clock = clock
+        self._rng = rng
+        self._idle_margin_seconds = idle_margin_seconds
+        self._reraise_bugs = reraise_bugs
+        self._capability = CAPABILITIES[feed.kind]
+        self._failures = 0
+        self._epoch = -1
+        self._heartbeat_seconds = feed.heartbeat_seconds
+        self._lost_at: float | None = None
+        self._started_at = clock.monotonic()
+        self._stream = StreamHealth(feed.kind.value)
+        self._health = CollectorHealth(name=self.name, interval_seconds=feed.heartbeat_seconds)
+        session.board.streams[feed.kind.value] = self._stream
+        session.board.collectors[self.name] = self._health
+
+    async def run(self) -> NoReturn:
+        """Follows the stream until cancelled."""
+        while True:
+            failure = await self.run_once()
+            self._touch()
+            await self._pause(failure)
+
+    async def run_once(self) -> BaseException:
+        """Opens the stream and follows it to its end; the reason of the end."""
+        try:
+            await self._session.client()
+            stream = await self._open()
+            await self._follow(stream)
+        except (TargetUnsupported, TargetForbidden) as error:
+            return await self._not_served(error)
+        except TargetError as error:
+            return await self._failed(error)
+        except Exception as error:  # the one place where a bug in a subscriber ends
+            if self._reraise_bugs:
+                raise
+            log.exception("stream.bug", server=self._session.board.name, stream=self._stream.name)
+            return await self._failed(error)
+
+    async def _open(self) -> EventStream:
+        if self._epoch != self._session.epoch:
+            self._epoch = self._session.epoch
+            self._live.forget_transport()
+        return await self._live.open(self._feed.kind)
+
+    async def _follow(self, stream: EventStream) -> NoReturn:
+        """Counts what comes until the stream ends; raises why."""
+        buffer = MessageBuffer()
+        opened_at = self._clock.monotonic()
+        reader: asyncio.Task[NoReturn] | None = None
+        try:
+            await self._connected(stream)
+            reader = asyncio.create_task(self._read(stream, buffer), name=f"{self.name}-reader")
+            reader.add_done_callback(partial(_pass_on, buffer))
+            while True:
+                messages, dropped = await buffer.take()
+                await self._apply(messages, dropped)
+        finally:
+            if self._clock.monotonic() - opened_at >= STABLE_SECONDS:
+                self._failures = 0
+            await _end(reader, stream)
+            await self._disconnected()
+
+    async def _read(self, stream: EventStream, buffer: MessageBuffer) -> NoReturn:
+        """Moves what comes into *buffer* until the stream ends or falls silent; raises why."""
+        while True:
+            idle_seconds = 2 * self._heartbeat_seconds + self._idle_margin_seconds
+            try:
+                async with asyncio.timeout(idle_seconds):
+                    messages = await stream.receive()
+            except TimeoutError as error:
+                raise TargetTimeout(f"{self.name}: nothing came for {idle_seconds:g} s") from error
+            self._health.last_success_at = self._clock.now()
+            for message in messages:
+                buffer.put(message)
+
+    async def _connected(self, stream: EventStream) -> None:
+        health = self._stream
+        if self._lost_at is not None:
+            health.gap_seconds += self._clock.monotonic() - self._lost_at
+            self._lost_at = None
+        health.connected, health.transport = True, stream.transport
+        health.connects += 1
+        self._health.success, self._health.error, self._health.off = True, "", ""
+        self._health.last_success_at = self._clock.now()
+        self._session.note(None)
+        self._session.board.set_capability(self._capability, CapabilityStatus.AVAILABLE)
+        log.info("stream.connected", server=self._session.board.name, stream=health.name, transport=stream.transport)
+        await self._feed.connected()
+        self._touch()
+
+    async def _apply(self, messages: Sequence[bytes], dropped: int) -> None:
+        applied = await self._feed.apply(self._live, messages, dropped)
+        if applied.heartbeat_seconds:
+            self._heartbeat_seconds = applied.heartbeat_seconds
+        health = self._stream
+        health.events += applied.events
+        if applied.dropped:
+            log.warning("stream.dropped", server=self._session.board.name, stream=health.name, events=applied.dropped)
+            health.dropped += applied.dropped
+        if applied.events:
+            health.last_event_at = self._clock.now()
+        self._touch()
+
+    async def _disconnected(self) -> None:
+        self._stream.connected = False
+        self._lost_at = self._clock.monotonic()
+        self._touch()
+        await self._feed.lost()
+
+    async def _pause(self, failure: BaseException) -> None:
+        if isinstance(failure, TargetUnsupported | TargetForbidden):
+            await self._session.wait_for_news(RECHECK_SECONDS)
+        else:
+            await self._session.wait_for_news(retry_delay(failure, max(1, self._failures), self._rng))
+
+    async def _failed(self, error: BaseException) -> BaseException:
+        self._failures += 1
+        reason = error.reason if isinstance(error, TargetError) else "internal"
+        text = str(error) if isinstance(error, TargetError) else f"internal error: {type(error).__name__}"
+        health = self._health
+        if health.success is not False or health.error != text:
+            log.warning(
+                "stream.lost", server=self._session.board.name, stream=self._stream.name, reason=reason, error=text
+            )
+        health.success, health.error, health.off = False, text, ""
+        health.failures[reason] = health.failures.get(reason, 0) + 1
+        since, patience = self._lost_at, OUT_SECONDS
+        if since is None:
+            since, patience = self._started_at, FIRST_OUT_SECONDS
+        if self._clock.monotonic() - since >= patience:
+            await self._feed.out(for_good=False)
+        return error
+
+    async def _not_served(self, error: TargetUnsupported | TargetForbidden) -> BaseException:
+        forbidden = isinstance(error, TargetForbidden)
+        status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
+        health = self._health
+        if health.off != str(error):
+            log.info(
+                "stream.off",
+                server=self._session.board.name,
+                stream=self._stream.name,
+                status=status.value,
+                why=str(error),
+            )
+        health.success, health.error, health.off = None, "", str(error)
+        if forbidden:
+            health.failures[error.reason] = health.failures.get(error.reason, 0) + 1
+        self._failures = 0
+        had = self._session.board.capabilities.get(self._capability) is CapabilityStatus.AVAILABLE
+        self._session.board.set_capability(self._capability, status)
+        if had and not forbidden:
+            self._session.gone()
+        await self._feed.out(for_good=True)
+        return error
+
+    def _touch(self) -> None:
+        self._session.board.touch(Part.HEALTH)
+
+
+def _pass_on(buffer: MessageBuffer, reader: asyncio.Task[NoReturn]) -> None:
+    """Whoever takes from *buffer* hears why the reading ended."""
+    if not reader.cancelled() and (error := reader.exception()) is not None:
+        buffer.end(error)
+
+
+async def _end(reader: asyncio.Task[NoReturn] | None, stream: EventStream) -> None:
+    """Ends the reading and the connection, also while being cancelled."""
+    if reader is not None:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+    await stream.aclose()

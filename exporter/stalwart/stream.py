@@ -1,0 +1,237 @@
+"""
+Live streams of one server, on connections of their own.
+
+Contract: Stalwart v0.10-v0.16, Enterprise. The documentation promises WebSockets; servers in the field answer the
+handshake with Server-Sent Events, and both bring the same messages. A token opens a stream and outlives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Literal
+
+import httpx
+
+from exporter.clock import Clock
+from exporter.errors import PayloadError, TargetError, TargetRefused, TargetServerError, TargetUnreachable
+from exporter.stalwart.allowlist import Endpoint, target_of
+from exporter.stalwart.answers import SMALL_BYTES, AuthenticationRequired, RawAnswer, check_answer
+from exporter.stalwart.client import RequestObserver
+from exporter.stalwart.live import EventStream
+from exporter.stalwart.network_errors import NETWORK_ERRORS, translate
+from exporter.stalwart.sse import MOST_BYTES, SseDecoder
+from exporter.stalwart.throttle import Throttle
+from exporter.stalwart.websocket import OrdinaryAnswer, open_websocket
+
+Mode = Literal["auto", "websocket", "sse"]
+
+EVENT_STREAM = "text/event-stream"
+USER_AGENT = "stalwart-exporter"
+_HEADERS = {
+    "Accept": EVENT_STREAM,
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-store",
+    "User-Agent": USER_AGENT,
+}
+
+
+class SseStream:
+    """An open stream of Server-Sent Events; what the events are called is left to their content."""
+
+    transport = "sse"
+
+    def __init__(self, response: httpx.Response, label: str, *, most_bytes: int = MOST_BYTES) -> None:
+        self._response = response
+        self._label = label
+        self._pieces: AsyncIterator[bytes] = response.aiter_raw()
+        self._decoder = SseDecoder(most_bytes=most_bytes)
+
+    async def receive(self) -> Sequence[bytes]:
+        """The messages that have come; waits for at least one that is whole."""
+        while True:
+            try:
+                piece = await anext(self._pieces)
+            except StopAsyncIteration:
+                raise TargetUnreachable(f"{self._label}: the server ended the stream") from None
+            except NETWORK_ERRORS as error:
+                # The library quotes what came where it should not have; that may hold anything.
+                cause = None if isinstance(error, httpx.ProtocolError) else error
+                raise TargetUnreachable(f"{self._label}: the stream was cut") from cause
+            messages = [event.data for event in self._decoder.feed(piece)]
+            if messages:
+                return messages
+
+    async def aclose(self) -> None:
+        """Ends the connection."""
+        await self._response.aclose()
+
+
+class StreamOpener:
+    """
+    Opens streams of `Endpoint`, in the transport that the server speaks.
+
+    With *mode* ``auto`` a WebSocket is asked for as documented; a server that answers in any other way is asked for
+    Server-Sent Events at once, and only for those until `forget`. A stream costs nothing but its opening, which goes
+    through the server's *throttle*.
+
+    Attributes:
+        base_url: As of the `Transport` of the same server.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        mode: Mode,
+        throttle: Throttle,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        connect_timeout_seconds: float = 5.0,
+        answer_timeout_seconds: float = 10.0,
+        most_bytes: int = MOST_BYTES,
+        observer: RequestObserver | None = None,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._mode = mode
+        self._found: Mode | None = None
+        self._throttle = throttle
+        self._clock = clock
+        self._tls = tls if tls is not None else ssl.create_default_context()
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._answer_timeout_seconds = answer_timeout_seconds
+        self._most_bytes = most_bytes
+        self._observer = observer
+        # Its debug lines hold addresses with tokens in them.
+        logging.getLogger("websockets").setLevel(logging.CRITICAL + 1)
+        self._http = httpx.AsyncClient(
+            headers=_HEADERS,
+            verify=self._tls,
+            http2=False,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(None, connect=connect_timeout_seconds, write=answer_timeout_seconds),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=0),
+        )
+
+    async def open(
+        self, endpoint: Endpoint, *, token: str, params: Mapping[str, str | int] | None = None
+    ) -> EventStream:
+        """Opens a stream with a *token* that is fresh; raises a `TargetError`, in which the token is not."""
+        url = self._base_url + target_of(endpoint, {**(params or {}), "token": token}, ())
+        mode = self._found or self._mode
+        if mode != "sse":
+            stream = await self._ask_for_websocket(endpoint, url)
+            if not isinstance(stream, OrdinaryAnswer):
+                self._found = "websocket"
+                return stream
+            if self._mode == "websocket":
+                raise self._error_of(endpoint, stream, token)
+        found = await self._ask_for_events(endpoint, url, token)
+        self._found = "sse"
+        return found
+
+    def forget(self) -> None:
+        """The transport is to be found out anew, where it is not forced."""
+        self._found = None
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def _ask_for_websocket(self, endpoint: Endpoint, url: str) -> EventStream | OrdinaryAnswer:
+        await self._throttle.wait()
+        started = self._clock.monotonic()
+        status = "unreachable"
+        try:
+            answer = await open_websocket(
+                url,
+                label=endpoint.label,
+                tls=self._tls,
+                connect_timeout_seconds=self._connect_timeout_seconds,
+                answer_timeout_seconds=self._answer_timeout_seconds,
+                most_bytes=self._most_bytes,
+                user_agent=USER_AGENT,
+            )
+            status = str(answer.status) if isinstance(answer, OrdinaryAnswer) else "101"
+        except TargetError as error:
+            status = error.reason if error.reason in ("timeout", "tls") else "unreachable"
+            raise
+        finally:
+            self._report(endpoint, status, started)
+        return answer
+
+    async def _ask_for_events(self, endpoint: Endpoint, url: str, token: str) -> EventStream:
+        await self._throttle.wait()
+        started = self._clock.monotonic()
+        status = "cut"
+        try:
+            async with asyncio.timeout(self._connect_timeout_seconds + self._answer_timeout_seconds):
+                response = await self._http.send(self._http.build_request("GET", url), stream=True)
+            status = str(response.status_code)
+        except NETWORK_ERRORS as error:
+            seconds = self._clock.monotonic() - started
+            trouble = translate(error, endpoint=endpoint.label, answering=False, seconds=seconds)
+            status = trouble.status
+            raise trouble.error from trouble.cause
+        finally:
+            self._report(endpoint, status, started)
+        if response.status_code == 200 and _is_event_stream(response.headers.get("content-type", "")):
+            return SseStream(response, endpoint.label, most_bytes=self._most_bytes)
+        raise await self._refusal(endpoint, response, token)
+
+    async def _refusal(self, endpoint: Endpoint, response: httpx.Response, token: str) -> TargetError:
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._answer_timeout_seconds):
+                async for piece in response.aiter_raw():
+                    pieces.append(piece)
+                    if sum(map(len, pieces)) >= SMALL_BYTES:
+                        break
+        except NETWORK_ERRORS:
+            pieces.clear()  # The status says enough.
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return self._error_of(endpoint, OrdinaryAnswer(response.status_code, headers, b"".join(pieces)), token)
+
+    def _error_of(self, endpoint: Endpoint, answer: OrdinaryAnswer, token: str) -> TargetError:
+        """What an answer means that is not the stream that was asked for."""
+        label = endpoint.label
+        if answer.status == 200 and _is_event_stream(answer.content_type):
+            return PayloadError(
+                f"{label}: the server streams Server-Sent Events and no WebSocket: set transport to auto or sse"
+            )
+        raw = RawAnswer(
+            status=answer.status,
+            content_type=answer.content_type,
+            retry_after=answer.headers.get("retry-after", ""),
+            body=answer.body,
+            authenticated=False,
+            secrets=(token,),
+        )
+        try:
+            check_answer(endpoint, raw)
+        except AuthenticationRequired:
+            # Tokens are no credentials of ours: the next one may be good, and none of them leads to a ban.
+            return TargetServerError(f"{label}: the server did not take the token that it had just given (HTTP 401)")
+        except TargetRefused as error:
+            return TargetServerError(str(error))
+        except TargetError as error:
+            return error
+        return PayloadError(f"{label}: an answer instead of a stream")
+
+    def _report(self, endpoint: Endpoint, status: str, started: float) -> None:
+        if self._observer is not None:
+            self._observer.request_finished(
+                endpoint=endpoint.label,
+                status=status,
+                seconds=self._clock.monotonic() - started,
+                response_bytes=0,
+            )
+
+
+def _is_event_stream(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == EVENT_STREAM

@@ -1,0 +1,216 @@
+"""
+A WebSocket client that decides on the head of the handshake's answer.
+
+Servers answer the handshake of a live stream with an endless ``200 text/event-stream``; a client that reads a refused
+body to its end would wait for as long as the stream lasts. So the head is read here, and the rest is the protocol of
+the library, apart from I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx
+from websockets.client import ClientProtocol
+from websockets.exceptions import WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
+
+from exporter.errors import PayloadError, TargetTimeout, TargetUnreachable
+from exporter.stalwart.answers import SMALL_BYTES
+from exporter.stalwart.network_errors import translate
+
+HEAD_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
+CLOSE_SECONDS = 1.0
+BODY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class OrdinaryAnswer:
+    """
+    The server has answered the handshake as an ordinary request.
+
+    Attributes:
+        headers: By name in lower case.
+        body: As much of it as came soon; nothing of an event stream.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The media type, as it was sent."""
+        return self.headers.get("content-type", "")
+
+
+class WebSocketStream:
+    """An open WebSocket; text messages come out as bytes."""
+
+    transport = "websocket"
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: ClientProtocol, label: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._protocol = protocol
+        self._label = label
+        self._parts: list[bytes] = []
+
+    async def receive(self) -> Sequence[bytes]:
+        """The messages that have come; none if it was a ping."""
+        messages = self._messages()
+        if messages:
+            return messages
+        try:
+            piece = await self._reader.read(PIECE_BYTES)
+        except OSError as error:
+            raise TargetUnreachable(f"{self._label}: the stream was cut") from error
+        if piece:
+            self._protocol.receive_data(piece)
+        else:
+            self._protocol.receive_eof()
+        self._answer()
+        messages = self._messages()
+        if not messages and (not piece or self._protocol.close_expected()):
+            self._raise_end()
+        return messages
+
+    async def aclose(self) -> None:
+        """Ends the connection, with a word where it is still possible."""
+        with contextlib.suppress(WebSocketException, OSError):
+            self._protocol.send_close()
+            self._answer()
+        await close_connection(self._writer)
+
+    def _answer(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data and not self._writer.is_closing():
+                self._writer.write(data)
+
+    def _messages(self) -> list[bytes]:
+        messages = []
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    messages.append(b"".join(self._parts))
+                    self._parts = []
+        return messages
+
+    def _raise_end(self) -> None:
+        sent = self._protocol.close_sent
+        if sent is not None and sent.code == 1009:
+            raise PayloadError(f"{self._label}: a message beyond the size limit")
+        raise TargetUnreachable(f"{self._label}: the server ended the stream")
+
+
+async def open_websocket(
+    url: str,
+    *,
+    label: str,
+    tls: ssl.SSLContext | None,
+    connect_timeout_seconds: float,
+    answer_timeout_seconds: float,
+    most_bytes: int,
+    user_agent: str,
+) -> WebSocketStream | OrdinaryAnswer:
+    """
+    Asks for a WebSocket at *url* (``http`` or ``https``).
+
+    Raises `TargetUnreachable`, `TargetTLSError`, `TargetTimeout`, and `PayloadError` for an answer that is no HTTP.
+    """
+    uri = parse_uri("ws" + url.removeprefix("http"))
+    reader, writer = await _connect(uri.host, uri.port, tls if uri.secure else None, label, connect_timeout_seconds)
+    try:
+        protocol = ClientProtocol(uri, max_size=most_bytes)
+        request = protocol.connect()
+        request.headers["User-Agent"] = user_agent
+        protocol.send_request(request)
+        writer.writelines(protocol.data_to_send())
+        async with asyncio.timeout(answer_timeout_seconds):
+            head = await reader.readuntil(b"\r\n\r\n")
+        status, headers = _parse_head(head, label)
+        if status != 101:
+            answer = OrdinaryAnswer(status, headers, await _small_body(reader, headers))
+            await close_connection(writer)
+            return answer
+        protocol.receive_data(head)
+        _check_handshake(protocol, label)
+    except TimeoutError as error:
+        await close_connection(writer)
+        raise TargetTimeout(f"{label}: no answer within the deadline") from error
+    except (asyncio.IncompleteReadError, OSError) as error:
+        await close_connection(writer)
+        raise TargetUnreachable(f"{label}: the server closed the connection before an answer") from error
+    except asyncio.LimitOverrunError as error:
+        await close_connection(writer)
+        raise PayloadError(f"{label}: the head of the answer is beyond the size limit") from error
+    except BaseException:
+        await close_connection(writer)
+        raise
+    return WebSocketStream(reader, writer, protocol, label)
+
+
+async def close_connection(writer: asyncio.StreamWriter) -> None:
+    """Closes, and does not wait for a peer that does not."""
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await writer.wait_closed()
+
+
+async def _connect(
+    host: str, port: int, tls: ssl.SSLContext | None, label: str, seconds: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.open_connection(host, port, ssl=tls, limit=HEAD_BYTES)
+    except TimeoutError as error:
+        raise TargetTimeout(f"{label}: no connection within the deadline") from error
+    except OSError as error:
+        trouble = httpx.ConnectError("no connection")
+        trouble.__cause__ = error
+        raise translate(trouble, endpoint=label, answering=False, seconds=seconds).error from error
+
+
+def _parse_head(head: bytes, label: str) -> tuple[int, dict[str, str]]:
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    code = rest[:3]
+    if not version.startswith("HTTP/1.") or not code.isdecimal():
+        raise PayloadError(f"{label}: answered with something that is not HTTP")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip().lower()] = value.strip()
+    return int(code), headers
+
+
+async def _small_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("content-type", "").lower().startswith("text/event-stream"):
+        return b""
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > SMALL_BYTES:
+        return b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await reader.readexactly(int(length))
+    except (TimeoutError, asyncio.IncompleteReadError, OSError):
+        return b""
+
+
+def _check_handshake(protocol: ClientProtocol, label: str) -> None:
+    events = protocol.events_received()
+    accepted = any(isinstance(event, Response) for event in events)
+    if not accepted or protocol.handshake_exc is not None:
+        raise PayloadError(f"{label}: the answer to the WebSocket handshake is not a good one")

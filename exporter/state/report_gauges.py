@@ -1,0 +1,45 @@
+"""What the report history says about now: window sums and when reporters were last heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportGauges:
+    """
+    The gauges of one server's reports, with bounded labels.
+
+    Attributes:
+        window_messages: By domain, window (``1d``, ``7d``, ``30d``) and result (``aligned``, ``failed``).
+        last_heard: By domain and reporter, in Unix seconds.
+    """
+
+    window_messages: Mapping[tuple[str, ...], int]
+    last_heard: Mapping[tuple[str, ...], int]
+
+
+class ReportGaugeBoard:
+    """Holds the latest gauges of one server until they go stale."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._gauges: ReportGauges | None = None
+        self._expires_at = 0.0
+        self._version = 0
+
+    def publish(self, gauges: ReportGauges, *, fresh_seconds: float) -> None:
+        """Replaces the gauges, to be shown for *fresh_seconds*."""
+        self._gauges = gauges
+        self._expires_at = self._monotonic() + fresh_seconds
+        self._version += 1
+
+    @property
+    def latest(self) -> ReportGauges | None:
+        """The gauges, or ``None`` before the first and once they are stale."""
+        return self._gauges if self._monotonic() < self._expires_at else None
+
+    def version(self) -> tuple[int, bool]:
+        """Equal as long as the gauges would be shown the same."""
+        return self._version, self._monotonic() < self._expires_at
