@@ -19,13 +19,19 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m exporter.cli.docs --check
+	$(BIN)/python -m exporter.settings.reference --check
+	$(BIN)/python -m alerts --check
+	$(BIN)/python -m dashboards.build --check
 
 bench: debian $(STAMP)
 	$(BIN)/python -m benchmarks
 
-# The reference pages that are generated from the code.
+# What is generated from the code: reference pages, rules and dashboards.
 docs: $(STAMP)
 	$(BIN)/python -m exporter.cli.docs --write
+	$(BIN)/python -m exporter.settings.reference --write
+	$(BIN)/python -m alerts --write
+	$(BIN)/python -m dashboards.build --write
 
 # Prometheus, Alertmanager, Pushgateway (the Go peer of the benchmarks) and Chromium, which tests run for real.
 debian:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from exporter import __version__
+from exporter.cli.reports import reports_app
 
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(reports_app)
 
 Config = Annotated[
     Path | None,

@@ -38,8 +38,9 @@ class QueueSource:
             yield f.QUEUE_OLDEST, {(): queue.oldest_created_at.timestamp()}
         yield f.QUEUE_AGE, {(): _buckets(queue.ages_seconds)}
         yield f.QUEUE_ATTEMPTS, {(): _buckets(queue.attempts)}
-        yield f.QUEUE_OVERDUE, {(q,): n for q, n in sorted(queue.overdue.items())}
-        yield f.QUEUE_EXPIRED, {(q,): n for q, n in sorted(queue.expired.items())}
+        names = sorted({name for name, _ in queue.recipients})
+        yield f.QUEUE_OVERDUE, {(name,): queue.overdue.get(name, 0) for name in names}
+        yield f.QUEUE_EXPIRED, {(name,): queue.expired.get(name, 0) for name in names}
         if self._max_domains:
             yield f.QUEUE_DOMAINS, self._domains(queue)
         yield f.QUEUE_FAILURES, {(s.value, r.value, c): n for (s, r, c), n in sorted(queue.failures.items())}

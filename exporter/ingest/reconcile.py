@@ -66,9 +66,10 @@ class Reconciler:
     def take_stored(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
         """The outcomes to count now that a stored trace has told of *outcome*, which *event* decided."""
         key = outcome_key(event)
-        if self._counts.add_stored(key, self._now(), may_come_live=self.coverage.is_up):
-            yield outcome
         waiting = self._withheld.get(key)
+        may_come_live = self.coverage.is_up or waiting is not None
+        if self._counts.add_stored(key, self._now(), may_come_live=may_come_live):
+            yield outcome
         if waiting is not None:
             waiting.pop()
             if not waiting:

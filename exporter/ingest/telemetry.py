@@ -8,8 +8,9 @@ takes up where the other ended; of any other source, what it had counted before 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from zlib import crc32
 
 from exporter.clock import Clock
@@ -22,7 +23,7 @@ from exporter.ingest.totals import Baseline, increments_since, restarted
 from exporter.model.server import Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.events import ON_CALL_EVENTS
+from exporter.stalwart.events import COUNTERS, ON_CALL_EVENTS, STORED_EVENTS
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
 
@@ -100,11 +101,15 @@ class NativeJob:
         await self._counter.apply(NATIVE, totals, fresh_seconds=self._fresh_seconds)
 
 
-def start_at_zero(increments: Increments, board: ServerBoard) -> None:
-    """Adds zeros for the events one is paged for, so that their first rise is a rise and not a beginning."""
+def start_at_zero(increments: Increments, board: ServerBoard, *, told: Container[str] = COUNTERS) -> None:
+    """
+    Adds zeros for the events one is paged for, so that their first rise is a rise and not a beginning.
+
+    *told* are the events that the source would tell of: of others a zero would be invented.
+    """
     known = board.tallies.family("events")
     for event in ON_CALL_EVENTS:
-        if (event,) not in known:
+        if event in told and (event,) not in known:
             add(increments, "events", (event,), 0)
 
 
@@ -131,12 +136,12 @@ class StoredJob:
         new = [samples[i] for i in recent.take_new([(int(s.taken_at.timestamp()), _fingerprint(s)) for s in samples])]
         claim = self._choice.claim(STORED)
         if not claim.feeds:
-            await self._ledger.record({}, {STORED_MARK: recent.to_state()})
+            await self._ledger.record({}, {STORED_MARK: self._state(recent)})
             return
         self._skip_first = self._skip_first or bool(claim.switched_from)
         increments = increments_of(self._without_overlap(new))
-        start_at_zero(increments, self._board)
-        await self._ledger.record(increments, {STORED_MARK: recent.to_state(), SOURCE_MARK: STORED})
+        start_at_zero(increments, self._board, told=STORED_EVENTS)
+        await self._ledger.record(increments, {STORED_MARK: self._state(recent), SOURCE_MARK: STORED})
         self._board.show_source(STORED)
         self._show_gauges(samples)
 
@@ -144,8 +149,13 @@ class StoredJob:
         """What is counted so far; on first contact everything up to now: older samples are history."""
         state = self._ledger.watermark(STORED_MARK)
         if state is not None:
+            self._skip_first = self._skip_first or state.get("skip_first", False)
             return RecentMultiset.from_state(STORED_WINDOW_SECONDS, state)
         return RecentMultiset(STORED_WINDOW_SECONDS, int(self._clock.now().timestamp()) + STORED_WINDOW_SECONDS)
+
+    def _state(self, recent: RecentMultiset) -> Any:
+        """The watermark; a sample still to be left out after a switch is left out after a restart of ours, too."""
+        return {**recent.to_state(), "skip_first": self._skip_first}
 
     def _without_overlap(self, new: Sequence[StoredSample]) -> Sequence[StoredSample]:
         """After a switch the first sample covers time that the other source has counted: it is left out."""

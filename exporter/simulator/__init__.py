@@ -1,5 +1,5 @@
 """
-A stand-in Stalwart of the REST generation, built from the wire contract and from recordings of real servers.
+A stand-in Stalwart of the REST and the JMAP generation, built from the wire contract and recordings of real servers.
 
 It knows nothing of the exporter. A `World` is the server with its mail and surroundings, without I/O; `StandIn` puts it
 on a port in a thread, `Simulator` into a running event loop::
@@ -8,6 +8,7 @@ on a port in a thread, `Simulator` into a running event loop::
         server.call(lambda world: world.submit(["someone@defer.test"]))
         server.faults.add("status", "/api/logs", status=503, times=1)
         server.advance(120)
+        server.upgrade("0.16.18")
 """
 
 from .clock import Clock, ManualClock, WallClock

@@ -18,7 +18,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m exporter.simulator", description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT")
     parser.add_argument("--control-port", type=int, default=0, help="port on loopback (default: any free one)")
-    parser.add_argument("--version", default="0.15.5", help="release to play, 0.10.7 to 0.15.5")
+    parser.add_argument("--version", default="0.15.5", help="release to play, 0.10.7 to 0.16.18")
     parser.add_argument("--edition", default="community", choices=("community", "unlicensed", "enterprise"))
     parser.add_argument("--no-metrics-store", action="store_true", help="enterprise without a metrics history")
     parser.add_argument("--no-trace-store", action="store_true", help="enterprise without a trace history")

@@ -6,6 +6,7 @@ from . import answers, api_other, api_queue
 from .answers import Answer, Forbidden, NotFound
 from .api_telemetry import Telemetry
 from .auth import Refusal, parse_authorization
+from .jmap_api import JmapApi
 from .live import LiveHub
 from .parameters import Request
 from .prometheus import render
@@ -32,6 +33,7 @@ class Api:
         self.world = world
         self.live = LiveHub(world)
         self.telemetry = Telemetry(streams={"metrics": self.live.metrics, "tracing": self.live.traces})
+        self.jmap = JmapApi(world, self.telemetry.tokens, self.live)
 
     def answer(self, request: Request) -> Answer:
         """The answer of the server to one request."""
@@ -54,6 +56,8 @@ class Api:
         self.world.journal.raise_event(event_id, keys, request.span)
 
     def _route(self, request: Request) -> Answer:
+        if self.world.profile.jmap:
+            return self.jmap.route(request)
         if request.path.startswith("/api/"):
             if request.method == "OPTIONS":
                 return Answer(204, b"")

@@ -25,7 +25,8 @@ class Credentials:
 
     Attributes:
         scheme: `api-key` is one of the REST generation, `jmap-key` one of the JMAP generation, whose `secret` is the
-            whole token; `other` covers unknown schemes, access tokens and what cannot be decoded; none of it counts as a guess.
+            whole token; `other` covers unknown schemes, access tokens and what cannot be decoded; none of it counts
+            as a guess.
     """
 
     scheme: Literal["none", "basic", "api-key", "jmap-key", "other"]

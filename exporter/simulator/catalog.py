@@ -289,3 +289,6 @@ STORED_HISTOGRAMS: Final[tuple[str, ...]] = (
     *("message-ingest.time", "message-ingest.index-time", "delivery.total-time"),
     *("delivery.attempt-time", "dns.lookup-time"),
 )
+STORED_HISTOGRAMS_SINCE_JMAP: Final[tuple[str, ...]] = tuple(
+    f"store.{what}-time" for what in ("data-read", "data-write", "blob-read", "blob-write")
+)

@@ -11,6 +11,7 @@ import msgspec
 from . import answers
 from .answers import Answer
 from .failures import Reply
+from .jmap_auth import api_key
 from .reports import DmarcRow, TlsPolicy
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Control:
             "ledger": self._ledger,
             "requests": self._requests,
             "queue": self._queue,
+            "keys": self._keys,
         }
         self.acts: dict[str, Callable[[Arguments], Any]] = {
             "fault": lambda a: self._simulator.front.faults.add(**a),
@@ -60,6 +62,12 @@ class Control:
             "dmarc-report": self._dmarc_report,
             "tls-report": self._tls_report,
             "arf-report": lambda a: self._simulator.world.receive_arf(**a).report_id,
+            "task": lambda a: self._simulator.world.inventory.add_task(**a).number,
+            "certificate": lambda a: self._simulator.world.inventory.add_certificate(tuple(a.pop("names")), **a).number,
+            "signature": lambda a: self._simulator.world.inventory.add_signature(**a).number,
+            "block": lambda a: self._simulator.world.inventory.block(**a).number,
+            "node": lambda a: self._simulator.world.inventory.add_node(**a).node_id,
+            "sample": lambda a: self._simulator.world.inventory.add_sample(**a).number,
             "broken-report": lambda a: self._simulator.world.receive_broken_dmarc(),
         }
 
@@ -93,9 +101,7 @@ class Control:
         if name == "restart":
             return await self._simulator.restart()
         if name == "upgrade":
-            await self._simulator.listener.close()
-            self._simulator.world.upgrade(**arguments)
-            return await self._simulator.listener.open()
+            return await self._simulator.upgrade(**arguments)
         if name == "stop-listening":
             return await self._simulator.listener.close()
         if name == "start-listening":
@@ -113,6 +119,10 @@ class Control:
 
     def _requests(self) -> Any:
         return [asdict(request) for request in self._simulator.front.requests]
+
+    def _keys(self) -> Any:
+        accounts = self._simulator.world.directory.accounts.values()
+        return {account.name: api_key(account) for account in accounts if account.kind == "apiKey"}
 
     def _queue(self) -> Any:
         queue = self._simulator.world.queue

@@ -14,7 +14,7 @@ from .ledger import DeliveryKey
 from .queue import Message, Queue, Recipient
 from .remote import HostSession, Outcome, Results
 from .spool import Spool, optional_time
-from .values import Duration, Keys, Timestamp, Value
+from .values import Cause, Duration, Keys, Timestamp, Value
 
 
 @dataclass(slots=True)
@@ -162,12 +162,21 @@ class Deliverer:
             who = {"queueId": attempt.message.queue_id, "queueName": attempt.queue, "to": recipient.address}
         return {
             **who,
-            "reason": failure.with_severity(nested=True) if nested else failure.what,
+            "reason": self._expiry_reason(failure),
             "details": Timestamp(self._context.now()),
             "expires": optional_time(recipient.expires),
             "nextRetry": Timestamp(recipient.next_retry),
             "nextDsn": optional_time(recipient.next_notify),
         }
+
+    def _expiry_reason(self, failure: Failure) -> Value:
+        if self._context.profile.nested_queue:
+            return failure.with_severity(nested=True)
+        if not self._context.profile.jmap or failure.reply is None:
+            return failure.what
+        reply = failure.reply
+        told: Keys = {"details": "Unexpected SMTP Response", "code": reply.code, "reason": reply.message}
+        return Cause("smtp.error", told)
 
     def _tell(self, attempt: Attempt) -> None:
         """Log what is final or overdue, and write to the sender about what went wrong."""

@@ -141,9 +141,7 @@ class Directory:
 
     def grant(self, name: str, permissions: frozenset[str] | None) -> None:
         """Replace what an account may do."""
-        self.accounts[name] = replace(
-            self.accounts[name], permissions=permissions, reads_everything=False
-        )
+        self.accounts[name] = replace(self.accounts[name], permissions=permissions, reads_everything=False)
 
     def log_in(self, name: str, secret: str) -> Account | None:
         """The account with this name and secret, or None."""

@@ -20,6 +20,7 @@ class Event:
     time: float
     keys: Keys
     span: Keys
+    span_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,7 +66,8 @@ class Journal:
 
     def raise_event(self, event_id: str, keys: Keys | None = None, span: Span | None = None) -> None:
         """Let one event happen now."""
-        event = Event(event_id, self._now(), keys or {}, span.keys if span is not None else {})
+        span_keys, span_id = (span.keys, span.span_id) if span is not None else ({}, None)
+        event = Event(event_id, self._now(), keys or {}, span_keys, span_id)
         self.ledger.events[event_id] += 1
         self.counters.apply(event_id, event.keys)
         if span is not None and span.kept:
@@ -81,7 +83,5 @@ class Journal:
         pairs = [] if opening else list(event.span.items())
         details = pairs_to_text([*pairs, *event.keys.items()])
         timestamp, name = rfc3339(event.time), self.written_name(event.event_id)
-        self.log.append(
-            timestamp[:10], f"{timestamp} {level} {catalog.title(event.event_id)} ({name}) {details}"
-        )
+        self.log.append(timestamp[:10], f"{timestamp} {level} {catalog.title(event.event_id)} ({name}) {details}")
         self.ledger.log_lines[level, event.event_id] += 1

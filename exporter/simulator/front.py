@@ -13,8 +13,10 @@ from typing import Any
 from .answers import Answer, problem
 from .api import Api
 from .api_other import is_harmful
-from .auth import parse_authorization
+from .auth import Credentials, parse_authorization
 from .faults import Fault, FaultBox, FaultKind
+from .jmap_api import changes_something
+from .jmap_auth import key_holder
 from .live import Channel, SseBody
 from .live_wire import SseWriter, Writer, play, upgrade, wants_websocket
 from .parameters import Request
@@ -24,7 +26,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_BODY = 1024 * 1024
+MAX_BODY = 10_000_000
 MAX_RECORDS = 200_000
 
 
@@ -36,10 +38,11 @@ class RequestRecord:
     Attributes:
         target: Path with query, as sent.
         identity: The login name, or `none`.
-        scheme: `none`, `basic`, `api-key` or `other`.
+        scheme: `none`, `basic`, `api-key`, `jmap-key` or `other`.
         time: Unix seconds, of the stand-in's clock.
         status: None while unanswered, or if the connection was closed instead.
         harmful: It would have changed something that no monitor may touch.
+        calls: The JMAP methods it called; empty where its body was not read.
     """
 
     method: str
@@ -49,6 +52,7 @@ class RequestRecord:
     time: float
     status: int | None = None
     harmful: bool = False
+    calls: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -99,12 +103,15 @@ class Front:
             await _until_gone(receive)
             return
         answer = await self._answer(request, fault)
+        record.calls = request.calls
         if answer is None:
             scope["state"]["transport"].abort()
             await _until_gone(receive)
             return
         sender = _Sender(scope, receive, send)
-        if isinstance(answer.stream, SseBody):
+        if isinstance(answer.stream, SseBody) and fault is not None and fault.kind is FaultKind.GARBAGE:
+            answer.stream.channel.close()
+        elif isinstance(answer.stream, SseBody):
             websocket = self.world.profile.live_websocket and wants_websocket(scope)
             record.status = 101 if websocket else answer.status
             await sender.stream(answer, answer.stream.channel, fault, websocket=websocket)
@@ -119,13 +126,18 @@ class Front:
         record = RequestRecord(
             method=request.method,
             target=request.path + (f"?{request.query}" if request.query else ""),
-            identity=given.name or "none",
+            identity=self._identity(given),
             scheme=given.scheme,
             time=self.world.clock.now(),
-            harmful=is_harmful(request.method, request.path),
+            harmful=is_harmful(request.method, request.path)
+            or changes_something(request.method, request.path, request.body),
         )
         self.requests.append(record)
         return record
+
+    def _identity(self, given: Credentials) -> str:
+        holder = key_holder(self.world.directory, given.secret) if given.scheme == "jmap-key" else None
+        return holder.name if holder is not None else given.name or "none"
 
     async def _answer(self, request: Request, fault: Fault | None) -> Answer | None:
         """The answer to send; None closes the connection without a byte."""
@@ -158,7 +170,8 @@ async def _read(scope: Scope, receive: Receive) -> Request:
         query=scope["query_string"].decode("latin-1"),
         authorization=headers.get("authorization"),
         ip=scope["client"][0],
-        body=body if len(body) <= MAX_BODY else b"",
+        body=body,
+        content_type=headers.get("content-type", ""),
         span=scope["state"]["span"],
     )
 

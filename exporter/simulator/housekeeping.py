@@ -32,7 +32,7 @@ class Housekeeping:
         self._directory = directory
         self._spool = spool
         self._queue_size = queue_size
-        self.samples = SampleStore()
+        self.samples = SampleStore(context.ids)
 
     def start(self) -> None:
         """Begin anew, as a process does."""
@@ -56,17 +56,21 @@ class Housekeeping:
         self._timeline.at(next_time(self._context.now()), go_on, outlives_restart=False)
 
     def recount(self) -> None:
-        """Read the gauges anew from what they count; queue and principals only with a licence."""
+        """Read the gauges anew; without a licence the queue is not counted, and principals only from v0.16 on."""
         context = self._context
         gauges = context.journal.counters.gauges
         gauges["server.memory"] = 70_000_000 + context.rng.randrange(8_000_000) + 300 * self._queue_size()
         if context.profile.enterprise:
             gauges["queue.count"] = self._queue_size()
+        if context.profile.enterprise or context.profile.jmap:
             kinds = [account.kind for account in self._directory.accounts.values() if account.stored]
-            gauges["user.count"], gauges["domain.count"] = kinds.count("individual"), kinds.count("domain")
+            # From v0.16 on, API keys are no principals but belong to one of their own.
+            owners = 1 if context.profile.jmap and "apiKey" in kinds else 0
+            gauges["user.count"], gauges["domain.count"] = kinds.count("individual") + owners, kinds.count("domain")
 
     def _sample(self) -> None:
-        self.samples.collect(self._context.now(), self._context.journal.counters)
+        context = self._context
+        self.samples.collect(context.now(), context.journal.counters, cumulative=context.profile.jmap)
 
     def _send_reports(self) -> None:
         context = self._context

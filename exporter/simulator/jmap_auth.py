@@ -9,6 +9,7 @@ import hashlib
 from .auth import Credentials, Gate, Refusal
 from .directory import Account, Directory
 from .jmap_ids import encode_id
+from .values import Keys
 
 KEY_PREFIX = "API_"
 _ID_BYTES, _SECRET_BYTES = 4, 20
@@ -42,6 +43,18 @@ def full_name(account: Account, domain: str) -> str:
 def credential_number(account: Account) -> int:
     """The number of an API key among the credentials of its owner; 0 is the owner's password."""
     return account.account_id - _FIRST_KEY + 1
+
+
+def login_keys(account: Account, domain: str) -> Keys:
+    """What `auth.success` tells of a login over HTTP."""
+    if account.kind != "apiKey":
+        return {"accountName": full_name(account, domain), "accountId": account_number(account)}
+    return {
+        "accountName": account.name,
+        "accountId": account_number(account),
+        "id": credential_number(account),
+        "details": "Authenticated with API key",
+    }
 
 
 def api_key(account: Account, secret: str | None = None) -> str:

@@ -11,6 +11,8 @@ from .snowflake import Snowflakes
 TaskStatus = Literal["Pending", "Retry", "Failed"]
 NodeStatus = Literal["active", "stale", "inactive"]
 
+AUTH_FAILURE = "authFailure"
+RENEWAL_SECONDS = 1800
 STALE_SECONDS = 3600
 INACTIVE_SECONDS = 86_400
 RULES_URL = "https://github.com/stalwartlabs/spam-filter/releases/latest/download/spam-filter-rules.json.gz"
@@ -73,15 +75,20 @@ class Block:
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """A member of the cluster; its status follows from the age of its last renewal."""
+    """A member of the cluster; while it lives it renews itself, and its status follows from the last time it did."""
 
     node_id: int
     hostname: str
     renewed: float
+    alive: bool = True
+
+    def last_renewal(self, now: float) -> float:
+        """When it last renewed itself, in Unix seconds."""
+        return now - (now - self.renewed) % RENEWAL_SECONDS if self.alive else self.renewed
 
     def status(self, now: float) -> NodeStatus:
         """How it is seen."""
-        age = now - self.renewed
+        age = now - self.last_renewal(now)
         if age <= STALE_SECONDS:
             return "active"
         return "stale" if age <= INACTIVE_SECONDS else "inactive"
@@ -103,7 +110,7 @@ class Inventory:
     All of it, in the store: restarts and upgrades change nothing here.
 
     Attributes:
-        nodes: By node id; this server is node 0 and renews itself.
+        nodes: By node id; this server is node 0.
     """
 
     def __init__(self, ids: Snowflakes, now: Callable[[], float], hostname: str) -> None:
@@ -191,8 +198,9 @@ class Inventory:
         self.blocks.pop(address, None)
 
     def add_node(self, hostname: str, *, silent_for: float = 0.0) -> Node:
-        """Another node of the cluster, last heard of so many seconds ago."""
-        node = Node(node_id=max(self.nodes) + 1, hostname=hostname, renewed=self._now() - silent_for)
+        """Another node of the cluster, which fell silent so many seconds ago, or has not."""
+        renewed = self._now() - silent_for
+        node = Node(node_id=max(self.nodes) + 1, hostname=hostname, renewed=renewed, alive=not silent_for)
         self.nodes[node.node_id] = node
         return node
 

@@ -10,7 +10,7 @@ from . import jmap_queue, jmap_reports
 from .directory import Account
 from .jmap_auth import OWNER, account_number, credential_number
 from .jmap_ids import encode_id
-from .jmap_inventory import Task
+from .jmap_inventory import AUTH_FAILURE, Task
 from .jmap_permissions import held
 from .jmap_query import Entry, Rules
 from .jmap_wire import Json, as_list, as_set
@@ -111,7 +111,7 @@ def _accounts(world: World) -> list[Entry]:
 def _account(world: World, account: Account, keys: list[Account]) -> Entry:
     domain = world.profile.local_domain
     address = account.emails[0] if account.emails else f"{account.name}@{domain}"
-    password = {"credentialId": "a", "secret": "****", "expiresAt": None, "allowedIps": {}, "@type": "Password"}
+    password: Json = {"credentialId": "a", "secret": "****", "expiresAt": None, "allowedIps": {}, "@type": "Password"}
     created = rfc3339(world.inventory.set_up)
     shown: Json = {
         "name": account.name,
@@ -238,7 +238,8 @@ def _blocks(world: World) -> list[Entry]:
             address=one.address,
         )
         for one in sorted(world.inventory.blocks.values(), key=lambda one: one.number)
-        if one.expires is None or one.expires > now
+        if (one.expires is None or one.expires > now)
+        and (one.reason != AUTH_FAILURE or one.address in world.gate.banned)
     ]
 
 
@@ -250,7 +251,7 @@ def _nodes(world: World) -> list[Entry]:
             {
                 "nodeId": node.node_id,
                 "hostname": node.hostname,
-                "lastRenewal": rfc3339(node.renewed),
+                "lastRenewal": rfc3339(node.last_renewal(now)),
                 "status": node.status(now),
             },
             nodeId=node.node_id,

@@ -1,7 +1,8 @@
-"""The server's log files, and the way `/api/logs` reads them backwards."""
+"""The server's log files, and the ways `/api/logs` and `x:Log` read them backwards."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ class LogFiles:
 
     def __init__(self) -> None:
         self.files: dict[str, list[str]] = {}
+        self._starts: dict[str, list[int]] = {}
+        self._sizes: dict[str, int] = {}
         self._current = ""
         self._lines = 0
 
@@ -27,6 +30,8 @@ class LogFiles:
         if name != self._current:
             self._open(name)
         self.files[name].append(line)
+        self._starts[name].append(self._sizes[name])
+        self._sizes[name] += len(line.encode()) + 1
         self._lines += 1
         if self._lines > MAX_LINES:
             self._forget()
@@ -39,11 +44,14 @@ class LogFiles:
     def _open(self, name: str) -> None:
         self._current = name
         self.files[name] = []
+        self._starts[name] = []
+        self._sizes[name] = 0
 
     def _forget(self) -> None:
         oldest = self.files[min(self.files)]
         dropped = max(len(oldest) // 2, 1)
         del oldest[:dropped]
+        del self._starts[min(self.files)][:dropped]
         self._lines -= dropped
         if not oldest and len(self.files) > 1:
             del self.files[min(self.files)]
@@ -52,6 +60,34 @@ class LogFiles:
         """Every line, files by name descending, each from its end."""
         for name in sorted(self.files, reverse=True):
             yield from reversed(self.files[name])
+
+    def places(self, before: tuple[int, int] | None = None) -> Iterator[tuple[int, int, str]]:
+        """
+        Every line backwards with its place: the number of its file, 0 being the newest by name, and its first byte.
+
+        With `before`, only the lines before that place, and none if no line begins there.
+        """
+        for number, name in enumerate(sorted(self.files, reverse=True)):
+            lines, starts = self.files[name], self._starts[name]
+            end = len(lines)
+            if before is not None:
+                if number < before[0]:
+                    continue
+                if number == before[0]:
+                    end = bisect_left(starts, before[1])
+                    if end == len(starts) or starts[end] != before[1]:
+                        return
+            for place in range(end - 1, -1, -1):
+                yield number, starts[place], lines[place]
+
+    def line_at(self, number: int, start: int) -> str | None:
+        """The line that begins at a byte of a file, numbered as in `places`; None if none does."""
+        names = sorted(self.files, reverse=True)
+        if number >= len(names):
+            return None
+        starts = self._starts[names[number]]
+        place = bisect_left(starts, start)
+        return self.files[names[number]][place] if place < len(starts) and starts[place] == start else None
 
     def read(self, text: str, page: int, limit: int) -> dict[str, Any]:
         """
@@ -70,7 +106,7 @@ class LogFiles:
             if skip:
                 skip -= 1
                 continue
-            entry = _parse(line)
+            entry = parse_line(line)
             if entry is not None:
                 items.append(entry)
                 if len(items) == limit:
@@ -78,7 +114,7 @@ class LogFiles:
         return {"items": items, "total": total}
 
 
-def _parse(line: str) -> dict[str, str] | None:
+def parse_line(line: str) -> dict[str, str] | None:
     """A line split at its first blanks and brackets; None if it has not the form of a log line."""
     timestamp, _, rest = line.partition(" ")
     log_level, _, rest = rest.strip().partition(" ")

@@ -134,9 +134,7 @@ class OutgoingReports:
         self._ids = ids
         self._collecting: dict[tuple[Kind, str, int], OutgoingReport] = {}
 
-    def collect(
-        self, kind: Kind, domain: str, now: float, policy_hash: int, *, aligned: bool = True
-    ) -> OutgoingReport:
+    def collect(self, kind: Kind, domain: str, now: float, policy_hash: int, *, aligned: bool = True) -> OutgoingReport:
         """The report under way about a domain, begun if there is none; `aligned` ones follow the days."""
         for report in self._collecting.values():
             if report.kind == kind and report.domain == domain and report.due > now:

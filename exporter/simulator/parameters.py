@@ -20,6 +20,10 @@ class Parameters:
         """A value, or an empty string."""
         return self._values.get(name, "")
 
+    def all_but(self, *names: str) -> dict[str, str]:
+        """Every value by its name, except these."""
+        return {name: value for name, value in self._values.items() if name not in names}
+
     def flag(self, name: str) -> bool:
         """Present with any value at all, `0` and `false` included."""
         return name in self._values
@@ -60,6 +64,7 @@ class Request:
         span: The connection it came over.
         crowded: The account had as many requests under way as it may when this one came.
         account: Who asks, once authenticated.
+        calls: The JMAP methods called, once they have been read.
     """
 
     method: str
@@ -68,9 +73,11 @@ class Request:
     authorization: str | None = None
     ip: str = "127.0.0.1"
     body: bytes = b""
+    content_type: str = ""
     span: Span | None = None
     crowded: bool = False
     account: Account | None = None
+    calls: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:

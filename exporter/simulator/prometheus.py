@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import catalog
 from .counters import Histogram, ProcessCounters
@@ -12,16 +12,24 @@ _OTHER = re.compile(r"[^A-Za-z0-9]")
 _ORDER = {event_id: place for place, event_id in enumerate(catalog.TITLES)}
 
 
-def render(counters: ProcessCounters, *, enterprise: bool, correct: bool) -> str:
+def render(
+    counters: ProcessCounters,
+    *,
+    enterprise: bool,
+    correct: bool,
+    alphabetical: bool = False,
+    name: Callable[[str], str] = str,
+) -> str:
     """
     The whole page.
 
     Counters and histograms appear with their first event. Without `correct`, each bucket holds only its own count and
-    the last one is labelled `inf`, as on every real server.
+    the last one is labelled `inf`, as on every real server. Counters are in the order of the REST generation, or
+    `alphabetical` by the names they had in it; `name` tells what one is called now.
     """
     lines: list[str] = []
-    for event_id in sorted(counters.counters, key=lambda e: (_ORDER.get(e, len(_ORDER)), e)):
-        lines += _simple(event_id, catalog.title(event_id), "counter", counters.counters[event_id])
+    for event_id in sorted(counters.counters, key=lambda e: (0 if alphabetical else _ORDER.get(e, len(_ORDER)), e)):
+        lines += _simple(name(event_id), catalog.title(event_id), "counter", counters.counters[event_id])
     for gauge, title in catalog.GAUGES.items():
         if enterprise or gauge not in catalog.ENTERPRISE_GAUGES:
             lines += _simple(gauge, title, "gauge", counters.gauges[gauge])

@@ -142,7 +142,10 @@ class HostSession:
     def _note_clear_session(self) -> None:
         if self._destination.tls_rpt:
             policy_hash = self._context.rng.getrandbits(64)
-            report = self._context.outgoing.collect("tls", self._domain, self._context.now(), policy_hash, aligned=not self._context.profile.jmap)
+            aligned = not self._context.profile.jmap
+            report = self._context.outgoing.collect(
+                "tls", self._domain, self._context.now(), policy_hash, aligned=aligned
+            )
             report.sessions += 1
 
     def _transfer(self, recipients: Sequence[Recipient]) -> Results:

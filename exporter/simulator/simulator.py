@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .clock import Clock
 from .control import Control
@@ -117,6 +117,12 @@ class Simulator:
         """Restart the server process: connections drop, the port opens again."""
         await self.listener.close()
         self.world.restart()
+        await self.listener.open()
+
+    async def upgrade(self, version: str | None = None, **changes: Any) -> None:
+        """Restart the server process as another release, edition or configuration; keywords as for the profile."""
+        await self.listener.close()
+        self.world.upgrade(version, **changes)
         await self.listener.open()
 
 

@@ -199,9 +199,7 @@ class Sessions:
         if domain == "partner.test":
             policy_hash = self._context.rng.getrandbits(64)
             aligned = not self._context.profile.jmap
-            report = self._context.outgoing.collect(
-                "dmarc", domain, self._context.now(), policy_hash, aligned=aligned
-            )
+            report = self._context.outgoing.collect("dmarc", domain, self._context.now(), policy_hash, aligned=aligned)
             report.messages[ip, passed] = report.messages.get((ip, passed), 0) + 1
 
     def _report_session(self, sender: str, to: str) -> Span:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from .clock import Clock
 from .faults import FaultBox
 from .front import RequestRecord
+from .jmap_auth import api_key
 from .profile import Profile
 from .simulator import Simulator
 from .world import World
@@ -139,6 +140,14 @@ class StandIn:
     def restart(self) -> None:
         """Restart the server process: connections drop, counters begin anew."""
         self.run(self.simulator.restart())
+
+    def upgrade(self, version: str | None = None, **changes: Any) -> None:
+        """Restart the server process as another release, edition or configuration; keywords as for the profile."""
+        self.run(self.simulator.upgrade(version, **changes))
+
+    def api_key(self, name: str = "watcher") -> str:
+        """The token of an API key in the JMAP generation, as it goes after `Bearer`."""
+        return self.call(lambda world: api_key(world.directory.accounts[name]))
 
     def stop_listening(self) -> None:
         """Close the port; clients are dropped and new ones refused."""

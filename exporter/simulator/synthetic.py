@@ -18,6 +18,7 @@ PIECES = 11
 _ID, _ADDRESS, _COMMAND, _TIMES, _HASH = 1, 3, 5, 7, 9
 _GAP = "\x00"
 _RETRIES = (120, 300, 600, 900, 1800, 3600, 7200)
+LONGEST_WAIT = max(_RETRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,14 @@ class SyntheticQueue:
         second, place = divmod(number, BLOCK)
         return self._first + (second * 1000 << TIME_SHIFT) + place * _STEP
 
+    def second_at(self, second: int) -> int:
+        """When the messages of a second were queued, in Unix seconds."""
+        return self._start + second
+
+    def wait(self, second: int) -> int:
+        """How long from now the messages of a second wait for their next attempt; it does not pass."""
+        return 1 + (second * 37 + self._salt) % _RETRIES[second % len(_RETRIES)]
+
     def number_from(self, queue_id: int) -> int:
         """The number of the first message whose id is not below `queue_id`; `count` if there is none."""
         low, high = 0, self.count
@@ -137,17 +146,18 @@ class SyntheticQueue:
 
     def number_of(self, queue_id: int) -> int | None:
         """The number of the message with exactly this id."""
-        number = self.number_from(queue_id)
-        return number if number < self.count and self.id_at(number) == queue_id else None
+        second, rest = divmod(queue_id - self._first, 1000 << TIME_SHIFT)
+        place, odd = divmod(rest, _STEP)
+        number = second * BLOCK + place
+        return number if not odd and place < BLOCK and 0 <= number < self.count else None
 
     def _block(self, second: int, place: int, stop: int, now: float, *, nested: bool) -> str:
         template = self._templates.get(nested)
         if template is None:
             template = self._templates[nested] = [piece for p in self.patterns for piece in _pieces(p, nested=nested)]
         created = self._start + second
-        retry = _RETRIES[second % len(_RETRIES)]
         times = (
-            f'"next_retry":"{rfc3339(now + 1 + (second * 37 + self._salt) % retry)}",'
+            f'"next_retry":"{rfc3339(now + self.wait(second))}",'
             f'"next_notify":"{rfc3339(max(created + DAY, now + DAY // 2))}",'
             f'"expires":"{rfc3339(max(created + 3 * DAY, now + DAY))}"}}],"created":"{rfc3339(created)}","size":'
         )

@@ -49,6 +49,14 @@ class TraceStore:
             while len(self._spans) > MAX_SPANS:
                 del self._spans[next(iter(self._spans))]
 
+    def spans(self) -> list[Span]:
+        """Every span, ascending by id."""
+        return sorted(self._spans.values(), key=lambda span: span.span_id)
+
+    def span(self, span_id: int) -> Span | None:
+        """A span by its id."""
+        return self._spans.get(span_id)
+
     def __len__(self) -> int:
         return len(self._spans)
 
@@ -74,7 +82,7 @@ class TraceStore:
                 for span in self._spans.values()
                 if (opening is None or span.events[0].event_id == opening)
                 and (queue_id is None or any(event.keys.get("queueId") == queue_id for event in span.events))
-                and (not wanted or _has_words(span, wanted))
+                and (not wanted or has_words(span, wanted))
                 and (after is None or created_at(span.span_id) > after)
                 and (before is None or created_at(span.span_id) < before)
             ),
@@ -90,7 +98,8 @@ class TraceStore:
         return None
 
 
-def _has_words(span: Span, words: tuple[str, ...]) -> bool:
+def has_words(span: Span, words: tuple[str, ...]) -> bool:
+    """Whether every word occurs among the addresses, domains, hosts and IP addresses of a span."""
     text = " ".join(
         str(keys_to_json(event.keys).get(key, "")) for event in span.events for key in SEARCHED_KEYS
     ).lower()

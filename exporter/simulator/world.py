@@ -18,7 +18,8 @@ from .directory import Directory
 from .events import Journal, Span
 from .failures import Failure, Reply
 from .housekeeping import Housekeeping
-from .jmap_inventory import Inventory
+from .jmap_auth import login_keys
+from .jmap_inventory import AUTH_FAILURE, Inventory
 from .jmap_names import jmap_name
 from .ledger import Ledger
 from .outgoing import OutgoingReports
@@ -293,7 +294,7 @@ class World:
     def ban(self, ip: str) -> None:
         """Ban an address for good."""
         self.gate.banned.add(ip)
-        self.inventory.block(ip, "authFailure")
+        self.inventory.block(ip, AUTH_FAILURE)
         self.journal.raise_event("security.authentication-ban", {"remoteIp": Address(ip)})
 
     def raise_event(self, event_id: str, keys: Keys | None = None, times: int = 1) -> None:
@@ -326,6 +327,8 @@ class World:
         self._login_span = span
 
     def _report_login(self, name: str) -> None:
-        account_id = self.directory.accounts[name].account_id
-        keys: Keys = {"accountName": name, "accountId": account_id}
+        account = self.directory.accounts[name]
+        keys: Keys = {"accountName": name, "accountId": account.account_id}
+        if self.profile.jmap:
+            keys = login_keys(account, self.profile.local_domain)
         self.journal.raise_event("auth.success", keys, self._login_span)

@@ -47,6 +47,34 @@ Counted events that one is paged for, or whose absence one is paged for.
 Each can happen on a REST server; the server leaves out what is zero, so they are shown from zero.
 """
 
+STORED_EVENTS = frozenset(
+    [
+        "auth.failed",
+        "delivery.attempt-start",
+        "http.connection-start",
+        "imap.connection-start",
+        "incoming-report.dmarc-report",
+        "incoming-report.dmarc-report-with-warnings",
+        "incoming-report.tls-report",
+        "incoming-report.tls-report-with-warnings",
+        "manage-sieve.connection-start",
+        "message-ingest.ham",
+        "message-ingest.spam",
+        "pop3.connection-start",
+        "queue.authenticated-message-queued",
+        "queue.dsn-queued",
+        "queue.message-queued",
+        "queue.report-queued",
+        "security.abuse-ban",
+        "security.authentication-ban",
+        "security.ip-blocked",
+        "security.loiter-ban",
+        "security.scan-ban",
+        "smtp.connection-start",
+    ]
+)
+"""Counted events that the stored metrics hold; of all others they say nothing."""
+
 del _ROWS
 
 

@@ -12,7 +12,8 @@ import httpx
 import msgspec
 
 from exporter.clock import Clock
-from exporter.errors import PayloadError, PayloadTooLarge, TargetRefused
+from exporter.errors import PayloadError, PayloadTooLarge, TargetRefused, TargetUnsupported
+from exporter.stalwart.absence import Absence
 from exporter.stalwart.allowlist import Answer, Endpoint, Login, check_body, target_of
 from exporter.stalwart.answers import SMALL_BYTES, CredentialsRefused, RawAnswer, check_answer
 from exporter.stalwart.client import RequestObserver
@@ -73,6 +74,7 @@ class Transport:
         self._max_body_bytes = max_body_bytes
         self._observer = observer
         self._turn = asyncio.Lock()
+        self._absence = Absence(clock)
         _prepare_libraries()
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
@@ -126,9 +128,11 @@ class Transport:
             raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
         check_body(endpoint, body)
         self._usable(endpoint, credentials)
+        self._absence.check(endpoint)
         async with self._turn:
             await self._throttle.wait()
             login = self._usable(endpoint, credentials)
+            self._absence.check(endpoint)
             request = self._http.build_request(
                 spec.method,
                 url,
@@ -142,7 +146,14 @@ class Transport:
                 if login is not None:
                     self._refused.add((credentials, login))
                 raise
+            except TargetUnsupported as error:
+                self._absence.note(endpoint, error)
+                raise
         return answer.body
+
+    def forget_absence(self) -> None:
+        """The server may have become another one: ask it again for what it did not have."""
+        self._absence.forget()
 
     async def aclose(self) -> None:
         """Closes the connection."""

@@ -19,6 +19,9 @@ from exporter.store.store import RowWriter, Store
 LARGE_BYTES = 256 * 1024
 """From this size on, rows are made outside of the event loop."""
 
+MOST_PARAMETERS = 500
+"""SQLite takes 999 at least."""
+
 PRUNE_BATCH = 200
 """Reports deleted in one transaction: others wait for it."""
 
@@ -45,24 +48,28 @@ class ReportHistory:
         )
         return [row[0] for row in rows]
 
-    async def new_among(self, reports: Iterable[Incoming]) -> dict[int, bytes]:
+    async def new_among(self, reports: Sequence[Incoming]) -> dict[int, bytes]:
         """Of the readable *reports* those that the history does not have yet: their places and identities."""
-        identities: dict[bytes, int] = {}
-        kinds: dict[bytes, str] = {}
+        identities: dict[tuple[str, bytes], int] = {}
         for place, report in enumerate(reports):
             if isinstance(report, IncomingReport):
-                identity = identity_of(report)
-                identities.setdefault(identity, place)
-                kinds[identity] = report.kind.value
-        new = {}
-        for identity, place in identities.items():
-            found = await self._store.read(
-                "SELECT 1 FROM report WHERE server = ? AND kind = ? AND identity = ?",
-                (self._server, kinds[identity], identity),
-            )
-            if not list(found):
-                new[place] = identity
-        return new
+                identities.setdefault((report.kind.value, identity_of(report)), place)
+        known = await self._known(identities)
+        return {place: key[1] for key, place in identities.items() if key not in known}
+
+    async def _known(self, identities: Iterable[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
+        by_kind: dict[str, list[bytes]] = {}
+        for kind, identity in identities:
+            by_kind.setdefault(kind, []).append(identity)
+        known = set()
+        for kind, wanted in by_kind.items():
+            for start in range(0, len(wanted), MOST_PARAMETERS):
+                part = wanted[start : start + MOST_PARAMETERS]
+                marks = ", ".join("?" * len(part))
+                sql = f"SELECT identity FROM report WHERE server = ? AND kind = ? AND identity IN ({marks})"  # noqa: S608 - marks only
+                rows = await self._store.read(sql, (self._server, kind, *part))
+                known |= {(kind, row[0]) for row in rows}
+        return known
 
     async def writer(self, reports: Sequence[Incoming], new: Mapping[int, bytes], *, now: datetime) -> RowWriter:
         """What writes those *reports* that are *new* and sets aside those that could not be read."""

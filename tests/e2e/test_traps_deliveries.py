@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from exporter.simulator import Profile, Reply, World
@@ -13,11 +12,11 @@ from tests.support.standin import (
     Scene,
     after_polls,
     community,
+    counting,
     enterprise,
     fleet,
     outcomes,
     outcomes_by_domain,
-    wait_good,
     watching,
 )
 
@@ -34,13 +33,6 @@ EVENT_OF_OUTCOME = {
 }
 CAPABILITY = "stalwart_exporter_capability"
 HOSTILE = 'no such user", code = 250, to = "victim@evil.test", details = "OK'
-
-
-def counting(scenes: Iterable[Scene]) -> None:
-    """Returns when the exporter counts what happens from now on."""
-    scenes = list(scenes)
-    wait_good(scenes, "logs")
-    wait_good([scene for scene in scenes if scene.server.call(lambda world: world.profile.keeps_traces)], "traces")
 
 
 def agree(*scenes: Scene) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import ManualClock, World
-from tests.support.standin import VERSIONS, Scene, after_polls, community, fleet, wait_good, watching
+from tests.support.standin import RENAMED, VERSIONS, Scene, after_polls, community, fleet, wait_good, watching
 
 SHAPES = {f"mx-{version}": community(version) for version in VERSIONS}
 OURS = ("info", "auth.success")
@@ -26,7 +26,7 @@ def written(scene: Scene) -> dict[tuple[str, ...], float]:
     """The log lines that the stand-in has written since the exporter looks, those about logins aside."""
     lines: Counter[tuple[str, str]] = scene.server.call(lambda world: world.ledger.log_lines.copy())
     return {
-        (level.lower(), event): float(count)
+        (level.lower(), RENAMED.get(event, event)): float(count)
         for (level, event), count in lines.items()
         if (level.lower(), event) not in {OURS, *BASELINE}
     }
@@ -49,31 +49,31 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
-def fail_logins(world: World) -> None:
+def refuse_relaying(world: World) -> None:
     """Two equal lines."""
-    world.raise_event("auth.failed", {"accountName": "alice"}, times=2)
+    world.raise_event("smtp.relay-not-allowed", {"to": "a@elsewhere.test"}, times=2)
 
 
 def test_equal_lines_of_one_second_are_each_counted(standing: Scene):
     """Lines that differ in nothing are as many as there are, also when some come after a poll of that second."""
     for _ in range(3):
-        standing.server.call(fail_logins)
+        standing.server.call(refuse_relaying)
         standing.mail("a@ok.test", "b@reject.test")
         agree(standing)
 
-    assert entries(standing)["info", "auth.failed"] == 6
+    assert entries(standing)["info", "smtp.relay-not-allowed"] == 6
 
 
 def test_a_second_with_thousands_of_lines_is_counted_whole(standing: Scene):
     """A watermark whose second is longer than an answer is not a place where lines are lost."""
-    before = written(standing).get(("info", "auth.failed"), 0)
+    before = written(standing).get(("info", "smtp.relay-not-allowed"), 0)
 
-    standing.server.call(lambda world: [fail_logins(world) for _ in range(1500)])
+    standing.server.call(lambda world: [refuse_relaying(world) for _ in range(1500)])
     agree(standing)
-    standing.server.call(fail_logins)
+    standing.server.call(refuse_relaying)
     agree(standing)
 
-    assert entries(standing)["info", "auth.failed"] == before + 3002
+    assert entries(standing)["info", "smtp.relay-not-allowed"] == before + 3002
 
 
 def test_rotation_loses_no_line_and_repeats_none(tmp_path: Path):

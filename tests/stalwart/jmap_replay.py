@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 RECORDING = Path(__file__).resolve().parents[1] / "recordings" / "jmap-0.16.18"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
@@ -28,6 +28,7 @@ LOGINS = {
     f"Bearer {WATCHER_KEY}": "watcher",
     f"Bearer {NARROW_KEY}": "narrow",
     "Basic " + base64.b64encode(b"watcher@example.test:lab-watcher-secret").decode(): "watcher",
+    "Basic " + base64.b64encode(b"watcher:lab-watcher-secret").decode(): "watcher",
     "Basic " + base64.b64encode(b"prometheus:lab-prometheus-secret").decode(): "prometheus",
 }
 NOT_FOUND = {
@@ -43,6 +44,16 @@ UNAUTHORIZED = {
     "detail": "You have to authenticate first.",
 }
 TELEMETRY = {"Metric", "Trace"}
+
+
+Response = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
+
+
+class Server(Protocol):
+    """Whatever answers requests."""
+
+    def respond(self, login: str | None, method: str, path: str, body: bytes) -> Response: ...
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ class JmapServer:
     session: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=lambda: {"calls": 16, "objects": 500, "query": 5000})
     schema: dict[str, Any] | None = None
+    fingerprint: str = "Abc-123_fingerprint"
     anchors_work: bool = True
     error: dict[str, MethodError] = field(default_factory=dict)
     before: Callable[[int], None] = lambda number: None
@@ -123,11 +135,21 @@ class JmapServer:
                 server.account = row["body"]
             if row["as"] == "watcher" and isinstance(row["body"], dict):
                 for method, result, _ in row["body"].get("methodResponses", []):
-                    if method.endswith("/get") and result["list"]:
-                        server.rows.setdefault(method[2:-4], result["list"])
+                    listed = result["list"] if method.endswith("/get") else []
+                    if len(listed) > len(server.rows.get(method[2:-4], ())):
+                        server.rows[method[2:-4]] = listed
         return server
 
-    def answer(self, identity: str, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def respond(self, login: str | None, method: str, path: str, body: bytes) -> Response:
+        """Status, headers and body; *login* is the value of ``Authorization``."""
+        identity = "none" if login is None else LOGINS.get(login, "wrong")
+        refused = identity == "wrong" and path in ("/jmap/session", "/api/account", "/jmap/", "/api/schema")
+        response = problem(UNAUTHORIZED) if refused else self.answer(identity, method, path, body)
+        calls = json.loads(body)["methodCalls"] if body and path == "/jmap/" else ()
+        self.asked.append(Asked(time.monotonic(), identity, method, path, response[0], calls))
+        return response
+
+    def answer(self, identity: str, method: str, path: str, body: bytes) -> Response:
         """Status, headers and body."""
         if path == "/metrics/prometheus":
             if identity != "prometheus":
@@ -145,7 +167,7 @@ class JmapServer:
         if path == "/api/account":
             return document(self.account_of(identity))
         if path == "/api/schema":
-            return 302, {"location": "/api/schema/Abc-123_fingerprint"}, b""
+            return 302, {"location": f"/api/schema/{self.fingerprint}"}, b""
         if path.startswith("/api/schema/"):
             packed = gzip.compress(json.dumps({"enums": self.schema, "objects": {}}).encode())
             return 200, {"content-type": "application/json", "content-encoding": "gzip"}, packed
@@ -156,7 +178,7 @@ class JmapServer:
         narrow = {**self.account, "permissions": ["authenticate", "sysQueuedMessageQuery"]}
         return narrow if identity == "narrow" else self.account
 
-    def methods(self, identity: str, request: Any) -> tuple[int, dict[str, str], bytes]:
+    def methods(self, identity: str, request: Any) -> Response:
         """A batch of method calls."""
         if set(request["using"]) - {"urn:ietf:params:jmap:core", "urn:stalwart:jmap"}:
             return problem({"type": "urn:ietf:params:jmap:error:notRequest", "status": 400, "detail": "?"})
@@ -288,18 +310,18 @@ class JmapServer:
         return {"ids": ids[:limit], "position": 0, "total": self.limits["query"]}
 
 
-def document(body: Any) -> tuple[int, dict[str, str], bytes]:
+def document(body: Any) -> Response:
     """A JSON answer."""
     return 200, {"content-type": "application/json; charset=utf-8"}, json.dumps(body).encode()
 
 
-def problem(body: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes]:
+def problem(body: Mapping[str, Any]) -> Response:
     """An answer at the level of HTTP."""
     return int(body["status"]), {"content-type": "application/problem+json"}, json.dumps(body).encode()
 
 
 @contextmanager
-def serving(server: JmapServer, *, port: int = 0) -> Iterator[str]:
+def serving(server: Server, *, port: int = 0) -> Iterator[str]:
     """Serves *server*; its URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -310,15 +332,8 @@ def serving(server: JmapServer, *, port: int = 0) -> Iterator[str]:
                 super().handle()
 
         def _serve(self) -> None:
-            header = self.headers.get("Authorization")
-            identity = "none" if header is None else LOGINS.get(header, "wrong")
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if identity == "wrong":
-                status, headers, answer = problem(UNAUTHORIZED)
-            else:
-                status, headers, answer = server.answer(identity, self.command, self.path, body)
-            calls = json.loads(body)["methodCalls"] if body and self.path == "/jmap/" else ()
-            server.asked.append(Asked(time.monotonic(), identity, self.command, self.path, status, calls))
+            status, headers, answer = server.respond(self.headers.get("Authorization"), self.command, self.path, body)
             self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -13,7 +13,6 @@ from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.transport import Transport
-
 from tests.stalwart.jmap_replay import WATCHER_KEY, JmapServer, id_of, serving
 
 T = TypeVar("T")

@@ -14,7 +14,11 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from exporter.clock import SystemClock
+from exporter.errors import TargetError
+from exporter.stalwart.allowlist import Endpoint
 from exporter.stalwart.credentials import Basic, Credentials
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.transport import Transport
@@ -152,6 +156,7 @@ def problem(status: int, title: str, detail: str, **more: object) -> bytes:
 
 UNAUTHORIZED = problem(401, "Unauthorized", "You have to authenticate first.")
 NOT_FOUND = problem(404, "Not Found", "The requested resource does not exist on this server.")
+GOOD = reply(200, {"data": True})
 FORBIDDEN = problem(403, "Forbidden", "You do not have enough permissions to access this resource.")
 
 
@@ -220,6 +225,29 @@ async def talking(handler: Handler, **settings: Any) -> AsyncIterator[tuple[Tran
             yield transport, server
         finally:
             await transport.aclose()
+
+
+def error_of(handler: Handler, *, endpoint: Endpoint = Endpoint.QUEUE_STATUS, **settings: Any) -> TargetError:
+    """What one request to such a server raises."""
+
+    async def ask() -> TargetError:
+        async with talking(handler, **settings) as (transport, _):
+            with pytest.raises(TargetError) as caught:
+                await transport.request(endpoint)
+            return caught.value
+
+    return run(ask())
+
+
+async def close_at_once(_: Asked, writer: asyncio.StreamWriter) -> None:
+    """Ends the connection before an answer."""
+    writer.close()
+
+
+async def cut_counted(_: Asked, writer: asyncio.StreamWriter) -> None:
+    """Ends the connection in the middle of a body whose length is known."""
+    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n{"data": [')
+    writer.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError, TargetServerError
 from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.jmap.client import JmapClient
-
 from tests.stalwart.jmap_replay import JmapServer, MethodError, id_of, number_of
 from tests.stalwart.jmap_support import FIRST_QUEUE_ID, asked, message, methods_of
 
@@ -99,6 +98,17 @@ def test_the_servers_limits_are_kept(count: int, objects: int, calls: int):
     assert {row.status for row in server.asked if row.path == "/jmap/"} <= {200}
 
 
+def test_a_server_that_gives_fewer_ids_than_asked_for_is_believed():
+    """It says to how many it has cut the answer, and the next pages follow from there."""
+    server = watching(1000)
+    server.limits["query"] = 120
+
+    queue = queue_of(server)
+
+    assert queue.messages == 1000
+    assert set(rows_got(server).values()) == {1}
+
+
 def test_limits_that_the_session_does_not_tell_are_found_out():
     """A server that gives fewer objects than its session says is asked for fewer."""
     server = watching(700)
@@ -110,13 +120,14 @@ def test_limits_that_the_session_does_not_tell_are_found_out():
     assert set(rows_got(server).values()) == {1}
 
 
-def test_the_walk_stops_at_the_maximum():
+@pytest.mark.parametrize("maximum", [1, 500, 1000, 1200, 1299])
+def test_the_walk_stops_at_the_maximum(maximum: int):
     """What lies behind is not counted, and the snapshot says that the queue goes on."""
     server = server_with(1300)
 
-    queue = queue_of(server, max_messages=1200)
+    queue = queue_of(server, max_messages=maximum)
 
-    assert (queue.messages, queue.truncated) == (1200, True)
+    assert (queue.messages, queue.truncated) == (maximum, True)
 
 
 @pytest.mark.parametrize("maximum", [1000, 1500])
@@ -127,14 +138,18 @@ def test_a_queue_as_long_as_the_maximum_is_whole(maximum: int):
     assert (queue.messages, queue.truncated) == (1000, False)
 
 
-def test_a_message_that_is_put_off_meanwhile_counts_once():
-    """It comes a second time, further behind."""
+@pytest.mark.parametrize("calls", [2, 16])
+def test_a_message_that_is_put_off_meanwhile_counts_once(calls: int):
+    """It comes a second time, in the next request or a later one."""
     server = server_with(1600)
+    server.session = {"capabilities": {"urn:ietf:params:jmap:core": {"maxCallsInRequest": calls}}}
 
     def put_off(batch: int) -> None:
         if batch == 1:
             for number in (3, 77, 400):
-                server.rows["QueuedMessage"][number] = message(number, due=NOW + timedelta(seconds=1550, minutes=number))
+                server.rows["QueuedMessage"][number] = message(
+                    number, due=NOW + timedelta(seconds=1550, minutes=number)
+                )
 
     server.before = put_off
 

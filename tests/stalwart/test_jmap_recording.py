@@ -15,7 +15,6 @@ from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsRe
 from exporter.model.server import Edition, Generation
 from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.jmap.client import JmapClient
-
 from tests.stalwart.jmap_replay import RECORDING, JmapServer
 from tests.stalwart.jmap_support import asked
 

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import logging
-import ssl
-import traceback
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from exporter.errors import (
     PayloadError,
     PayloadTooLarge,
-    SettingsError,
     TargetBusy,
     TargetError,
     TargetForbidden,
     TargetRefused,
     TargetServerError,
     TargetTimeout,
-    TargetTLSError,
     TargetUnreachable,
     TargetUnsupported,
 )
 from exporter.stalwart.allowlist import Endpoint, Login
-from exporter.stalwart.credentials import Basic, Bearer
-from exporter.stalwart.tls import client_context
-from exporter.stalwart.transport import Transport
 from tests.stalwart.raw_server import (
     FORBIDDEN,
-    LOGIN,
+    GOOD,
     NAME,
     NATIVE_LOGIN,
     NOT_FOUND,
@@ -43,6 +32,9 @@ from tests.stalwart.raw_server import (
     Costs,
     Handler,
     always,
+    close_at_once,
+    cut_counted,
+    error_of,
     needing_login,
     problem,
     raw_server,
@@ -51,22 +43,8 @@ from tests.stalwart.raw_server import (
     talking,
     transport_to,
 )
-from tests.web.web_support import Authority
 
-GOOD = reply(200, {"data": True})
 HTML = b"<!DOCTYPE html><html><body>Welcome to nginx</body></html>"
-
-
-def error_of(handler: Handler, *, endpoint: Endpoint = Endpoint.QUEUE_STATUS, **settings: object) -> TargetError:
-    """What one request to such a server raises."""
-
-    async def ask() -> TargetError:
-        async with talking(handler, **settings) as (transport, _):
-            with pytest.raises(TargetError) as caught:
-                await transport.request(endpoint)
-            return caught.value
-
-    return run(ask())
 
 
 def test_good_answer_is_handed_over_as_it_came() -> None:
@@ -194,17 +172,8 @@ def test_busy_server_may_say_for_how_long(header: str, seconds: float | None) ->
     assert error.retry_after_seconds == seconds
 
 
-async def close_at_once(_: Asked, writer: asyncio.StreamWriter) -> None:
-    writer.close()
-
-
 async def reset_at_once(_: Asked, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
-
-
-async def cut_counted(_: Asked, writer: asyncio.StreamWriter) -> None:
-    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n{"data": [')
-    writer.close()
 
 
 async def cut_chunked(_: Asked, writer: asyncio.StreamWriter) -> None:
@@ -478,368 +447,3 @@ def test_path_of_a_proxy_stands_before_ours() -> None:
             return server.asked[0].target
 
     assert run(ask()) == "/mail/api/queue/status"
-
-
-# --- TLS
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"), "ca")
-
-
-def server_context(authority: Authority, san: str) -> ssl.SSLContext:
-    identity = authority.issue("server", san)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(identity.cert, identity.key)
-    return context
-
-
-async def _asked_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> bytes:
-    async with raw_server(always(GOOD), tls=server_tls) as server:
-        transport = transport_to(server.url, tls=client_tls)
-        try:
-            return await transport.request(Endpoint.QUEUE_STATUS)
-        finally:
-            await transport.aclose()
-
-
-def test_certificate_of_a_private_authority_is_accepted(authority: Authority) -> None:
-    """A custom authority is enough."""
-    body = run(_asked_over_tls(server_context(authority, "IP:127.0.0.1"), client_context(ca_file=Path(authority.cert))))
-
-    assert body == b'{"data": true}'
-
-
-@pytest.mark.parametrize("san", ["IP:127.0.0.1", "DNS:elsewhere.example"])
-def test_certificate_that_does_not_convince_is_a_tls_error(authority: Authority, san: str) -> None:
-    """An unknown issuer and a foreign name are refused, in words."""
-    trusted = client_context(ca_file=Path(authority.cert)) if san.startswith("DNS") else client_context()
-
-    with pytest.raises(TargetTLSError, match="not trusted"):
-        run(_asked_over_tls(server_context(authority, san), trusted))
-
-
-def test_checking_can_be_turned_off(authority: Authority) -> None:
-    """Only explicitly."""
-    context = client_context(verify=False)
-
-    assert run(_asked_over_tls(server_context(authority, "DNS:elsewhere.example"), context)) == b'{"data": true}'
-
-
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b""])
-def test_tls_to_a_plain_port_says_so(answer: bytes) -> None:
-    """The commonest mistake of all is named, since it counts towards a ban."""
-
-    async def take_for_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(answer)
-        writer.close()
-
-    async def ask() -> None:
-        server = await asyncio.start_server(take_for_http, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        transport = transport_to(f"https://127.0.0.1:{port}", tls=client_context(verify=False))
-        with pytest.raises((TargetTLSError, TargetUnreachable), match="plain HTTP"):
-            await transport.request(Endpoint.QUEUE_STATUS)
-        await transport.aclose()
-        server.close()
-        await server.wait_closed()
-
-    run(ask())
-
-
-def test_handshake_that_nobody_answers_meets_the_connect_deadline() -> None:
-    """A port that accepts and is silent costs the connect time-out; the text names the mix-up as a cause."""
-
-    async def ask() -> None:
-        async with raw_server(always(GOOD)) as server:
-            url = server.url.replace("http:", "https:")
-            transport = transport_to(url, tls=client_context(verify=False), connect_timeout_seconds=0.1)
-            with pytest.raises(TargetTimeout, match="TLS"):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            await transport.aclose()
-
-    run(ask())
-
-
-def test_plain_http_to_a_tls_port_names_the_mix_up(authority: Authority) -> None:
-    """The other way round it is an unreachable server, with the same hint."""
-
-    async def ask() -> None:
-        async with raw_server(always(GOOD), tls=server_context(authority, "IP:127.0.0.1")) as server:
-            transport = transport_to(server.url.replace("https:", "http:"))
-            with pytest.raises(TargetUnreachable, match="TLS"):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            await transport.aclose()
-
-    run(ask())
-
-
-def test_unreadable_authority_is_an_error_of_the_settings(tmp_path: Path) -> None:
-    """A file that holds no certificate is reported with its path."""
-    path = tmp_path / "ca.pem"
-    path.write_text("no certificate")
-
-    with pytest.raises(SettingsError, match=r"ca\.pem"):
-        client_context(ca_file=path)
-
-
-# --- Refused credentials
-
-
-def test_wrong_password_goes_over_the_wire_once() -> None:
-    """However many requests wait for it, the server hears one wrong password, and nothing after it."""
-
-    async def ask() -> list[Asked]:
-        async with talking(always(UNAUTHORIZED)) as (transport, server):
-            results = await asyncio.gather(
-                *(transport.request(Endpoint.QUEUE_STATUS) for _ in range(10)), return_exceptions=True
-            )
-            assert all(isinstance(result, TargetRefused) for result in results)
-            with pytest.raises(TargetRefused, match="not asked"):
-                await transport.request(Endpoint.LOGS, params={"limit": 1})
-            return server.asked
-
-    assert len(run(ask())) == 1
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        problem(402, "TOTP code required", "A TOTP code is required"),
-        problem(429, "Too Many Authentication Attempts", "Please try again in a few minutes."),
-    ],
-)
-def test_other_refusals_end_the_asking_too(answer: bytes) -> None:
-    """A second factor and the answer that announces a ban are as final as a 401."""
-
-    async def ask() -> int:
-        async with talking(always(answer)) as (transport, server):
-            for _ in range(3):
-                with pytest.raises(TargetRefused):
-                    await transport.request(Endpoint.QUEUE_STATUS)
-            return len(server.asked)
-
-    assert run(ask()) == 1
-
-
-def test_refusal_is_heard_although_its_body_never_ends() -> None:
-    """The status line alone stops us from sending the password again."""
-
-    async def refuse_slowly(_: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000\r\n\r\n{")
-        await asyncio.Event().wait()
-
-    async def ask() -> int:
-        async with talking(refuse_slowly, read_timeout_seconds=0.1) as (transport, server):
-            for _ in range(3):
-                with pytest.raises(TargetRefused):
-                    await transport.request(Endpoint.QUEUE_STATUS)
-            return len(server.asked)
-
-    assert run(ask()) == 1
-
-
-@pytest.mark.parametrize("answer", [FORBIDDEN, NOT_FOUND, problem(429, "Too Many Requests", "Slow down.")])
-def test_other_errors_do_not_end_the_asking(answer: bytes) -> None:
-    """A missing permission or a rate limit says nothing against the password."""
-
-    async def ask() -> int:
-        async with talking(always(answer)) as (transport, server):
-            for _ in range(3):
-                with pytest.raises(TargetError):
-                    await transport.request(Endpoint.QUEUE_STATUS)
-            return len(server.asked)
-
-    assert run(ask()) == 3
-
-
-def test_new_credentials_are_tried_and_the_old_stay_refused() -> None:
-    """A changed secret is asked with at once; the refused one is not, even if it comes back."""
-
-    async def ask() -> list[tuple[str, str] | None]:
-        async with talking(needing_login(GOOD), credentials=Basic(NAME, "wrong")) as (transport, server):
-            with pytest.raises(TargetRefused):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            transport.replace_credentials(LOGIN)
-            await transport.request(Endpoint.QUEUE_STATUS)
-            transport.replace_credentials(Basic(NAME, "wrong"))
-            with pytest.raises(TargetRefused):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            return [asked.login for asked in server.asked]
-
-    assert run(ask()) == [(NAME, "wrong"), (NAME, SECRET)]
-
-
-def test_operator_may_have_the_same_credentials_tried_again() -> None:
-    """A reload lifts the refusal, for one more try."""
-
-    async def ask() -> int:
-        async with talking(always(UNAUTHORIZED)) as (transport, server):
-            for _ in range(2):
-                with pytest.raises(TargetRefused):
-                    await transport.request(Endpoint.QUEUE_STATUS)
-            transport.allow_retry()
-            for _ in range(2):
-                with pytest.raises(TargetRefused):
-                    await transport.request(Endpoint.QUEUE_STATUS)
-            return len(server.asked)
-
-    assert run(ask()) == 2
-
-
-def test_refused_login_of_the_native_page_does_not_stop_the_api() -> None:
-    """The two logins of a server are refused apart."""
-
-    async def handle(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(UNAUTHORIZED if asked.path == "/metrics/prometheus" else GOOD)
-
-    async def ask() -> list[str]:
-        async with talking(handle, native_credentials=LOGIN) as (transport, server):
-            for _ in range(2):
-                with pytest.raises(TargetRefused):
-                    await transport.request(Endpoint.NATIVE_METRICS, credentials=Login.NATIVE)
-            await transport.request(Endpoint.QUEUE_STATUS)
-            return [asked.path for asked in server.asked]
-
-    assert run(ask()) == ["/metrics/prometheus", "/api/queue/status"]
-
-
-def test_request_without_credentials_goes_on_after_a_refusal() -> None:
-    """Probing needs no password and so cannot wear one out."""
-
-    async def ask() -> int:
-        async with talking(always(UNAUTHORIZED)) as (transport, server):
-            with pytest.raises(TargetRefused):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            for _ in range(2):
-                with pytest.raises(TargetRefused, match="wants credentials"):
-                    await transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
-            return len(server.asked)
-
-    assert run(ask()) == 3
-
-
-def test_server_without_configured_credentials_is_not_asked() -> None:
-    """No login, no request."""
-
-    async def ask() -> int:
-        async with talking(always(GOOD), credentials=None) as (transport, server):
-            with pytest.raises(TargetRefused, match="no credentials are configured"):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            return len(server.asked)
-
-    assert run(ask()) == 0
-
-
-# --- Secrets
-
-
-def secrets_of(name: str, secret: str) -> list[str]:
-    return [secret, base64.b64encode(f"{name}:{secret}".encode()).decode()]
-
-
-def echoes() -> Iterator[Handler]:
-    """Servers that say back what they were told."""
-
-    async def in_detail(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(problem(500, "Internal Server Error", f"header {asked.headers['authorization']} by {asked.login}"))
-
-    async def in_error(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(reply(200, {"error": "other", "details": str(asked.headers), "reason": str(asked.login)}))
-
-    async def in_title(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(problem(400, f"bad login {asked.login}", ""))
-
-    async def in_no_http(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(f"you said {asked.headers['authorization']} {asked.login}\r\n\r\n".encode())
-        writer.close()
-
-    yield from (in_detail, in_error, in_title, in_no_http)
-
-
-@pytest.mark.parametrize("handler", [*echoes(), always(UNAUTHORIZED), close_at_once, cut_counted])
-def test_no_secret_gets_into_an_exception_or_a_log(handler: Handler, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even where the server repeats it, and not with every library logging all it can."""
-    caplog.set_level(logging.DEBUG)
-    error = error_of(handler)
-
-    told = "".join(traceback.format_exception(error))
-    logged = "".join(record.getMessage() for record in caplog.records if record.name != "asyncio")
-    for secret in secrets_of(NAME, SECRET):
-        assert secret not in str(error)
-        assert secret not in told
-        assert secret not in logged
-    assert not [record for record in caplog.records if record.name.startswith(("httpx", "httpcore", "h11"))]
-
-
-def test_mail_addresses_in_an_answer_are_not_quoted() -> None:
-    """An error text of the server may name people."""
-    error = error_of(always(problem(500, "Internal Server Error", "no mailbox <bob@example.org> for you")))
-
-    assert "bob" not in str(error)
-    assert "no mailbox" in str(error)
-
-
-@pytest.mark.parametrize("login", [LOGIN, Bearer("tok-S3cr3t")])
-def test_credentials_do_not_show(login: Basic | Bearer) -> None:
-    """However they are printed."""
-    assert repr(login) == "***"
-    assert "S3cr3t" not in f"{login} {login!r} {[login]} {vars(Transport)}"
-
-
-# --- Credentials
-
-
-async def header_sent_for(login: Basic | Bearer) -> str:
-    async with talking(always(GOOD), credentials=login) as (transport, server):
-        await transport.request(Endpoint.QUEUE_STATUS)
-        return server.asked[0].headers["authorization"]
-
-
-def test_api_key_token_is_sent_as_basic() -> None:
-    """As Bearer it would count against the limit of anonymous requests, from v0.13.2 to v0.15.5."""
-    token = "api_" + base64.b64encode(b"exporter:s3cret:with:colons").decode()
-
-    scheme, _, value = run(header_sent_for(Bearer(token))).partition(" ")
-
-    assert scheme == "Basic"
-    assert base64.b64decode(value) == b"exporter:s3cret:with:colons"
-    assert Bearer(token).account_name() == "exporter"
-
-
-@pytest.mark.parametrize("token", ["eyJhbGciOi.xx-yy_zz", "api_!!!", "api_" + base64.b64encode(b"nocolon").decode()])
-def test_other_tokens_are_sent_as_bearer(token: str) -> None:
-    """An OAuth token is what it is, and so is what only looks like a key."""
-    assert run(header_sent_for(Bearer(token))) == f"Bearer {token}"
-    assert Bearer(token).account_name() is None
-
-
-def test_account_is_named_as_the_log_of_the_server_names_it() -> None:
-    """Trimmed and in lower case."""
-    assert transport_account(Basic(" Watcher ", "x")) == "watcher"
-
-
-def transport_account(login: Basic) -> str | None:
-    async def ask() -> str | None:
-        async with talking(always(GOOD), credentials=login) as (transport, _):
-            return transport.account_name
-
-    return run(ask())
-
-
-@pytest.mark.parametrize(("name", "secret"), [("", "x"), ("  ", "x"), ("a:b", "x"), ("a", "")])
-def test_basic_login_that_cannot_be_sent_is_refused(name: str, secret: str) -> None:
-    """Before it goes anywhere."""
-    with pytest.raises(ValueError, match="is needed"):
-        Basic(name, secret)
-
-
-@pytest.mark.parametrize("token", ["", "with blank", "line\r\nX-Injected: 1", "schlüssel"])
-def test_token_that_cannot_be_sent_is_refused_unseen(token: str) -> None:
-    """A token that would break the header is not even quoted."""
-    with pytest.raises(ValueError, match="visible ASCII") as caught:
-        Bearer(token)
-
-    assert not token or token not in str(caught.value)

@@ -21,6 +21,15 @@ NATIVE = ("prometheus", "lab-prometheus-secret")
 VERSIONS = ("0.12.5", "0.15.5")
 """One release of each queue shape."""
 
+RENAMED = {
+    "message-ingest.fts-index": "message-ingest.search-index",
+    "queue.queue-dsn": "queue.dsn-queued",
+    "queue.queue-message": "queue.message-queued",
+    "queue.queue-message-authenticated": "queue.authenticated-message-queued",
+    "queue.queue-report": "queue.report-queued",
+}
+"""Events that the newest release, after which the exporter names them, spells in another way."""
+
 QUEUE_PATH = "/api/queue/messages"
 COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
 
@@ -209,6 +218,13 @@ def wait_good(scenes: Iterable[Scene], *collectors: str) -> None:
 def after_polls(scenes: Iterable[Scene], *collectors: str) -> None:
     """Returns when each of *collectors* has made a whole run with each server that began after this call."""
     _wait_runs(scenes, collectors, "stalwart_exporter_collector_duration_seconds_count", None)
+
+
+def counting(scenes: Iterable[Scene]) -> None:
+    """Returns when the exporter counts the deliveries that happen from now on."""
+    scenes = list(scenes)
+    wait_good(scenes, "logs")
+    wait_good([scene for scene in scenes if scene.server.call(lambda world: world.profile.keeps_traces)], "traces")
 
 
 def _wait_runs(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from exporter.clock import Clock
-from exporter.errors import PayloadError
+from exporter.errors import PayloadError, TargetError
 from exporter.model.delivery import LogLine, Trace
 from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
@@ -23,7 +24,7 @@ from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
 from exporter.stalwart.jmap.native import read_native_page
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
-from exporter.stalwart.jmap.queue_walk import Paging, QueueReader
+from exporter.stalwart.jmap.queue_walk import PAGE_ROWS, Paging, QueueReader
 from exporter.stalwart.jmap.reports import fetch_report, fetch_report_ids
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
@@ -31,6 +32,7 @@ from exporter.stalwart.jmap.traces import read_traces, traces_decoder
 from exporter.stalwart.jmap.wire import Call
 from exporter.stalwart.transport import Transport
 
+RECHECK_SECONDS = 3600.0
 TRACE_IDS_A_PAGE = 5000
 """The most ids that a server gives at once."""
 
@@ -56,17 +58,33 @@ class JmapClient:
         self._logs = LogReader(self._api)
         self._inventory = InventoryReader(self._api)
         self._names = CounterNames.UNKNOWN
+        self._named_at: float | None = None
 
     async def identify(self) -> ServerIdentity:
         """Who the server is. Our credentials go to it once it has shown that it speaks JMAP. Raises a `TargetError`."""
-        identity, self._names = await self._identifier.identify()
-        # Releases whose anchors do not work are among those without what v0.16.12 added.
-        by_position = self._names is CounterNames.WRONG
-        self._queue.paging = Paging.POSITION if by_position else Paging.ANCHORS
-        self._stored.by_position = by_position
+        identity, names = await self._identifier.identify()
+        self._learn_names(names)
+        self._queue.rows = PAGE_ROWS
         self._stored.forget()
         self._api.forget_served()
         return identity
+
+    def _learn_names(self, names: CounterNames) -> None:
+        self._names, self._named_at = names, self._clock.monotonic()
+        # Releases whose anchors do not work are among those without what v0.16.12 added.
+        by_position = names is CounterNames.WRONG
+        self._queue.paging = Paging.POSITION if by_position else Paging.ANCHORS
+        self._stored.by_position = by_position
+
+    async def _look_at_names_again(self) -> None:
+        """Once an hour: a restart as another release may have gone unnoticed."""
+        if self._named_at is None or self._clock.monotonic() - self._named_at < RECHECK_SECONDS:
+            return
+        self._named_at = self._clock.monotonic()
+        with suppress(TargetError):
+            names = await self._identifier.counter_names()
+            if names is not CounterNames.UNKNOWN:
+                self._learn_names(names)
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
         """Walks the queue, earliest due first, folding each page; at most *max_messages* messages (0: no limit)."""
@@ -85,6 +103,7 @@ class JmapClient:
 
     async def fetch_native_totals(self) -> ServerTotals:
         """The server's own Prometheus page, read with its own login and repaired; see ``counters_withheld``."""
+        await self._look_at_names_again()
         login = Login.NATIVE if self._transport.has_native_login else Login.NONE
         body = await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login)
         return read_native_page(body, self._names)

@@ -39,7 +39,7 @@ class Identifier:
             return _OTHER, CounterNames.UNKNOWN
         except TargetRefused as error:
             raise TargetRefused(f"{error}; API keys of v0.15 are not valid from v0.16 on") from error
-        names = await self._counter_names() if may_log_in else CounterNames.UNKNOWN
+        names = await self.counter_names() if may_log_in else CounterNames.UNKNOWN
         identity = ServerIdentity(
             generation=Generation.JMAP,
             edition=account.edition,
@@ -55,8 +55,12 @@ class Identifier:
         self._api.limits = session.limits
         return session.username
 
-    async def _counter_names(self) -> CounterNames:
-        """By the schema, which is read once: its address changes with it. Unknown if it cannot be had."""
+    async def counter_names(self) -> CounterNames:
+        """
+        Whether the server's counters stand under their own names, by its schema.
+
+        The schema is read once: its address changes with it. Unknown if it cannot be had.
+        """
         try:
             link = await self._transport.request(Endpoint.JMAP_SCHEMA_LINK)
             fingerprint = fingerprint_of(link)

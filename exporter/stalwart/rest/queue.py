@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
 
 from msgspec import UNSET
 
 from exporter.errors import PayloadError
 from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.rest.failure_counts import Failure, count_flat_failures, count_nested_failures
+from exporter.stalwart.rest.queue_recipients import R, Recipients
 from exporter.stalwart.rest.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
 from exporter.stalwart.rest.queue_wire import (
     ABSENT,
@@ -37,8 +37,6 @@ MAX_DOMAINS = 8192
 MAX_QUEUES = 64
 _BATCH = 1024
 """Messages whose recipients are read together: few enough to stay in the processor's cache."""
-
-R = TypeVar("R", FlatRecipient, NestedRecipient)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +160,7 @@ class QueueFold:
 
     def _add_flat(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Counts the recipients of messages as they are from v0.13 on; returns the messages that are not so."""
-        found = _Recipients[FlatRecipient]()
+        found = Recipients[FlatRecipient]()
         add_scheduled, add_deferred = found.scheduled.append, found.deferred.append
         add_text = found.deferred_texts.append
         for message in messages:
@@ -191,7 +189,7 @@ class QueueFold:
 
     def _add_nested(self, messages: Sequence[Message]) -> Sequence[Message]:
         """The same for messages as they are up to v0.12, where a domain's failure is that of whoever is scheduled."""
-        found = _Recipients[NestedRecipient]()
+        found = Recipients[NestedRecipient]()
         waiting: list[Domain] = []
         others: list[Message] = []
         add_scheduled, add_deferred = found.scheduled.append, found.deferred.append
@@ -247,7 +245,7 @@ class QueueFold:
                 self._expired[queue] += 1
 
     def _add_recipients(
-        self, found: _Recipients[R], count_failures: Callable[[Sequence[str]], Counter[Failure]]
+        self, found: Recipients[R], count_failures: Callable[[Sequence[str]], Counter[Failure]]
     ) -> None:
         for status, recipients in found.by_status():
             self._domains.add(status, [recipient.address for recipient in recipients])
@@ -281,38 +279,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-class _Recipients(Generic[R]):
-    """The recipients of some messages by status, with the texts of their failures."""
-
-    def __init__(self) -> None:
-        self.scheduled: list[R] = []
-        self.deferred: list[R] = []
-        self.deferred_texts: list[str] = []
-        self.rejected: list[R] = []
-        self.rejected_texts: list[str] = []
-        self.delivered: list[R] = []
-        self.strange: list[R] = []
-
-    def add_settled(self, recipient: R, status: Outcome) -> None:
-        """Adds one that no longer waits."""
-        if status.perm_fail is not UNSET:
-            self.rejected.append(recipient)
-            self.rejected_texts.append(status.perm_fail)
-        elif status.completed is not UNSET:
-            self.delivered.append(recipient)
-        else:
-            self.strange.append(recipient)
-
-    def by_status(self) -> Iterator[tuple[RecipientStatus, list[R]]]:
-        """Each status that somebody has."""
-        for status, recipients in (
-            (RecipientStatus.SCHEDULED, self.scheduled),
-            (RecipientStatus.TEMPORARY_FAILURE, self.deferred),
-            (RecipientStatus.PERMANENT_FAILURE, self.rejected),
-            (RecipientStatus.DELIVERED, self.delivered),
-            (RecipientStatus.UNKNOWN, self.strange),
-        ):
-            if recipients:
-                yield status, recipients

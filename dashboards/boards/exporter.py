@@ -1,0 +1,319 @@
+"""The exporter itself: collectors, streams, what it costs the server, and its history file."""
+
+from __future__ import annotations
+
+from dashboards.boards.kit import JOB_SELECTION, NONE_NOW, Board, graph, mean_and_p90, number, q, rows_of
+
+STREAMS_ARE = 'No live streams: they belong to the Enterprise edition, and streams.transport = "off" turns them off'
+
+_STATE = [
+    rows_of(
+        "Exporters",
+        "Version of each exporter.",
+        "none",
+        q("group by (job, instance, version, python_version) (stalwart_exporter_build_info{JOB})"),
+        hidden=("Value",),
+        width=10,
+        height=6,
+    ),
+    number(
+        "Scraped",
+        "Whether Prometheus reaches the exporter.",
+        "none",
+        q("up{JOB} and on (job, instance) target:stalwart_exporter:known", "{{instance}}"),
+        base="red",
+        words={"0": ("DOWN", "red"), "1": ("up", "green")},
+        limits=[(1, "green")],
+        width=5,
+        height=6,
+    ),
+    number(
+        "Configuration",
+        "Whether the last attempt to load the configuration succeeded.",
+        "none",
+        q("stalwart_exporter_config_last_reload_successful{JOB}", "{{instance}}"),
+        base="red",
+        words={"0": ("REFUSED", "red"), "1": ("in force", "green")},
+        limits=[(1, "green")],
+        width=5,
+        height=6,
+    ),
+    number(
+        "Loaded",
+        "When the configuration in force was loaded.",
+        "dateTimeFromNow",
+        q("stalwart_exporter_config_last_reload_success_timestamp_seconds{JOB} * 1000", "{{instance}}"),
+        base="blue",
+        height=6,
+    ),
+]
+
+_GIVEN = [
+    rows_of(
+        "Capabilities",
+        "What each server gives us. `forbidden`: the key lacks a permission, which `stalwart-exporter doctor` names. "
+        "`not_licensed`, `unsupported`: not in this edition or release. `not_configured`: off on the server, or no "
+        "login for it here.",
+        "none",
+        q("group by (server, capability, status) (stalwart_exporter_capability{SEL} == 1)"),
+        hidden=("Value",),
+        height=10,
+    ),
+    rows_of(
+        "Source of the counters",
+        "What feeds the server's counters: `live` and `native` as they happen, `stored` once an hour. Nothing here: no "
+        "exit of the server gives counters.",
+        "none",
+        q("group by (server, source) (stalwart_exporter_metrics_source{SEL} == 1)"),
+        hidden=("Value",),
+        width=6,
+        height=10,
+        empty="No counters: the table beside this says why",
+    ),
+    rows_of(
+        "Servers",
+        "What was found out about each server.",
+        "none",
+        q("group by (server, version, edition, api) (stalwart_server_info{SEL})"),
+        hidden=("Value",),
+        width=6,
+        height=10,
+    ),
+]
+
+_COLLECTORS = [
+    rows_of(
+        "Collectors",
+        "Whether the last run succeeded. A collector whose capability is forbidden or off is not here.",
+        "none",
+        q("max by (server, collector) (stalwart_exporter_collector_success{SEL})"),
+        renamed={"Value": "succeeded"},
+        width=8,
+    ),
+    graph(
+        "Intervals since the last success",
+        "Age of the last success in the collector's own intervals. Past three, where the line is, its snapshot is no "
+        "longer shown.",
+        "none",
+        q(
+            "max by (server, collector) ((time() - stalwart_exporter_collector_last_success_timestamp_seconds{SEL}) / "
+            "stalwart_exporter_collector_interval_seconds{SEL} and stalwart_exporter_collector_success{SEL})",
+            "{{server}} {{collector}}",
+        ),
+        limits=[(3, "orange")],
+        width=8,
+    ),
+    graph(
+        "Duration of runs",
+        "How long the collectors' runs take.",
+        "s",
+        *mean_and_p90("stalwart_exporter_collector_duration_seconds", "server, collector", "{{server}} {{collector}}"),
+        width=8,
+    ),
+    graph(
+        "Failed runs",
+        "Failed runs a minute, by reason. `internal` is a bug of ours: the log has its traceback.",
+        "cpm",
+        q(
+            "sum by (server, collector, reason) (rate(stalwart_exporter_collector_failures_total{SEL}"
+            "[$__rate_interval])) * 60 > 0",
+            "{{server}} {{collector}} {{reason}}",
+        ),
+        empty=NONE_NOW,
+    ),
+    graph(
+        "Unknown and dropped",
+        "Values from the server that were not known, log lines missed between two polls, and increments that went to "
+        "'other' at a family's cap, so far.",
+        "short",
+        q("sum by (server, field) (stalwart_exporter_unknown_values_total{SEL})", "{{server}} unknown {{field}}"),
+        q("sum by (server) (stalwart_exporter_log_gaps_total{SEL})", "{{server}} log gaps"),
+        q("sum by (server, family) (stalwart_exporter_series_dropped_total{SEL})", "{{server}} other {{family}}"),
+    ),
+]
+
+_STREAMS = [
+    number(
+        "Connected",
+        "Whether the live stream is connected, where the server has one for us.",
+        "none",
+        q(
+            "max by (server, stream) (stalwart_exporter_stream_connected{SEL} unless on (server, stream) label_replace("
+            'stalwart_exporter_capability{SEL,capability=~"live_.+",status!="available"}, '
+            '"stream", "$1", "capability", "live_(.+)"))',
+            "{{server}} {{stream}}",
+        ),
+        base="red",
+        words={"0": ("down", "red"), "1": ("connected", "green")},
+        limits=[(1, "green")],
+        width=6,
+        height=8,
+        empty=STREAMS_ARE,
+    ),
+    graph(
+        "Events",
+        "Events received a second.",
+        "ops",
+        q(
+            "sum by (server, stream) (rate(stalwart_exporter_stream_events_total{SEL}[$__rate_interval]))",
+            "{{server}} {{stream}}",
+        ),
+        width=9,
+        empty=STREAMS_ARE,
+    ),
+    graph(
+        "Silence",
+        "Time since the last event of each stream.",
+        "s",
+        q(
+            "max by (server, stream) (time() - stalwart_exporter_stream_last_event_timestamp_seconds{SEL})",
+            "{{server}} {{stream}}",
+        ),
+        width=9,
+        empty=STREAMS_ARE,
+    ),
+    graph(
+        "Reconnects and losses",
+        "Reconnects and dropped events, so far.",
+        "short",
+        q(
+            "sum by (server, stream) (stalwart_exporter_stream_reconnects_total{SEL})",
+            "{{server}} {{stream}} reconnects",
+        ),
+        q(
+            "sum by (server, stream) (stalwart_exporter_stream_events_dropped_total{SEL})",
+            "{{server}} {{stream}} dropped",
+        ),
+        width=9,
+        empty=STREAMS_ARE,
+    ),
+    graph(
+        "Gaps",
+        "Time without a stream, so far; what happened then is filled from stored data where the server has it.",
+        "s",
+        q("sum by (server, stream) (stalwart_exporter_stream_gap_seconds_total{SEL})", "{{server}} {{stream}}"),
+        width=9,
+        empty=STREAMS_ARE,
+    ),
+    rows_of(
+        "Transport",
+        "How each stream is carried.",
+        "none",
+        q("stalwart_exporter_stream_transport{SEL} == 1"),
+        hidden=("Value", "__name__", "job", "instance"),
+        width=6,
+        empty=STREAMS_ARE,
+    ),
+]
+
+_COST = [
+    graph(
+        "Requests",
+        "Requests a minute to each server, by endpoint and status. At most 55 a minute unless max_requests_per_minute "
+        "says otherwise.",
+        "cpm",
+        q(
+            "sum by (server, endpoint, status) "
+            "(rate(stalwart_exporter_api_requests_total{SEL}[$__rate_interval])) * 60",
+            "{{server}} {{endpoint}} {{status}}",
+        ),
+        limits=[(55, "orange")],
+        stacked=True,
+    ),
+    graph(
+        "Duration of requests",
+        "From sending to the end of the body.",
+        "s",
+        *mean_and_p90("stalwart_exporter_api_request_duration_seconds", "server, endpoint", "{{server}} {{endpoint}}"),
+    ),
+    graph(
+        "Bytes read",
+        "Response bodies read from each server.",
+        "Bps",
+        q(
+            "sum by (server, endpoint) (rate(stalwart_exporter_api_response_bytes_total{SEL}[$__rate_interval]))",
+            "{{server}} {{endpoint}}",
+        ),
+        width=24,
+        height=6,
+    ),
+]
+
+_HISTORY = [
+    number(
+        "History file",
+        "Whether the last operation on the history file succeeded.",
+        "none",
+        q("stalwart_exporter_store_success{JOB}", "{{instance}}"),
+        base="red",
+        words={"0": ("FAILS", "red"), "1": ("good", "green")},
+        limits=[(1, "green")],
+        height=8,
+    ),
+    graph(
+        "Size",
+        "Size of the history file with its log.",
+        "bytes",
+        q("stalwart_exporter_store_size_bytes{JOB}", "{{instance}}"),
+        width=6,
+    ),
+    graph(
+        "Rows",
+        "Rows of the history by table.",
+        "short",
+        q("sum by (instance, table) (stalwart_exporter_store_rows{JOB})", "{{instance}} {{table}}"),
+        width=7,
+    ),
+    graph(
+        "Transactions",
+        "Mean and 90th percentile of transactions on the history file.",
+        "s",
+        *mean_and_p90(
+            "stalwart_exporter_store_write_duration_seconds", "instance", "{{instance}}", selection=JOB_SELECTION
+        ),
+        width=7,
+    ),
+    graph(
+        "Errors",
+        "Failed operations on the history file, so far.",
+        "short",
+        q("sum by (instance, reason) (stalwart_exporter_store_errors_total{JOB})", "{{instance}} {{reason}}"),
+        width=8,
+        height=6,
+        empty=NONE_NOW,
+    ),
+    graph(
+        "CPU",
+        "Share of one processor that the exporter uses.",
+        "percentunit",
+        q(
+            "rate(process_cpu_seconds_total{JOB}[$__rate_interval]) "
+            "and on (job, instance) stalwart_exporter_build_info",
+            "{{instance}}",
+        ),
+        width=8,
+        height=6,
+    ),
+    graph(
+        "Memory",
+        "Resident memory of the exporter.",
+        "bytes",
+        q("process_resident_memory_bytes{JOB} and on (job, instance) stalwart_exporter_build_info", "{{instance}}"),
+        width=8,
+        height=6,
+    ),
+]
+
+EXPORTER = Board(
+    "stalwart-exporter",
+    "Stalwart / Exporter",
+    "Collectors, streams, what watching costs the servers, and the exporter's history file.",
+    [
+        ("Exporter", _STATE),
+        ("What the servers give", _GIVEN),
+        ("Collectors", _COLLECTORS),
+        ("Live streams", _STREAMS),
+        ("Cost to the servers", _COST),
+        ("History file and process", _HISTORY),
+    ],
+)

@@ -1,0 +1,181 @@
+"""Is mail flowing?"""
+
+from __future__ import annotations
+
+from alerts.thresholds import find, load, seconds
+from dashboards.boards.kit import (
+    NO_COUNTERS,
+    NO_DELIVERIES,
+    NONE_NOW,
+    Board,
+    capabilities,
+    counters_source,
+    graph,
+    number,
+    q,
+    rows_of,
+)
+
+_LIMITS = load()
+BACKLOG = find(_LIMITS, "alerts.StalwartQueueBacklog.messages")
+GROWING = find(_LIMITS, "alerts.StalwartQueueGrowing.messages")
+OLDEST = seconds(find(_LIMITS, "alerts.StalwartQueueOldestMessage.age"))
+FAILURES = find(_LIMITS, "alerts.StalwartDeliveryFailureRatio.ratio")
+
+FIRING = 'ALERTS{alertname=~"Stalwart.+",alertstate="firing"}'
+
+_NOW = [
+    number(
+        "Servers",
+        "Whether the management API answered with good credentials at the last try.",
+        "none",
+        q("max by (server) (stalwart_up{SEL})"),
+        base="red",
+        limits=[(1, "green")],
+        words={"0": ("DOWN", "red"), "1": ("up", "green")},
+        width=6,
+        empty="No server: is the exporter scraped?",
+    ),
+    number(
+        "Firing alerts",
+        "Alerts about Stalwart that fire now, by severity.",
+        "none",
+        q(
+            f"count by (severity) ({FIRING}) or label_replace(vector(0), 'severity', 'none firing', '', '')",
+            "{{severity}}",
+        ),
+        limits=[(1, "orange")],
+    ),
+    number(
+        "Queue",
+        "Messages waiting in the outbound queue. Orange and red are the thresholds of StalwartQueueGrowing and "
+        "StalwartQueueBacklog.",
+        "short",
+        q("max by (server) (stalwart_queue_messages{SEL})"),
+        limits=[(GROWING, "orange"), (BACKLOG, "red")],
+        empty="The queue cannot be read",
+    ),
+    number(
+        "Queue state",
+        "Whether the server delivers; absent where the server does not tell (v0.10, v0.16).",
+        "none",
+        q("min by (server) (stalwart_queue_running{SEL})"),
+        base="red",
+        words={"0": ("PAUSED", "red"), "1": ("running", "green")},
+        limits=[(1, "green")],
+        empty="Not told by this server",
+    ),
+    number(
+        "Oldest message",
+        "For how long the oldest queued message has waited; absent while the queue is empty. Red is the threshold of "
+        "StalwartQueueOldestMessage.",
+        "s",
+        q("max by (server) (time() - stalwart_queue_oldest_message_timestamp_seconds{SEL})"),
+        limits=[(OLDEST / 4, "orange"), (OLDEST, "red")],
+        width=3,
+        empty="Queue empty",
+    ),
+    number(
+        "Given up, last hour",
+        "Share of the recipients done with in the last hour that were given up. Red is the threshold of "
+        "StalwartDeliveryFailureRatio.",
+        "percentunit",
+        q(
+            'sum by (server) (increase(server:stalwart_deliveries:sum{SEL,outcome="permanent_failure"}[1h])) / (sum by '
+            '(server) (increase(server:stalwart_deliveries:sum{SEL,outcome=~"delivered|permanent_failure"}[1h])) > 0)'
+        ),
+        limits=[(FAILURES / 5, "orange"), (FAILURES, "red")],
+        width=3,
+        empty="Nothing was done with",
+    ),
+]
+
+_FLOW = [
+    capabilities(
+        "logs|traces|queue|queue_status",
+        "Source of deliveries and queue",
+        "Deliveries come from the server's traces (Enterprise) or else from its log. `forbidden`: the key lacks a "
+        "permission. `not_configured`: no history store for traces, or no tracer that logs to a file.",
+    ),
+    graph(
+        "Messages in the queue",
+        "Messages waiting. The line is the threshold of StalwartQueueBacklog.",
+        "short",
+        q("max by (server) (stalwart_queue_messages{SEL})"),
+        limits=[(BACKLOG, "red")],
+        width=9,
+    ),
+    graph(
+        "Deliveries",
+        "Recipients delivered and given up, and attempts put off, a minute.",
+        "cpm",
+        q(
+            "sum by (server, outcome) (rate(server:stalwart_deliveries:sum{SEL}[$__rate_interval])) * 60",
+            "{{server}} {{outcome}}",
+        ),
+        width=9,
+        empty=NO_DELIVERIES,
+    ),
+    graph(
+        "Recipients failing now",
+        "Recipients of queued messages in failure, by class of error.",
+        "short",
+        q("sum by (server, reason) (stalwart_queue_failures{SEL})", "{{server}} {{reason}}"),
+        stacked=True,
+        empty=NONE_NOW,
+    ),
+    rows_of(
+        "Servers watched",
+        "Release, edition and management API of each server; an empty version means that the key may not ask for it.",
+        "none",
+        q("group by (server, version, edition, api) (stalwart_server_info{SEL})"),
+        hidden=("Value",),
+    ),
+]
+
+_ACCEPTED = [
+    counters_source(),
+    graph(
+        "Mail accepted",
+        "Messages accepted into the queue a minute, by where they came from.",
+        "cpm",
+        q(
+            'sum by (event) (rate(stalwart_events_total{SEL,event=~"queue[.](message|authenticated-message|dsn|report|'
+            'autogenerated)-queued"}[$__rate_interval])) * 60',
+            "{{event}}",
+        ),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Mail into mailboxes",
+        "Messages stored for local recipients a minute. A fall to nothing while mail is queued is an outage.",
+        "cpm",
+        q(
+            'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"message-ingest[.](ham|spam|error)"}'
+            "[$__rate_interval])) * 60",
+            "{{server}} {{event}}",
+        ),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+]
+
+_ALERTS = [
+    rows_of(
+        "Alerts",
+        "What fires now; each has a runbook in docs/runbooks.",
+        "none",
+        q(FIRING),
+        hidden=("Value", "__name__", "alertstate"),
+        width=24,
+        empty=NONE_NOW,
+    )
+]
+
+OVERVIEW = Board(
+    "stalwart-overview",
+    "Stalwart / Overview",
+    "Is mail flowing?",
+    [("Now", _NOW), ("Flow", _FLOW), ("Mail in", _ACCEPTED), ("Alerts", _ALERTS)],
+)

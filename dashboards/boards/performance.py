@@ -1,0 +1,161 @@
+"""Sessions, latencies, stores and memory."""
+
+from __future__ import annotations
+
+from dashboards.boards.kit import NO_COUNTERS, NONE_NOW, Board, counters_source, graph, mean_and_p90, number, q
+
+ENTERPRISE = "Only Enterprise servers give this"
+
+_SESSIONS = [
+    counters_source(),
+    graph(
+        "Open sessions",
+        "Sessions by protocol; 'delivery' counts delivery attempts in progress.",
+        "short",
+        q("sum by (server, protocol) (stalwart_active_connections{SEL})", "{{server}} {{protocol}}"),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "New connections",
+        "Connections a minute by protocol.",
+        "cpm",
+        q(
+            'sum by (server, event) (rate(stalwart_events_total{SEL,event=~".+[.]connection-start"}[$__rate_interval]))'
+            " * 60",
+            "{{server}} {{event}}",
+        ),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Length of sessions",
+        "How long whole client sessions last: IDLE and push make it hours. The 90th percentile needs the server's own "
+        "metrics page.",
+        "s",
+        *mean_and_p90("stalwart_session_duration_seconds", "server, protocol", "{{server}} {{protocol}}"),
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Trouble in sessions",
+        "HTTP sessions that ended badly, milters and hooks that failed, a minute.",
+        "cpm",
+        q(
+            'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"http[.]error|milter[.]action-(temp-fail|'
+            'connection-failure)|mta-hook[.]error|sieve[.]runtime-error|eval[.]error"}[$__rate_interval])) * 60',
+            "{{server}} {{event}}",
+        ),
+        empty=NO_COUNTERS,
+    ),
+]
+
+_LATENCY = [
+    counters_source(),
+    graph(
+        "Storing a message",
+        "Time to store a message in a mailbox.",
+        "s",
+        *mean_and_p90("stalwart_message_ingest_duration_seconds", "server", "{{server}}"),
+        width=9,
+        empty=ENTERPRISE,
+    ),
+    graph(
+        "DNS look-ups that fail",
+        "Duration of those look-ups that the server times: null MX, invalid policies, failed TLSA. Not a measure of "
+        "resolver speed.",
+        "s",
+        *mean_and_p90("stalwart_dns_lookup_duration_seconds", "server", "{{server}}"),
+        width=9,
+        empty=ENTERPRISE,
+    ),
+    graph(
+        "Indexing a message",
+        "Time to index a message for full-text search, up to v0.14: later releases do not time it.",
+        "s",
+        *mean_and_p90("stalwart_message_index_duration_seconds", "server", "{{server}}"),
+        empty="Only Enterprise servers up to v0.14 give this",
+    ),
+    graph(
+        "Size of messages",
+        "Mean and 90th percentile of messages accepted, from users who logged in (authenticated true) and from others.",
+        "bytes",
+        *mean_and_p90(
+            "stalwart_message_size_bytes", "server, authenticated", "{{server}} authenticated {{authenticated}}"
+        ),
+        empty=NO_COUNTERS,
+    ),
+]
+
+_STORES = [
+    counters_source(),
+    graph(
+        "Duration of store operations",
+        "Range scans, write batches, blob reads and writes. A rise is a slow disk or database.",
+        "s",
+        *mean_and_p90("stalwart_store_operation_duration_seconds", "server, operation", "{{server}} {{operation}}"),
+        width=9,
+        empty=ENTERPRISE,
+    ),
+    graph(
+        "Store operations",
+        "Operations a second.",
+        "ops",
+        q(
+            'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"store[.](data-write|data-iterate|blob-read|'
+            'blob-write)"}[$__rate_interval]))',
+            "{{server}} {{event}}",
+        ),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Store errors",
+        "Errors of databases, blob stores, directories and caches a minute. StalwartStoreErrors pages at the first of "
+        "the database.",
+        "cpm",
+        q(
+            'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"store[.].+-error|store[.]data-corruption"}'
+            "[$__rate_interval])) * 60 > 0",
+            "{{server}} {{event}}",
+        ),
+        width=24,
+        empty=NONE_NOW,
+    ),
+]
+
+_RESOURCES = [
+    counters_source(),
+    graph(
+        "Memory",
+        "Resident memory of the server. It falls when the server restarts; up to v0.13.3 it is the value at its start.",
+        "bytes",
+        q("max by (server) (stalwart_server_memory_bytes{SEL})"),
+        width=10,
+        empty=NO_COUNTERS,
+    ),
+    number(
+        "Accounts",
+        "Accounts on the server; only Enterprise servers count them, once a day.",
+        "short",
+        q("max by (server) (stalwart_accounts{SEL})"),
+        base="blue",
+        height=8,
+        empty=ENTERPRISE,
+    ),
+    number(
+        "Domains",
+        "Domains on the server; only Enterprise servers count them, once a day.",
+        "short",
+        q("max by (server) (stalwart_domains{SEL})"),
+        base="blue",
+        height=8,
+        empty=ENTERPRISE,
+    ),
+]
+
+PERFORMANCE = Board(
+    "stalwart-performance",
+    "Stalwart / Protocols and performance",
+    "Sessions, latencies, stores and memory.",
+    [("Sessions", _SESSIONS), ("Latencies and sizes", _LATENCY), ("Stores", _STORES), ("Resources", _RESOURCES)],
+)

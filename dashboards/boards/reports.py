@@ -1,0 +1,177 @@
+"""What others report about our mail: DMARC, TLS-RPT and ARF."""
+
+from __future__ import annotations
+
+from alerts.thresholds import find, load, seconds
+from dashboards.boards.kit import (
+    NO_COUNTERS,
+    NO_REPORTS,
+    NONE_NOW,
+    Board,
+    capabilities,
+    counters_source,
+    graph,
+    number,
+    q,
+    rows_of,
+)
+
+_LIMITS = load()
+DMARC_RATIO = find(_LIMITS, "alerts.StalwartDmarcFailureSpike.ratio")
+SILENCE = seconds(find(_LIMITS, "alerts.StalwartDmarcReporterSilent.silence"))
+
+_SOURCE = (
+    "Reports are read on every edition; the key needs `incoming-report-list` and `incoming-report-get`. They arrive a "
+    "few times a day, and only for domains whose DNS asks for them."
+)
+
+_TAKEN = [
+    capabilities("reports|outgoing_reports", "Source of reports", _SOURCE),
+    number(
+        "In the history",
+        "DMARC, TLS and ARF reports taken into the history so far.",
+        "short",
+        q("sum by (server, kind) (stalwart_reports_total{SEL})", "{{server}} {{kind}}"),
+        width=6,
+        height=8,
+        empty=NO_REPORTS,
+    ),
+    number(
+        "Unreadable",
+        "Reports that could not be read; they are kept aside.",
+        "short",
+        q(
+            "sum by (server, kind) (stalwart_reports_rejected_total{SEL}) or sum by (server) (0 * stalwart_up{SEL})",
+            "{{server}} {{kind}}",
+        ),
+        limits=[(1, "orange")],
+        width=6,
+        height=8,
+    ),
+    number(
+        "Waiting to be sent",
+        "Reports about others that wait to be sent.",
+        "short",
+        q("sum by (server, kind) (stalwart_outgoing_reports{SEL})", "{{server}} {{kind}}"),
+        base="blue",
+        width=6,
+        height=8,
+        empty="None, or the key lacks outgoing-report-list",
+    ),
+]
+
+_DMARC = [
+    capabilities("reports", "Source of reports", _SOURCE),
+    graph(
+        "Share that fails DMARC",
+        "Share of the mail in our domains' names that receivers reported as failing, over the last day and 30 days of "
+        "report time. The line is the threshold of StalwartDmarcFailureSpike.",
+        "percentunit",
+        q(
+            'max by (server, domain, window) (domain:stalwart_dmarc_failures:ratio{SEL,window=~"1d|30d"})',
+            "{{domain}} {{window}}",
+        ),
+        limits=[(DMARC_RATIO, "orange")],
+        maximum=1,
+        width=10,
+        empty=NO_REPORTS,
+    ),
+    rows_of(
+        "Messages by result, last 30 days",
+        "Messages that receivers reported, by aligned result.",
+        "short",
+        q('sum by (server, domain, result) (stalwart_dmarc_window_messages{SEL,window="30d"})'),
+        renamed={"Value": "messages"},
+        width=8,
+        empty=NO_REPORTS,
+    ),
+    graph(
+        "Messages by disposition",
+        "What receivers did with the reported messages, in the time shown, as the reports came in.",
+        "short",
+        q(
+            "sum by (domain, disposition, dkim, spf) (increase(stalwart_dmarc_messages_total{SEL}[$__rate_interval]))",
+            "{{domain}} {{disposition}} dkim {{dkim}} spf {{spf}}",
+        ),
+        stacked=True,
+        empty=NO_REPORTS,
+    ),
+    rows_of(
+        "Reporters",
+        "For how long each reporter has been silent. Orange from the threshold of StalwartDmarcReporterSilent on; "
+        "those who never reported regularly do not alert.",
+        "s",
+        q("sort_desc(max by (server, domain, reporter) (time() - stalwart_dmarc_last_report_timestamp_seconds{SEL}))"),
+        renamed={"Value": "silent for"},
+        limits=[(SILENCE, "orange")],
+        empty=NO_REPORTS,
+    ),
+]
+
+_TLS = [
+    capabilities("reports", "Source of reports", _SOURCE),
+    graph(
+        "Sessions reported",
+        "TLS sessions with our domains that others reported, as the reports came in.",
+        "short",
+        q(
+            "sum by (domain, policy, result) (increase(stalwart_tls_report_sessions_total{SEL}[$__rate_interval]))",
+            "{{domain}} {{policy}} {{result}}",
+        ),
+        stacked=True,
+        width=9,
+        empty=NO_REPORTS,
+    ),
+    rows_of(
+        "Failures by type",
+        "Failed sessions by RFC 8460 result type, since the history began.",
+        "short",
+        q("sum by (server, domain, failure) (stalwart_tls_report_failures_total{SEL})"),
+        renamed={"Value": "sessions"},
+        width=9,
+        empty=NONE_NOW,
+    ),
+]
+
+_ARF = [
+    capabilities("reports", "Source of reports", _SOURCE),
+    rows_of(
+        "Complaints",
+        "Feedback about mail from us, by type, since the history began.",
+        "short",
+        q("sum by (server, feedback_type) (stalwart_arf_reports_total{SEL})"),
+        renamed={"Value": "reports"},
+        width=9,
+        empty=NONE_NOW,
+    ),
+    graph(
+        "Complaints over time",
+        "Abuse, fraud and virus reports in the history.",
+        "short",
+        q("max by (server) (server:stalwart_arf_complaints:sum{SEL})"),
+        width=9,
+    ),
+]
+
+_COUNTED = [
+    counters_source(),
+    graph(
+        "Reports the server received",
+        "As the server counts them, an hour. Those with warnings say that somebody failed DMARC as us, or could not "
+        "reach us over TLS.",
+        "short",
+        q(
+            'sum by (event) (rate(stalwart_events_total{SEL,event=~"incoming-report[.].+"}[$__rate_interval])) * 3600',
+            "{{event}}",
+        ),
+        width=18,
+        empty=NO_COUNTERS,
+    ),
+]
+
+REPORTS = Board(
+    "stalwart-reports",
+    "Stalwart / Reports",
+    "What others report about our mail: DMARC, TLS-RPT and ARF.",
+    [("Reports", _TAKEN), ("DMARC", _DMARC), ("TLS-RPT", _TLS), ("ARF", _ARF), ("The server's own count", _COUNTED)],
+)

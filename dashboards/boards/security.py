@@ -1,0 +1,168 @@
+"""Logins, bans, spam and TLS."""
+
+from __future__ import annotations
+
+from alerts.thresholds import find, load, seconds
+from dashboards.boards.kit import NO_COUNTERS, NONE_NOW, Board, Query, capabilities, counters_source, graph, q, rows_of
+
+_LIMITS = load()
+
+
+def _per_minute(alert: str, what: str) -> float:
+    """An alert's limit over its window, as a rate a minute."""
+    limit: float = find(_LIMITS, f"alerts.{alert}.{what}")
+    return round(limit / seconds(find(_LIMITS, f"alerts.{alert}.window")) * 60, 3)
+
+
+def _events(pattern: str, *, by: str = "event") -> Query:
+    """Events a minute."""
+    expr = f'sum by (server, {by}) (rate(stalwart_events_total{{SEL,event=~"{pattern}"}}[$__rate_interval])) * 60'
+    return q(expr, "{{server}} {{" + by + "}}")
+
+
+def _pass_share(check: str) -> Query:
+    passed, both = f"smtp[.]{check}-pass", f"smtp[.]{check}-(pass|fail)"
+    rate = 'sum by (server) (rate(stalwart_events_total{{SEL,event=~"{}"}}[$__rate_interval]))'
+    return q(f"{rate.format(passed)} / ({rate.format(both)} > 0)", f"{{{{server}}}} {check}")
+
+
+_LOGINS = [
+    counters_source(),
+    graph(
+        "Logins",
+        "Logins a minute. The exporter's own requests count as auth.success on v0.13 to v0.15. The line is the "
+        "threshold of StalwartLoginFailures.",
+        "cpm",
+        _events("auth[.](success|failed|too-many-attempts|error)"),
+        limits=[(_per_minute("StalwartLoginFailures", "failures"), "orange")],
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Bans",
+        "Addresses banned a minute, by cause. The line is the threshold of StalwartBans.",
+        "cpm",
+        _events("security[.].+-ban"),
+        limits=[(_per_minute("StalwartBans", "bans"), "orange")],
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Turned away",
+        "Connections from banned addresses, missing permissions, and limits that were hit, a minute.",
+        "cpm",
+        _events("security[.](ip-blocked|unauthorized)|limit[.].+"),
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Abuse of SMTP",
+        "Relay attempts, address guessing, loops and throttled senders, a minute.",
+        "cpm",
+        _events(
+            "smtp[.](relay-not-allowed|too-many-invalid-rcpt|mailbox-does-not-exist|loop-detected|rate-limit-exceeded)"
+        ),
+        empty=NO_COUNTERS,
+    ),
+]
+
+_SPAM = [
+    counters_source(),
+    graph(
+        "Ham and spam",
+        "Messages stored a minute, by verdict.",
+        "cpm",
+        _events("message-ingest[.](ham|spam)"),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Share of spam",
+        "Share of stored messages that were taken for spam. A change of level is a wave, or a filter that drifts.",
+        "percentunit",
+        q(
+            'sum by (server) (rate(stalwart_events_total{SEL,event="message-ingest.spam"}[$__rate_interval])) / '
+            '(sum by (server) (rate(stalwart_events_total{SEL,event=~"message-ingest[.](ham|spam)"}'
+            "[$__rate_interval])) > 0)"
+        ),
+        maximum=1,
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Checks on incoming mail",
+        "Share that passes SPF, DKIM, DMARC, ARC and reverse DNS. When all fall at once our own DNS is in trouble. A "
+        "failure includes mail with no signature or policy at all.",
+        "percentunit",
+        *(_pass_share(check) for check in ("spf-from", "spf-ehlo", "dkim", "dmarc", "arc", "iprev")),
+        maximum=1,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "Outgoing mail left unsigned",
+        "Messages without a DKIM signer a minute: a gap in the configuration.",
+        "cpm",
+        _events("dkim[.]signer-not-found"),
+        empty=NO_COUNTERS,
+    ),
+]
+
+_TLS = [
+    counters_source(),
+    graph(
+        "TLS to us",
+        "Failed TLS handshakes and certificate renewals in trouble, a minute.",
+        "cpm",
+        _events("tls[.]handshake-error|acme[.](error|auth-error|order-invalid)"),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+    graph(
+        "TLS from us",
+        "Deliveries that STARTTLS, MTA-STS or DANE kept from going out, a minute. Hosts without STARTTLS are mostly "
+        "normal.",
+        "cpm",
+        _events(
+            "delivery[.](start-tls-.+|implicit-tls-error)|mta-sts[.](not-authorized|invalid-policy)|dane[.]authentication-failure"
+        ),
+        width=9,
+        empty=NO_COUNTERS,
+    ),
+]
+
+_LOG = [
+    capabilities(
+        "logs",
+        "Source of the log",
+        "The log is read on every edition. `not_configured`: the server has no tracer that logs to a file.",
+    ),
+    graph(
+        "Log lines by level",
+        "Lines of the server's log a minute; the exporter's own logins are left out.",
+        "cpm",
+        q(
+            "sum by (server, level) (rate(stalwart_log_entries_total{SEL}[$__rate_interval])) * 60",
+            "{{server}} {{level}}",
+        ),
+        width=9,
+        empty="No log: the row's first panel says why",
+    ),
+    rows_of(
+        "Warnings and errors",
+        "What the log warned of in the time shown.",
+        "short",
+        q(
+            "topk(30, sum by (server, level, event) "
+            '(increase(stalwart_log_entries_total{SEL,level=~"warn|error"}[$__range])) > 0)'
+        ),
+        renamed={"Value": "lines"},
+        width=9,
+        empty=NONE_NOW,
+    ),
+]
+
+SECURITY = Board(
+    "stalwart-security",
+    "Stalwart / Security and spam",
+    "Logins, bans, spam, checks on incoming mail, and TLS.",
+    [("Logins and bans", _LOGINS), ("Spam and checks", _SPAM), ("TLS", _TLS), ("Log", _LOG)],
+)

@@ -1,0 +1,118 @@
+"""The process: how it starts, reloads and ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from exporter.simulator import StandIn
+from tests.support.exporter import Exporter, free_port, wait_until
+from tests.support.standin import Scene, community, counting, outcomes, reloads, server_table, watching
+
+RELOAD_OK = "stalwart_exporter_config_last_reload_successful"
+
+
+def run(config: Path, port: int) -> subprocess.CompletedProcess[str]:
+    """`stalwart-exporter run` as far as it comes."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("STALWART_EXPORTER_")}
+    environ |= {
+        "STALWART_EXPORTER_LISTEN": f"127.0.0.1:{port}",
+        "STALWART_EXPORTER_STORE_PATH": str(config.with_name("history.sqlite3")),
+    }
+    command = [sys.executable, "-m", "exporter", "run", "--config", str(config)]
+    return subprocess.run(command, env=environ, text=True, capture_output=True, timeout=60, check=False)
+
+
+def test_it_ends_on_sigterm_with_everything_on_disk(tmp_path: Path):
+    """It does not wait for a server that hangs, exits with 0, and what it had shown is there at the next start."""
+    with watching(tmp_path, community(), request_timeout=100, read_timeout=100) as scene:
+        counting([scene])
+        scene.mail("a@ok.test", "b@reject.test", times=20)
+        scene.wait_shown("stalwart_deliveries_total", "outcome", "reason", "code", wanted=outcomes(scene.server))
+        scene.server.hang()
+        under_way = len(scene.server.requests)
+        wait_until(lambda: len(scene.server.requests) > under_way, what="a request is under way")
+
+        assert scene.exporter.stop() == 0
+        assert scene.exporter.events()[-1]["event"] == "exporter.stopped"
+
+        scene.exporter.start()
+        shown = scene.shown("stalwart_deliveries_total", "outcome", "reason", "code")
+        assert shown == outcomes(scene.server)
+        scene.server.resume()
+
+
+def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
+    """Another program's port ends the start, without a traceback."""
+    config = tmp_path / "config.toml"
+    config.write_text(server_table("http://127.0.0.1:1"))
+    config.chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        ended = run(config, port)
+
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert f"127.0.0.1:{port}" in line
+    assert "in use" in line
+
+
+def test_bad_settings_are_all_told_at_once_and_status_2(tmp_path: Path):
+    """Every problem has its path, none is a traceback."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[web]\nlisten = "nowhere"\n[store]\nretention = "soon"\n'
+        '[[servers]]\nurl = "ftp://mx.example.org"\nqeue = 1\n[servers.intervals]\nqueue = "1ms"\n'
+    )
+
+    ended = run(config, free_port())
+
+    assert ended.returncode == 2
+    for path in ("store.retention", "servers[0].url", "servers[0].qeue", "servers[0].intervals.queue"):
+        assert path in ended.stderr
+    assert "credentials" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_second_daemon_on_the_same_history_does_not_start(plain: Scene):
+    """Two exporters never share one file: the second says so and ends."""
+    config = plain.exporter.config_path
+
+    ended = run(config, free_port())
+
+    assert ended.returncode == 1
+    assert "in use by another" in ended.stderr
+
+
+def test_a_bad_file_leaves_the_old_one_in_force(tmp_path: Path):
+    """A reload that cannot be done is told by the metric and in the log; nothing is lost, and the next one works."""
+    with StandIn(community()) as server, StandIn(community()) as second:
+        good = server_table(server.url)
+        with Exporter(tmp_path, config=good) as exporter:
+            scene = Scene(server, exporter)
+            counting([scene])
+            scene.mail("a@ok.test", times=3)
+            scene.wait_for("stalwart_deliveries_total", 3, outcome="delivered", reason="", code="250")
+
+            for bad in ("not toml at all [", good.replace("every", "evry") + "[web]\nlisten = 7\n", ""):
+                exporter.config_path.write_text(bad)
+                scene.reload()
+                assert reloads(exporter)[-1]["event"] == "exporter.reload_failed"
+                scene.wait(lambda: (RELOAD_OK, ()) in scene.samples(), lambda: "the metric is shown")
+                assert scene.samples()[RELOAD_OK, ()] == 0
+            scene.mail("a@ok.test")
+            scene.wait_for("stalwart_deliveries_total", 4, outcome="delivered", reason="", code="250")
+
+            exporter.config_path.write_text(good + server_table(second.url, name="mx2"))
+            scene.reload()
+            Scene(second, exporter, "mx2").wait_for("stalwart_up", 1)
+            assert scene.samples()[RELOAD_OK, ()] == 1
+            assert scene.value("stalwart_deliveries_total", outcome="delivered", reason="", code="250") == 4
+
+            exporter.config_path.write_text(good)
+            scene.reload()
+            scene.wait(lambda: 'server="mx2"' not in scene.page(), lambda: "a server that was taken out is still shown")

@@ -1,0 +1,45 @@
+"""Disks that fill up and turn read-only, for real."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class SmallDisk:
+    """
+    A file system of its own in memory.
+
+    Attributes:
+        folder: Where it is mounted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def resize(self, kibibytes: int) -> None:
+        """From now on it holds so much."""
+        self._remount(f"size={kibibytes}k")
+
+    def protect(self, *, readonly: bool) -> None:
+        """Nothing can be written, or everything again."""
+        self._remount("ro" if readonly else "rw")
+
+    def _remount(self, option: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{option}", str(self.folder)], check=True, capture_output=True)
+
+
+@contextmanager
+def small_disk(folder: Path, *, kibibytes: int) -> Iterator[SmallDisk | None]:
+    """A disk of *kibibytes*; ``None`` where nobody may mount one, and the test takes its other means."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        yield None
+        return
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)

@@ -1,0 +1,201 @@
+"""What strangers write in reports breaks no table, no label, no file and no terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from typer.testing import CliRunner
+
+from exporter.cli.reports import reports_app
+from exporter.cli.reports_text import harmless
+from exporter.collectors.exposition import Exposition, Format
+from tests.reports import wire
+from tests.reports.history import seconds, take_in
+from tests.reports.rig import check_sums, query, rig
+from tests.reports.server import ReportServer, serving
+
+TEXTS = [
+    "<script>alert(1)</script>",
+    "\x1b[2J\x1b[31mred\x1b]0;title\x07",
+    "\u202etxt.exe\u202c\u2066\u200f",
+    "\x00\x01\x08\x7f\x9b",
+    "[red]bold[/red] [/] [link=http://evil.test]x[/link]",
+    "\\[bold]x\\\\[blink]y",
+    "a\nb\r\nc\td\u2028e\u2029f",
+    "x" * 1_000_000,
+    "e" + "\u0301" * 5000,
+    '=HYPERLINK("http://evil.test")',
+    "@SUM(1)",
+    "'; DROP TABLE report; --",
+    '"} 1\nstalwart_up{server="other"} 1',
+    "\ufeff\u200b\u00ad",
+    "名前 😀 имя",
+    "victim@example.test",
+    "",
+]
+
+
+def reports() -> Iterator[tuple[str, object]]:
+    """Every text in every place that takes one."""
+    span = {"begin": seconds(2), "end": seconds(1)}
+    for number, text in enumerate(TEXTS):
+        record = wire.record(1, source=text)
+        record["identifiers"] = {"header_from": text, "envelope_from": text, "envelope_to": text}
+        record["row"]["policy_evaluated"].update(
+            {"disposition": text, "dkim": text, "spf": text, "reason": [{"type_": text, "comment": text}]}
+        )
+        for result in (*record["auth_results"]["dkim"], *record["auth_results"]["spf"]):
+            result.update({key: text for key in result})
+        published = {"p": text, "sp": text, "adkim": text, "aspf": text, "fo": text, "np": text}
+        made = wire.dmarc(f"{number}{text}", reporter=text, records=[record], **span, **published)
+        made["report_metadata"].update(email=text, extra_contact_info=text, error=[text, text], generator=text)
+        yield "dmarc", made
+        yield "dmarc", wire.dmarc("r-1", domain=text, **span)
+        policy = wire.tls_policy(text, failures=1, details=[(text, 1)])
+        policy["policy"].update({"policy-string": [text], "mx-host": [text]})
+        policy["failure-details"][0].update(
+            {key: text for key in policy["failure-details"][0] if key != "failed-session-count"}
+        )
+        yield "tls", {**wire.tls(f"{number}{text}", reporter=text, policies=[policy]), "contact-info": text}
+        feedback: dict[str, Any] = {
+            key: text if value is None or isinstance(value, str) else value for key, value in wire.arf().items()
+        }
+        yield "arf", {**feedback, "reported_domain": [text], "reported_uri": [text], "authentication_results": [text]}
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A history that strangers wrote."""
+    path = tmp_path_factory.mktemp("hostile") / "h.sqlite3"
+    take_in(path, reports())
+    return path
+
+
+def output(history: Path, *arguments: str) -> str:
+    """What a command prints, on both streams."""
+    result = CliRunner().invoke(reports_app, [*arguments, "--store", str(history)], env={"COLUMNS": "120"})
+    assert result.exit_code in (0, 3), (arguments, result.output, result.exception)
+    return str(result.output)
+
+
+def check_terminal(text: str) -> None:
+    """Only what can be seen, blanks and line ends; no line runs on for ever."""
+    assert all(c.isprintable() or c == "\n" for c in text), sorted({c for c in text if not c.isprintable()})
+    assert "\u0301" * 10 not in text
+
+
+def test_hostile_reports_are_taken_and_counted_like_others(history: Path):
+    """Those about no domain are rejected; the others stand in the tables, cut to a bound."""
+    check_sums(history)
+    kinds = dict(query(history, "SELECT kind, count(*) FROM report GROUP BY kind"))
+    assert (kinds["tls"], kinds["arf"]) == (len(TEXTS), len(TEXTS))
+    rejected = query(history, "SELECT DISTINCT reason FROM report_rejected WHERE kind = 'dmarc'")
+    assert rejected == [("data.report.policy_published.domain: not a domain name",)]
+    assert query(history, "SELECT max(length(reporter)), max(length(report_id)) FROM report") == [(1000, 1000)]
+    assert query(history, "SELECT max(length(human_result)) FROM dmarc_auth") == [(1000,)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "-n", "1000"],
+        ["list", "--rejected"],
+        ["top", "sources"],
+        ["top", "reporters", "--window", "all", "-n", "1000"],
+        ["top", "domains"],
+        ["summary", "example.test"],
+        ["status"],
+    ],
+)
+def test_no_command_prints_what_a_terminal_would_obey(history: Path, arguments: list[str]):
+    """Tables keep their lines and columns; markup of strangers is text."""
+    table = output(history, *arguments)
+    dumped = output(history, *arguments, "--json")
+
+    check_terminal(table)
+    assert max(map(len, table.splitlines())) <= 240
+    assert dumped.isascii()
+    check_terminal(dumped)
+    json.loads(dumped)
+
+
+def test_every_report_can_be_shown(history: Path):
+    """Table, JSON and raw of each, rejected ones too."""
+    ids = [str(row[0]) for row in query(history, "SELECT id FROM report")]
+    rejected = [f"rejected-{row[0]}" for row in query(history, "SELECT id FROM report_rejected")]
+    for id_ in [*ids, *rejected]:
+        for option in ([], ["--json"], ["--raw"]):
+            check_terminal(output(history, "show", id_, *option))
+
+
+def test_markup_of_strangers_is_shown_and_not_obeyed(history: Path):
+    """Brackets and backslashes come out as they went in."""
+    table = output(history, "top", "reporters", "--window", "all", "-n", "1000")
+
+    assert "[red]bold[/red]" in table
+    assert "\\[bold]x\\\\[blink]y" in table
+
+
+def test_exports_are_exact_in_json_and_tame_in_csv(history: Path):
+    """JSON says what was written; CSV has one line a record, and no formula."""
+    whole = json.loads(output(history, "export"))
+    text = output(history, "export", "--format", "csv")
+
+    names = {report["reporter"] for report in whole}
+    assert TEXTS[0] in names
+    assert "\x1b[2J\x1b[31mred\x1b]0;title\x07" in names
+    check_terminal(text)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(text.splitlines()) - 1
+    assert all(not value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
+
+
+def test_labels_are_short_printable_and_parse_everywhere(history: Path):
+    """Both formats are read by the official parsers, and no stranger adds a series of another family."""
+
+    async def expose(url: str) -> tuple[str, str]:
+        async with rig(url, history, max_domains=100) as life:
+            await life.run()
+            exposition = Exposition(extra=lambda fmt: b"", monotonic=lambda: 0.0)
+            exposition.add(life.source, server="mx1")
+            exposition.build()
+            text, openmetrics = (exposition.exposition(fmt, False)[0].decode() for fmt in Format)
+            return text, openmetrics
+
+    with serving(ReportServer()) as url:
+        text, openmetrics = asyncio.run(expose(url))
+
+    for parse, document in ((parse_text, text), (parse_openmetrics, openmetrics)):
+        samples = [sample for family in parse(document) for sample in family.samples]
+        assert len(samples) > 20
+        for sample in samples:
+            assert re.match(r"stalwart_(reports|dmarc|tls_report|arf)_", sample.name)
+            assert sample.labels["server"] == "mx1"
+            for value in sample.labels.values():
+                assert value.isprintable()
+                assert len(value) <= 64
+                assert not re.search(r"@|\d+\.\d+\.\d+\.\d+", value)
+    assert 'disposition="unknown",dkim="unknown",spf="unknown"' in text
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_made_harmless(text: str):
+    """Printable, bounded, and unchanged where there was nothing wrong."""
+    shown = harmless(text)
+
+    assert shown.isprintable()
+    assert len(shown) <= 200
+    if text.isprintable() and text.isascii() and len(text) <= 200:
+        assert shown == text

@@ -1,0 +1,119 @@
+"""An hour of a mail server: what it told live, second by second, and which traces it stored, and when."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from exporter.model.delivery import Trace
+from exporter.simulator import ManualClock, Profile, World
+from exporter.simulator.events import Event
+from exporter.simulator.live import live_event_to_json
+from exporter.stalwart.rest.traces import parse_traces
+
+START = 1_795_358_400
+HOUR = 3600
+TAIL_SECONDS = 400
+"""Attempts that began within the time end in here."""
+
+PATIENT, FINAL = ("ok", "defer", "busy", "hang", "grey", "refused", "expire"), ("ok", "reject", "nullmx", "nowhere", "full")
+"""
+Whose recipients go into one message.
+
+The stand-in's ledger explains an attempt that was put off by its last temporary failure, while events tell of the last
+failure; they differ where one message meets both kinds.
+"""
+
+
+@dataclass(frozen=True)
+class StoredTrace:
+    """A trace as the management API gives it, and when it was there (Unix seconds)."""
+
+    id: int
+    at: float
+    body: bytes
+
+
+@dataclass
+class Hour:
+    """
+    What happened.
+
+    Attributes:
+        seconds: How long mail was written.
+        told: JSON of the live events of each second (Unix seconds), in order.
+        stored: In the order in which they were stored.
+        deliveries: The truth by outcome, reason and code.
+        by_domain: The truth by domain and outcome.
+    """
+
+    seconds: int
+    told: dict[int, list[bytes]] = field(default_factory=dict)
+    stored: list[StoredTrace] = field(default_factory=list)
+    deliveries: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    by_domain: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    @property
+    def end(self) -> int:
+        """When the last attempt has ended, in Unix seconds."""
+        return START + self.seconds + TAIL_SECONDS
+
+    def message(self, second: int) -> bytes:
+        """The message of the stream about one second; empty if nothing happened in it."""
+        events = self.told.get(second)
+        return b"[" + b",".join(events) + b"]" if events else b""
+
+    def visible(self, after: float, now: float) -> list[int]:
+        """Ids of the traces that are there at *now* and began after *after*, newest first."""
+        return sorted((t.id for t in self.stored if t.at <= now and began(t.id) > after), reverse=True)
+
+    def read(self, ids: Sequence[int]) -> list[Trace]:
+        """Those traces, through the decoder."""
+        by_id = {trace.id: trace for trace in self.stored}
+        return [trace for id_ in ids for trace in parse_traces(by_id[id_].body, [id_])]
+
+
+def began(id_: int) -> float:
+    """When the span of an id began, in Unix seconds."""
+    return (id_ >> 21) / 1000 + 1_632_280_000
+
+
+@cache
+def scripted(seconds: int = HOUR, *, version: str = "0.15.5", seed: int = 7) -> Hour:
+    """So long of a stand-in's life, with mail for hosts of every temper, slow ones among them."""
+    hour, rng = Hour(seconds), random.Random(seed)
+    profile = Profile(version=version, edition="enterprise", trace_store=True, greeting_timeout_seconds=290.0)
+    world = World(profile, clock=ManualClock(float(START)), seed=seed)
+    for number, domain in enumerate(dict.fromkeys(PATIENT + FINAL)):
+        destination = world._context.destinations[f"{domain}.test"]
+        destination.round_trip_ms = (0, 40, 900, 7000)[number % 4]
+    world.journal.listeners.append(lambda event: _tell(hour, event))
+    known: set[int] = set()
+    while world.now() < hour.end:
+        if world.now() < START + seconds and rng.random() < 0.15:
+            count = 1 if rng.random() < 0.7 else rng.randint(2, 4)
+            domains = rng.choices(rng.choice((PATIENT, FINAL)), k=count)
+            world.submit(list(dict.fromkeys(f"u{rng.randrange(9)}@{domain}.test" for domain in domains)))
+            world.tick()
+        elif world.now() >= START + seconds:
+            world.pause_queue()
+        world.advance(1)
+        for id_ in world.traces._spans.keys() - known:
+            known.add(id_)
+            if world.traces._spans[id_].events[0].event_id == "delivery.attempt-start":
+                body = json.dumps({"data": world.traces.get(id_)}).encode()
+                hour.stored.append(StoredTrace(id_, world.now(), body))
+    for key, count in world.ledger.deliveries.items():
+        hour.deliveries[key.outcome, key.reason, key.code] += count
+        hour.by_domain[key.domain, key.outcome] += count
+    return hour
+
+
+def _tell(hour: Hour, event: Event) -> None:
+    told: dict[str, Any] = live_event_to_json(event)
+    hour.told.setdefault(int(event.time), []).append(json.dumps(told, separators=(",", ":")).encode())

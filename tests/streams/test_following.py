@@ -1,0 +1,330 @@
+"""Following a live stream through everything that can happen to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.ingest.subscriber import Applied, Feed
+from exporter.model.live import StreamKind
+from exporter.model.server import Capability, CapabilityStatus
+from exporter.simulator import Profile, StandIn, World
+from exporter.stalwart.live import LiveClient
+from tests.streams.following import Following, following
+from tests.support.standin import asked, enterprise, outcomes
+
+TRACES = "/api/telemetry/traces/live"
+TOKEN = "/api/telemetry/live/tracing-token"
+
+
+@pytest.fixture(params=[False, True], ids=["sse", "websocket"])
+def server(request: pytest.FixtureRequest) -> Iterator[StandIn]:
+    """A stand-in that streams fifty times as fast as a real one."""
+    with StandIn(enterprise(live_websocket=request.param)) as running:
+        hurry(running)
+        yield running
+
+
+def hurry(server: StandIn) -> None:
+    """Messages and pings follow each other fifty times as fast."""
+    server.call(lambda _: setattr(server.simulator.front.api.live, "pace", 50.0))
+
+
+def play(server: StandIn, folder: Path, scene: Callable[[Following], Awaitable[None]], **options: Any) -> None:
+    """Plays *scene* with a subscriber on *server*."""
+
+    async def inside() -> None:
+        async with following(server, folder, **options) as watch:
+            await scene(watch)
+
+    asyncio.run(inside())
+
+
+def mail(server: StandIn, *recipients: str, times: int = 1) -> None:
+    """An account writes; what can be delivered at once is."""
+
+    def submit(world: World) -> None:
+        for _ in range(times):
+            world.submit(list(recipients))
+        world.tick()
+
+    server.call(submit)
+
+
+async def counted(watch: Following) -> None:
+    """Waits until the deliveries shown are those that the server made."""
+    await watch.until(lambda: watch.shown("deliveries") == outcomes(watch.server), "all deliveries are counted")
+
+
+async def connected(watch: Following, times: int = 1) -> None:
+    """Waits until the stream has been opened so many times and is open."""
+    await watch.until(lambda: watch.stream.connected and watch.stream.connects >= times, f"connected {times} times")
+
+
+def test_deliveries_are_counted_as_they_happen(server: StandIn, tmp_path: Path):
+    """What the stream tells is counted at once, other families are only counted as events."""
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        mail(server, "a@ok.test", "b@reject.test", "c@defer.test", times=5)
+        mail(server, "a@nullmx.test")
+        await counted(watch)
+        assert watch.stream.transport == ("websocket" if server.simulator.world.profile.live_websocket else "sse")
+        assert watch.stream.events > sum(outcomes(server).values())
+        assert watch.stream.last_event_at is not None
+        assert watch.board.capabilities[Capability.LIVE_TRACES] is CapabilityStatus.AVAILABLE
+
+    play(server, tmp_path, scene)
+
+
+def test_metrics_are_counted_as_totals(server: StandIn, tmp_path: Path):
+    """The first message is adopted as it stands, the next ones by their difference."""
+
+    async def scene(watch: Following) -> None:
+        mail(server, "a@ok.test", times=3)
+        await watch.until(lambda: watch.shown("events").get(("delivery.dsn-success",)) == 3, "adopted")
+        mail(server, "a@ok.test", times=4)
+        await watch.until(lambda: watch.shown("events").get(("delivery.dsn-success",)) == 7, "counted on")
+        assert watch.board.metrics_source == "live"
+        assert watch.board.gauges is not None
+
+    play(server, tmp_path, scene, kind=StreamKind.METRICS)
+
+
+def test_a_restart_of_the_server_goes_on_from_zero(server: StandIn, tmp_path: Path):
+    """The server's totals begin anew, ours go on."""
+
+    async def scene(watch: Following) -> None:
+        mail(server, "a@ok.test", times=5)
+        await watch.until(lambda: watch.shown("events").get(("delivery.dsn-success",)) == 5, "adopted")
+        await asyncio.to_thread(server.restart)
+        mail(server, "a@ok.test", times=2)
+        await watch.until(lambda: watch.shown("events").get(("delivery.dsn-success",)) == 7, "counted on")
+        assert watch.stream.reconnects >= 1
+
+    play(server, tmp_path, scene, kind=StreamKind.METRICS)
+
+
+def test_a_reload_of_the_servers_settings_ends_the_stream_and_it_comes_back(server: StandIn, tmp_path: Path):
+    """The time without it is counted, and so is the reconnect."""
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        for times in (2, 3):
+            server.call(lambda _: server.simulator.front.api.live.end())
+            await connected(watch, times)
+        mail(server, "a@ok.test")
+        await counted(watch)
+        assert watch.stream.reconnects == 2
+        assert watch.stream.gap_seconds > 0
+        assert len(asked(server, TOKEN)) == 3
+
+    play(server, tmp_path, scene)
+
+
+def test_silence_past_the_deadline_is_a_dead_stream(server: StandIn, tmp_path: Path):
+    """A connection on which nothing comes any more is given up, though nobody has closed it."""
+    server.faults.add("stream-silence", TRACES, messages=2, times=1)
+
+    async def scene(watch: Following) -> None:
+        await connected(watch, 2)
+        mail(server, "a@ok.test")
+        await counted(watch)
+        assert watch.board.collectors["live_traces"].failures == {"timeout": 1}
+
+    # The first ping tells the server's own interval; the silence comes after it.
+    play(server, tmp_path, scene, idle_margin_seconds=2.0)
+
+
+def test_pings_keep_a_quiet_stream_alive(server: StandIn, tmp_path: Path):
+    """A stream on which nothing happens is followed for as long as it says so."""
+    with StandIn(enterprise(log_files=False, trace_store=False)) as quiet:
+        hurry(quiet)
+
+        async def scene(watch: Following) -> None:
+            await connected(watch)
+            began = watch.board.collectors["live_traces"].last_success_at
+            assert began is not None
+            await watch.until(
+                lambda: (watch.board.collectors["live_traces"].last_success_at or began) > began, "a ping has come"
+            )
+            assert watch.stream.connects == 1
+
+        play(quiet, tmp_path, scene)
+
+
+def test_a_message_that_comes_twice_is_counted_once(server: StandIn, tmp_path: Path):
+    """The second of two equal messages is dropped, and that is counted."""
+    server.faults.add("stream-duplicate", TRACES)
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        mail(server, "a@ok.test", "b@reject.test", times=3)
+        await counted(watch)
+        await watch.until(lambda: watch.stream.dropped, "the second one has come")
+        assert watch.shown("deliveries") == outcomes(server)
+
+    play(server, tmp_path, scene)
+
+
+def test_a_message_of_another_shape_is_counted_and_skipped(server: StandIn, tmp_path: Path):
+    """What cannot be read does not end the stream."""
+    number = server.faults.add("stream-garbage", TRACES, body='{"no": "such thing"}')
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        await watch.until(lambda: watch.board.unknown.get("live_trace"), "it was counted")
+        assert watch.stream.connected
+        assert watch.stream.connects == 1
+        assert watch.stream.dropped > 0
+
+    play(server, tmp_path, scene)
+    assert server.faults.struck(number) == 1
+
+
+def test_a_token_that_is_not_taken_leads_to_a_new_one(server: StandIn, tmp_path: Path):
+    """A token that has expired on its way is not the end."""
+    server.faults.add("status", TRACES, status=401, times=2)
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        assert watch.board.collectors["live_traces"].failures.get("server_error", 0) >= 1
+        assert "refused" not in watch.board.collectors["live_traces"].failures
+        assert len(asked(server, TOKEN)) >= 2
+
+    play(server, tmp_path, scene)
+
+
+def test_an_error_with_status_200_is_an_error(server: StandIn, tmp_path: Path):
+    """The server's way of saying that something failed is not taken for a stream."""
+    server.faults.add("error-200", TRACES, times=2)
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        assert watch.board.collectors["live_traces"].failures.get("server_error", 0) >= 1
+
+    play(server, tmp_path, scene)
+
+
+def test_a_message_that_drips_in_is_read_when_it_is_whole(server: StandIn, tmp_path: Path):
+    """Bytes that come one by one make the same message."""
+    server.faults.add("drip", "/api/telemetry/metrics/live", seconds=0.0005, times=1)
+
+    async def scene(watch: Following) -> None:
+        mail(server, "a@ok.test")
+        await watch.until(lambda: watch.shown("events").get(("delivery.dsn-success",)) == 1, "the message is whole")
+
+    play(server, tmp_path, scene, kind=StreamKind.METRICS)
+
+
+def test_a_message_that_drips_for_too_long_is_a_dead_stream(server: StandIn, tmp_path: Path):
+    """Bytes are not life; messages are."""
+    server.faults.add("drip", "/api/telemetry/metrics/live", seconds=1.0, times=1)
+
+    async def scene(watch: Following) -> None:
+        await connected(watch, 2)
+        assert watch.board.collectors["live_metrics"].failures == {"timeout": 1}
+
+    play(server, tmp_path, scene, kind=StreamKind.METRICS, idle_margin_seconds=-9.0)
+
+
+def test_ten_thousand_events_in_a_second_are_all_read(server: StandIn, tmp_path: Path):
+    """A burst is read whole, deliveries in it counted, nothing dropped."""
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+
+        def burst(world: World) -> None:
+            world.raise_event("imap.connection-start", times=5000)
+            for _ in range(200):
+                world.submit(["a@ok.test"])
+            world.tick()
+            world.raise_event("imap.connection-start", times=5000)
+
+        server.call(burst)
+        await counted(watch)
+        await watch.until(lambda: watch.stream.events >= 10_000, "all of them have come")
+        assert watch.stream.dropped == 0
+
+    play(server, tmp_path, scene)
+
+
+@pytest.mark.parametrize("profile", [Profile(), Profile(edition="unlicensed")], ids=["community", "unlicensed"])
+def test_a_server_without_streams_is_asked_once(profile: Profile, tmp_path: Path):
+    """What the edition does not have is not asked for in a loop, and the next source may take over."""
+    with StandIn(profile) as without:
+
+        async def scene(watch: Following) -> None:
+            await watch.until(lambda: watch.board.collectors["live_metrics"].off, "it is off")
+            assert watch.choice.claim("native").feeds
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert len([r for r in without.requests if "telemetry" in r.path]) == 1
+
+        play(without, tmp_path, scene, kind=StreamKind.METRICS)
+
+
+def test_a_key_that_lacks_the_permission_is_told_so(server: StandIn, tmp_path: Path):
+    """The capability says forbidden and the failure is counted."""
+    server.call(lambda world: world.directory.grant("watcher", frozenset({"authenticate"})))
+
+    async def scene(watch: Following) -> None:
+        await watch.until(lambda: watch.board.capabilities.get(Capability.LIVE_TRACES), "it was asked for")
+        assert watch.board.capabilities[Capability.LIVE_TRACES] is CapabilityStatus.FORBIDDEN
+        assert "tracing-live" in watch.board.collectors["live_traces"].off
+
+    play(server, tmp_path, scene)
+
+
+class Broken:
+    """A feed with a bug in it."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.kind = feed.kind
+        self.heartbeat_seconds = feed.heartbeat_seconds
+        self._feed = feed
+
+    async def connected(self) -> None:
+        await self._feed.connected()
+
+    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
+        raise ZeroDivisionError("a bug")
+
+    async def lost(self) -> None:
+        await self._feed.lost()
+
+    async def out(self, *, for_good: bool) -> None:
+        await self._feed.out(for_good=for_good)
+
+
+def test_a_bug_is_counted_as_internal_and_the_stream_tried_again(server: StandIn, tmp_path: Path):
+    """A bug in one subscriber ends nothing but this connection of it."""
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        mail(server, "a@ok.test")
+        health = watch.board.collectors["live_traces"]
+        await watch.until(lambda: health.failures.get("internal"), "the bug was met")
+        await connected(watch, 2)
+
+    play(server, tmp_path, scene, wrap=Broken, reraise_bugs=False)
+
+
+def test_ending_closes_the_stream(server: StandIn, tmp_path: Path):
+    """After a cancellation nothing is left open on either side."""
+
+    async def scene(watch: Following) -> None:
+        await connected(watch)
+        assert server.call(lambda _: len(server.simulator.front.api.live.channels)) == 1
+
+    play(server, tmp_path, scene)
+
+    async def gone() -> None:
+        while server.call(lambda _: len(server.simulator.front.api.live.channels)):
+            await asyncio.sleep(0.02)
+
+    asyncio.run(asyncio.wait_for(gone(), 20))
