@@ -299,7 +299,7 @@ _ACCOUNT_FILTERS: Any = {
     "memberTenantId": "equal",
 }
 _TASK_RULES = Rules(
-    filters={"@type": "equal", "due": "date", "status": "equal"},
+    filters={"@type": "equal", "due": "date", "status": "failed"},
     sorts=frozenset({"due"}),
     default_sort="due",
     fast=False,

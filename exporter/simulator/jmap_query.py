@@ -15,7 +15,7 @@ from .jmap_ids import encode_id, id_of
 from .jmap_wire import Json, MethodError, moment, whole
 
 MOST_RESULTS = 5000
-FilterKind = Literal["equal", "date", "number", "words", "substring", "contains", "id", "ignored"]
+FilterKind = Literal["equal", "date", "number", "words", "substring", "contains", "id", "failed", "ignored"]
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "IsGreaterThanOrEqual": lambda own, asked: own >= asked,
     "IsGreaterThan": lambda own, asked: own > asked,
@@ -141,6 +141,9 @@ def matcher(key: str, asked: Any, rules: Rules) -> Callable[[Entry], bool]:
     if kind == "words":
         words = value.lower().split()
         return lambda entry: all(word in entry.fields["text"] for word in words)
+    if kind == "failed":
+        # Of all states only this one is told apart; the others are accepted and pass everything.
+        return lambda entry: value != "Failed" or bool(entry.fields["failed"])
     if kind in ("substring", "contains"):
         return lambda entry: value in entry.fields[name]
     return lambda entry: bool(entry.fields.get(name) == value)

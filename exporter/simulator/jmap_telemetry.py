@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import catalog
@@ -127,17 +127,19 @@ def trace(span: Span) -> Entry:
 def trace_to_json(span: Span) -> Json:
     """A span, without its id."""
     first = span.events[0]
+    envelope = next((event for event in span.events if {"from", "to"} <= event.keys.keys()), None)
+    events = [envelope] if envelope is not None else span.events
     return {
         "timestamp": rfc3339(first.time),
-        "from": next((value for value in _told(span, "from")), None),
-        "to": "; ".join(dict.fromkeys(_told(span, "to"))) or None,
+        "from": next(_told(events, "from"), None),
+        "to": "; ".join(dict.fromkeys(_told(events, "to"))) or None,
         "size": next((event.keys["size"] for event in span.events if "size" in event.keys), 0),
         "events": as_list(event_to_json(event) for event in span.events),
     }
 
 
-def _told(span: Span, key: str) -> Iterable[str]:
-    for event in span.events:
+def _told(events: Iterable[Event], key: str) -> Iterator[str]:
+    for event in events:
         value = event.keys.get(key)
         if isinstance(value, str):
             yield value

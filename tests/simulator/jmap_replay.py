@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from exporter.simulator import ManualClock, Profile, StandIn, World
@@ -68,6 +69,12 @@ def fill(server: StandIn) -> None:
 def play_recording(world: World) -> None:
     """All the mail of the recording, and the time until it was made."""
     play(world, JMAP_LAB)
+
+
+def do(server: StandIn, *actions: Callable[[World], object]) -> None:
+    """Let things happen in the world, one after the other."""
+    for action in actions:
+        server.call(action)
 
 
 def call(client: Any, *calls: tuple[str, dict[str, Any]], **options: Any) -> list[Any]:

@@ -12,7 +12,7 @@ import pytest
 from exporter.simulator import Profile, StandIn
 
 from .clients import WATCHER, bearer, new_client
-from .jmap_replay import USING, basic, call, jmap_stand_in, key
+from .jmap_replay import USING, basic, call, do, jmap_stand_in, key
 
 QUERY = ["x:QueuedMessage/query", {"limit": 1}, "q"]
 ADMIN = basic("admin", "lab-admin-secret")
@@ -43,7 +43,7 @@ def test_what_is_no_login_never_leads_to_a_ban(header: dict[str, str]) -> None:
 
 
 def test_wrong_keys_count_and_ban_the_address() -> None:
-    """Above the limit the login is answered 429 and connections end without a byte; the ban is among blocked addresses."""
+    """Above the limit a login is answered 429, then connections end without a byte; the ban is among blocked addresses."""
     with jmap_stand_in(exempt_loopback=False, ban_after_failures=3) as server, new_client(server.url) as client:
         wrong = key(server, secret="not-the-secret")
 
@@ -171,9 +171,9 @@ def test_only_the_administrator_pauses_the_queue() -> None:
 
 
 def test_an_upgrade_turns_rest_into_jmap_on_the_same_port() -> None:
-    """The queue stays, counters begin anew, REST is gone, and keys of the old generation are refused without counting."""
+    """The queue stays, counters begin anew, REST is gone, and keys of the old generation are refused."""
     with StandIn(Profile(version="0.15.5")) as server, new_client(server.url) as client:
-        server.call(lambda world: (world.submit(["u@defer.test"]), world.tick()) and None)
+        do(server, lambda world: world.submit(["u@defer.test"]), lambda world: world.tick())
         before = client.get("/api/queue/messages", headers=bearer(*WATCHER)).json()["data"]["items"]
 
         server.upgrade("0.16.18")

@@ -12,7 +12,7 @@ from exporter.simulator import StandIn, World
 from exporter.simulator.jmap_ids import decode_id, encode_id
 
 from .clients import new_client
-from .jmap_replay import call, jmap_stand_in, key
+from .jmap_replay import call, do, jmap_stand_in, key
 
 ASCENDING = {"sort": [{"property": "due", "isAscending": True}]}
 
@@ -77,7 +77,7 @@ def test_the_fast_path_gives_the_oldest_rows_turned_around(server: StandIn, clie
 
 
 def test_an_anchor_means_greater_than_on_the_fast_path(server: StandIn, client: httpx.Client) -> None:
-    """With an offset of 1 a page goes on behind its anchor; without one it begins at greater ids, whatever the order."""
+    """With an offset of 1 a page goes on behind its anchor; without one it holds greater ids, whatever the order."""
     oldest, middle, newest = server.call(three_reports)
     ascending = {"sort": [{"property": "id"}]}
 
@@ -201,8 +201,8 @@ def test_ids_that_do_not_exist_or_parse_are_not_found(client: httpx.Client) -> N
 
 
 def test_a_long_queue_is_walked_in_pages_with_each_message_once(server: StandIn, client: httpx.Client) -> None:
-    """A synthetic queue has a fixed order by due time, in which anchors and totals work; its rows have the real shape."""
-    server.call(lambda world: (queue_of(world, 2), world.synthetic_queue(1234)) and None)
+    """A synthetic queue has a fixed order by due time, with anchors and totals; its rows have the real shape."""
+    do(server, lambda world: queue_of(world, 2), lambda world: world.synthetic_queue(1234))
     pages = []
     asked: dict[str, Any] = {"position": 0, "limit": 500, "calculateTotal": True}
 
@@ -226,7 +226,7 @@ def test_a_long_queue_is_walked_in_pages_with_each_message_once(server: StandIn,
 
 def test_a_long_queue_is_filtered_by_due_time(server: StandIn, client: httpx.Client) -> None:
     """Nothing in it is overdue, everything is due within its longest wait, and the newest due page is the last."""
-    server.call(lambda world: world.synthetic_queue(1000) and None)
+    do(server, lambda world: world.synthetic_queue(1000))
 
     overdue, all_, latest = call(
         client,
