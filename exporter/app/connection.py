@@ -27,6 +27,7 @@ class Connection:
     A server within reach.
 
     Attributes:
+        jmap: What of the client speaks to servers of v0.16 and newer.
         account: The name under which the server's log mentions us; empty if the credentials do not tell.
         live: Its live streams; ``None`` where they are turned off.
     """
@@ -34,6 +35,7 @@ class Connection:
     transport: Transport
     detector: Detector
     client: StalwartClient
+    jmap: JmapClient
     account: str
     live: LiveClient | None = None
 
@@ -74,6 +76,7 @@ def connect(
         transport=transport,
         detector=SwitchingDetector(RestDetector(transport, ask_version=ask), jmap, client),
         client=client,
+        jmap=jmap,
         account=transport.account_name or "",
         live=_live(settings, transport, client, throttle, tls, clock, observer),
     )

@@ -207,7 +207,7 @@ def _plan(
     every = settings.intervals
     choice, owners, deliveries = counting.choice, counting.owners, counting.deliveries
     port = urlsplit(settings.url).port or 0
-    own = None if settings.count_own_requests else OwnLines(connection.account, port)
+    own = None if settings.count_own_requests else OwnLines(board, connection.account, port)
     queue = QueueJob(board, max_messages=settings.max_queue_messages, interval_seconds=every.queue)
     native = NativeJob(counting.totals, choice, interval_seconds=every.native)
     traces = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=counting.reconciler)

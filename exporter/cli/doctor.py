@@ -17,6 +17,7 @@ from exporter.collectors.advice import advice_for
 from exporter.errors import SettingsError, TargetError
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation
 from exporter.settings import ServerSettings, load_settings
+from exporter.stalwart.jmap.examine import examine as examine_jmap
 from exporter.stalwart.rest.examine import Examiner
 
 EXIT_TROUBLE = 1
@@ -82,10 +83,13 @@ async def _fill(finding: Finding, connection: Connection) -> None:
     identity = await connection.detector.detect()
     finding.api, finding.version, finding.note = identity.generation.value, identity.version, identity.note
     finding.edition = identity.edition.value
-    if identity.generation is not Generation.REST:
+    if identity.generation is Generation.UNKNOWN:
         finding.trouble = identity.note
         return
-    found = await Examiner(connection.transport).examine(SystemClock().now())
+    if identity.generation is Generation.JMAP:
+        found = await examine_jmap(connection.jmap, identity)
+    else:
+        found = await Examiner(connection.transport).examine(SystemClock().now())
     finding.missing_permissions = list(found.missing)
     finding.capabilities = {c.value: s.value for c, s in found.statuses.items()}
     finding.edition = edition_of(found.statuses.get(Capability.STORED_METRICS), identity.edition).value
@@ -119,6 +123,12 @@ def show(finding: Finding) -> None:
     console.print(table)
     if finding.missing_permissions:
         console.print(f"\n  [red]missing permissions[/red]: {', '.join(finding.missing_permissions)}")
+        if finding.api == Generation.JMAP.value:
+            console.print(
+                "  Grant them by a role of the key's account, and list them in the key itself if it is restricted."
+            )
+            console.print()
+            return
         console.print("  Grant them as an administrator who holds them (the key's name is its user name):")
         for permission in finding.missing_permissions:
             change = json.dumps([{"action": "addItem", "field": "enabledPermissions", "value": permission}])

@@ -25,6 +25,7 @@ NEEDS: dict[Capability, Need] = {
     Capability.NATIVE_METRICS: Need((), "metrics.prometheus.enable, with the login of metrics.prometheus.auth"),
     Capability.STORED_METRICS: Need(("metrics-list",), "metrics.history.enable", enterprise=True),
     Capability.TRACES: Need(("tracing-list", "tracing-get"), "tracing.history.enable", enterprise=True),
+    Capability.EVENT_COUNTERS: Need((), "an upgrade to v0.16.12 or newer: older ones misname their counters"),
     Capability.LIVE_METRICS: Need(("metrics-live",), enterprise=True),
     Capability.LIVE_TRACES: Need(("tracing-live",), enterprise=True),
 }

@@ -37,19 +37,25 @@ MOST_EVENT_IDS = 700
 
 
 class OwnLines:
-    """Which lines our own requests wrote: those of our account on an HTTP listener."""
+    """
+    Which lines our own requests wrote: those of our account on an HTTP listener.
 
-    def __init__(self, account: str, port: int) -> None:
-        self._account = account.lower()
+    The account is known from the credentials, or from what the server calls us (v0.16 on); its log may name us by the
+    part before the ``@``.
+    """
+
+    def __init__(self, board: ServerBoard, account: str, port: int) -> None:
+        self._board = board
+        self._account = account
         self._port = port
 
     def wrote(self, line: LogLine) -> bool:
         """Whether *line* tells of us."""
-        return (
-            bool(self._account)
-            and line.account.lower() == self._account
-            and (line.listener.startswith("http") or line.local_port == self._port)
-        )
+        if not line.account or not (line.listener.startswith("http") or line.local_port == self._port):
+            return False
+        told = self._board.identity.account if self._board.identity is not None else ""
+        names = {name for full in (self._account, told) for name in (full, full.partition("@")[0])}
+        return line.account.lower() in {name.lower() for name in names}
 
 
 class LogJob:

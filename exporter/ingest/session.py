@@ -106,7 +106,14 @@ class Session:
         if known is not None and identity.edition is Edition.UNKNOWN:
             identity = _with_edition(identity, known)
         board.identity = identity
-        log.info("server.detected", server=board.name, api=identity.generation.value, version=identity.version)
+        log.info(
+            "server.detected",
+            server=board.name,
+            api=identity.generation.value,
+            edition=identity.edition.value,
+            version=identity.version,
+            note=identity.note,
+        )
         if identity.generation is not Generation.UNKNOWN:
             self.epoch += 1
             self._trouble, self._answered = None, True

@@ -193,7 +193,7 @@ class Subscriber:
     async def _apply(self, messages: Sequence[bytes], dropped: int) -> None:
         applied = await self._feed.apply(self._live, messages, dropped)
         if applied.heartbeat_seconds:
-            self._heartbeat_seconds = applied.heartbeat_seconds
+            self._heartbeat_seconds = self._health.interval_seconds = applied.heartbeat_seconds
         health = self._stream
         health.events += applied.events
         if applied.dropped:

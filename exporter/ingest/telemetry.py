@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
+import structlog
+
 from exporter.clock import Clock
 from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
 from exporter.ingest.ledger import Ledger
@@ -20,12 +22,14 @@ from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.recent import RecentMultiset
 from exporter.ingest.sources import SourceChoice
 from exporter.ingest.totals import Baseline, increments_since, restarted
-from exporter.model.server import Edition
+from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events import COUNTERS, ON_CALL_EVENTS, STORED_EVENTS
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
+
+log = structlog.get_logger("exporter.telemetry")
 
 LIVE, NATIVE, STORED = "live", "native", "stored"
 RANKING = (LIVE, NATIVE, STORED)
@@ -62,11 +66,18 @@ class TotalsCounter:
             increments = self._increments(totals)
             if increments is None:
                 return
-            start_at_zero(increments, self._board)
+            if not totals.counters_withheld:
+                start_at_zero(increments, self._board)
+            self._tell_of_counters(totals.counters_withheld)
             await self._ledger.record(increments, {TOTALS_MARK: Baseline.of(totals).to_state(), SOURCE_MARK: source})
         self._board.show_source(source)
         self._board.count_unknown(totals.unknown)
         self._board.publish(Part.GAUGES, dict(totals.gauges), fresh_seconds=fresh_seconds)
+
+    def _tell_of_counters(self, withheld: str) -> None:
+        status = CapabilityStatus.UNSUPPORTED if withheld else CapabilityStatus.AVAILABLE
+        if self._board.set_capability(Capability.EVENT_COUNTERS, status) and withheld:
+            log.warning("native.counters_withheld", server=self._board.name, why=withheld)
 
     def _increments(self, totals: ServerTotals) -> Increments | None:
         """What to add; ``None`` for a reading that was overtaken by what is counted already."""

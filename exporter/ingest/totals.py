@@ -58,7 +58,7 @@ def bucket_counts(histogram: HistogramTotals) -> dict[str, int]:
 
 def restarted(before: Baseline, now: ServerTotals) -> bool:
     """Whether the server's process is another one than at *before*, as far as the totals tell."""
-    for event, last in before.counters.items():
+    for event, last in () if now.counters_withheld else before.counters.items():
         if fell(last, now.counters.get(event, 0)) and not could_wrap(last, now.counters.get(event, 0)):
             return True
     for name, (_, buckets) in before.histograms.items():
@@ -85,8 +85,9 @@ def increments_since(before: Baseline, now: ServerTotals) -> Increments:
     """What to add to the tallies for *now*, given what is counted already."""
     fresh = Baseline() if restarted(before, now) else before
     out: Increments = {}
-    for event, value in now.counters.items():
-        last = fresh.counters.get(event, 0)
+    # One that was there and is not has wrapped to exactly zero: zeros are left out.
+    for event in now.counters.keys() | fresh.counters.keys():
+        value, last = now.counters.get(event, 0), fresh.counters.get(event, 0)
         add(out, "events", (event,), (value - last) % WRAP if fell(last, value) else value - last)
     for name, histogram in now.histograms.items():
         _add_histogram(out, name, histogram, fresh.histograms.get(name))

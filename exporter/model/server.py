@@ -34,6 +34,7 @@ class Capability(StrEnum):
     NATIVE_METRICS = "native_metrics"
     STORED_METRICS = "stored_metrics"
     TRACES = "traces"
+    EVENT_COUNTERS = "event_counters"
     LIVE_METRICS = "live_metrics"
     LIVE_TRACES = "live_traces"
 

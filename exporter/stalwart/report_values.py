@@ -17,6 +17,8 @@ LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds; nothing later has a date."""
 
 _LONGEST_WORD = 64
+_OTHER_SPELLINGS = 32
+"""How many spellings beside the usual ones are remembered for each vocabulary."""
 
 
 class Vocabulary(Generic[E]):
@@ -35,15 +37,21 @@ class Vocabulary(Generic[E]):
         for word in words:
             camel = word.replace("_", " ").replace("-", " ").title().replace(" ", "")
             self._known |= {word: word, camel: word}
+        self._most_known = len(self._known) + _OTHER_SPELLINGS
 
     def read(self, text: str | None, unknown: dict[str, int]) -> E:
         """The word that *text* stands for."""
         if not text:
             return self._absent
-        word = self._known.get(text) or self._known.get(_squashed(text[:_LONGEST_WORD]))
+        word = self._known.get(text)
+        if word is not None:
+            return word
+        word = self._known.get(_squashed(text[:_LONGEST_WORD]))
         if word is None:
             unknown[self._field] = unknown.get(self._field, 0) + 1
             return self._unknown
+        if len(self._known) < self._most_known:
+            self._known[text[:_LONGEST_WORD]] = word
         return word
 
 
@@ -55,9 +63,11 @@ def address(text: str | None) -> str:
     """An IP address in its canonical spelling, an IPv4 one inside of an IPv6 one by itself; empty if it is none."""
     if not text:
         return ""
-    family = socket.AF_INET6 if ":" in text else socket.AF_INET
     try:
-        canonical = socket.inet_ntop(family, socket.inet_pton(family, text))
+        if ":" not in text:
+            socket.inet_pton(socket.AF_INET, text)  # which knows the canonical spelling only
+            return text
+        canonical = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
     except (OSError, ValueError):
         return ""
     inner = canonical.removeprefix("::ffff:")

@@ -47,7 +47,7 @@ _DICTIONARIES = (_DICTIONARY,)
 """Never edited, only added to; the last one packs."""
 
 # The dictionary does most of the work: a higher level or a larger window costs more time than it saves bytes.
-_primed = zlib.compressobj(level=1, wbits=13, memLevel=6, zdict=_DICTIONARIES[-1])
+_primed = zlib.compressobj(level=3, wbits=13, memLevel=6, zdict=_DICTIONARIES[-1])
 
 
 def pack(raw: bytes) -> bytes:

@@ -9,7 +9,15 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport, UnreadableReport
+from exporter.model.reports import (
+    ArfReport,
+    DkimResult,
+    DmarcReport,
+    IncomingReport,
+    SpfResult,
+    TlsReport,
+    UnreadableReport,
+)
 from exporter.store.report_packing import pack
 from exporter.store.report_sums import DAY_SECONDS
 from exporter.store.reports_schema import TEXT_LIMIT
@@ -49,8 +57,8 @@ Row = tuple[Any, ...]
 
 def identity_of(report: IncomingReport) -> bytes:
     """Sixteen bytes that equal reports share and, for all practical purposes, only they."""
-    identity = json.dumps([report.kind, *report.content.identity], ensure_ascii=True)
-    return blake2b(identity.encode(), digest_size=16).digest()
+    identity = repr((report.kind.value, *report.content.identity))
+    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(slots=True)
@@ -131,33 +139,22 @@ class ReportRows:
 
     def _records(self, id_: int, content: DmarcReport) -> None:
         records, auths = self.tables["dmarc_record"], self.tables["dmarc_auth"]
+        # Results are alike within a report; what was made of one serves for all of its like.
+        dkim_rows: dict[DkimResult, Row] = {}
+        spf_rows: dict[SpfResult, Row] = {}
         for number, r in enumerate(content.records):
-            records.append(
-                (
-                    id_,
-                    number,
-                    r.source_ip,
-                    r.messages,
-                    r.disposition.value,
-                    r.dkim.value,
-                    r.spf.value,
-                    cut(r.header_from),
-                    cut(r.envelope_from),
-                    cut(r.envelope_to),
-                )
-            )
+            words = (r.disposition.value, r.dkim.value, r.spf.value)
+            names = (cut(r.header_from), cut(r.envelope_from), cut(r.envelope_to))
+            records.append((id_, number, r.source_ip, r.messages, *words, *names))
             at = 0
             for dkim in r.dkim_results:
-                human, selector = cut(dkim.human_result), cut(dkim.selector)
-                auths.append((id_, number, at, "dkim", cut(dkim.domain), selector, dkim.result.value, human))
+                auths.append((id_, number, at, *(dkim_rows.get(dkim) or _dkim_row(dkim, dkim_rows))))
                 at += 1
             for spf in r.spf_results:
-                human = cut(spf.human_result)
-                auths.append((id_, number, at, "spf", cut(spf.domain), spf.scope.value, spf.result.value, human))
+                auths.append((id_, number, at, *(spf_rows.get(spf) or _spf_row(spf, spf_rows))))
                 at += 1
             for at, override in enumerate(r.overrides):
-                row = (id_, number, at, override.reason.value, cut(override.comment))
-                self.tables["dmarc_override"].append(row)
+                self.tables["dmarc_override"].append((id_, number, at, override.reason.value, cut(override.comment)))
 
     def _tls(self, id_: int, content: TlsReport) -> Row:
         successes = failures = 0
@@ -198,6 +195,18 @@ class ReportRows:
             )
         )
         return cut(content.source_id), cut(content.domain), at, at, 0, content.incidents
+
+
+def _dkim_row(result: DkimResult, rows: dict[DkimResult, Row]) -> Row:
+    texts = (cut(result.domain), cut(result.selector), result.result.value, cut(result.human_result))
+    rows[result] = row = ("dkim", *texts)
+    return row
+
+
+def _spf_row(result: SpfResult, rows: dict[SpfResult, Row]) -> Row:
+    texts = (cut(result.domain), result.scope.value, result.result.value, cut(result.human_result))
+    rows[result] = row = ("spf", *texts)
+    return row
 
 
 def _numbered(rows: Iterable[Row], first_id: int) -> Iterator[Row]:

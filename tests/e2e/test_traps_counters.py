@@ -114,7 +114,7 @@ def test_events_one_is_paged_for_are_shown_from_zero(plain: Scene):
 def test_stored_metrics_are_hourly_deltas(tmp_path: Path):
     """Without the native page the tallies grow by each stored sample once, also over our own restart."""
     profiles = {f"mx-{version}": enterprise(version) for version in VERSIONS}
-    with fleet(tmp_path, profiles, native=False) as scenes:
+    with fleet(tmp_path, profiles, native=False, time_stands_still=True) as scenes:
         for scene in scenes.values():
             scene.server.faults.add("status", "/metrics/prometheus", status=404)
         scene.reload()
@@ -141,7 +141,7 @@ def test_stored_metrics_are_hourly_deltas(tmp_path: Path):
 
 def test_switching_source_and_back_makes_no_jump(tmp_path: Path):
     """From the native page to stored metrics and back, no event is counted twice, killed in between or not."""
-    with watching(tmp_path, enterprise()) as scene:
+    with watching(tmp_path, enterprise(), time_stands_still=True) as scene:
         wait_good([scene], "native", "metrics")
         pass_the_hour(scene)
         happen(scene, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator import ManualClock, World
+from exporter.simulator import World
 from tests.support.standin import RENAMED, VERSIONS, Scene, after_polls, community, fleet, wait_good, watching
 
 SHAPES = {f"mx-{version}": community(version) for version in VERSIONS}
@@ -43,8 +43,7 @@ def agree(*scenes: Scene) -> None:
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A server whose clock stands still: all its log lines bear the same second."""
-    clock = ManualClock()
-    with watching(tmp_path_factory.mktemp("standing"), community(), stand_in={"clock": clock}) as scene:
+    with watching(tmp_path_factory.mktemp("standing"), community(), time_stands_still=True) as scene:
         wait_good([scene], "logs")
         yield scene
 

@@ -184,18 +184,14 @@ def test_misprinted_names_are_a_permutation_that_spares_three() -> None:
     assert all(printed_name(rest_name(name), misnamed=False) == name for name in names)
 
 
-def frames(response: httpx.Response, count: int) -> list[tuple[str, Any]]:
-    """The first frames of a stream."""
-    found: list[tuple[str, Any]] = []
+def frames(response: httpx.Response) -> Iterator[tuple[str, Any]]:
+    """The frames of a stream, as they come."""
     name = ""
     for line in response.iter_lines():
         if line.startswith("event: "):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
-            found.append((name, json.loads(line.removeprefix("data: "))))
-            if len(found) == count:
-                break
-    return found
+            yield name, json.loads(line.removeprefix("data: "))
 
 
 @pytest.mark.parametrize(("version", "name"), [("0.16.18", "auth.failed"), ("0.16.5", "auth.warning")])
@@ -204,7 +200,7 @@ def test_live_metrics_come_at_once_in_the_new_spelling(version: str, name: str) 
     with watching(version=version, edition="enterprise") as (server, client):
         do(server, lambda world: world.log_in("alice", succeeds=False), an_hour_with_mail)
         with client.stream("GET", "/api/live/metrics?interval=60") as response:
-            event, frame = frames(response, 1)[0]
+            event, frame = next(frames(response))
 
     told = {metric["metric"]: metric for metric in frame}
     assert event == "metrics"
@@ -219,43 +215,40 @@ def test_naming_a_gauge_leaves_the_counters_alone() -> None:
     with watching(edition="enterprise") as (server, client):
         server.call(an_hour_with_mail)
         with client.stream("GET", "/api/live/metrics?metrics=queue.count") as response:
-            _, frame = frames(response, 1)[0]
+            _, frame = next(frames(response))
 
     assert [m["metric"] for m in frame if m["@type"] != "Counter"] == ["queue.count"]
     assert len([m for m in frame if m["@type"] == "Counter"]) > 5
 
 
 def test_live_traces_begin_with_a_ping_and_repeat_what_went_before() -> None:
-    """The second frame of events begins with all of the first."""
-    with watching(edition="enterprise") as (server, client):
-        with client.stream("GET", "/api/live/tracing?filter=u0@ok.test") as response:
-            lines = response.iter_lines()
-            told = []
-            for number in range(2):
-                while not told or told[-1][0] == "event: ping":
-                    told.append((next(lines), json.loads(next(lines).removeprefix("data: "))))
-                    next(lines)
-                    if told[-1][0] == "event: ping" and number == 0:
-                        do(server, lambda world: world.submit(["u0@ok.test"]), lambda world: world.tick())
-                if number == 0:
-                    first = told.pop()
-                    do(server, lambda world: world.submit(["u0@ok.test"]), lambda world: world.tick())
-            second = told[-1]
+    """The second frame of events begins with all of the first; only spans that matched the filter are in it."""
+    with (
+        watching(edition="enterprise") as (server, client),
+        client.stream("GET", "/api/live/tracing?filter=u0@ok.test") as response,
+    ):
+        told = frames(response)
+        greeting = next(told)
+        do(server, lambda world: world.submit(["u0@ok.test"]), lambda world: world.tick())
+        first = next(told)
+        do(server, lambda world: world.submit(["u1@ok.test"]), lambda world: world.submit(["u0@ok.test"]))
+        second = next(told)
 
-    assert told[0] == ("event: ping", {"interval": 30000})
+    assert greeting == ("ping", {"interval": 30000})
+    assert (first[0], second[0]) == ("trace", "trace")
     assert second[1][: len(first[1])] == first[1]
     assert len(second[1]) > len(first[1])
+    assert "u1@ok.test" not in json.dumps(second)
     assert any(pair["key"] == "spanId" for pair in first[1][0]["keyValues"].values())
 
 
 def test_a_token_is_bare_text_and_opens_its_own_stream() -> None:
     """The token of one kind opens that stream without a login, and not the other."""
-    with watching(edition="enterprise") as (server, client):
+    with watching(edition="enterprise") as (server, client), new_client(server.url) as stranger:
         token = client.get("/api/token/metrics")
-        with new_client(server.url) as stranger:
-            with stranger.stream("GET", "/api/live/metrics", params={"token": token.text}) as opened:
-                status = opened.status_code
-            other = stranger.get("/api/live/tracing", params={"token": token.text})
+        with stranger.stream("GET", "/api/live/metrics", params={"token": token.text}) as opened:
+            status = opened.status_code
+        other = stranger.get("/api/live/tracing", params={"token": token.text})
 
     assert not token.text.startswith("{")
     assert token.headers["cache-control"] == "no-cache"

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.simulator import Profile, RequestRecord, StandIn, World
+from exporter.simulator import ManualClock, Profile, RequestRecord, StandIn, World
 from tests.support.exporter import Exporter, Series, series, wait_until
 
 WATCHER = ("watcher", "lab-watcher-secret")
@@ -192,11 +193,18 @@ def reloads(exporter: Exporter) -> list[dict[str, object]]:
 
 @contextmanager
 def fleet(
-    directory: Path, profiles: Mapping[str, Profile], *, stand_in: dict[str, Any] | None = None, **table: Any
+    directory: Path, profiles: Mapping[str, Profile], *, time_stands_still: bool = False, **table: Any
 ) -> Iterator[dict[str, Scene]]:
-    """A stand-in of each profile, all watched by one exporter; *table* as for `server_table`."""
+    """
+    A stand-in of each profile, all watched by one exporter; *table* as for `server_table`.
+
+    Where time stands still, the stand-ins' moves with `StandIn.advance` alone.
+    """
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(StandIn(p, **(stand_in or {}))) for name, p in profiles.items()}
+        servers = {}
+        for name, profile in profiles.items():
+            clock = ManualClock(time.time()) if time_stands_still else None
+            servers[name] = stack.enter_context(StandIn(profile, clock=clock))
         config = "".join(server_table(server.url, name=name, **table) for name, server in servers.items())
         exporter = stack.enter_context(Exporter(directory, config=config))
         yield {name: Scene(server, exporter, name) for name, server in servers.items()}

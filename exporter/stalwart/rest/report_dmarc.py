@@ -141,25 +141,26 @@ class Dmarc(Struct, gc=False):
 _NO_IDENTIFIERS = _Identifiers()
 _NO_RESULTS = _AuthResults()
 
+Names = tuple[str | None, str | None, str | None]
+
 
 def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
     metadata, published = wire.report_metadata, wire.policy_published
-    report = DmarcReport(
+    if sum([record.row.count for record in wire.record]) > MOST_COUNTED:
+        raise PayloadError("data.report.record: more messages together than anybody can have counted")
+    return DmarcReport(
         reporter=reporter_name(metadata.org_name, metadata.email, sender),
         report_id=metadata.report_id.strip(),
         begins_at=moment(metadata.date_range.begin),
         ends_at=moment(metadata.date_range.end),
         policy=_read_policy(published, unknown),
-        records=[_read_record(record, unknown) for record in wire.record],
+        records=_Reader(unknown).read(wire.record),
         email=metadata.email or "",
         extra_contact=metadata.extra_contact_info or "",
         errors=metadata.error or (),
         generator=metadata.generator or "",
     )
-    if sum(report.messages()) > MOST_COUNTED:
-        raise PayloadError("data.report.record: more messages together than anybody can have counted")
-    return report
 
 
 def _read_policy(published: _Published, unknown: dict[str, int]) -> DmarcPolicy:
@@ -178,40 +179,74 @@ def _read_policy(published: _Published, unknown: dict[str, int]) -> DmarcPolicy:
     )
 
 
-def _read_record(record: Record, unknown: dict[str, int]) -> DmarcRecord:
-    row, evaluated = record.row, record.row.policy_evaluated
-    identifiers = record.identifiers or _NO_IDENTIFIERS
-    results = record.auth_results or _NO_RESULTS
-    return DmarcRecord(
-        address(row.source_ip),
-        row.count,
-        _disposition.read(evaluated.disposition, unknown),
-        _aligned.read(evaluated.dkim, unknown),
-        _aligned.read(evaluated.spf, unknown),
-        domain_or_text(identifiers.header_from),
-        domain_or_text(identifiers.envelope_from),
-        domain_or_text(identifiers.envelope_to),
-        [
-            DkimResult(
-                domain_or_text(dkim.domain),
-                dkim.selector or "",
-                _auth.read(dkim.result, unknown),
-                dkim.human_result or "",
-            )
-            for dkim in results.dkim or ()
-        ],
-        [
-            SpfResult(
-                domain_or_text(spf.domain),
-                _scope.read(spf.scope, unknown),
-                _auth.read(spf.result, unknown),
-                spf.human_result or "",
-            )
-            for spf in results.spf or ()
-        ],
-        _read_overrides(evaluated.reason, unknown) if evaluated.reason else (),
-    )
+class _Reader:
+    """
+    Reads the records of one report.
 
+    Most of them have the same names and results, so what was read once is kept for the length of the report.
+    """
 
-def _read_overrides(reasons: Sequence[_Reason], unknown: dict[str, int]) -> Sequence[Override]:
-    return [Override(_override.read(reason.type_, unknown), reason.comment or "") for reason in reasons]
+    def __init__(self, unknown: dict[str, int]) -> None:
+        self._unknown = unknown
+        self._evaluated: dict[tuple[str, ...], tuple[Disposition, AlignedResult, AlignedResult]] = {}
+        self._names: dict[Names, tuple[str, ...]] = {}
+        self._dkim: dict[tuple[str | None, ...], DkimResult] = {}
+        self._spf: dict[tuple[str | None, ...], SpfResult] = {}
+
+    def read(self, records: Sequence[Record]) -> Sequence[DmarcRecord]:
+        """All *records*, in their order."""
+        return [self._record(record) for record in records]
+
+    def _record(self, record: Record) -> DmarcRecord:
+        row, evaluated = record.row, record.row.policy_evaluated
+        results = (evaluated.disposition, evaluated.dkim, evaluated.spf)
+        named = record.identifiers or _NO_IDENTIFIERS
+        names = (named.header_from, named.envelope_from, named.envelope_to)
+        auth = record.auth_results or _NO_RESULTS
+        return DmarcRecord._make(
+            (
+                address(row.source_ip),
+                row.count,
+                *(self._evaluated.get(results) or self._words(results)),
+                *(self._names.get(names) or self._domains(names)),
+                [self._dkim_result(result) for result in auth.dkim] if auth.dkim else (),
+                [self._spf_result(result) for result in auth.spf] if auth.spf else (),
+                [self._override(reason) for reason in evaluated.reason] if evaluated.reason else (),
+            )
+        )
+
+    def _domains(self, names: Names) -> tuple[str, ...]:
+        domains = tuple(map(domain_or_text, names))
+        self._names[names] = domains
+        return domains
+
+    def _words(self, results: tuple[str, str, str]) -> tuple[Disposition, AlignedResult, AlignedResult]:
+        disposition, dkim, spf = results
+        words = (
+            _disposition.read(disposition, self._unknown),
+            _aligned.read(dkim, self._unknown),
+            _aligned.read(spf, self._unknown),
+        )
+        self._evaluated[results] = words
+        return words
+
+    def _dkim_result(self, wire: _Dkim) -> DkimResult:
+        key = (wire.domain, wire.selector, wire.result, wire.human_result)
+        known = self._dkim.get(key)
+        if known is None:
+            result = _auth.read(wire.result, self._unknown)
+            known = DkimResult(domain_or_text(wire.domain), wire.selector or "", result, wire.human_result or "")
+            self._dkim[key] = known
+        return known
+
+    def _spf_result(self, wire: _Spf) -> SpfResult:
+        key = (wire.domain, wire.scope, wire.result, wire.human_result)
+        known = self._spf.get(key)
+        if known is None:
+            scope, result = _scope.read(wire.scope, self._unknown), _auth.read(wire.result, self._unknown)
+            known = SpfResult(domain_or_text(wire.domain), scope, result, wire.human_result or "")
+            self._spf[key] = known
+        return known
+
+    def _override(self, wire: _Reason) -> Override:
+        return Override(_override.read(wire.type_, self._unknown), wire.comment or "")
