@@ -35,13 +35,14 @@ class LiveCoverage:
 
     Attributes:
         has_store: Whether the server stores traces; ``None`` until it has been asked.
+        since: The second of the first message ever; 0 before that. What began earlier is history.
         until: The newest second that the stream has told of; 0 before the first.
     """
 
     def __init__(self, *, monotonic: Callable[[], float], state: Any | None = None) -> None:
         self._monotonic = monotonic
         self.has_store: bool | None = None
-        self.until = 0
+        self.since = self.until = 0
         self._up = False
         self._opening = False
         self._whole: dict[AttemptKey, int] = {}
@@ -49,7 +50,7 @@ class LiveCoverage:
         self._read_at = -1.0
         self._missed: list[Span] = [(0, None)]
         if state is not None:
-            self.until = int(state["until"])
+            self.since, self.until = int(state["since"]), int(state["until"])
             self._missed = [(begin, end) for begin, end in state["missed"]]
             self._miss(self.until - MARGIN_SECONDS, None)
             for began in state["open"]:
@@ -86,6 +87,7 @@ class LiveCoverage:
             self._opening = False
             self._missed = [(begin, newest + MARGIN_SECONDS if end is None else end) for begin, end in self._missed]
             self.ask()
+        self.since = self.since or newest
         self.until = max(self.until, newest)
 
     def lose(self) -> None:
@@ -141,7 +143,7 @@ class LiveCoverage:
 
     def to_state(self) -> Any:
         """The JSON-able form."""
-        return {"until": self.until, "missed": self._missed, "open": sorted(set(self._whole.values()))}
+        return {"since": self.since, "until": self.until, "missed": self._missed, "open": sorted(set(self._whole.values()))}
 
     def _miss(self, begin: int, end: int | None) -> None:
         spans: list[Span] = []

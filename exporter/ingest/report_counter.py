@@ -50,7 +50,7 @@ class ReportCounter:
                 add(increments, tally, (kind.value,), 0)
 
     def count(self, report: IncomingReport | UnreadableReport, increments: Increments) -> None:
-        """Adds a report that was not counted before."""
+        """Adds a report that was not counted before; `keep_in_range` comes when all are added."""
         if isinstance(report, UnreadableReport):
             add(increments, REJECTED, (report.kind.value,), 1)
             return
@@ -62,13 +62,22 @@ class ReportCounter:
             self._count_tls(content, increments)
         else:
             _count_arf(content, increments)
-        self._keep_in_range(increments)
+
+    def keep_in_range(self, increments: Increments) -> None:
+        """Cuts off what would take a counter past `MOST`."""
+        for key, amount in increments.items():
+            room = MOST - self._board.tallies.value(key)
+            if amount > room:
+                increments[key] = room
 
     def _count_dmarc(self, report: DmarcReport, increments: Increments) -> None:
         domain = self._label(DMARC_MESSAGES, report.domain)
+        sums: dict[tuple[str, str, str], int] = {}
         for record in report.records:
-            labels = (domain, record.disposition.value, record.dkim.value, record.spf.value)
-            add(increments, DMARC_MESSAGES, labels, record.messages)
+            results: tuple[str, str, str] = (record.disposition, record.dkim, record.spf)
+            sums[results] = sums.get(results, 0) + record.messages
+        for results, messages in sums.items():
+            add(increments, DMARC_MESSAGES, (domain, *map(str, results)), messages)
 
     def _count_tls(self, report: TlsReport, increments: Increments) -> None:
         for policy in report.policies:
@@ -89,10 +98,6 @@ class ReportCounter:
             self._board.dropped[family] = self._board.dropped.get(family, 0) + 1
             self._board.touch(Part.HEALTH)
         return label
-
-    def _keep_in_range(self, increments: Increments) -> None:
-        for key, amount in increments.items():
-            increments[key] = min(amount, max(0, MOST - self._board.tallies.value(key)))
 
 
 def _count_arf(report: ArfReport, increments: Increments) -> None:

@@ -220,6 +220,7 @@ class ReportJob:
         increments: Increments = {}
         if new or isinstance(report, UnreadableReport):
             self._counter.count(report, increments)
+            self._counter.keep_in_range(increments)
         inbox.accounted_for(report.source_id)
         inbox.settle()
         source = seen_source(inbox.kind)

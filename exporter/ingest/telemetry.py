@@ -21,7 +21,7 @@ from exporter.ingest.ledger import Ledger
 from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.recent import RecentMultiset
 from exporter.ingest.sources import SourceChoice
-from exporter.ingest.totals import Baseline, increments_since, restarted
+from exporter.ingest.totals import Baseline, increments_since, may_be_older
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
@@ -84,8 +84,8 @@ class TotalsCounter:
         state = self._ledger.watermark(TOTALS_MARK)
         baseline = Baseline() if state is None else Baseline.from_state(state)
         doubtful, self._doubtful = self._doubtful, False
-        if doubtful and restarted(baseline, totals):
-            # Two sources cross on their way: an older reading looks like a restart. A real one shows in the next, too.
+        if doubtful and may_be_older(baseline, totals):
+            # Readings of two sources may overtake each other. A restart shows in the next one, too.
             return None
         rebase, self._rebase = self._rebase, False
         return {} if rebase else increments_since(baseline, totals)

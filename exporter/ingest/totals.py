@@ -71,6 +71,14 @@ def restarted(before: Baseline, now: ServerTotals) -> bool:
     return False
 
 
+def may_be_older(before: Baseline, now: ServerTotals) -> bool:
+    """Whether *now* may have been read before *before*: a restart looks the same, but stays so in later readings."""
+    return restarted(before, now) or any(
+        (now.counters.get(event, 0) - before.counters.get(event, 0)) % WRAP >= HALF
+        for event in now.counters.keys() | before.counters.keys()
+    )
+
+
 def fell(last: int, current: int) -> bool:
     """Whether a total went down."""
     return current < last

@@ -74,9 +74,8 @@ class TraceJob:
             raise
         new = [id_ for id_ in reversed(ids) if str(id_) not in self._seen and self._wants(id_)]
         if self._ledger.watermark(TRACES_MARK) is None:
-            await self._record(new, {}, polled_at=now)
-            self._read_all(began)
-            return
+            await self._record([id_ for id_ in new if self._is_history(id_)], {}, polled_at=now)
+            new = [id_ for id_ in new if not self._is_history(id_)]
         todo = new[:MOST_A_POLL]
         for start in range(0, len(todo), BATCH):
             batch = todo[start : start + BATCH]
@@ -90,6 +89,11 @@ class TraceJob:
         self._asked_at = began
         if self._reconciler is not None:
             self._reconciler.coverage.read_all(began)
+
+    def _is_history(self, id_: int) -> bool:
+        """Whether a trace that is there at first contact is none of ours: it began before the stream told of any."""
+        since = 0 if self._reconciler is None else self._reconciler.coverage.since
+        return not since or second_of(id_) <= since
 
     def _is_needed(self) -> bool:
         """Whether something may be stored that was not told live; now and then the server is asked regardless."""

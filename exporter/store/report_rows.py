@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -11,10 +11,9 @@ from typing import Any
 
 from exporter.model.reports import (
     ArfReport,
-    DkimResult,
+    DmarcRecord,
     DmarcReport,
     IncomingReport,
-    SpfResult,
     TlsReport,
     UnreadableReport,
 )
@@ -49,35 +48,35 @@ INSERTS = {
 }
 """The statement of each table; parents stand before their children."""
 
-WITHOUT_REPORT = frozenset({"report_rejected", "dmarc_day", "dmarc_reporter"})
-"""The tables whose first column is not a report's ``id``."""
-
 Row = tuple[Any, ...]
 
 
 def identity_of(report: IncomingReport) -> bytes:
     """Sixteen bytes that equal reports share and, for all practical purposes, only they."""
-    identity = repr((report.kind.value, *report.content.identity))
-    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    identity = ascii((report.kind.value, *report.content.identity))
+    return blake2b(identity.encode("ascii"), digest_size=16).digest()
 
 
 @dataclass(slots=True)
 class ReportRows:
     """
-    The rows of some reports of one server, by table; reports are numbered from 0 until `statements` says otherwise.
+    The rows of some reports of one server, by table.
 
     Attributes:
+        next_id: The ``id`` of the next report.
         tables: In the order of `INSERTS`.
     """
 
     server: str
+    next_id: int = 1
     tables: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in INSERTS})
     _days: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _reporters: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def add(self, report: IncomingReport, identity: bytes) -> None:
         """One more report, which must be new."""
-        id_ = len(self.tables["report"])
+        id_ = self.next_id
+        self.next_id += 1
         content = report.content
         if isinstance(content, DmarcReport):
             row = self._dmarc(id_, report, content)
@@ -95,13 +94,13 @@ class ReportRows:
         head = (self.server, report.kind.value, report.source_id)
         self.tables["report_rejected"].append((*head, *times, cut(report.reason), pack(report.raw)))
 
-    def statements(self, first_id: int) -> Iterator[tuple[str, Iterable[Row]]]:
-        """What to execute for many rows each, the reports numbered from *first_id*."""
+    def statements(self) -> Iterator[tuple[str, Sequence[Row]]]:
+        """What to execute for many rows each."""
         days = [(self.server, day, domain, *sums) for (day, domain), sums in sorted(self._days.items())]
         heard = [(self.server, *names, *values) for names, values in sorted(self._reporters.items())]
         for table, rows in {**self.tables, "dmarc_day": days, "dmarc_reporter": heard}.items():
             if rows:
-                yield INSERTS[table], rows if table in WITHOUT_REPORT else _numbered(rows, first_id)
+                yield INSERTS[table], rows
 
     def _dmarc(self, id_: int, report: IncomingReport, content: DmarcReport) -> Row:
         policy, ends_at = content.policy, _seconds(content.ends_at)
@@ -139,20 +138,17 @@ class ReportRows:
 
     def _records(self, id_: int, content: DmarcReport) -> None:
         records, auths = self.tables["dmarc_record"], self.tables["dmarc_auth"]
-        # Results are alike within a report; what was made of one serves for all of its like.
-        dkim_rows: dict[DkimResult, Row] = {}
-        spf_rows: dict[SpfResult, Row] = {}
+        # Records that are alike share what their checks were read into, so its rows are made once.
+        checks: dict[tuple[int, int], Sequence[Row]] = {}
         for number, r in enumerate(content.records):
             words = (r.disposition.value, r.dkim.value, r.spf.value)
             names = (cut(r.header_from), cut(r.envelope_from), cut(r.envelope_to))
             records.append((id_, number, r.source_ip, r.messages, *words, *names))
-            at = 0
-            for dkim in r.dkim_results:
-                auths.append((id_, number, at, *(dkim_rows.get(dkim) or _dkim_row(dkim, dkim_rows))))
-                at += 1
-            for spf in r.spf_results:
-                auths.append((id_, number, at, *(spf_rows.get(spf) or _spf_row(spf, spf_rows))))
-                at += 1
+            key = (id(r.dkim_results), id(r.spf_results))
+            rows = checks.get(key)
+            if rows is None:
+                rows = checks[key] = _checks(r)
+            auths.extend([(id_, number, *row) for row in rows])
             for at, override in enumerate(r.overrides):
                 self.tables["dmarc_override"].append((id_, number, at, override.reason.value, cut(override.comment)))
 
@@ -197,20 +193,15 @@ class ReportRows:
         return cut(content.source_id), cut(content.domain), at, at, 0, content.incidents
 
 
-def _dkim_row(result: DkimResult, rows: dict[DkimResult, Row]) -> Row:
-    texts = (cut(result.domain), cut(result.selector), result.result.value, cut(result.human_result))
-    rows[result] = row = ("dkim", *texts)
-    return row
-
-
-def _spf_row(result: SpfResult, rows: dict[SpfResult, Row]) -> Row:
-    texts = (cut(result.domain), result.scope.value, result.result.value, cut(result.human_result))
-    rows[result] = row = ("spf", *texts)
-    return row
-
-
-def _numbered(rows: Iterable[Row], first_id: int) -> Iterator[Row]:
-    return ((row[0] + first_id, *row[1:]) for row in rows)
+def _checks(record: DmarcRecord) -> Sequence[Row]:
+    """The rows of ``dmarc_auth`` from the column ``number`` on."""
+    rows = [
+        ("dkim", cut(dkim.domain), cut(dkim.selector), dkim.result.value, cut(dkim.human_result))
+        for dkim in record.dkim_results
+    ] + [
+        ("spf", cut(spf.domain), spf.scope.value, spf.result.value, cut(spf.human_result)) for spf in record.spf_results
+    ]
+    return [(at, *row) for at, row in enumerate(rows)]
 
 
 def cut(text: str) -> str:

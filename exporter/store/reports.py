@@ -73,15 +73,14 @@ class ReportHistory:
 
     async def writer(self, reports: Sequence[Incoming], new: Mapping[int, bytes], *, now: datetime) -> RowWriter:
         """What writes those *reports* that are *new* and sets aside those that could not be read."""
-        size_bytes = sum(len(report.raw) for report in reports)
-        if size_bytes < LARGE_BYTES:
-            rows = _rows(self._server, reports, new, now)
+        rows = ReportRows(self._server, await self._store.take_ids("report", len(new)))
+        if sum(len(report.raw) for report in reports) < LARGE_BYTES:
+            _fill(rows, reports, new, now)
         else:
-            rows = await asyncio.to_thread(_rows, self._server, reports, new, now)
+            await asyncio.to_thread(_fill, rows, reports, new, now)
 
         async def write(connection: aiosqlite.Connection) -> None:
-            found = await connection.execute_fetchall("SELECT coalesce(max(id), 0) + 1 FROM report")
-            for sql, values in rows.statements(next(iter(found))[0]):
+            for sql, values in rows.statements():
                 await connection.executemany(sql, values)
 
         return write
@@ -114,14 +113,12 @@ class ReportHistory:
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-def _rows(server: str, reports: Sequence[Incoming], new: Mapping[int, bytes], now: datetime) -> ReportRows:
-    rows = ReportRows(server)
+def _fill(rows: ReportRows, reports: Sequence[Incoming], new: Mapping[int, bytes], now: datetime) -> None:
     for place, report in enumerate(reports):
         if isinstance(report, UnreadableReport):
             rows.reject(report, now)
         elif place in new:
             rows.add(report, new[place])
-    return rows
 
 
 def seen_source(kind: ReportKind) -> str:

@@ -82,6 +82,7 @@ class Store:
         self._connection = connection
         self._lock_handle = lock_handle
         self._writer = asyncio.Lock()
+        self._free_ids: dict[str, int] = {}
 
     @classmethod
     async def open(cls, path: Path, *, now: datetime) -> Store:
@@ -175,6 +176,15 @@ class Store:
                         "DELETE FROM seen WHERE server = ? AND source = ? AND at < ?",
                         (server, ids.source, ids.forget_before),
                     )
+
+    async def take_ids(self, table: str, count: int) -> int:
+        """The first of *count* ids in a row for new rows of *table*, which nobody else gets: one daemon writes a file."""
+        if table not in self._free_ids:
+            found = await self.read(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")  # noqa: S608 - a name from our own schema
+            self._free_ids.setdefault(table, next(iter(found))[0])
+        first = self._free_ids[table]
+        self._free_ids[table] = first + count
+        return first
 
     async def refresh_stats(self) -> None:
         """Counts rows and bytes anew."""

@@ -43,7 +43,7 @@ def test_what_is_no_login_never_leads_to_a_ban(header: dict[str, str]) -> None:
 
 
 def test_wrong_keys_count_and_ban_the_address() -> None:
-    """Above the limit a login is answered 429, then connections end without a byte; the address is listed as blocked."""
+    """Above the limit a login is answered 429, then connections end without a byte; its ban is listed."""
     with jmap_stand_in(exempt_loopback=False, ban_after_failures=3) as server, new_client(server.url) as client:
         wrong = key(server, secret="not-the-secret")
 

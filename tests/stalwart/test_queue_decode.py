@@ -198,6 +198,17 @@ def test_ages_fall_into_buckets_with_their_bounds() -> None:
     assert snapshot.ages_seconds.total == 59 + 60 + 61 + 432000 + 432001
 
 
+@pytest.mark.parametrize("pages", [(100, 200), (200, 100)])
+def test_oldest_message_may_stand_on_any_page(pages: tuple[int, int]) -> None:
+    """Ids and times of creation need not have the same order."""
+    fold = QueueFold(TAKEN_AT)
+    for number, seconds_ago in enumerate(pages):
+        younger = {**message(number=2 * number + 1), "created": stamp(0)}
+        fold.feed(page_of([{**message(number=2 * number), "created": stamp(seconds_ago)}, younger]))
+
+    assert fold.finish(truncated=False).oldest_created_at == TAKEN_AT - timedelta(seconds=200)
+
+
 def test_age_of_a_snapshot_between_two_seconds_is_exact() -> None:
     """Half a second too old for a bucket is too old."""
     fold = QueueFold(TAKEN_AT + timedelta(milliseconds=500))

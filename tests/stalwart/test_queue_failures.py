@@ -76,6 +76,16 @@ def test_nested_texts_count_as_if_each_were_read(failures: list[str]) -> None:
     assert count_nested_failures(failures) == Counter(map(classify_failure, failures))
 
 
+def test_text_that_pretends_to_be_two_is_one() -> None:
+    """A remote that writes our own border into its reply cannot make up for a text that fits no pattern."""
+    failures = ["nonsense", "Error for a.test: Rate limited:\0Error for b.test: DNS lookup failed"]
+
+    assert count_flat_failures(failures) == {
+        (FailureReason.UNKNOWN, ""): 1,
+        (FailureReason.RATE_LIMITED, ""): 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "reason", "code"),
     [

@@ -51,22 +51,27 @@ def server_table(
     name: str = "mx1",
     login: tuple[str, str] | None = WATCHER,
     native: bool = True,
-    every: float = 1,
+    every: float | None = 1,
     intervals: dict[str, float] | None = None,
+    streams: str = "off",
     **settings: Any,
 ) -> str:
-    """One ``[[servers]]`` entry; *every* is the interval of all collectors that *intervals* does not name."""
+    """
+    One ``[[servers]]`` entry.
+
+    *every* is the interval of all collectors that *intervals* does not name; with ``None`` the defaults hold.
+    """
     entry: dict[str, Any] = {"name": name, "url": url, "max_requests_per_minute": 10_000, **settings}
     if login is not None:
         entry["username"], entry["password"] = login
     if native:
         entry["native_username"], entry["native_password"] = NATIVE
-    every_collector = {**dict.fromkeys(COLLECTORS, every), **(intervals or {})}
+    every_collector = {**(dict.fromkeys(COLLECTORS, every) if every else {}), **(intervals or {})}
     return "".join(
         (
             f"[[servers]]\n{_lines(entry)}",
             f"[servers.intervals]\n{_lines(every_collector)}",
-            f"[servers.streams]\n{_lines({'transport': 'off'})}",
+            f"[servers.streams]\n{_lines({'transport': streams})}",
         )
     )
 

@@ -141,8 +141,6 @@ class Dmarc(Struct, gc=False):
 _NO_IDENTIFIERS = _Identifiers()
 _NO_RESULTS = _AuthResults()
 
-Names = tuple[str | None, str | None, str | None]
-
 
 def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
@@ -183,70 +181,57 @@ class _Reader:
     """
     Reads the records of one report.
 
-    Most of them have the same names and results, so what was read once is kept for the length of the report.
+    Most of them are alike but for source and number: what was read once is kept for the length of the report.
     """
 
     def __init__(self, unknown: dict[str, int]) -> None:
         self._unknown = unknown
-        self._evaluated: dict[tuple[str, ...], tuple[Disposition, AlignedResult, AlignedResult]] = {}
-        self._names: dict[Names, tuple[str, ...]] = {}
-        self._dkim: dict[tuple[str | None, ...], DkimResult] = {}
-        self._spf: dict[tuple[str | None, ...], SpfResult] = {}
+        self._alike: dict[tuple[str | None, ...], Sequence[Any]] = {}
 
     def read(self, records: Sequence[Record]) -> Sequence[DmarcRecord]:
         """All *records*, in their order."""
-        return [self._record(record) for record in records]
+        make = DmarcRecord._make
+        return [make((address(r.row.source_ip), r.row.count, *self._results(r))) for r in records]
 
-    def _record(self, record: Record) -> DmarcRecord:
-        row, evaluated = record.row, record.row.policy_evaluated
-        results = (evaluated.disposition, evaluated.dkim, evaluated.spf)
-        named = record.identifiers or _NO_IDENTIFIERS
+    def _results(self, record: Record) -> Sequence[Any]:
+        """Everything but source and number, in the order of `DmarcRecord`."""
+        evaluated = record.row.policy_evaluated
+        named, auth = record.identifiers or _NO_IDENTIFIERS, record.auth_results or _NO_RESULTS
         names = (named.header_from, named.envelope_from, named.envelope_to)
-        auth = record.auth_results or _NO_RESULTS
-        return DmarcRecord._make(
-            (
-                address(row.source_ip),
-                row.count,
-                *(self._evaluated.get(results) or self._words(results)),
-                *(self._names.get(names) or self._domains(names)),
-                [self._dkim_result(result) for result in auth.dkim] if auth.dkim else (),
-                [self._spf_result(result) for result in auth.spf] if auth.spf else (),
-                [self._override(reason) for reason in evaluated.reason] if evaluated.reason else (),
-            )
-        )
+        words = (evaluated.disposition, evaluated.dkim, evaluated.spf)
+        dkim, spf = auth.dkim or (), auth.spf or ()
+        if evaluated.reason or len(dkim) != 1 or len(spf) != 1:
+            return self._fresh(words, names, dkim, spf, evaluated.reason or ())
+        (d,), (s,) = dkim, spf
+        checks = (d.domain, d.selector, d.result, d.human_result, s.domain, s.scope, s.result, s.human_result)
+        key = (*words, *names, *checks)
+        known = self._alike.get(key)
+        if known is None:
+            known = self._alike[key] = self._fresh(words, names, dkim, spf, ())
+        return known
 
-    def _domains(self, names: Names) -> tuple[str, ...]:
-        domains = tuple(map(domain_or_text, names))
-        self._names[names] = domains
-        return domains
-
-    def _words(self, results: tuple[str, str, str]) -> tuple[Disposition, AlignedResult, AlignedResult]:
-        disposition, dkim, spf = results
-        words = (
+    def _fresh(
+        self,
+        words: tuple[str, str, str],
+        names: tuple[str | None, ...],
+        dkim: Sequence[_Dkim],
+        spf: Sequence[_Spf],
+        reasons: Sequence[_Reason],
+    ) -> Sequence[Any]:
+        disposition, *aligned = words
+        return (
             _disposition.read(disposition, self._unknown),
-            _aligned.read(dkim, self._unknown),
-            _aligned.read(spf, self._unknown),
+            *[_aligned.read(word, self._unknown) for word in aligned],
+            *map(domain_or_text, names),
+            [self._dkim(result) for result in dkim],
+            [self._spf(result) for result in spf],
+            [Override(_override.read(reason.type_, self._unknown), reason.comment or "") for reason in reasons],
         )
-        self._evaluated[results] = words
-        return words
 
-    def _dkim_result(self, wire: _Dkim) -> DkimResult:
-        key = (wire.domain, wire.selector, wire.result, wire.human_result)
-        known = self._dkim.get(key)
-        if known is None:
-            result = _auth.read(wire.result, self._unknown)
-            known = DkimResult(domain_or_text(wire.domain), wire.selector or "", result, wire.human_result or "")
-            self._dkim[key] = known
-        return known
+    def _dkim(self, wire: _Dkim) -> DkimResult:
+        result = _auth.read(wire.result, self._unknown)
+        return DkimResult(domain_or_text(wire.domain), wire.selector or "", result, wire.human_result or "")
 
-    def _spf_result(self, wire: _Spf) -> SpfResult:
-        key = (wire.domain, wire.scope, wire.result, wire.human_result)
-        known = self._spf.get(key)
-        if known is None:
-            scope, result = _scope.read(wire.scope, self._unknown), _auth.read(wire.result, self._unknown)
-            known = SpfResult(domain_or_text(wire.domain), scope, result, wire.human_result or "")
-            self._spf[key] = known
-        return known
-
-    def _override(self, wire: _Reason) -> Override:
-        return Override(_override.read(wire.type_, self._unknown), wire.comment or "")
+    def _spf(self, wire: _Spf) -> SpfResult:
+        scope, result = _scope.read(wire.scope, self._unknown), _auth.read(wire.result, self._unknown)
+        return SpfResult(domain_or_text(wire.domain), scope, result, wire.human_result or "")
