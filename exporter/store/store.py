@@ -178,7 +178,7 @@ class Store:
                     )
 
     async def take_ids(self, table: str, count: int) -> int:
-        """The first of *count* ids in a row for new rows of *table*, which nobody else gets: one daemon writes a file."""
+        """The first of *count* ids in a row for new rows of *table*, which nobody else gets."""
         if table not in self._free_ids:
             found = await self.read(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")  # noqa: S608 - a name from our own schema
             self._free_ids.setdefault(table, next(iter(found))[0])
