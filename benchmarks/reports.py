@@ -1,13 +1,14 @@
 """
-Reports into the file, against parsedmarc and against SQLite alone; and windows over ten million records.
+Reports into the file, against parsedmarc and against SQLite alone; and windows, against a scan of the whole file.
 
-*Ours* reads the server's JSON, finds out what is new, and writes rows, sums, counters and the packed original, a
-hundred reports a transaction. *parsedmarc* (offline, the release pinned here, in a virtual environment of its own that
-is made at the first run) parses the XML of the same reports and writes nothing. *Raw* executes the statements that ours
-came to, for rows that are ready, in as many transactions on as fresh a file. Each is a process of its own, they take
-turns, and the best of each counts.
+All of it on a file with years behind it (ten million records, unless told otherwise), because an empty one is cheap to
+write to. *Ours* reads the server's JSON, finds out what is new, and writes rows, sums, counters and the packed
+original, a hundred reports a transaction. *parsedmarc* (offline; the release pinned here, in a virtual environment of
+its own that is made at the first run) parses the XML of the same reports and writes nothing. *Raw* executes every
+statement that ours comes to, in the same transactions, with its rows ready and nothing to read. They take turns, and
+the best of each counts.
 
-``python -m benchmarks.reports --records 10000000`` sets the size of the history behind the windows.
+``python -m benchmarks.reports --records 1000000`` for a smaller file.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports import parse_report
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments, TallyBook
+from exporter.store.report_rows import INSERTS
 from exporter.store.report_sums import window_query
 from exporter.store.reports import ReportHistory, seen_source
 from exporter.store.store import SeenIds, Store
@@ -49,11 +51,9 @@ NOW = datetime.fromtimestamp(SEED_TIME, UTC)
 SOURCE = seen_source(ReportKind.DMARC)
 
 
-def ours() -> float:
-    """Microseconds a report, from the server's answers to the committed file."""
-    answers = make(REPORTS, now=SEED_TIME).answers
-    with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_in_a_file(Path(folder) / "h.sqlite3", lambda store: _take_in(store, answers)))
+def ours(path: Path, seed: int) -> float:
+    """Microseconds a report, from the server's answers to what is committed in the file at *path*."""
+    return asyncio.run(_in_a_file(path, lambda store: _take_in(store, make(REPORTS, now=SEED_TIME, seed=seed).answers)))
 
 
 async def _in_a_file(path: Path, act: Callable[[Store], Awaitable[float]]) -> float:
@@ -85,44 +85,50 @@ async def _take_in(store: Store, answers: Sequence[tuple[str, bytes]]) -> float:
         rows = await history.writer(reports, new, now=NOW)
         await ledger.record(increments, {SOURCE: {"left": 0}}, [seen], rows=rows)
     took = time.perf_counter() - started
-    count = next(iter(await store.read("SELECT count(*) FROM report")))[0]
-    assert count == len(answers)
+    assert book.value(("reports", ("dmarc",))) == len(answers)
     return took
 
 
-def raw() -> float:
-    """Microseconds a report, of SQLite executing what ours came to, with every row ready."""
-    answers = make(REPORTS, now=SEED_TIME).answers
+Steps = list[tuple[str, list[tuple[object, ...]] | None]]
+
+
+def raw(path: Path, seed: int) -> float:
+    """Microseconds a report, of SQLite executing at *path* what ours comes to for the reports of *seed*."""
+    steps = recorded(path, seed)
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-2048"):
+        connection.execute(f"PRAGMA {pragma}")
+    started = time.perf_counter()
+    for sql, rows in steps:
+        if rows is None:
+            connection.execute(sql)
+        else:
+            connection.executemany(sql, rows)
+    took = time.perf_counter() - started
+    connection.close()
+    return took / REPORTS * 1e6
+
+
+def recorded(path: Path, seed: int) -> Steps:
+    """The statements, noted on a file of their own that goes on where the one at *path* ends."""
+    connection = sqlite3.connect(path)
+    last = connection.execute("SELECT * FROM report ORDER BY id DESC LIMIT 1").fetchone()
+    connection.close()
+    steps: Steps = []
+
+    async def record(store: Store) -> float:
+        if last is not None:
+            async with store.transaction() as scratch:
+                await scratch.execute(INSERTS["report"], last)
+        _record_into(steps, store)
+        return await _take_in(store, make(REPORTS, now=SEED_TIME, seed=seed).answers)
+
     with tempfile.TemporaryDirectory() as folder:
-        steps: list[tuple[str, list[tuple[object, ...]] | None]] = []
-
-        async def record(store: Store) -> float:
-            _record_into(steps, store)
-            return await _take_in(store, answers)
-
-        async def nothing(store: Store) -> float:
-            return 0.0
-
-        asyncio.run(_in_a_file(Path(folder) / "recorded.sqlite3", record))
-        path = Path(folder) / "h.sqlite3"
-        asyncio.run(_in_a_file(path, nothing))
-        connection = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-2048"):
-            connection.execute(f"PRAGMA {pragma}")
-        started = time.perf_counter()
-        for sql, rows in steps:
-            if rows is None:
-                connection.execute(sql)
-            else:
-                connection.executemany(sql, rows)
-        took = time.perf_counter() - started
-        count = connection.execute("SELECT count(*) FROM report").fetchone()[0]
-        connection.close()
-    assert count == len(answers)
-    return took / len(answers) * 1e6
+        asyncio.run(_in_a_file(Path(folder) / "h.sqlite3", record))
+    return steps
 
 
-def _record_into(steps: list[tuple[str, list[tuple[object, ...]] | None]], store: Store) -> None:
+def _record_into(steps: Steps, store: Store) -> None:
     """From now on notes every statement that *store* executes, with its rows."""
     connection = store._connection
     execute, executemany = connection.execute, connection.executemany
@@ -155,7 +161,7 @@ print((time.perf_counter() - started) / len(documents) * 1e6)
 
 def parsedmarc(python: Path) -> float:
     """Microseconds a report, of the peer parsing."""
-    documents = json.dumps(make(REPORTS, now=SEED_TIME).documents)
+    documents = json.dumps(make(REPORTS, now=SEED_TIME, seed=1000).documents)
     done = subprocess.run([python, "-c", PEER], input=documents, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
@@ -172,25 +178,43 @@ def peer_python() -> Path:
     return python
 
 
-def in_turns(*calls: Callable[[], float]) -> list[float]:
-    """The best of each call, taken in turns."""
-    return [min(figures) for figures in zip(*[[call() for call in calls] for _ in range(ROUNDS)], strict=True)]
+def rates(path: Path) -> list[Row]:
+    """Reports into the file at *path*, and into an empty one."""
+    python = peer_python()
+    figures: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for turn in range(ROUNDS):
+            for name, measure in (
+                ("ours", lambda turn=turn: alone("ours", path, 1000 + turn)),
+                ("raw", lambda turn=turn: alone("raw", path, 2000 + turn)),
+                ("ours, empty", lambda turn=turn: alone("ours", Path(folder) / f"ours-{turn}", 1)),
+                ("raw, empty", lambda turn=turn: alone("raw", empty(Path(folder) / f"raw-{turn}"), 1)),
+                ("parsedmarc", lambda: parsedmarc(python)),
+            ):
+                figures.setdefault(name, []).append(measure())
+    best = {name: min(values) for name, values in figures.items()}
+    name, words = "a report into the file", {"unit": "us", "peer_name": "raw executemany"}
+    return [
+        Row(name=name, ours=best["ours"], peer=best["parsedmarc"], unit="us", peer_name="parsedmarc", limit=0.1),
+        Row(name=name, ours=best["ours"], peer=best["raw"], limit=2.0, **words),
+        Row(name="a report into an empty file", ours=best["ours, empty"], peer=best["raw, empty"], **words),
+    ]
 
 
-def alone(name: str) -> float:
+def alone(name: str, path: Path, seed: int) -> float:
     """One of our measurements in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.reports", "--measure", name]
+    command = [sys.executable, "-m", "benchmarks.reports", "--measure", name, "--file", str(path), "--seed", str(seed)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
-def rates() -> list[Row]:
-    """Reports into the file."""
-    python = peer_python()
-    mine, sqlite, peer = in_turns(lambda: alone("ours"), lambda: alone("raw"), lambda: parsedmarc(python))
-    return [
-        Row(name="a report into the file", ours=mine, peer=peer, unit="us", peer_name="parsedmarc, parsing", limit=0.1),
-        Row(name="a report into the file", ours=mine, peer=sqlite, unit="us", peer_name="raw executemany", limit=2.0),
-    ]
+def empty(path: Path) -> Path:
+    """A new file without reports."""
+
+    async def nothing(store: Store) -> float:
+        return 0.0
+
+    asyncio.run(_in_a_file(path, nothing))
+    return path
 
 
 SCAN = """
@@ -201,28 +225,17 @@ SCAN = """
 """
 
 
-def windows(records: int) -> list[Row]:
-    """The three windows over a history of *records*, against reading it all."""
-    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
-        path = Path(folder) / "h.sqlite3"
-        now = fill(path, records)
-        connection = sqlite3.connect(path)
-        rows = []
-        for days in (1, 7, 30):
-            scanned, scan = timed(lambda days=days: full_scan(connection, now, days), rounds=1)
-            summed, took = timed(lambda days=days: summed_window(connection, now, days), rounds=20)
-            assert summed == scanned, "the window and the scan differ"
-            rows.append(
-                Row(
-                    name=f"window of {days}d over {records} records",
-                    ours=took * 1000,
-                    peer=scan * 1000,
-                    unit="ms",
-                    peer_name="full scan",
-                    limit=0.01,
-                )
-            )
-        connection.close()
+def windows(path: Path, now: int, records: int) -> list[Row]:
+    """The three windows over the history at *path*, against reading it all."""
+    connection = sqlite3.connect(path)
+    rows = []
+    for days in (1, 7, 30):
+        scanned, scan = timed(lambda days=days: full_scan(connection, now, days), rounds=1)
+        summed, took = timed(lambda days=days: summed_window(connection, now, days), rounds=20)
+        assert summed == scanned, "the window and the scan differ"
+        name = f"window of {days}d over {records} records"
+        rows.append(Row(name=name, ours=took * 1000, peer=scan * 1000, unit="ms", peer_name="full scan", limit=0.01))
+    connection.close()
     return rows
 
 
@@ -253,11 +266,7 @@ def timed(call: Callable[[], Sums], *, rounds: int) -> tuple[Sums, float]:
 
 def fill(path: Path, records: int) -> int:
     """A history of 400 days and 40 domains, five records a report, made by SQLite itself; its last moment."""
-
-    async def nothing(store: Store) -> float:
-        return 0.0
-
-    asyncio.run(_in_a_file(path, nothing))
+    empty(path)
     reports = records // 5
     now = SEED_TIME + 45_296
     connection = sqlite3.connect(path, isolation_level=None)
@@ -301,17 +310,22 @@ FILL_DAYS = """
 
 def run(records: int = 10_000_000) -> list[Row]:
     """All of it."""
-    return [*rates(), *windows(records)]
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+        path = Path(folder) / "h.sqlite3"
+        now = fill(path, records)
+        return [*windows(path, now, records), *rates(path)]
 
 
 def main() -> int:
     """Prints the rows; 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=10_000_000)
-    parser.add_argument("--measure", choices=["ours", "raw"], help="only this, in this process")
+    parser.add_argument("--measure", choices=["ours", "raw"], help="only this, in this process, on --file")
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.measure:
-        print({"ours": ours, "raw": raw}[arguments.measure]())
+        print({"ours": ours, "raw": raw}[arguments.measure](arguments.file, arguments.seed))
         return 0
     return 0 if show(run(arguments.records)) else 1
 

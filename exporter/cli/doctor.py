@@ -14,10 +14,11 @@ from exporter.app.connection import Connection, connect
 from exporter.cli.output import console, plain, problems
 from exporter.clock import SystemClock
 from exporter.collectors.advice import advice_for
-from exporter.errors import SettingsError, TargetError
+from exporter.errors import SettingsError, TargetError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation
 from exporter.settings import ServerSettings, load_settings
 from exporter.stalwart.jmap.examine import examine as examine_jmap
+from exporter.stalwart.listening import listen
 from exporter.stalwart.rest.examine import Examiner
 
 EXIT_TROUBLE = 1
@@ -38,10 +39,11 @@ class Finding:
     note: str = ""
     capabilities: dict[str, str] = field(default_factory=dict)
     missing_permissions: list[str] = field(default_factory=list)
+    streams: str = ""
 
 
-def examine(config: Path | None, *, only: str | None, as_json: bool) -> int:
-    """Examines the configured servers; the exit status."""
+def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seconds: float) -> int:
+    """Examines the configured servers, and listens to their live streams for a while; the exit status."""
     try:
         settings = load_settings(config, dict(os.environ))
     except SettingsError as error:
@@ -52,7 +54,7 @@ def examine(config: Path | None, *, only: str | None, as_json: bool) -> int:
     if not servers:
         problems.print(f"no server is called {plain(only or '')}")
         return EXIT_SETTINGS
-    findings = asyncio.run(_examine_all(servers))
+    findings = asyncio.run(_examine_all(servers, listen_seconds))
     if as_json:
         console.print_json(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -63,15 +65,16 @@ def examine(config: Path | None, *, only: str | None, as_json: bool) -> int:
     return EXIT_MISSING if any(finding.missing_permissions for finding in findings) else 0
 
 
-async def _examine_all(servers: list[ServerSettings]) -> list[Finding]:
-    return list(await asyncio.gather(*(_examine(server) for server in servers)))
+async def _examine_all(servers: list[ServerSettings], listen_seconds: float) -> list[Finding]:
+    return list(await asyncio.gather(*(_examine(server, listen_seconds) for server in servers)))
 
 
-async def _examine(settings: ServerSettings) -> Finding:
+async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
     finding = Finding(server=settings.name, url=settings.url)
     connection = connect(settings, clock=SystemClock(), observer=None, ask_version=settings.ask_version)
     try:
         await _fill(finding, connection)
+        finding.streams = await _listen(finding, connection, listen_seconds)
     except TargetError as error:
         finding.trouble = str(error)
     finally:
@@ -93,6 +96,20 @@ async def _fill(finding: Finding, connection: Connection) -> None:
     finding.missing_permissions = list(found.missing)
     finding.capabilities = {c.value: s.value for c, s in found.statuses.items()}
     finding.edition = edition_of(found.statuses.get(Capability.STORED_METRICS), identity.edition).value
+
+
+async def _listen(finding: Finding, connection: Connection, seconds: float) -> str:
+    """What is wrong with the live streams, in words; empty if nothing is, or if there are none."""
+    both = (Capability.LIVE_METRICS, Capability.LIVE_TRACES)
+    have = all(finding.capabilities.get(c.value) == CapabilityStatus.AVAILABLE.value for c in both)
+    if connection.live is None or not have or seconds <= 0:
+        return ""
+    try:
+        return (await listen(connection.live, seconds=seconds)).words()
+    except TargetUnsupported:
+        return ""
+    except TargetError as error:
+        return f"the live streams cannot be followed: {error}"
 
 
 def edition_of(stored: CapabilityStatus | None, known: Edition) -> Edition:
@@ -121,6 +138,8 @@ def show(finding: Finding) -> None:
         words = advice_for(Capability(name), CapabilityStatus(status))
         table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(words))
     console.print(table)
+    if finding.streams:
+        console.print(f"\n  [red]live streams[/red]: {plain(finding.streams)}", soft_wrap=True)
     if finding.missing_permissions:
         console.print(f"\n  [red]missing permissions[/red]: {', '.join(finding.missing_permissions)}")
         if finding.api == Generation.JMAP.value:

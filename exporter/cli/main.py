@@ -93,6 +93,9 @@ def check_config(config: Config = None, as_json: AsJson = False) -> None:
 def doctor(
     config: Config = None,
     server: Annotated[str | None, typer.Option(help="Only the server of this name.")] = None,
+    listen: Annotated[
+        float, typer.Option(help="Seconds to listen to the live streams, whether deliveries come; 0: not at all.")
+    ] = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -102,7 +105,7 @@ def doctor(
     """
     from exporter.cli.doctor import examine
 
-    raise typer.Exit(examine(config, only=server, as_json=as_json))
+    raise typer.Exit(examine(config, only=server, as_json=as_json, listen_seconds=listen))
 
 
 @app.command()

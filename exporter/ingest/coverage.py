@@ -35,7 +35,7 @@ class LiveCoverage:
 
     Attributes:
         has_store: Whether the server stores traces; ``None`` until it has been asked.
-        since: The second of the first message ever; 0 before that. What began earlier is history.
+        since: The second of the first event ever; 0 before that. What began earlier is history.
         until: The newest second that the stream has told of; 0 before the first.
     """
 
@@ -81,13 +81,13 @@ class LiveCoverage:
         """Something that was missed may be stored by now or soon."""
         self._settled_at = self._monotonic() + SETTLE_SECONDS
 
-    def saw(self, newest: int) -> None:
-        """A message has told of everything up to *newest*."""
+    def saw(self, oldest: int, newest: int) -> None:
+        """A message has told of everything from *oldest* to *newest*."""
         if self._opening:
             self._opening = False
             self._missed = [(begin, newest + MARGIN_SECONDS if end is None else end) for begin, end in self._missed]
             self.ask()
-        self.since = self.since or newest
+        self.since = self.since or oldest
         self.until = max(self.until, newest)
 
     def lose(self) -> None:
@@ -143,7 +143,8 @@ class LiveCoverage:
 
     def to_state(self) -> Any:
         """The JSON-able form."""
-        return {"since": self.since, "until": self.until, "missed": self._missed, "open": sorted(set(self._whole.values()))}
+        under_way = sorted(set(self._whole.values()))
+        return {"since": self.since, "until": self.until, "missed": self._missed, "open": under_way}
 
     def _miss(self, begin: int, end: int | None) -> None:
         spans: list[Span] = []
@@ -154,6 +155,6 @@ class LiveCoverage:
             else:
                 spans.append((low, high))
         while len(spans) > MOST_SPANS:
-            # The narrowest gap between two of them is given up: too much is asked for, never too little.
+            # The oldest two become one: too much is asked for, never too little.
             spans[0:2] = [(spans[0][0], spans[1][1])]
         self._missed = spans

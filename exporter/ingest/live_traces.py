@@ -99,7 +99,7 @@ class LiveTraces:
         for event in read.events:
             self._take(event, increments)
         if read.newest_at:
-            self._reconciler.coverage.saw(read.newest_at)
+            self._reconciler.coverage.saw(read.oldest_at, read.newest_at)
 
     def _take(self, event: DeliveryEvent, increments: Increments) -> None:
         coverage, attempt = self._reconciler.coverage, (event.queue_id, event.queue_name)

@@ -93,7 +93,7 @@ class TraceJob:
     def _is_history(self, id_: int) -> bool:
         """Whether a trace that is there at first contact is none of ours: it began before the stream told of any."""
         since = 0 if self._reconciler is None else self._reconciler.coverage.since
-        return not since or second_of(id_) <= since
+        return not since or second_of(id_) < since
 
     def _is_needed(self) -> bool:
         """Whether something may be stored that was not told live; now and then the server is asked regardless."""

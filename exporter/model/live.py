@@ -36,9 +36,11 @@ class LiveEvents:
     Attributes:
         events: Those that bear on deliveries, in order of occurrence.
         received: How many there were of all families.
-        newest_at: The second of the last one, in Unix seconds; 0 if there were none.
+        oldest_at: The second of the first one, in Unix seconds; 0 if there were none.
+        newest_at: The second of the last one.
     """
 
     events: Sequence[DeliveryEvent]
     received: int
+    oldest_at: int
     newest_at: int

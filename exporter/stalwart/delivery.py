@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -27,6 +28,8 @@ MOST_RECIPIENTS = 64
 _SUCCESS, _GIVEN_UP, _PUT_OFF = "delivery.dsn-success", "delivery.dsn-perm-fail", "queue.rescheduled"
 ATTEMPT_START, ATTEMPT_END = "delivery.attempt-start", "delivery.attempt-end"
 _ARRIVED = "delivery.delivered"
+OUTCOME_EVENTS = frozenset({_SUCCESS, _GIVEN_UP, _PUT_OFF})
+"""The events that decide; each is counted by the server too."""
 
 STRICT_EVENTS = frozenset(
     {f"dane.tlsa-record-{what}" for what in ("fetch-error", "invalid", "not-dnssec-signed", "not-found")}
@@ -78,6 +81,7 @@ class Failure(NamedTuple):
     domain: str
 
 
+@lru_cache(maxsize=4096)
 def domain_name(text: str) -> str:
     """A domain in lower case, fit for a label; empty if it is none (an address literal, a forgery)."""
     name = text.lower().removesuffix(".")

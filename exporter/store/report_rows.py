@@ -104,7 +104,7 @@ class ReportRows:
 
     def _dmarc(self, id_: int, report: IncomingReport, content: DmarcReport) -> Row:
         policy, ends_at = content.policy, _seconds(content.ends_at)
-        aligned, failed = content.messages()
+        aligned, failed = self._records(id_, content)
         self._add_sums(report, content, ends_at, aligned, failed)
         self.tables["dmarc_policy"].append(
             (
@@ -124,7 +124,6 @@ class ReportRows:
                 policy.discovery_method.value,
             )
         )
-        self._records(id_, content)
         return cut(content.report_id), policy.domain, _seconds(content.begins_at), ends_at, aligned, failed
 
     def _add_sums(self, report: IncomingReport, content: DmarcReport, ends_at: int, aligned: int, failed: int) -> None:
@@ -136,12 +135,18 @@ class ReportRows:
         reporter[0] += 1
         reporter[1] = max(reporter[1], _seconds(report.received_at))
 
-    def _records(self, id_: int, content: DmarcReport) -> None:
+    def _records(self, id_: int, content: DmarcReport) -> tuple[int, int]:
+        """The rows of all records; how many messages were aligned, and how many were not."""
+        aligned = failed = 0
         records, auths = self.tables["dmarc_record"], self.tables["dmarc_auth"]
         # Records that are alike share what their checks were read into, so its rows are made once.
         checks: dict[tuple[int, int], Sequence[Row]] = {}
         for number, r in enumerate(content.records):
             words = (r.disposition.value, r.dkim.value, r.spf.value)
+            if "pass" in words[1:]:
+                aligned += r.messages
+            else:
+                failed += r.messages
             names = (cut(r.header_from), cut(r.envelope_from), cut(r.envelope_to))
             records.append((id_, number, r.source_ip, r.messages, *words, *names))
             key = (id(r.dkim_results), id(r.spf_results))
@@ -151,6 +156,7 @@ class ReportRows:
             auths.extend([(id_, number, *row) for row in rows])
             for at, override in enumerate(r.overrides):
                 self.tables["dmarc_override"].append((id_, number, at, override.reason.value, cut(override.comment)))
+        return aligned, failed
 
     def _tls(self, id_: int, content: TlsReport) -> Row:
         successes = failures = 0

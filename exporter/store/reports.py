@@ -20,7 +20,7 @@ LARGE_BYTES = 256 * 1024
 """From this size on, rows are made outside of the event loop."""
 
 MOST_PARAMETERS = 500
-"""SQLite takes 999 at least."""
+"""Of one statement; SQLite takes 999 at least."""
 
 PRUNE_BATCH = 200
 """Reports deleted in one transaction: others wait for it."""

@@ -98,7 +98,7 @@ def test_a_bad_file_leaves_the_old_one_in_force(tmp_path: Path):
             scene.mail("a@ok.test", times=3)
             scene.wait_for("stalwart_deliveries_total", 3, outcome="delivered", reason="", code="250")
 
-            for bad in ("not toml at all [", good.replace("every", "evry") + "[web]\nlisten = 7\n", ""):
+            for bad in ("not toml at all [", f"{good}[web]\nlissen = 7\n", ""):
                 exporter.config_path.write_text(bad)
                 scene.reload()
                 assert reloads(exporter)[-1]["event"] == "exporter.reload_failed"

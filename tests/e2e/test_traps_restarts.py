@@ -78,7 +78,7 @@ def test_a_whole_day_with_restarts_does_no_harm_and_adds_up(tmp_path: Path):
         for hour in range(24):
             for scene in scenes.values():
                 scene.server.advance(HOUR)
-                if hour in (5, 16):
+                if hour in (5, 13):
                     # What a server counted since it was last asked dies with it, so it is asked first.
                     after_polls([scene], "native", "logs")
                     scene.server.restart()

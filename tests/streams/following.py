@@ -87,7 +87,7 @@ async def following(
     opener = StreamOpener(base_url=server.url, mode=mode, throttle=throttle, clock=clock, answer_timeout_seconds=3)
     client = RestClient(transport, clock=clock)
     live = RestLiveClient(transport, opener, generation=lambda: client.generation)
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311 - the same jitter in every run
     session = Session(detector=RestDetector(transport), client=client, board=board, clock=clock, rng=rng)
     choice = SourceChoice(RANKING)
     feed: Feed

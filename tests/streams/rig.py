@@ -128,7 +128,9 @@ class Play:
         live: bool = True,
         ahead_seconds: float = 0.0,
         listed_after: int = 0,
+        polled_first: bool = True,
     ) -> None:
+        self._polled_first = polled_first
         self._hour = hour
         self._path = path
         self._clock = HandClock(ahead_seconds)
@@ -146,7 +148,8 @@ class Play:
     async def _play(self) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], int], StoredSide]:
         self._run = await Counting.start(self._path, self._clock)
         try:
-            await self._poll()
+            if self._polled_first:
+                await self._poll()
             for second in range(START, self._hour.end + SETTLE_SECONDS):
                 self._clock.server_now = second + 0.999
                 await self._second(second)

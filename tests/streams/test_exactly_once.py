@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.streams.hour import HOUR, START, Hour, began, scripted
+from tests.streams.hour import HOUR, QUIET_SECONDS, START, Hour, began, scripted
 from tests.streams.rig import Play, StoredSide, Trouble
 
 SHORT = 420
@@ -21,7 +21,7 @@ SHORT = 420
 TROUBLES = st.lists(
     st.builds(
         Trouble,
-        begins=st.integers(0, SHORT + 300),
+        begins=st.integers(QUIET_SECONDS, SHORT + 300),
         seconds=st.one_of(st.integers(1, 3), st.integers(4, 60), st.integers(61, 400)),
         kind=st.sampled_from(["cut", "kill", "dropped", "late"]),
     ),
@@ -84,9 +84,15 @@ def test_the_gap_after_a_cut_is_filled_with_the_traces_of_the_missing_time():
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(TROUBLES, st.integers(-40, 40), st.integers(0, 15), st.sampled_from(["0.15.5", "0.12.5"]))
+@given(TROUBLES, st.integers(-40, 40), st.integers(0, 15), st.sampled_from(["0.15.5", "0.12.5"]), st.booleans())
 def test_wherever_the_stream_breaks_each_delivery_is_counted_once(
-    troubles: list[Trouble], ahead_seconds: int, listed_after: int, version: str
+    troubles: list[Trouble], ahead_seconds: int, listed_after: int, version: str, polled_first: bool
 ):
-    """Cuts, kills, drops and delays at any second, with clocks apart and traces listed late, lose and double nothing."""
-    counts(scripted(SHORT, version=version), troubles, ahead_seconds=ahead_seconds, listed_after=listed_after)
+    """Cuts, kills, drops and delays at any second, clocks apart, traces listed late: nothing is lost or doubled."""
+    counts(
+        scripted(SHORT, version=version),
+        troubles,
+        ahead_seconds=ahead_seconds,
+        listed_after=listed_after,
+        polled_first=polled_first,
+    )

@@ -15,6 +15,7 @@ from exporter.model.server import Capability, CapabilityStatus
 from exporter.simulator import Profile, StandIn, World
 from exporter.stalwart.live import LiveClient
 from tests.streams.following import Following, following
+from tests.support.exporter import wait_until
 from tests.support.standin import asked, enterprise, outcomes
 
 TRACES = "/api/telemetry/traces/live"
@@ -322,8 +323,7 @@ def test_ending_closes_the_stream(server: StandIn, tmp_path: Path):
 
     play(server, tmp_path, scene)
 
-    async def gone() -> None:
-        while server.call(lambda _: len(server.simulator.front.api.live.channels)):
-            await asyncio.sleep(0.02)
-
-    asyncio.run(asyncio.wait_for(gone(), 20))
+    wait_until(
+        lambda: not server.call(lambda _: len(server.simulator.front.api.live.channels)),
+        what="the server's side is over",
+    )

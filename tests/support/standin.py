@@ -31,6 +31,7 @@ RENAMED = {
 }
 """Events that the newest release, after which the exporter names them, spells in another way."""
 
+DAY_SECONDS = 86_400
 QUEUE_PATH = "/api/queue/messages"
 COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
 
@@ -203,16 +204,21 @@ def fleet(
     """
     A stand-in of each profile, all watched by one exporter; *table* as for `server_table`.
 
-    Where time stands still, the stand-ins' moves with `StandIn.advance` alone.
+    Where time stands still, the stand-ins' begins at `tomorrow` and moves with `StandIn.advance` alone.
     """
     with ExitStack() as stack:
         servers = {}
         for name, profile in profiles.items():
-            clock = ManualClock(time.time()) if time_stands_still else None
+            clock = ManualClock(tomorrow()) if time_stands_still else None
             servers[name] = stack.enter_context(StandIn(profile, clock=clock))
         config = "".join(server_table(server.url, name=name, **table) for name, server in servers.items())
         exporter = stack.enter_context(Exporter(directory, config=config))
         yield {name: Scene(server, exporter, name) for name, server in servers.items()}
+
+
+def tomorrow() -> float:
+    """One o'clock of the next day (UTC): ahead of the exporter's clock, and no midnight is near."""
+    return (time.time() // DAY_SECONDS + 1) * DAY_SECONDS + 3600
 
 
 @contextmanager

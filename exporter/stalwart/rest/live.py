@@ -8,6 +8,7 @@ its span). An object with an ``interval`` says that nothing happened.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -19,6 +20,8 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.details import DEFAULT_QUEUE
 from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.rest.native import UNDERFLOW
 from exporter.stalwart.trace_events import delivery_event, is_followed
@@ -41,15 +44,24 @@ class _Event(msgspec.Struct, gc=False, rename="camel"):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _Span(msgspec.Struct, gc=False, rename="camel"):
+    """Of the data of an attempt's first and last event, all that matters."""
+
+    queue_id: _Number = 0
+    queue_name: str = DEFAULT_QUEUE
+
+
 class _Ping(msgspec.Struct):
     interval: Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
 
 
 _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[_Event])
+_span_decoder = msgspec.json.Decoder(_Span)
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
 _ping_decoder = msgspec.json.Decoder(_Ping)
 
+_BARE = frozenset({ATTEMPT_START, ATTEMPT_END})
 _follows = lru_cache(maxsize=2048)(is_followed)
 
 
@@ -83,8 +95,10 @@ def read_traces(message: bytes) -> LiveEvents | Heartbeat:
         for index, told in enumerate(read)
         if _follows(told.type) and (event := _delivery_event(told, index)) is not None
     ]
-    newest = _second(read[-1].created_at, len(read) - 1) if read else None
-    return LiveEvents(found, len(read), 0 if newest is None else int(newest.timestamp()))
+    if not read:
+        return LiveEvents(found, 0, 0, 0)
+    oldest, newest = (int(_second(read[index].created_at, index).timestamp()) for index in (0, len(read) - 1))
+    return LiveEvents(found, len(read), oldest, newest)
 
 
 class _Totals:
@@ -117,11 +131,17 @@ def _decoded(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] 
 
 
 def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
+    at = _second(told.created_at, index)
+    if told.type in _BARE:
+        # Half of what is followed: worth a decoder that makes nothing of the rest.
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            span = _span_decoder.decode(told.data)
+            return DeliveryEvent(event_id=told.type, at=at, queue_id=span.queue_id, queue_name=span.queue_name)
     try:
         data = _data_decoder.decode(told.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(reading_problem(error, f"[{index}].data")) from error
-    return delivery_event(_second(told.created_at, index), told.type, data, data)
+    return delivery_event(at, told.type, data, data)
 
 
 def _second(stamp: str, index: int) -> datetime:

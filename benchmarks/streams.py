@@ -1,0 +1,263 @@
+"""
+The live stream of traces: from the bytes of its messages to tallies on disk.
+
+The peer is msgspec decoding the same messages and no more. The messages are those of a stand-in server with inbound
+sessions, logins and deliveries, as they come a second at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import random
+import re
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.rows import Row
+from exporter.clock import SystemClock
+from exporter.ingest.buffer import MOST_BYTES, MessageBuffer
+from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.ledger import Ledger
+from exporter.ingest.live_traces import LiveTraces
+from exporter.ingest.reconcile import Reconciler
+from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.server import Generation
+from exporter.simulator import ManualClock, Profile, StandIn, World
+from exporter.simulator.live import live_event_to_json
+from exporter.stalwart.credentials import Basic
+from exporter.stalwart.rest.live import read_traces
+from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.throttle import Throttle
+from exporter.stalwart.transport import Transport
+from exporter.state.board import ServerBoard
+from exporter.state.tally import TallyBook
+from exporter.store.store import Store
+
+LEAST_SHARE = 0.6
+"""Of the peer's events in a second, so many are ours at least."""
+
+SECONDS = 600
+ROUNDS = 5
+MILLION = 1_000_000
+STOPPED_SECONDS = 10
+MESSAGE_EVENTS = 10_000
+
+_STAMP = re.compile(rb'"createdAt":"([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a server told in one second."""
+
+    second: int
+    body: bytes
+    events: int
+
+    def later(self, seconds: int) -> Told:
+        """The same, so many seconds later."""
+        body = self.body
+        for stamp in set(_STAMP.findall(body)):
+            moved = datetime.fromisoformat(stamp.decode()).timestamp() + seconds
+            text = datetime.fromtimestamp(moved, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+            body = body.replace(b'"createdAt":"' + stamp, b'"createdAt":"' + text)
+        return replace(self, second=self.second + seconds, body=body)
+
+
+class Reader:
+    """The decoder of the stream, as a feed wants it."""
+
+    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
+        return read_traces(message)
+
+
+class HandClock(SystemClock):
+    """A clock that is moved along with what the server told."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.at, UTC)
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def run() -> list[Row]:
+    """Times an event, and weighs what is kept."""
+    told = life()
+    return [throughput(told), flat(told), stopped(told), switching()]
+
+
+def life() -> list[Told]:
+    """Ten minutes of a busy server, second by second."""
+    rng = random.Random(7)
+    clock = ManualClock()
+    world = World(Profile(edition="enterprise", trace_store=True), clock=clock, seed=7)
+    seconds: dict[int, list[dict[str, object]]] = {}
+    world.journal.listeners.append(lambda e: seconds.setdefault(int(e.time), []).append(live_event_to_json(e)))
+    for _ in range(SECONDS):
+        for _ in range(rng.randrange(6)):
+            world.receive(["bob@example.test"])
+        for _ in range(rng.randrange(4)):
+            world.log_in("alice", succeeds=True)
+        if rng.random() < 0.8:
+            world.submit([f"a@{rng.choice(('ok', 'ok', 'ok', 'reject', 'defer'))}.test"])
+        world.tick()
+        world.advance(1)
+    encode = msgspec.json.encode
+    return [Told(second, encode(events), len(events)) for second, events in sorted(seconds.items())]
+
+
+async def counting(path: Path, work: Callable[[LiveTraces, HandClock], Awaitable[None]]) -> None:
+    """Runs *work* with a feed that writes to a history file."""
+    clock = HandClock()
+    store = await Store.open(path, now=clock.now())
+    try:
+        board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
+        ledger = await Ledger.load(store, "mx1", board.tallies, board)
+        owners = DeliveryOwners(clock)
+        deliveries = DeliveryCounter(board, owners, clock, max_domains=25)
+        reconciler = await Reconciler.load(ledger, clock=clock)
+        reconciler.coverage.no_store()
+        feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=clock)
+        await feed.connected()
+        await work(feed, clock)
+    finally:
+        await store.aclose()
+
+
+async def follow(feed: LiveTraces, clock: HandClock, told: list[Told], *, at_once: int = 1) -> None:
+    """Counts *told*, so many seconds in one transaction."""
+    reader = Reader()
+    for start in range(0, len(told), at_once):
+        some = told[start : start + at_once]
+        clock.at = float(some[-1].second)
+        await feed.apply(reader, [one.body for one in some], 0)  # type: ignore[arg-type]
+
+
+def throughput(told: list[Told]) -> Row:
+    """An event from its message to its tally on disk, messages taken as they pile up when there are many."""
+    bare = msgspec.json.Decoder()
+    events = sum(one.events for one in told)
+    ours = peer = float("inf")
+    for number in range(ROUNDS):
+        later = [one.later(number * SECONDS) for one in told]
+        with tempfile.TemporaryDirectory() as folder:
+
+            async def timed(feed: LiveTraces, clock: HandClock, later: list[Told] = later) -> None:
+                nonlocal ours
+                started = time.perf_counter()
+                await follow(feed, clock, later, at_once=20)
+                ours = min(ours, time.perf_counter() - started)
+
+            asyncio.run(counting(Path(folder) / "history.sqlite3", timed))
+        started = time.perf_counter()
+        for one in later:
+            bare.decode(one.body)
+        peer = min(peer, time.perf_counter() - started)
+    return Row(
+        name=f"live event to tally ({events / ours:,.0f} events/s)",
+        ours=ours / events * 1e6,
+        peer=peer / events * 1e6,
+        unit="us",
+        peer_name="bare msgspec decode",
+        limit=1 / LEAST_SHARE,
+    )
+
+
+def flat(told: list[Told]) -> Row:
+    """Memory after a million events, against that after a quarter of them."""
+    events = sum(one.events for one in told)
+    rounds = -(-MILLION // events)
+    weights: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+
+        async def work(feed: LiveTraces, clock: HandClock) -> None:
+            for number in range(rounds):
+                await follow(feed, clock, [one.later(number * SECONDS) for one in told])
+                if number in (rounds // 4, rounds - 1):
+                    weights.append(rss())
+
+        asyncio.run(counting(Path(folder) / "history.sqlite3", work))
+    return Row(
+        name=f"memory after {rounds * events:,} live events",
+        ours=weights[1],
+        peer=weights[0],
+        unit="MiB",
+        peer_name="after a quarter of them",
+        limit=1.05,
+    )
+
+
+def stopped(told: list[Told]) -> Row:
+    """What a consumer that is stopped costs while ten thousand events a second go on coming."""
+    event = json.dumps(json.loads(told[0].body)[0], separators=(",", ":")).encode()
+    body = b"[" + b",".join([event] * MESSAGE_EVENTS) + b"]"
+    before = rss()
+    buffer = MessageBuffer()
+    for number in range(STOPPED_SECONDS * 6):
+        buffer.put(bytes(bytearray(body)) if number else body)
+    grown = max(rss() - before, 0.01)
+    assert buffer.held_bytes <= MOST_BYTES
+    return Row(
+        name=f"memory while {STOPPED_SECONDS * 6 * MESSAGE_EVENTS:,} events are not read",
+        ours=grown,
+        peer=MOST_BYTES / 2**20,
+        unit="MiB",
+        peer_name="the buffer's bound",
+        limit=1.5,
+    )
+
+
+def switching() -> Row:
+    """From the handshake that is answered with an endless event stream to that stream, token included."""
+
+    async def measure(url: str) -> float:
+        clock = SystemClock()
+        throttle = Throttle(clock=clock, requests=1000)
+        login = Basic("watcher", "lab-watcher-secret")
+        transport = Transport(base_url=url, credentials=login, clock=clock, throttle=throttle)
+        opener = StreamOpener(base_url=url, mode="auto", throttle=throttle, clock=clock)
+        client = RestLiveClient(transport, opener, generation=lambda: Generation.REST)
+        started = time.perf_counter()
+        stream = await client.open(StreamKind.TRACES)
+        took = time.perf_counter() - started
+        assert stream.transport == "sse"
+        await stream.aclose()
+        await client.aclose()
+        await transport.aclose()
+        return took
+
+    with StandIn(Profile(edition="enterprise")) as server:
+        took = asyncio.run(measure(server.url))
+    return Row(
+        name="auto, until a server without WebSocket streams events",
+        ours=took,
+        peer=1.0,
+        unit="s",
+        peer_name="stated limit",
+        limit=1.0,
+    )
+
+
+def rss() -> float:
+    """What this process holds, in MiB."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+if __name__ == "__main__":
+    from benchmarks.rows import show
+
+    show(run())
