@@ -35,7 +35,7 @@ def make(count: int, *, now: int, seed: int = 7) -> Traffic:
         domain, reporter = rng.choice(DOMAINS), rng.choice(REPORTERS)
         report_id = f"{rng.getrandbits(64)}"
         records = [_record(rng, domain) for _ in range(rng.randint(1, 9))]
-        id_ = f"{((now - count + number - SNOWFLAKE_EPOCH) * 1000 << 21) + number}_{now + 30 * DAY}"
+        id_ = f"{((now - count + number - SNOWFLAKE_EPOCH) * 1000 << 21) + seed}_{now + 30 * DAY}"
         answers.append((id_, _json(reporter, report_id, domain, begin, records)))
         documents.append(_xml(reporter, report_id, domain, begin, records))
     return Traffic(answers, documents)

@@ -72,6 +72,7 @@ async def _take_in(store: Store, answers: Sequence[tuple[str, bytes]]) -> float:
     ledger = await Ledger.load(store, "mx1", book, board)
     history = ReportHistory(store, "mx1")
     counter = ReportCounter(board, SystemClock(), max_domains=25)
+    before = book.value(("reports", ("dmarc",)))
     started = time.perf_counter()
     for start in range(0, len(answers), BATCH):
         part = answers[start : start + BATCH]
@@ -85,7 +86,7 @@ async def _take_in(store: Store, answers: Sequence[tuple[str, bytes]]) -> float:
         rows = await history.writer(reports, new, now=NOW)
         await ledger.record(increments, {SOURCE: {"left": 0}}, [seen], rows=rows)
     took = time.perf_counter() - started
-    assert book.value(("reports", ("dmarc",))) == len(answers)
+    assert book.value(("reports", ("dmarc",))) - before == len(answers)
     return took
 
 

@@ -46,7 +46,7 @@ LEAST_SHARE = 0.6
 """Of the peer's events in a second, so many are ours at least."""
 
 SECONDS = 600
-ROUNDS = 5
+ROUNDS = 7
 MILLION = 1_000_000
 STOPPED_SECONDS = 10
 MESSAGE_EVENTS = 10_000
@@ -100,7 +100,7 @@ def run() -> list[Row]:
 
 def life() -> list[Told]:
     """Ten minutes of a busy server, second by second."""
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311 - the same life in every run
     clock = ManualClock()
     world = World(Profile(edition="enterprise", trace_store=True), clock=clock, seed=7)
     seconds: dict[int, list[dict[str, object]]] = {}
@@ -146,7 +146,11 @@ async def follow(feed: LiveTraces, clock: HandClock, told: list[Told], *, at_onc
 
 
 def throughput(told: list[Told]) -> Row:
-    """An event from its message to its tally on disk, messages taken as they pile up when there are many."""
+    """
+    An event from its message to its tally on disk, messages taken as they pile up when there are many.
+
+    Measured in processor time, SQLite's thread included, so that a busy machine counts the same for both.
+    """
     bare = msgspec.json.Decoder()
     events = sum(one.events for one in told)
     ours = peer = float("inf")
@@ -156,17 +160,17 @@ def throughput(told: list[Told]) -> Row:
 
             async def timed(feed: LiveTraces, clock: HandClock, later: list[Told] = later) -> None:
                 nonlocal ours
-                started = time.perf_counter()
+                started = time.process_time()
                 await follow(feed, clock, later, at_once=20)
-                ours = min(ours, time.perf_counter() - started)
+                ours = min(ours, time.process_time() - started)
 
             asyncio.run(counting(Path(folder) / "history.sqlite3", timed))
-        started = time.perf_counter()
+        started = time.process_time()
         for one in later:
             bare.decode(one.body)
-        peer = min(peer, time.perf_counter() - started)
+        peer = min(peer, time.process_time() - started)
     return Row(
-        name=f"live event to tally ({events / ours:,.0f} events/s)",
+        name=f"live event to tally ({events / ours:,.0f} a second of a core)",
         ours=ours / events * 1e6,
         peer=peer / events * 1e6,
         unit="us",

@@ -38,7 +38,8 @@ class Heard:
             return ""
         return (
             f"the server counted {self.happened} deliveries while we listened, and none of their events came: no "
-            "tracer of the server asks for them. A log tracer of level info, or the trace history, makes it produce them."
+            "tracer of the server asks for them. "
+            "A log tracer of level info, or the trace history, makes it produce them."
         )
 
 

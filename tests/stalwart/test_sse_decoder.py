@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def decode(stream: bytes, cuts: list[int] | None = None) -> list[SseEvent]:
     """The events of *stream*, fed in pieces."""
     decoder, events = SseDecoder(), []
     places = [0, *sorted(cuts or []), len(stream)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         events += decoder.feed(stream[start:end])
     return events
 
