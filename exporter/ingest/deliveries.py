@@ -58,8 +58,10 @@ class DeliveryOwners:
 
     def owns(self, source: str, at: int) -> bool:
         """Whether *source* counts what happened at *at* (Unix seconds)."""
-        owner = next((name for begins, name in self._spans if at >= begins), None)
-        return owner is not None and _same(owner, source)
+        for begins, owner in self._spans:
+            if at >= begins:
+                return _same(owner, source)
+        return False
 
     def to_state(self) -> Any:
         """The JSON-able form."""

@@ -102,13 +102,12 @@ class LiveTraces:
             self._reconciler.coverage.saw(read.oldest_at, read.newest_at)
 
     def _take(self, event: DeliveryEvent, increments: Increments) -> None:
-        coverage, attempt = self._reconciler.coverage, (event.queue_id, event.queue_name)
-        if event.event_id == ATTEMPT_START:
-            coverage.started(attempt, int(event.at.timestamp()))
         for outcome in self._folder.feed(event):
             self._deliveries.count(LIVE, self._reconciler.take_live(event, outcome), increments)
-        if event.event_id == ATTEMPT_END:
-            coverage.ended(attempt)
+        if event.event_id == ATTEMPT_START:
+            self._reconciler.coverage.started((event.queue_id, event.queue_name), int(event.at.timestamp()))
+        elif event.event_id == ATTEMPT_END:
+            self._reconciler.coverage.ended((event.queue_id, event.queue_name))
 
     async def _save(self, increments: Increments) -> None:
         """What was counted and how far the stream has told go to disk together."""

@@ -42,7 +42,7 @@ class OutcomeCounts:
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._turned_at = 0
-        self._rows: dict[str, list[tuple[str, int]]] = {LIVE_OUTCOMES: [], STORED_OUTCOMES: []}
+        self._rows: dict[str, list[str]] = {LIVE_OUTCOMES: [], STORED_OUTCOMES: []}
         self._forget_before: int | None = None
 
     def load(self, live: Iterable[str], stored: Iterable[str]) -> None:
@@ -54,16 +54,16 @@ class OutcomeCounts:
             key, count = _parse(name)
             self._set(key, self._counts(key)[0], max(count, self._counts(key)[1]))
 
-    def add_live(self, key: int, now: int) -> bool:
-        """One more came live at *now* (Unix seconds); whether it is one more than was counted."""
+    def add_live(self, key: int) -> bool:
+        """One more came live; whether it is one more than was counted."""
         live, stored = self._counts(key)
         self._set(key, live + 1, stored)
-        self._rows[LIVE_OUTCOMES].append((f"{key:016x}#{live + 1}", now))
+        self._rows[LIVE_OUTCOMES].append(f"{key:016x}#{live + 1}")
         return live + 1 > stored
 
-    def add_stored(self, key: int, now: int, *, may_come_live: bool) -> bool:
+    def add_stored(self, key: int, *, may_come_live: bool) -> bool:
         """
-        One more came from storage at *now* (Unix seconds); whether it is one more than was counted.
+        One more came from storage; whether it is one more than was counted.
 
         It need not be remembered unless it has come live or *may_come_live*.
         """
@@ -71,7 +71,7 @@ class OutcomeCounts:
         if not live and not may_come_live:
             return True
         self._set(key, live, stored + 1)
-        self._rows[STORED_OUTCOMES].append((f"{key:016x}#{stored + 1}", now))
+        self._rows[STORED_OUTCOMES].append(f"{key:016x}#{stored + 1}")
         return stored + 1 > live
 
     def is_counted(self, key: int) -> bool:
@@ -87,10 +87,10 @@ class OutcomeCounts:
         elif horizon - self._turned_at >= KEEP_SECONDS:
             self._old, self._young, self._turned_at = self._young, {}, horizon
 
-    def take_rows(self) -> list[SeenIds]:
-        """What is to be saved together with the tallies that it moved."""
+    def take_rows(self, now: int) -> list[SeenIds]:
+        """What is to be saved at *now* (Unix seconds), together with the tallies that it moved."""
         taken = [
-            SeenIds(source=source, added=rows, forget_before=self._forget_before)
+            SeenIds(source=source, added=[(row, now) for row in rows], forget_before=self._forget_before)
             for source, rows in self._rows.items()
             if rows or self._forget_before is not None
         ]

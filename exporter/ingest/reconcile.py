@@ -7,7 +7,7 @@ waits a while for the stored trace, which knows why; should none come, it counts
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from exporter.clock import Clock
@@ -53,22 +53,20 @@ class Reconciler:
         coverage = LiveCoverage(monotonic=clock.monotonic, state=ledger.watermark(LIVE_MARK))
         return cls(coverage, counts, clock=clock)
 
-    def take_live(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
+    def take_live(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
         """The outcomes to count now that the stream has told of *outcome*, which *event* decided."""
         key = outcome_key(event)
         if self._knows_why(event, outcome) or self._counts.is_counted(key):
-            yield from self._count_live(key, outcome)
-            return
+            return (outcome,) if self._counts.add_live(key) else ()
         self._withheld.setdefault(key, []).append((self._clock.monotonic() + SETTLE_SECONDS, outcome))
-        if len(self._withheld) > MOST_WITHHELD:
-            yield from self._release(next(iter(self._withheld)))
+        return self._release(next(iter(self._withheld))) if len(self._withheld) > MOST_WITHHELD else ()
 
     def take_stored(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
         """The outcomes to count now that a stored trace has told of *outcome*, which *event* decided."""
         key = outcome_key(event)
         waiting = self._withheld.get(key)
         may_come_live = self.coverage.is_up or waiting is not None
-        if self._counts.add_stored(key, self._now(), may_come_live=may_come_live):
+        if self._counts.add_stored(key, may_come_live=may_come_live):
             yield outcome
         if waiting is not None:
             waiting.pop()
@@ -99,7 +97,7 @@ class Reconciler:
         if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_SECONDS:
             self._forgot_at = self._clock.monotonic()
             self._counts.forget_before(self._now() - self._outstanding_seconds())
-        return self._counts.take_rows()
+        return self._counts.take_rows(self._now())
 
     def _outstanding_seconds(self) -> int:
         """How old the oldest attempt may be whose trace is still to be read."""
@@ -121,7 +119,7 @@ class Reconciler:
         )
 
     def _count_live(self, key: int, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
-        if self._counts.add_live(key, self._now()):
+        if self._counts.add_live(key):
             yield outcome
 
     def _now(self) -> int:

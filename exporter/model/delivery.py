@@ -16,10 +16,12 @@ class Outcome(StrEnum):
     TEMPORARY_FAILURE = "temporary_failure"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(unsafe_hash=True, slots=True, kw_only=True)
 class DeliveryEvent:
     """
     One event of a delivery attempt, as far as outcomes need it: from the log, a stored trace or the live stream.
+
+    Never changed once made; not frozen, because that makes it three times as dear, and a busy stream brings thousands.
 
     Attributes:
         event_id: ``delivery.dsn-success`` and so on.

@@ -180,7 +180,10 @@ class AttemptFolder:
         return self._attempts.get((event.queue_id, event.queue_name)) or _Attempt()
 
     def _remembered(self, event: DeliveryEvent) -> _Attempt:
-        attempt = self._attempts.setdefault((event.queue_id, event.queue_name), _Attempt())
+        key = (event.queue_id, event.queue_name)
+        attempt = self._attempts.get(key)
+        if attempt is None:
+            attempt = self._attempts[key] = _Attempt()
         if len(self._attempts) > MOST_ATTEMPTS:
             del self._attempts[next(iter(self._attempts))]
         return attempt

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from exporter.model.delivery import DeliveryEvent
@@ -20,9 +21,16 @@ from exporter.stalwart.failures import cause_text
 SESSION_CAUSE = "smtp.error"
 
 
+@lru_cache(maxsize=2048)
+def followed_event(type_: str) -> str:
+    """The present name of an event that may bear on an outcome; empty for others, which need not be read."""
+    event_id = canonical_event(type_) or type_
+    return event_id if event_id in FOLLOWED_EVENTS else ""
+
+
 def is_followed(event_id: str) -> bool:
     """Whether an event, by whichever release's name, may bear on an outcome: others need not be read."""
-    return (canonical_event(event_id) or event_id) in FOLLOWED_EVENTS
+    return bool(followed_event(event_id))
 
 
 def delivery_event(
@@ -33,21 +41,22 @@ def delivery_event(
 
     *opening* is the data of the event that opened its span, which names the message; live events repeat it themselves.
     """
-    event_id = canonical_event(type_) or type_
-    if event_id not in FOLLOWED_EVENTS or (event_id in STRICT_EVENTS and data.get("strict") is not True):
+    event_id = followed_event(type_)
+    if not event_id or (event_id in STRICT_EVENTS and data.get("strict") is not True):
         return None
     span = data if "queueId" in data else opening
     text, code = _text(data)
+    recipient, span_recipients = data.get("to"), span.get("to")
     return DeliveryEvent(
         event_id=event_id,
         at=at,
-        queue_id=_number(span, "queueId"),
-        queue_name=_string(span, "queueName") or DEFAULT_QUEUE,
-        recipient=_string(data, "to"),
-        span_recipients=_strings(span, "to"),
-        domain=_string(data, "domain"),
-        hostname=_string(data, "hostname"),
-        code=_number(data, "code") or code,
+        queue_id=_number(span.get("queueId")),
+        queue_name=_string(span.get("queueName")) or DEFAULT_QUEUE,
+        recipient=recipient if isinstance(recipient, str) else "",
+        span_recipients=_strings(span_recipients) if isinstance(span_recipients, list) else (),
+        domain=_string(data.get("domain")),
+        hostname=_string(data.get("hostname")),
+        code=_number(data.get("code")) or code,
         text=text,
     )
 
@@ -62,21 +71,18 @@ def _text(data: Mapping[str, Any]) -> tuple[str, int]:
             cause = said.get("data")
             if said.get("type") != SESSION_CAUSE or not isinstance(cause, dict):
                 return "", 0
-            code = _number(cause, "code")
-            return cause_text(_string(cause, "details"), code, _string(cause, "reason"))[:TEXT_LIMIT], code
+            code = _number(cause.get("code"))
+            return cause_text(_string(cause.get("details")), code, _string(cause.get("reason")))[:TEXT_LIMIT], code
     return "", 0
 
 
-def _string(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key)
+def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _strings(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = data.get(key)
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+def _strings(values: list[Any]) -> tuple[str, ...]:
+    return tuple(item for item in values if isinstance(item, str))
 
 
-def _number(data: Mapping[str, Any], key: str) -> int:
-    value = data.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+def _number(value: Any) -> int:
+    return value if type(value) is int and value >= 0 else 0

@@ -24,7 +24,7 @@ from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.details import DEFAULT_QUEUE
 from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.rest.native import UNDERFLOW
-from exporter.stalwart.trace_events import delivery_event, is_followed
+from exporter.stalwart.trace_events import delivery_event, followed_event
 
 T = TypeVar("T")
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -62,7 +62,6 @@ _data_decoder = msgspec.json.Decoder(dict[str, Any])
 _ping_decoder = msgspec.json.Decoder(_Ping)
 
 _BARE = frozenset({ATTEMPT_START, ATTEMPT_END})
-_follows = lru_cache(maxsize=2048)(is_followed)
 
 
 def read_metrics(message: bytes) -> ServerTotals | Heartbeat:
@@ -93,7 +92,7 @@ def read_traces(message: bytes) -> LiveEvents | Heartbeat:
     found = [
         event
         for index, told in enumerate(read)
-        if _follows(told.type) and (event := _delivery_event(told, index)) is not None
+        if followed_event(told.type) and (event := _delivery_event(told, index)) is not None
     ]
     if not read:
         return LiveEvents(found, 0, 0, 0)
