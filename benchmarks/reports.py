@@ -3,8 +3,8 @@ Reports into the file, against parsedmarc and against SQLite alone; and windows,
 
 All of it on a file with years behind it (ten million records, unless told otherwise), because an empty one is cheap to
 write to. *Ours* reads the server's JSON, finds out what is new, and writes rows, sums, counters and the packed
-original, five hundred reports a transaction. *parsedmarc* (offline; the release pinned here, in a virtual environment of
-its own that is made at the first run) parses the XML of the same reports and writes nothing. *Raw* executes every
+original, five hundred reports a transaction. *parsedmarc* (offline; the release pinned here, in a virtual environment
+of its own that is made at the first run) parses the XML of the same reports and writes nothing. *Raw* executes every
 statement that ours comes to, in the same transactions, with its rows ready and nothing to read. They take turns, and
 the best of each counts.
 
