@@ -75,21 +75,21 @@ class Session:
         failures = 0
         while True:
             await self._needed.wait()
+            self._needed.clear()
             try:
                 identity = await catching_bugs(
                     self._detector.detect(), server=self.board.name, task="detection", reraise=self._reraise_bugs
                 )
             except TargetRefused as error:
-                self._needed.clear()
                 await self._set_trouble(error)
             except TargetError as error:
                 failures += 1
                 await self._set_trouble(error)
                 wait = min(retry_delay(error, failures, self._rng), DETECTION_CAP_SECONDS)
                 await self._clock.sleep(wait)
+                self._needed.set()
             else:
                 failures = 0
-                self._needed.clear()
                 await self._found(identity)
                 if self._trouble is not None:
                     await self._look_again_later()

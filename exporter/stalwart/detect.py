@@ -63,6 +63,8 @@ class RestDetector:
         An answer that is no Stalwart's gives `Generation.UNKNOWN` and a note. Raises `TargetRefused` after one request
         with refused credentials, and other `TargetError` where nothing could be found out.
         """
+        # The server may be another one than the one that lacked something.
+        self._transport.forget_absence()
         try:
             await self._transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
         except AuthenticationRequired:
