@@ -75,6 +75,7 @@ class Transport:
         self._observer = observer
         self._turn = asyncio.Lock()
         self._absence = Absence(clock)
+        self._pardons = 0
         _prepare_libraries()
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
@@ -106,6 +107,7 @@ class Transport:
     def allow_retry(self) -> None:
         """An operator says that refused credentials may be tried again, once."""
         self._refused.clear()
+        self._pardons += 1
 
     async def request(
         self,
@@ -139,11 +141,13 @@ class Transport:
                 content=None if body is None else msgspec.json.encode(body),
                 headers=_headers(login, has_body=body is not None),
             )
+            pardons = self._pardons
             answer = await self._exchange(endpoint, request, login)
             try:
                 check_answer(endpoint, answer)
             except CredentialsRefused:
-                if login is not None:
+                # An operator who reloads while the answer is on its way has asked for another try after it.
+                if login is not None and pardons == self._pardons:
                     self._refused.add((credentials, login))
                 raise
             except TargetUnsupported as error:
