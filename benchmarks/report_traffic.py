@@ -27,11 +27,11 @@ class Traffic:
 
 
 def make(count: int, *, now: int, seed: int = 7) -> Traffic:
-    """*count* reports of one to nine records, from the last thirty days."""
+    """*count* reports of one to nine records, from the last thirty days, the oldest first."""
     rng = random.Random(seed)  # noqa: S311 - the same reports at every run
     answers, documents = [], []
     for number in range(count):
-        begin = (now // DAY - rng.randint(1, 30)) * DAY
+        begin = (now // DAY - 30 + 30 * number // count) * DAY
         domain, reporter = rng.choice(DOMAINS), rng.choice(REPORTERS)
         report_id = f"{rng.getrandbits(64)}"
         records = [_record(rng, domain) for _ in range(rng.randint(1, 9))]

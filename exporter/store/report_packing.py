@@ -59,8 +59,11 @@ def pack(raw: bytes) -> bytes:
 def unpack(packed: bytes) -> bytes:
     """What `pack` was given; raises ``ValueError`` if the column does not hold that."""
     for dictionary in _DICTIONARIES:
+        unpacker = zlib.decompressobj(zdict=dictionary)
         try:
-            return zlib.decompressobj(zdict=dictionary).decompress(packed)
+            raw = unpacker.decompress(packed)
         except zlib.error:
             continue
+        if unpacker.eof:
+            return raw
     raise ValueError("a packed report that cannot be unpacked")

@@ -11,6 +11,7 @@ from typing import Any
 
 from exporter.model.reports import (
     ArfReport,
+    DmarcPolicy,
     DmarcRecord,
     DmarcReport,
     IncomingReport,
@@ -52,9 +53,16 @@ Row = tuple[Any, ...]
 
 
 def identity_of(report: IncomingReport) -> bytes:
-    """Sixteen bytes that equal reports share and, for all practical purposes, only they."""
-    identity = ascii((report.kind.value, *report.content.identity))
-    return blake2b(identity.encode("ascii"), digest_size=16).digest()
+    """
+    Sixteen bytes that equal reports share and, for all practical purposes, only they.
+
+    The first four are the day that the report ends, if it has an end: what comes in together then stands together in
+    the index, and a large one is not written to all over.
+    """
+    content = report.content
+    day = 0 if isinstance(content, ArfReport) else _seconds(content.ends_at) // DAY_SECONDS
+    identity = ascii((report.kind.value, *content.identity))
+    return day.to_bytes(4, "big") + blake2b(identity.encode("ascii"), digest_size=12).digest()
 
 
 @dataclass(slots=True)
@@ -72,6 +80,8 @@ class ReportRows:
     tables: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in INSERTS})
     _days: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _reporters: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    _policies: dict[int, tuple[DmarcPolicy, Row]] = field(default_factory=dict)
+    _checks: dict[tuple[int, int], tuple[DmarcRecord, Sequence[Row]]] = field(default_factory=dict)
 
     def add(self, report: IncomingReport, identity: bytes) -> None:
         """One more report, which must be new."""
@@ -103,28 +113,16 @@ class ReportRows:
                 yield INSERTS[table], rows
 
     def _dmarc(self, id_: int, report: IncomingReport, content: DmarcReport) -> Row:
-        policy, ends_at = content.policy, _seconds(content.ends_at)
+        ends_at = _seconds(content.ends_at)
         aligned, failed = self._records(id_, content)
         self._add_sums(report, content, ends_at, aligned, failed)
-        self.tables["dmarc_policy"].append(
-            (
-                id_,
-                cut(content.email),
-                cut(content.extra_contact),
-                _listed(content.errors),
-                cut(content.generator),
-                policy.policy.value,
-                policy.subdomain_policy.value,
-                policy.nonexistent_policy.value,
-                policy.dkim_alignment.value,
-                policy.spf_alignment.value,
-                policy.percent,
-                int(policy.testing),
-                cut(policy.failure_options),
-                policy.discovery_method.value,
-            )
-        )
-        return cut(content.report_id), policy.domain, _seconds(content.begins_at), ends_at, aligned, failed
+        contact = (cut(content.email), cut(content.extra_contact), _listed(content.errors), cut(content.generator))
+        # Reports about one domain mostly share the policy, as an object, so its part of the row is made once.
+        known = self._policies.get(id(content.policy))
+        if known is None:
+            known = self._policies[id(content.policy)] = (content.policy, _policy(content.policy))
+        self.tables["dmarc_policy"].append((id_, *contact, *known[1]))
+        return cut(content.report_id), content.domain, _seconds(content.begins_at), ends_at, aligned, failed
 
     def _add_sums(self, report: IncomingReport, content: DmarcReport, ends_at: int, aligned: int, failed: int) -> None:
         day = self._days.setdefault((ends_at // DAY_SECONDS, content.domain), [0, 0, 0])
@@ -139,8 +137,7 @@ class ReportRows:
         """The rows of all records; how many messages were aligned, and how many were not."""
         aligned = failed = 0
         records, auths = self.tables["dmarc_record"], self.tables["dmarc_auth"]
-        # Records that are alike share what their checks were read into, so its rows are made once.
-        checks: dict[tuple[int, int], Sequence[Row]] = {}
+        checks = self._checks
         for number, r in enumerate(content.records):
             words = (r.disposition.value, r.dkim.value, r.spf.value)
             if "pass" in words[1:]:
@@ -149,11 +146,12 @@ class ReportRows:
                 failed += r.messages
             names = (cut(r.header_from), cut(r.envelope_from), cut(r.envelope_to))
             records.append((id_, number, r.source_ip, r.messages, *words, *names))
+            # Records that are alike share what their checks were read into, so the rows of it are made once.
             key = (id(r.dkim_results), id(r.spf_results))
-            rows = checks.get(key)
-            if rows is None:
-                rows = checks[key] = _checks(r)
-            auths.extend([(id_, number, *row) for row in rows])
+            known = checks.get(key)
+            if known is None:
+                known = checks[key] = (r, _checks(r))
+            auths.extend([(id_, number, *row) for row in known[1]])
             for at, override in enumerate(r.overrides):
                 self.tables["dmarc_override"].append((id_, number, at, override.reason.value, cut(override.comment)))
         return aligned, failed
@@ -197,6 +195,21 @@ class ReportRows:
             )
         )
         return cut(content.source_id), cut(content.domain), at, at, 0, content.incidents
+
+
+def _policy(policy: DmarcPolicy) -> Row:
+    """The row of ``dmarc_policy`` from the column ``policy`` on."""
+    return (
+        policy.policy.value,
+        policy.subdomain_policy.value,
+        policy.nonexistent_policy.value,
+        policy.dkim_alignment.value,
+        policy.spf_alignment.value,
+        policy.percent,
+        int(policy.testing),
+        cut(policy.failure_options),
+        policy.discovery_method.value,
+    )
 
 
 def _checks(record: DmarcRecord) -> Sequence[Row]:

@@ -7,10 +7,12 @@ RFC 9990 adds (``np``, the discovery method, the generator) is read where it is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from exporter.errors import PayloadError
 from exporter.model.report_words import (
@@ -142,9 +144,16 @@ _NO_IDENTIFIERS = _Identifiers()
 _NO_RESULTS = _AuthResults()
 
 
-def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
+ALIKE = 1024
+"""How many kinds of records and of policies are remembered: many reports are about the same few senders."""
+
+ALIKE_BYTES = 16 * 1024
+"""Of a report up to this size; a larger one may hold texts that are not worth remembering."""
+
+
+def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int], *, size_bytes: int) -> DmarcReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
-    metadata, published = wire.report_metadata, wire.policy_published
+    metadata, remember = wire.report_metadata, size_bytes <= ALIKE_BYTES
     if sum([record.row.count for record in wire.record]) > MOST_COUNTED:
         raise PayloadError("data.report.record: more messages together than anybody can have counted")
     return DmarcReport(
@@ -152,8 +161,8 @@ def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> Dmar
         report_id=metadata.report_id.strip(),
         begins_at=moment(metadata.date_range.begin),
         ends_at=moment(metadata.date_range.end),
-        policy=_read_policy(published, unknown),
-        records=_Reader(unknown).read(wire.record),
+        policy=_read_policy(wire.policy_published, unknown, remember=remember),
+        records=_read_records(wire.record, unknown, remember=remember),
         email=metadata.email or "",
         extra_contact=metadata.extra_contact_info or "",
         errors=metadata.error or (),
@@ -161,77 +170,82 @@ def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> Dmar
     )
 
 
-def _read_policy(published: _Published, unknown: dict[str, int]) -> DmarcPolicy:
-    pct = published.pct
-    return DmarcPolicy(
-        domain=required_domain(published.domain, "data.report.policy_published.domain"),
-        policy=_policy.read(published.p, unknown),
-        subdomain_policy=_policy.read(published.sp, unknown),
-        nonexistent_policy=_policy.read(published.np, unknown),
-        dkim_alignment=_alignment.read(published.adkim, unknown),
-        spf_alignment=_alignment.read(published.aspf, unknown),
-        percent=pct if type(pct) is int and 0 <= pct <= 100 else None,
-        testing=bool(published.testing),
-        failure_options=published.fo or "",
-        discovery_method=_discovery.read(published.discovery_method, unknown),
+Unknown = Mapping[str, int]
+Texts = tuple[str | None, ...]
+
+
+def _read_policy(published: _Published, unknown: dict[str, int], *, remember: bool) -> DmarcPolicy:
+    of = published
+    texts = (of.domain, of.p, of.sp, of.np, of.adkim, of.aspf, of.fo, of.discovery_method)
+    pct = of.pct if type(of.pct) is int and 0 <= of.pct <= 100 else None
+    make = _policy_alike if remember else _policy_alike.__wrapped__
+    policy, not_known = make(texts, pct, bool(of.testing))
+    _count(not_known, unknown)
+    return policy
+
+
+@lru_cache(maxsize=ALIKE)
+def _policy_alike(texts: Texts, percent: int | None, testing: bool) -> tuple[DmarcPolicy, Unknown]:
+    domain, p, sp, np, adkim, aspf, fo, discovery = texts
+    unknown: dict[str, int] = {}
+    policy = DmarcPolicy(
+        domain=required_domain(domain or "", "data.report.policy_published.domain"),
+        policy=_policy.read(p, unknown),
+        subdomain_policy=_policy.read(sp, unknown),
+        nonexistent_policy=_policy.read(np, unknown),
+        dkim_alignment=_alignment.read(adkim, unknown),
+        spf_alignment=_alignment.read(aspf, unknown),
+        percent=percent,
+        testing=testing,
+        failure_options=fo or "",
+        discovery_method=_discovery.read(discovery, unknown),
     )
+    return policy, unknown
 
 
-class _Reader:
-    """
-    Reads the records of one report.
-
-    Most of them are alike but for source and number: what was read once is kept for the length of the report.
-    """
-
-    def __init__(self, unknown: dict[str, int]) -> None:
-        self._unknown = unknown
-        self._alike: dict[tuple[str | None, ...], Sequence[Any]] = {}
-
-    def read(self, records: Sequence[Record]) -> Sequence[DmarcRecord]:
-        """All *records*, in their order."""
-        make = DmarcRecord._make
-        return [make((address(r.row.source_ip), r.row.count, *self._results(r))) for r in records]
-
-    def _results(self, record: Record) -> Sequence[Any]:
-        """Everything but source and number, in the order of `DmarcRecord`."""
-        evaluated = record.row.policy_evaluated
+def _read_records(records: Sequence[Record], unknown: dict[str, int], *, remember: bool) -> Sequence[DmarcRecord]:
+    make, results = DmarcRecord._make, _results_alike if remember else _results_alike.__wrapped__
+    read = []
+    for record in records:
+        row, evaluated = record.row, record.row.policy_evaluated
         named, auth = record.identifiers or _NO_IDENTIFIERS, record.auth_results or _NO_RESULTS
-        names = (named.header_from, named.envelope_from, named.envelope_to)
-        words = (evaluated.disposition, evaluated.dkim, evaluated.spf)
-        dkim, spf = auth.dkim or (), auth.spf or ()
-        if evaluated.reason or len(dkim) != 1 or len(spf) != 1:
-            return self._fresh(words, names, dkim, spf, evaluated.reason or ())
-        (d,), (s,) = dkim, spf
-        checks = (d.domain, d.selector, d.result, d.human_result, s.domain, s.scope, s.result, s.human_result)
-        key = (*words, *names, *checks)
-        known = self._alike.get(key)
-        if known is None:
-            known = self._alike[key] = self._fresh(words, names, dkim, spf, ())
-        return known
-
-    def _fresh(
-        self,
-        words: tuple[str, str, str],
-        names: tuple[str | None, ...],
-        dkim: Sequence[_Dkim],
-        spf: Sequence[_Spf],
-        reasons: Sequence[_Reason],
-    ) -> Sequence[Any]:
-        disposition, *aligned = words
-        return (
-            _disposition.read(disposition, self._unknown),
-            *[_aligned.read(word, self._unknown) for word in aligned],
-            *map(domain_or_text, names),
-            [self._dkim(result) for result in dkim],
-            [self._spf(result) for result in spf],
-            [Override(_override.read(reason.type_, self._unknown), reason.comment or "") for reason in reasons],
+        values, not_known = results(
+            (evaluated.disposition, evaluated.dkim, evaluated.spf),
+            astuple(named),
+            tuple(map(astuple, auth.dkim or ())),
+            tuple(map(astuple, auth.spf or ())),
+            tuple(map(astuple, evaluated.reason or ())),
         )
+        if not_known:
+            _count(not_known, unknown)
+        read.append(make((address(row.source_ip), row.count, *values)))
+    return read
 
-    def _dkim(self, wire: _Dkim) -> DkimResult:
-        result = _auth.read(wire.result, self._unknown)
-        return DkimResult(domain_or_text(wire.domain), wire.selector or "", result, wire.human_result or "")
 
-    def _spf(self, wire: _Spf) -> SpfResult:
-        scope, result = _scope.read(wire.scope, self._unknown), _auth.read(wire.result, self._unknown)
-        return SpfResult(domain_or_text(wire.domain), scope, result, wire.human_result or "")
+@lru_cache(maxsize=ALIKE)
+def _results_alike(
+    words: tuple[str, str, str], names: Texts, dkim: Sequence[Texts], spf: Sequence[Texts], reasons: Sequence[Texts]
+) -> tuple[Sequence[Any], Unknown]:
+    """Everything of a record but source and number, in the order of `DmarcRecord`; and what was not known."""
+    unknown: dict[str, int] = {}
+    disposition, *aligned = words
+    values = (
+        _disposition.read(disposition, unknown),
+        *[_aligned.read(word, unknown) for word in aligned],
+        *map(domain_or_text, names),
+        [
+            DkimResult(domain_or_text(of), key or "", _auth.read(got, unknown), said or "")
+            for of, key, got, said in dkim
+        ],
+        [
+            SpfResult(domain_or_text(of), _scope.read(scope, unknown), _auth.read(got, unknown), said or "")
+            for of, scope, got, said in spf
+        ],
+        [Override(_override.read(reason, unknown), comment or "") for reason, comment in reasons],
+    )
+    return values, unknown
+
+
+def _count(more: Unknown, unknown: dict[str, int]) -> None:
+    for field, number in more.items():
+        unknown[field] = unknown.get(field, 0) + number

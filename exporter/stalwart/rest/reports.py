@@ -8,7 +8,7 @@ tests/recordings/rest-0.12.5 and tests/recordings/rest-0.15.5. The shapes are th
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,12 +24,12 @@ from exporter.stalwart.rest.report_dmarc import Dmarc, Record, read_dmarc
 from exporter.stalwart.rest.report_tls import Policy, PolicyFailure, Tls, read_tls
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_SNOWFLAKE = re.compile(r"([0-9]{1,20})_[0-9]+")
+_SNOWFLAKE_DIGITS = 20
 _SNOWFLAKE_EPOCH = 1_632_280_000
 _SNOWFLAKE_SHIFT = 21
 
-_OLDEST = timedelta(days=366)
-_NEWEST = timedelta(days=1)
+_OLDEST_SECONDS = 366 * 86400
+_NEWEST_SECONDS = 86400
 
 
 class _List(Struct):
@@ -101,7 +101,7 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
     content: Report
     if kind is ReportKind.DMARC:
         dmarc = _decoded(_dmarc, body, _DmarcAnswer).data
-        content = read_dmarc(dmarc.report, dmarc.sender, unknown)
+        content = read_dmarc(dmarc.report, dmarc.sender, unknown, size_bytes=len(body))
     elif kind is ReportKind.TLS:
         tls = _decoded(_tls, body, _TlsAnswer).data
         content = read_tls(tls.report, tls.sender, unknown)
@@ -125,11 +125,11 @@ def received_at(source_id: str, *, now: datetime) -> datetime:
 
     *now* for an id that tells no time within the last year.
     """
-    found = _SNOWFLAKE.fullmatch(source_id)
-    if found is None:
+    number = source_id.partition("_")[0]
+    if not (number.isascii() and number.isdigit() and len(number) <= _SNOWFLAKE_DIGITS):
         return now
-    seconds = (int(found[1]) >> _SNOWFLAKE_SHIFT) // 1000 + _SNOWFLAKE_EPOCH
-    if not (now - _OLDEST).timestamp() < seconds < (now + _NEWEST).timestamp():
+    seconds = (int(number) >> _SNOWFLAKE_SHIFT) // 1000 + _SNOWFLAKE_EPOCH
+    if not -_OLDEST_SECONDS < seconds - now.timestamp() < _NEWEST_SECONDS:
         return now
     return moment(seconds)
 

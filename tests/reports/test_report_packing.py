@@ -1,0 +1,31 @@
+"""Raw reports, packed and unpacked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.store.report_packing import pack, unpack
+from tests.reports import wire
+
+
+@given(st.binary(max_size=5000) | st.text(max_size=500).map(lambda text: wire.body(wire.dmarc(text))))
+def test_what_is_packed_comes_back(raw: bytes):
+    """Any bytes, report or not."""
+    assert unpack(pack(raw)) == raw
+
+
+@pytest.mark.parametrize("report", [wire.dmarc(), wire.tls(), wire.arf()])
+def test_a_report_takes_a_third_of_its_size_at_most(report: object):
+    """Each kind is much like the dictionary."""
+    raw = wire.body(report)
+
+    assert len(pack(raw)) * 3 < len(raw)
+
+
+@pytest.mark.parametrize("column", [b"", b"garbage", pack(b"x" * 100)[:-6]])
+def test_what_was_not_packed_here_is_refused(column: bytes):
+    """A damaged column is a `ValueError`, not a wrong report."""
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        unpack(column)
