@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 MOST_BYTES = 8 * 1024 * 1024
-BATCH_BYTES = 512 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 """What is taken at once, one message at least: it is counted in one transaction, and nothing else runs meanwhile."""
 
 _EVENT = b'"createdAt":'

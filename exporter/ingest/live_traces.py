@@ -11,7 +11,6 @@ from exporter.ingest.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, Deliv
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.subscriber import Applied
-from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START, AttemptFolder
 from exporter.stalwart.live import LiveClient
@@ -96,18 +95,16 @@ class LiveTraces:
         return Applied(events=events, dropped=dropped, heartbeat_seconds=heartbeat)
 
     def _count(self, read: LiveEvents, increments: Increments) -> None:
+        coverage, feed = self._reconciler.coverage, self._folder.feed
         for event in read.events:
-            self._take(event, increments)
+            for outcome in feed(event):
+                self._deliveries.count(LIVE, self._reconciler.take_live(event, outcome), increments)
+            if event.event_id == ATTEMPT_START:
+                coverage.started((event.queue_id, event.queue_name), int(event.at.timestamp()))
+            elif event.event_id == ATTEMPT_END:
+                coverage.ended((event.queue_id, event.queue_name))
         if read.newest_at:
-            self._reconciler.coverage.saw(read.oldest_at, read.newest_at)
-
-    def _take(self, event: DeliveryEvent, increments: Increments) -> None:
-        for outcome in self._folder.feed(event):
-            self._deliveries.count(LIVE, self._reconciler.take_live(event, outcome), increments)
-        if event.event_id == ATTEMPT_START:
-            self._reconciler.coverage.started((event.queue_id, event.queue_name), int(event.at.timestamp()))
-        elif event.event_id == ATTEMPT_END:
-            self._reconciler.coverage.ended((event.queue_id, event.queue_name))
+            coverage.saw(read.oldest_at, read.newest_at)
 
     async def _save(self, increments: Increments) -> None:
         """What was counted and how far the stream has told go to disk together."""

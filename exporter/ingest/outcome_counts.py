@@ -8,7 +8,7 @@ that came live and of those that came from storage, and what is counted is the l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 from exporter.model.delivery import DeliveryEvent
@@ -19,16 +19,17 @@ LIVE_OUTCOMES, STORED_OUTCOMES = "live_outcome", "stored_outcome"
 KEEP_SECONDS = 7200
 """For how long an outcome is remembered after nothing that could repeat it is outstanding: longer than any attempt."""
 
+ROW_KEYS = 32
+
 _SHIFT = 16
 _MOST = (1 << _SHIFT) - 1
 
 
-def outcome_key(event: DeliveryEvent) -> int:
+def outcome_key(event: DeliveryEvent) -> bytes:
     """A checksum of what both sources carry of an event."""
-    named = (
-        f"{event.queue_id}|{event.queue_name}|{event.event_id}|{int(event.at.timestamp())}|{event.recipient.lower()}"
-    )
-    return int.from_bytes(blake2b(named.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+    second = int(event.at.timestamp())
+    named = f"{event.queue_id}|{event.queue_name}|{event.event_id}|{second}|{event.recipient.lower()}"
+    return blake2b(named.encode("utf-8", "replace"), digest_size=8).digest()
 
 
 class OutcomeCounts:
@@ -39,45 +40,48 @@ class OutcomeCounts:
     """
 
     def __init__(self) -> None:
-        self._young: dict[int, int] = {}
-        self._old: dict[int, int] = {}
+        self._young: dict[bytes, int] = {}
+        self._old: dict[bytes, int] = {}
         self._turned_at = 0
-        self._rows: dict[str, list[str]] = {LIVE_OUTCOMES: [], STORED_OUTCOMES: []}
+        self._new_live: list[str] = []
+        self._new_stored: list[str] = []
         self._forget_before: int | None = None
 
     def load(self, live: Iterable[str], stored: Iterable[str]) -> None:
         """Takes up what was saved."""
-        for name in live:
-            key, count = _parse(name)
-            self._set(key, max(count, self._counts(key)[0]), self._counts(key)[1])
-        for name in stored:
-            key, count = _parse(name)
-            self._set(key, self._counts(key)[0], max(count, self._counts(key)[1]))
+        for key, count in _unpacked(live):
+            before = self._get(key)
+            self._young[key] = (before & ~_MOST) | max(count, before & _MOST)
+        for key, count in _unpacked(stored):
+            before = self._get(key)
+            self._young[key] = (before & _MOST) | max(count, before >> _SHIFT) << _SHIFT
 
-    def add_live(self, key: int) -> bool:
+    def add_live(self, key: bytes) -> bool:
         """One more came live; whether it is one more than was counted."""
-        live, stored = self._counts(key)
-        self._set(key, live + 1, stored)
-        self._rows[LIVE_OUTCOMES].append(f"{key:016x}#{live + 1}")
-        return live + 1 > stored
+        both = self._get(key)
+        live = min((both & _MOST) + 1, _MOST)
+        self._young[key] = (both & ~_MOST) | live
+        self._new_live.append(_packed(key, live))
+        return live > both >> _SHIFT
 
-    def add_stored(self, key: int, *, may_come_live: bool) -> bool:
+    def add_stored(self, key: bytes, *, may_come_live: bool) -> bool:
         """
         One more came from storage; whether it is one more than was counted.
 
         It need not be remembered unless it has come live or *may_come_live*.
         """
-        live, stored = self._counts(key)
+        both = self._get(key)
+        live, stored = both & _MOST, min((both >> _SHIFT) + 1, _MOST)
         if not live and not may_come_live:
             return True
-        self._set(key, live, stored + 1)
-        self._rows[STORED_OUTCOMES].append(f"{key:016x}#{stored + 1}")
-        return stored + 1 > live
-
-    def is_counted(self, key: int) -> bool:
-        """Whether the next one that comes live has been counted from storage."""
-        live, stored = self._counts(key)
+        self._young[key] = live | stored << _SHIFT
+        self._new_stored.append(_packed(key, stored))
         return stored > live
+
+    def is_counted(self, key: bytes) -> bool:
+        """Whether the next one that comes live has been counted from storage."""
+        both = self._get(key)
+        return both >> _SHIFT > both & _MOST
 
     def forget_before(self, horizon: int) -> None:
         """What was added longer than `KEEP_SECONDS` before *horizon* (Unix seconds) will not be repeated."""
@@ -89,29 +93,34 @@ class OutcomeCounts:
 
     def take_rows(self, now: int) -> list[SeenIds]:
         """What is to be saved at *now* (Unix seconds), together with the tallies that it moved."""
+        news = ((LIVE_OUTCOMES, self._new_live), (STORED_OUTCOMES, self._new_stored))
         taken = [
-            SeenIds(source=source, added=[(row, now) for row in rows], forget_before=self._forget_before)
-            for source, rows in self._rows.items()
-            if rows or self._forget_before is not None
+            SeenIds(source=source, added=_rows(keys, now), forget_before=self._forget_before)
+            for source, keys in news
+            if keys or self._forget_before is not None
         ]
-        self._rows = {LIVE_OUTCOMES: [], STORED_OUTCOMES: []}
-        self._forget_before = None
+        self._new_live, self._new_stored, self._forget_before = [], [], None
         return taken
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def _counts(self, key: int) -> tuple[int, int]:
+    def _get(self, key: bytes) -> int:
         both = self._young.get(key)
-        if both is None:
-            both = self._old.get(key, 0)
-        return both & _MOST, both >> _SHIFT
-
-    def _set(self, key: int, live: int, stored: int) -> None:
-        self._old.pop(key, None)
-        self._young[key] = min(live, _MOST) | min(stored, _MOST) << _SHIFT
+        return self._old.get(key, 0) if both is None else both
 
 
-def _parse(name: str) -> tuple[int, int]:
-    key, _, count = name.partition("#")
-    return int(key, 16), int(count)
+def _packed(key: bytes, count: int) -> str:
+    return key.hex() if count == 1 else f"{key.hex()}#{count}"
+
+
+def _rows(keys: Sequence[str], now: int) -> list[tuple[str, int]]:
+    """A row for some keys at a time: one for each would cost more than all the rest."""
+    return [(",".join(keys[at : at + ROW_KEYS]), now) for at in range(0, len(keys), ROW_KEYS)]
+
+
+def _unpacked(rows: Iterable[str]) -> Iterator[tuple[bytes, int]]:
+    for row in rows:
+        for packed in row.split(","):
+            key, _, count = packed.partition("#")
+            yield bytes.fromhex(key), int(count or 1)

@@ -42,7 +42,7 @@ class Reconciler:
         self.coverage = coverage
         self._counts = counts
         self._clock = clock
-        self._withheld: dict[int, list[Withheld]] = {}
+        self._withheld: dict[bytes, list[Withheld]] = {}
         self._forgot_at = clock.monotonic()
 
     @classmethod
@@ -84,7 +84,7 @@ class Reconciler:
                 return
             yield from self._release(key)
 
-    def _release(self, key: int) -> Iterator[DeliveryOutcome]:
+    def _release(self, key: bytes) -> Iterator[DeliveryOutcome]:
         for _, outcome in self._withheld.pop(key):
             yield from self._count_live(key, outcome)
 
@@ -118,7 +118,7 @@ class Reconciler:
             or self.coverage.is_whole((event.queue_id, event.queue_name))
         )
 
-    def _count_live(self, key: int, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
+    def _count_live(self, key: bytes, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
         if self._counts.add_live(key):
             yield outcome
 

@@ -48,10 +48,10 @@ class DeliveryEvent:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(unsafe_hash=True, slots=True, kw_only=True)
 class DeliveryOutcome:
     """
-    One outcome: a recipient delivered or given up, or an attempt put off.
+    One outcome: a recipient delivered or given up, or an attempt put off; never changed either.
 
     Attributes:
         at: When, to the second, aware and in UTC.

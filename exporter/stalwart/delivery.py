@@ -28,6 +28,9 @@ MOST_RECIPIENTS = 64
 _SUCCESS, _GIVEN_UP, _PUT_OFF = "delivery.dsn-success", "delivery.dsn-perm-fail", "queue.rescheduled"
 ATTEMPT_START, ATTEMPT_END = "delivery.attempt-start", "delivery.attempt-end"
 _ARRIVED = "delivery.delivered"
+PLAIN_EVENTS = frozenset({ATTEMPT_START, ATTEMPT_END, _ARRIVED, "delivery.domain-delivery-start"})
+"""Events of which the attempt and perhaps the destination are all that matters."""
+
 OUTCOME_EVENTS = frozenset({_SUCCESS, _GIVEN_UP, _PUT_OFF})
 """The events that decide; each is counted by the server too."""
 
@@ -58,8 +61,9 @@ _WEAK_REASONS = {
     "delivery.start-tls-unavailable": FailureReason.TLS_ERROR,
 }
 FOLLOWED_EVENTS = frozenset(
-    {_SUCCESS, _GIVEN_UP, _PUT_OFF, ATTEMPT_START, ATTEMPT_END, _ARRIVED}
-    | {"delivery.domain-delivery-start", "delivery.dsn-temp-fail"}
+    {"delivery.dsn-temp-fail"}
+    | OUTCOME_EVENTS
+    | PLAIN_EVENTS
     | _DANE
     | STRICT_EVENTS
     | _OF_SESSION
@@ -189,7 +193,7 @@ class AttemptFolder:
         return attempt
 
     def _learn(self, event: DeliveryEvent) -> None:
-        reason, weak = _reason(event)
+        reason, weak = (None, False) if event.event_id in PLAIN_EVENTS else _reason(event)
         if reason is None and not event.domain and event.event_id != _ARRIVED:
             return
         attempt = self._remembered(event)

@@ -8,6 +8,7 @@ was renamed, and whether one is paged for it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 _Row = tuple[str, str, str, bool]
@@ -81,6 +82,11 @@ del _ROWS
 def canonical_event(id_: str) -> str | None:
     """An event's id as the newest release spells it; ``None`` if no release has it."""
     return _EVENTS.get(id_)
+
+
+def spellings(ids: Collection[str]) -> frozenset[str]:
+    """Every name that any release has for one of *ids*, their present names included."""
+    return frozenset(ids).union(name for name, present in _EVENTS.items() if present in ids)
 
 
 def native_metric(name: str) -> tuple[str, str] | None:

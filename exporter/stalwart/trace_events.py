@@ -9,28 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.delivery import FOLLOWED_EVENTS, STRICT_EVENTS
 from exporter.stalwart.details import DEFAULT_QUEUE, TEXT_LIMIT
-from exporter.stalwart.events import canonical_event
+from exporter.stalwart.events import canonical_event, spellings
 from exporter.stalwart.failures import cause_text
 
 SESSION_CAUSE = "smtp.error"
 
 
-@lru_cache(maxsize=2048)
-def followed_event(type_: str) -> str:
-    """The present name of an event that may bear on an outcome; empty for others, which need not be read."""
-    event_id = canonical_event(type_) or type_
-    return event_id if event_id in FOLLOWED_EVENTS else ""
+FOLLOWED_TYPES = spellings(FOLLOWED_EVENTS)
+"""By whichever release's name: the events that may bear on an outcome. Others need not be read."""
 
 
 def is_followed(event_id: str) -> bool:
-    """Whether an event, by whichever release's name, may bear on an outcome: others need not be read."""
-    return bool(followed_event(event_id))
+    """Whether an event, by whichever release's name, may bear on an outcome."""
+    return event_id in FOLLOWED_TYPES
 
 
 def delivery_event(
@@ -41,8 +37,10 @@ def delivery_event(
 
     *opening* is the data of the event that opened its span, which names the message; live events repeat it themselves.
     """
-    event_id = followed_event(type_)
-    if not event_id or (event_id in STRICT_EVENTS and data.get("strict") is not True):
+    if type_ not in FOLLOWED_TYPES:
+        return None
+    event_id = canonical_event(type_) or type_
+    if event_id in STRICT_EVENTS and data.get("strict") is not True:
         return None
     span = data if "queueId" in data else opening
     text, code = _text(data)

@@ -8,7 +8,6 @@ its span). An object with an ``interval`` says that nothing happened.
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -20,11 +19,11 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.answers import decode_answer, reading_problem
-from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.delivery import PLAIN_EVENTS, STRICT_EVENTS
 from exporter.stalwart.details import DEFAULT_QUEUE
 from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.rest.native import UNDERFLOW
-from exporter.stalwart.trace_events import delivery_event, followed_event
+from exporter.stalwart.trace_events import FOLLOWED_TYPES, delivery_event
 
 T = TypeVar("T")
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -44,11 +43,13 @@ class _Event(msgspec.Struct, gc=False, rename="camel"):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Span(msgspec.Struct, gc=False, rename="camel"):
-    """Of the data of an attempt's first and last event, all that matters."""
+class _Plain(msgspec.Struct, gc=False, rename="camel"):
+    """All that matters of the data of most events, for which no dictionary is made."""
 
     queue_id: _Number = 0
     queue_name: str = DEFAULT_QUEUE
+    domain: str = ""
+    strict: bool = False
 
 
 class _Ping(msgspec.Struct):
@@ -57,11 +58,9 @@ class _Ping(msgspec.Struct):
 
 _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[_Event])
-_span_decoder = msgspec.json.Decoder(_Span)
+_plain_decoder = msgspec.json.Decoder(_Plain)
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
 _ping_decoder = msgspec.json.Decoder(_Ping)
-
-_BARE = frozenset({ATTEMPT_START, ATTEMPT_END})
 
 
 def read_metrics(message: bytes) -> ServerTotals | Heartbeat:
@@ -89,10 +88,11 @@ def read_traces(message: bytes) -> LiveEvents | Heartbeat:
     read = _decoded(_events_decoder, message)
     if isinstance(read, Heartbeat):
         return read
+    followed = FOLLOWED_TYPES
     found = [
         event
         for index, told in enumerate(read)
-        if followed_event(told.type) and (event := _delivery_event(told, index)) is not None
+        if told.type in followed and (event := _delivery_event(told, index)) is not None
     ]
     if not read:
         return LiveEvents(found, 0, 0, 0)
@@ -130,17 +130,25 @@ def _decoded(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] 
 
 
 def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
-    at = _second(told.created_at, index)
-    if told.type in _BARE:
-        # Half of what is followed: worth a decoder that makes nothing of the rest.
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            span = _span_decoder.decode(told.data)
-            return DeliveryEvent(event_id=told.type, at=at, queue_id=span.queue_id, queue_name=span.queue_name)
+    type_ = told.type
+    if type_ in PLAIN_EVENTS or type_ in STRICT_EVENTS:
+        try:
+            plain = _plain_decoder.decode(told.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass  # What is of another kind than expected is taken as absent, below.
+        else:
+            if type_ in PLAIN_EVENTS:
+                at = _second(told.created_at, index)
+                return DeliveryEvent(
+                    event_id=type_, at=at, queue_id=plain.queue_id, queue_name=plain.queue_name, domain=plain.domain
+                )
+            if not plain.strict:
+                return None
     try:
         data = _data_decoder.decode(told.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(reading_problem(error, f"[{index}].data")) from error
-    return delivery_event(at, told.type, data, data)
+    return delivery_event(_second(told.created_at, index), type_, data, data)
 
 
 def _second(stamp: str, index: int) -> datetime:
