@@ -6,15 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.standin import Scene, community, enterprise, fleet, wait_good
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A community server, watched."""
-    with fleet(tmp_path_factory.mktemp("plain"), {"mx1": community()}) as scenes:
-        wait_good(scenes.values(), "logs", "native")
-        yield scenes["mx1"]
+from tests.support.standin import Scene, enterprise, fleet, wait_good
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ STORED = ("auth.failed", "delivery.attempt-start", "message-ingest.ham")
 """Some of the events of which a server stores how often they happened."""
 
 WRAP = 2**32
+WRAPPING = "smtp.dkim-fail"
 SHAPES = {f"mx-{version}": community(version) for version in VERSIONS}
 HOUR = 3600.0
 
@@ -71,44 +72,42 @@ def test_a_restarted_server_does_not_lower_or_double_a_counter(tmp_path: Path):
             assert shown(scene) == truth(scene), scene.name
 
 
-def test_a_counter_that_wraps_goes_on(tmp_path: Path):
+def test_a_counter_that_wraps_goes_on(licensed: Scene):
     """Past 2^32 the server begins anew; the tally does not, and nothing else is taken for a restart."""
-    with watching(tmp_path, community()) as scene:
-        happen(scene, 3)
-        scene.server.call(lambda world: world.journal.counters.add("smtp.dkim-fail", WRAP - 10 - truth_of(world)))
-        scene.wait_for(EVENTS, WRAP - 10, event="smtp.dkim-fail")
+    happen(licensed, 3)
+    licensed.server.call(lambda world: world.journal.counters.add(WRAPPING, WRAP - 10 - present(world)))
+    licensed.wait_for(EVENTS, WRAP - 10, event=WRAPPING)
 
-        scene.server.call(lambda world: world.raise_event("smtp.dkim-fail", times=25))
-        scene.wait_for(EVENTS, WRAP + 15, event="smtp.dkim-fail")
-        after_polls([scene], "native")
+    licensed.server.call(lambda world: world.raise_event(WRAPPING, times=25))
+    licensed.wait_for(EVENTS, WRAP + 15, event=WRAPPING)
+    after_polls([licensed], "native")
 
-        assert shown(scene) == truth(scene) | {"smtp.dkim-fail": WRAP + 15}
+    assert shown(licensed) == truth(licensed) | {WRAPPING: WRAP + 15}
 
 
-def truth_of(world: World) -> int:
+def present(world: World) -> int:
     """What the counter to be wrapped stands at."""
-    return world.journal.counters.counters.get("smtp.dkim-fail", 0)
+    return world.journal.counters.counters.get(WRAPPING, 0)
 
 
-def test_a_gauge_below_zero_is_withheld(tmp_path: Path):
+def test_a_gauge_below_zero_is_withheld(licensed: Scene):
     """A gauge that the server counted below zero is absent, its neighbours are shown, and it comes back."""
     active = "stalwart_active_connections"
-    with watching(tmp_path, enterprise()) as scene:
-        scene.wait_for(active, 0, protocol="imap")
-        scene.server.call(lambda world: world.journal.counters.move("imap.active-connections", -2))
-        after_polls([scene], "native")
+    licensed.wait_for(active, 0, protocol="imap")
+    licensed.server.call(lambda world: world.journal.counters.move("imap.active-connections", -2))
+    after_polls([licensed], "native")
 
-        assert scene.value(active, protocol="imap") is None
-        assert scene.value(active, protocol="smtp") == 0
-        scene.server.call(lambda world: world.journal.counters.move("imap.active-connections", 5))
-        scene.wait_for(active, 3, protocol="imap")
+    assert licensed.value(active, protocol="imap") is None
+    assert licensed.value(active, protocol="smtp") == 0
+    licensed.server.call(lambda world: world.journal.counters.move("imap.active-connections", 5))
+    licensed.wait_for(active, 3, protocol="imap")
 
 
-def test_events_one_is_paged_for_are_shown_from_zero(plain: Scene):
+def test_events_one_is_paged_for_are_shown_from_zero(licensed: Scene):
     """The server leaves out what is zero; what has never happened is still there to rise."""
-    assert plain.server.call(lambda world: world.ledger.events["queue.quota-exceeded"]) == 0
-    assert plain.value(EVENTS, event="queue.quota-exceeded") == 0
-    assert plain.value(EVENTS, event="pop3.connection-start") is None
+    assert licensed.server.call(lambda world: world.ledger.events["queue.quota-exceeded"]) == 0
+    assert licensed.value(EVENTS, event="queue.quota-exceeded") == 0
+    assert licensed.value(EVENTS, event="pop3.connection-start") is None
 
 
 def test_stored_metrics_are_hourly_deltas(tmp_path: Path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exporter.simulator import Profile, StandIn
+import pytest
+
+from exporter.simulator import StandIn
 from exporter.simulator.directory import NARROW_PERMISSIONS, WATCHER_PERMISSIONS
 from tests.support.standin import (
     QUEUE_PATH,
@@ -85,92 +87,107 @@ def test_a_wrong_password_is_sent_once_and_once_more_after_each_reload(tmp_path:
             assert logins(each.server).count(401) == 3
 
 
-def test_a_secret_that_stops_working_is_not_tried_again(tmp_path: Path):
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scene]]:
+    """Servers that make no exception for loopback, one for each test."""
+    profiles = {
+        "rotated": community(exempt_loopback=False),
+        "banned": community(exempt_loopback=False),
+        "narrow": community(),
+        "broad": community(),
+        **{f"mute-{version}": enterprise(version) for version in VERSIONS},
+    }
+    with fleet(tmp_path_factory.mktemp("watched"), profiles) as scenes:
+        wait_good(scenes.values(), "queue", "logs", "outgoing")
+        yield scenes
+
+
+def test_a_secret_that_stops_working_is_not_tried_again(watched: dict[str, Scene]):
     """A key rotated on the server while we watch costs one refused request; the others wait their turn in vain."""
-    with watching(tmp_path, community(exempt_loopback=False)) as scene:
-        wait_good([scene], "queue", "logs", "outgoing")
-        scene.server.call(lambda world: world.directory.rotate_secret("watcher", "rotated"))
+    scene = watched["rotated"]
+    scene.server.call(lambda world: world.directory.rotate_secret("watcher", "rotated"))
 
+    scene.wait_for("stalwart_up", 0)
+    wait_failing([scene], "refused", times=1)
+
+    assert logins(scene.server).count(401) == 1
+
+
+def test_what_is_missing_is_asked_for_once_until_an_outage(watched: dict[str, Scene]):
+    """A missing permission and a missing feature cost one refusal each; after an outage both are asked for anew."""
+    narrow, broad = watched["narrow"], watched["broad"]
+    narrow.server.call(lambda world: world.directory.grant("watcher", NARROW_PERMISSIONS))
+    go_down_and_up(narrow)
+    for capability in ("logs", "outgoing_reports"):
+        narrow.wait_for(CAPABILITY, 1, capability=capability, status="forbidden")
+    after_polls([narrow, broad], "queue")
+    seen = {scene.name: len(scene.server.requests) for scene in (narrow, broad)}
+    for _ in range(2):
+        after_polls([narrow, broad], "queue")
+
+    for scene in (narrow, broad):
+        later = [r for r in scene.server.requests[seen[scene.name] :] if r.status in (403, 404)]
+        assert later == [], scene.name
+        # The first time at the start, the second after the outage.
+        assert max(refused(scene.server, 403, 404).values()) <= 2, scene.name
+    assert max(refused(broad.server, 403, 404).values()) == 1
+
+    narrow.server.call(lambda world: world.directory.grant("watcher", WATCHER_PERMISSIONS))
+    go_down_and_up(narrow)
+
+    for capability in ("logs", "outgoing_reports"):
+        narrow.wait_for(CAPABILITY, 1, capability=capability, status="available")
+
+
+def go_down_and_up(scene: Scene) -> None:
+    """An outage that the exporter notices."""
+    scene.server.stop_listening()
+    scene.wait_for("stalwart_up", 0)
+    scene.server.start_listening()
+
+
+def test_a_key_without_any_permission_breaks_nothing(watched: dict[str, Scene]):
+    """A key that may not even log in shows everything as forbidden, and the exporter lives."""
+    mute = [watched[f"mute-{version}"] for version in VERSIONS]
+    refusals = {}
+    for scene in mute:
+        scene.server.call(lambda world: world.directory.grant("watcher", frozenset()))
+        scene.server.stop_listening()
+    for scene in mute:
         scene.wait_for("stalwart_up", 0)
-        wait_failing([scene], "refused", times=1)
+        refusals[scene.name] = len(scene.server.requests)
+        scene.server.start_listening()
 
-        assert logins(scene.server).count(401) == 1
+    for scene in mute:
+        for capability in ("queue", "logs", "outgoing_reports", "traces", "stored_metrics"):
+            scene.wait_for(CAPABILITY, 1, capability=capability, status="forbidden")
+        assert scene.failures("queue", "forbidden") >= 1
+        assert scene.value(CAPABILITY, capability="native_metrics", status="available") == 1
+        since = [r for r in asked(scene.server, QUEUE_PATH) if r.status == 403]
+        assert len(since) <= 2, scene.name
+        assert scene.exporter.is_running()
+    assert "lacks" in mute[0].page("/")
 
 
-def test_a_ban_is_named_and_not_stormed(tmp_path: Path):
+def test_a_ban_is_named_and_not_stormed(watched: dict[str, Scene]):
     """A server that drops our connections unanswered is asked ever more rarely, and people read why it may do so."""
-    with watching(tmp_path, Profile(exempt_loopback=False)) as scene:
-        wait_good([scene], "queue", "logs", "outgoing")
-        answered = len(scene.server.requests)
+    scene = watched["banned"]
+    answered = len(scene.server.requests)
+    scene.server.call(lambda world: world.ban("127.0.0.1"))
+    scene.server.run(drop_clients(scene))
+    scene.wait_for("stalwart_up", 0)
+    wait_failing([scene], "unreachable", times=2)
 
-        def ban(world):
-            world.ban("127.0.0.1")
-
-        scene.server.call(ban)
-        scene.server.run(drop_clients(scene))
-        scene.wait_for("stalwart_up", 0)
-        wait_failing([scene], "unreachable", times=2)
-
-        blocked = scene.server.call(lambda world: world.ledger.events["security.ip-blocked"])
-        assert 1 <= blocked <= 8
-        assert len(scene.server.requests) <= answered + 3
-        assert "banned" in scene.page("/")
-        assert "server.blocked-ip" in scene.exporter.log()
-        scene.server.call(lambda world: world.gate.lift("127.0.0.1"))
-        scene.reload()
-        scene.wait_for("stalwart_up", 1)
+    blocked = scene.server.call(lambda world: world.ledger.events["security.ip-blocked"])
+    assert 1 <= blocked <= 8
+    assert len(scene.server.requests) <= answered + 3
+    assert "banned" in scene.page("/")
+    assert "server.blocked-ip" in scene.exporter.log()
+    scene.server.call(lambda world: world.gate.lift("127.0.0.1"))
+    scene.reload()
+    scene.wait_for("stalwart_up", 1)
 
 
 async def drop_clients(scene: Scene) -> None:
     """What a ban does to connections that are open."""
     scene.server.simulator.listener.drop("127.0.0.1")
-
-
-def test_what_is_missing_is_asked_for_once_until_an_outage(tmp_path: Path):
-    """A missing permission and a missing feature cost one refusal each; after an outage both are asked for anew."""
-    with fleet(tmp_path, {"narrow": community(), "broad": community()}) as scenes:
-        narrow = scenes["narrow"]
-        narrow.server.call(lambda world: world.directory.grant("watcher", NARROW_PERMISSIONS))
-        narrow.server.stop_listening()
-        narrow.wait_for("stalwart_up", 0)
-        narrow.server.start_listening()
-        for capability in ("logs", "outgoing_reports"):
-            narrow.wait_for(CAPABILITY, 1, capability=capability, status="forbidden")
-        wait_good(scenes.values(), "queue")
-        seen = {name: len(scene.server.requests) for name, scene in scenes.items()}
-        for _ in range(2):
-            after_polls(scenes.values(), "queue")
-
-        for name, scene in scenes.items():
-            later = [r for r in scene.server.requests[seen[name] :] if r.status in (403, 404)]
-            assert later == [], name
-            assert all(count <= 2 for count in refused(scene.server, 403, 404).values()), refused(
-                scene.server, 403, 404
-            )
-
-        narrow.server.call(lambda world: world.directory.grant("watcher", WATCHER_PERMISSIONS))
-        narrow.server.stop_listening()
-        narrow.wait_for("stalwart_up", 0)
-        narrow.server.start_listening()
-
-        for capability in ("logs", "outgoing_reports"):
-            narrow.wait_for(CAPABILITY, 1, capability=capability, status="available")
-
-
-def test_a_key_without_any_permission_breaks_nothing(tmp_path: Path):
-    """A key that may not even log in shows everything as forbidden, and the exporter lives."""
-    with fleet(tmp_path, {f"mx-{version}": enterprise(version) for version in VERSIONS}) as scenes:
-        for scene in scenes.values():
-            scene.server.call(lambda world: world.directory.grant("watcher", frozenset()))
-            scene.server.stop_listening()
-            scene.wait_for("stalwart_up", 0)
-            scene.server.start_listening()
-
-        for scene in scenes.values():
-            for capability in ("queue", "logs", "outgoing_reports", "traces", "stored_metrics"):
-                scene.wait_for(CAPABILITY, 1, capability=capability, status="forbidden")
-            assert scene.failures("queue", "forbidden") >= 1
-            assert scene.value("stalwart_exporter_capability", capability="native_metrics", status="available") == 1
-            assert len([r for r in asked(scene.server, QUEUE_PATH) if r.status == 403]) == 1
-        assert scene.exporter.is_running()
-        assert "lacks" in scene.page("/")

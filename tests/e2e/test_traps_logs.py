@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -75,19 +74,25 @@ def test_a_second_with_thousands_of_lines_is_counted_whole(standing: Scene):
     assert entries(standing)["info", "smtp.relay-not-allowed"] == before + 3002
 
 
-def test_rotation_loses_no_line_and_repeats_none(tmp_path: Path):
-    """A new file, an old one that vanishes, and one that is emptied in place are all got over."""
-    with fleet(tmp_path, SHAPES) as scenes:
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Scene]]:
+    """Servers of both shapes."""
+    with fleet(tmp_path_factory.mktemp("shapes"), SHAPES) as scenes:
         wait_good(scenes.values(), "logs")
-        for change in (lambda w: w.rotate_logs(), remove_old_files, lambda w: w.rotate_logs(), empty_files):
-            for scene in scenes.values():
-                scene.mail("a@ok.test", "b@reject.test", times=3)
-            after_polls(scenes.values(), "logs")
-            for scene in scenes.values():
-                scene.server.call(change)
-                scene.mail("a@reject.test")
+        yield list(scenes.values())
 
-        agree(*scenes.values())
+
+def test_rotation_loses_no_line_and_repeats_none(shapes: list[Scene]):
+    """A new file, an old one that vanishes, and one that is emptied in place are all got over."""
+    for change in (lambda world: world.rotate_logs(), remove_old_files, lambda world: world.rotate_logs(), empty_files):
+        for scene in shapes:
+            scene.mail("a@ok.test", "b@reject.test", times=3)
+        after_polls(shapes, "logs")
+        for scene in shapes:
+            scene.server.call(change)
+            scene.mail("a@reject.test")
+
+    agree(*shapes)
 
 
 def remove_old_files(world: World) -> None:
@@ -103,42 +108,39 @@ def empty_files(world: World) -> None:
         lines.clear()
 
 
-def test_lines_about_our_own_requests_are_left_out_unless_wanted(tmp_path: Path):
-    """Our logins on the HTTP listener are not counted; anybody else's are, and so is our name on another listener."""
-
-    def log_in(world: World) -> None:
-        for name in ("alice", "bob", "watcher"):
-            world.log_in(name, succeeds=True)
-
-    with watching(tmp_path, community()) as scene:
-        wait_good([scene], "logs")
-        scene.server.call(log_in)
-        after_polls([scene], "logs")
-        after_polls([scene], "logs")
-        assert scene.shown("stalwart_log_entries_total", "level", "event")[OURS] == 3
-
-        config = scene.exporter.config_path
-        config.write_text(
-            config.read_text().replace("[servers.intervals]", "count_own_requests = true\n[servers.intervals]")
-        )
-        before = len(scene.server.requests)
-        scene.reload()
-        scene.wait_for("stalwart_log_entries_total", lambda n: n > 3 + 5, level="info", event="auth.success")
-
-        counted = scene.shown("stalwart_log_entries_total", "level", "event")[OURS]
-        assert counted <= 3 + len(scene.server.requests) - before + 10
-
-
-def test_a_restart_of_the_exporter_counts_what_was_written_meanwhile(tmp_path: Path):
+def test_a_restart_of_the_exporter_counts_what_was_written_meanwhile(shapes: list[Scene]):
     """Lines written while nobody looked are counted once when it looks again."""
-    with fleet(tmp_path, SHAPES) as scenes:
-        wait_good(scenes.values(), "logs")
-        for _ in range(2):
-            for scene in scenes.values():
-                scene.mail("a@ok.test", "b@reject.test", times=10)
-            scene.exporter.stop()
-            for scene in scenes.values():
-                scene.mail("a@ok.test", "b@reject.test", times=40)
-            scene.exporter.start()
+    exporter = shapes[0].exporter
+    for end in (exporter.stop, exporter.kill):
+        for scene in shapes:
+            scene.mail("a@ok.test", "b@reject.test", times=10)
+        end()
+        for scene in shapes:
+            scene.mail("a@ok.test", "b@reject.test", times=40)
+        exporter.start()
 
-        agree(*scenes.values())
+    agree(*shapes)
+
+
+def test_lines_about_our_own_requests_are_left_out_unless_wanted(shapes: list[Scene]):
+    """Our logins on the HTTP listener are not counted; anybody else's are, and so is our name on another listener."""
+    family, section = "stalwart_log_entries_total", "[servers.intervals]"
+    after_polls(shapes, "logs")
+    before = [scene.shown(family, "level", "event")[OURS] for scene in shapes]
+    for scene in shapes:
+        scene.server.call(lambda world: [world.log_in(name, succeeds=True) for name in ("alice", "bob", "watcher")])
+    after_polls(shapes, "logs")
+    after_polls(shapes, "logs")
+    counted = [scene.shown(family, "level", "event")[OURS] for scene in shapes]
+    assert counted == [count + 3 for count in before]
+
+    # Up to v0.12 a login is answered from a cache, so that our requests write no lines.
+    scene = shapes[-1]
+    config = scene.exporter.config_path
+    config.write_text(config.read_text().replace(section, f"count_own_requests = true\n{section}"))
+    seen = len(scene.server.requests)
+    scene.reload()
+
+    total = scene.wait_for(family, lambda count: count > counted[-1] + 5, level="info", event="auth.success")
+    # The first reading may tell of some requests that were made before.
+    assert total <= counted[-1] + len(scene.server.requests) - seen + 20

@@ -6,12 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import StandIn
-from tests.support.exporter import Exporter, free_port, wait_until
+from tests.support.exporter import free_port, wait_until
 from tests.support.standin import Scene, community, counting, outcomes, reloads, server_table, watching
 
+DELIVERIES = "stalwart_deliveries_total"
 RELOAD_OK = "stalwart_exporter_config_last_reload_successful"
 
 
@@ -78,40 +82,55 @@ def test_bad_settings_are_all_told_at_once_and_status_2(tmp_path: Path):
     assert "Traceback" not in ended.stderr
 
 
-def test_a_second_daemon_on_the_same_history_does_not_start(plain: Scene):
-    """Two exporters never share one file: the second says so and ends."""
-    config = plain.exporter.config_path
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A community server, watched."""
+    with watching(tmp_path_factory.mktemp("running"), community()) as scene:
+        counting([scene])
+        yield scene
 
-    ended = run(config, free_port())
+
+def test_a_second_daemon_on_the_same_history_does_not_start(running: Scene):
+    """Two exporters never share one file: the second says so and ends."""
+    ended = run(running.exporter.config_path, free_port())
 
     assert ended.returncode == 1
     assert "in use by another" in ended.stderr
 
 
-def test_a_bad_file_leaves_the_old_one_in_force(tmp_path: Path):
+def test_a_bad_file_leaves_the_old_one_in_force(running: Scene):
     """A reload that cannot be done is told by the metric and in the log; nothing is lost, and the next one works."""
-    with StandIn(community()) as server, StandIn(community()) as second:
-        good = server_table(server.url)
-        with Exporter(tmp_path, config=good) as exporter:
-            scene = Scene(server, exporter)
-            counting([scene])
-            scene.mail("a@ok.test", times=3)
-            scene.wait_for("stalwart_deliveries_total", 3, outcome="delivered", reason="", code="250")
+    config = running.exporter.config_path
+    good = config.read_text()
+    running.mail("a@ok.test", times=3)
+    running.wait_for(DELIVERIES, 3, outcome="delivered", reason="", code="250")
 
-            for bad in ("not toml at all [", f"{good}[web]\nlissen = 7\n", ""):
-                exporter.config_path.write_text(bad)
-                scene.reload()
-                assert reloads(exporter)[-1]["event"] == "exporter.reload_failed"
-                scene.wait(lambda: scene.samples()[RELOAD_OK, ()] == 0, lambda: f"{RELOAD_OK} is not 0")
-            scene.mail("a@ok.test")
-            scene.wait_for("stalwart_deliveries_total", 4, outcome="delivered", reason="", code="250")
+    for bad in ("not toml at all [", f"{good}[web]\nlissen = 7\n", ""):
+        config.write_text(bad)
+        running.reload()
+        assert reloads(running.exporter)[-1]["event"] == "exporter.reload_failed"
+        running.wait(lambda: running.samples()[RELOAD_OK, ()] == 0, lambda: f"{RELOAD_OK} is not 0")
+    running.mail("a@ok.test")
+    running.wait_for(DELIVERIES, 4, outcome="delivered", reason="", code="250")
 
-            exporter.config_path.write_text(good + server_table(second.url, name="mx2"))
-            scene.reload()
-            Scene(second, exporter, "mx2").wait_for("stalwart_up", 1)
-            scene.wait(lambda: scene.samples()[RELOAD_OK, ()] == 1, lambda: f"{RELOAD_OK} is not 1")
-            assert scene.value("stalwart_deliveries_total", outcome="delivered", reason="", code="250") == 4
+    config.write_text(good)
+    running.reload()
+    running.wait(lambda: running.samples()[RELOAD_OK, ()] == 1, lambda: f"{RELOAD_OK} is not 1")
+    assert running.value(DELIVERIES, outcome="delivered", reason="", code="250") == 4
 
-            exporter.config_path.write_text(good)
-            scene.reload()
-            scene.wait(lambda: 'server="mx2"' not in scene.page(), lambda: "a server that was taken out is still shown")
+
+def test_a_reload_adds_and_removes_servers_and_disturbs_no_other(running: Scene):
+    """One that comes into the file is watched, one that leaves it is not shown; the first one keeps its tallies."""
+    config = running.exporter.config_path
+    good = config.read_text()
+    before = running.shown(DELIVERIES, "outcome", "reason", "code")
+    with StandIn(community()) as second:
+        config.write_text(good + server_table(second.url, name="mx2"))
+        running.reload()
+        Scene(second, running.exporter, "mx2").wait_for("stalwart_up", 1)
+
+        config.write_text(good)
+        running.reload()
+        running.wait(lambda: 'server="mx2"' not in running.page(), lambda: "a server that was taken out is still shown")
+
+    assert running.shown(DELIVERIES, "outcome", "reason", "code") == before

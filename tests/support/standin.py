@@ -298,8 +298,3 @@ def refused(server: StandIn, *statuses: int) -> Counter[tuple[str, int]]:
         for request in server.requests
         if request.status in statuses and request.scheme != "none"
     )
-
-
-def labels_of(samples: Iterable[tuple[str, tuple[tuple[str, str], ...]]], family: str) -> list[dict[str, str]]:
-    """The labels of every series of *family*."""
-    return [dict(pairs) for name, pairs in samples if name == family]
