@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tempfile
 import time
@@ -32,12 +33,12 @@ def _minute(port: int) -> dict[str, float]:
 
 
 def run() -> list[Row]:
-    """The minute after the start, and an idle one after that, for both editions."""
+    """The minute after the start, and an idle one after that, for both editions of both generations."""
     rows = []
-    for edition in ("community", "enterprise"):
+    for version, edition in itertools.product(("0.15.5", "0.16.18"), ("community", "enterprise")):
         with (
             tempfile.TemporaryDirectory() as folder,
-            stand_in("--edition", edition) as url,
+            stand_in("--version", version, "--edition", edition) as url,
             exporter(Path(folder), url) as (pid, port),
         ):
             first = _minute(port)
@@ -45,14 +46,14 @@ def run() -> list[Row]:
             rss = memory_kib(pid)
         rows += [
             Row(
-                name=f"{edition}: requests in the minute after the start",
+                name=f"v{version} {edition}: requests in the minute after the start",
                 ours=sum(first.values()),
                 peer=REQUEST_LIMIT,
                 unit="",
                 peer_name="idle limit",
             ),
             Row(
-                name=f"{edition}: requests in an idle minute",
+                name=f"v{version} {edition}: requests in an idle minute",
                 ours=sum(counted.values()),
                 peer=REQUEST_LIMIT,
                 unit="",
@@ -60,14 +61,21 @@ def run() -> list[Row]:
                 limit=1,
             ),
             Row(
-                name=f"{edition}: readings of the queue in it",
+                name=f"v{version} {edition}: readings of the queue in it",
                 ours=counted.get("queue_messages", 0),
                 peer=QUEUE_LIMIT,
                 unit="",
                 peer_name="limit",
                 limit=1,
             ),
-            Row(name=f"{edition}: idle RSS", ours=rss, peer=RSS_LIMIT_KIB, unit="KiB", peer_name="limit", limit=1),
+            Row(
+                name=f"v{version} {edition}: idle RSS",
+                ours=rss,
+                peer=RSS_LIMIT_KIB,
+                unit="KiB",
+                peer_name="limit",
+                limit=1,
+            ),
         ]
     return rows
 

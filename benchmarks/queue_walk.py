@@ -7,19 +7,22 @@ The peer is typed msgspec decoding of the very same pages, every documented fiel
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import statistics
 import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.processes import cpu_seconds, exporter, memory_kib, reset_peak, sample, stand_in, wait_until
 from benchmarks.rows import Row, show
-from benchmarks.wire_types import Page
+from benchmarks.wire_types import JmapAnswer, Page
 
 GROWTH_LIMIT_KIB = 32 * 1024
 P99_LIMIT_MS = 50.0
@@ -41,6 +44,39 @@ def decoding_seconds(url: str, messages: int) -> float:
         seen += len(page.data.items)
         start = page.data.items[-1].id + 1
     return total
+
+
+def jmap_decoding_seconds(url: str, messages: int) -> float:
+    """The same of the answers of v0.16, whose pages begin after the last message of the one before."""
+    decoder = msgspec.json.Decoder(JmapAnswer)
+    headers = {"Authorization": f"Basic {LOGIN}", "Content-Type": "application/json"}
+    total, seen, place = 0.0, 0, {}
+    while seen < messages:
+        query = {"sort": [{"property": "due", "isAscending": True}], "limit": 500, **place}
+        rows = {"#ids": {"resultOf": "q", "name": "x:QueuedMessage/query", "path": "/ids"}}
+        calls = [["x:QueuedMessage/query", query, "q"], ["x:QueuedMessage/get", rows, "g"]]
+        body = msgspec.json.encode({"using": ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"], "methodCalls": calls})
+        request = urllib.request.Request(url + "/jmap/", data=body, headers=headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            page = answer.read()
+        began = time.process_time()
+        items = decoder.decode(page).method_responses[1][1].items
+        total += time.process_time() - began
+        seen += len(items)
+        place = {"anchor": items[-1].id, "anchorOffset": 1}
+    return total
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A release, and its peer."""
+
+    version: str
+    decoding: Callable[[str, int], float]
+
+
+REST = Generation("0.15.5", decoding_seconds)
+JMAP = Generation("0.16.18", jmap_decoding_seconds)
 
 
 class Scraper(threading.Thread):
@@ -67,14 +103,14 @@ class Scraper(threading.Thread):
         return statistics.quantiles(self.milliseconds, n=100)[98]
 
 
-def walk(messages: int) -> list[Row]:
+def walk(messages: int, generation: Generation = REST) -> list[Row]:
     """One walk of so many messages."""
     settings = (
         f"max_queue_messages = {messages}\nmax_requests_per_minute = 10000\n[servers.intervals]\n"
         'queue = "20s"\nlogs = "1d"\nnative = "1d"\nmetrics = "1d"\ntraces = "1d"\noutgoing = "1d"\nfailed = "1d"\n'
     )
-    with tempfile.TemporaryDirectory() as folder, stand_in("--synthetic-queue", str(messages + 1000)) as url:
-        decoding = decoding_seconds(url, messages)
+    with tempfile.TemporaryDirectory() as folder, _serving(generation, messages) as url:
+        decoding = generation.decoding(url, messages)
         with exporter(Path(folder), url, settings) as (pid, port):
             wait_until(lambda: sample(port, 'stalwart_queue_messages{server="mx1"}') == messages)
             assert sample(port, 'stalwart_queue_truncated{server="mx1"}') == 1
@@ -88,7 +124,7 @@ def walk(messages: int) -> list[Row]:
             p99 = scraper.end()
             growth = memory_kib(pid, "VmHWM") - idle
             quiet = _quiet_poll_seconds(pid, port, runs)
-    name = f"queue of {messages:,} messages".replace(",", " ")
+    name = f"queue of {messages:,} messages in v{generation.version}".replace(",", " ")
     return [
         Row(
             name=f"{name}: CPU of a whole poll",
@@ -110,6 +146,10 @@ def walk(messages: int) -> list[Row]:
     ]
 
 
+def _serving(generation: Generation, messages: int) -> contextlib.AbstractContextManager[str]:
+    return stand_in("--version", generation.version, "--synthetic-queue", str(messages + 1000))
+
+
 def _quiet_poll_seconds(pid: int, port: int, runs: str) -> float:
     """Processor time of a poll that nobody scrapes during."""
     before = sample(port, runs) or 0
@@ -119,8 +159,8 @@ def _quiet_poll_seconds(pid: int, port: int, runs: str) -> float:
 
 
 def run() -> list[Row]:
-    """Both lengths."""
-    return [*walk(100_000), *walk(1_000_000)]
+    """Both lengths, and the shorter one in the newer generation too."""
+    return [*walk(100_000), *walk(100_000, JMAP), *walk(1_000_000)]
 
 
 if __name__ == "__main__":
