@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -20,7 +20,8 @@ from exporter.clock import Clock, SystemClock
 from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource
 from exporter.errors import ExporterError, SettingsError, StoreError
-from exporter.settings import ServerSettings, Settings
+from exporter.ingest.retention import Retention
+from exporter.settings import LogSettings, ServerSettings, Settings, WebSettings
 from exporter.state.board import ServerBoard
 from exporter.store.store import Store
 from exporter.web.app import create_app
@@ -66,6 +67,7 @@ class Daemon:
         self._exposer = Exposer(self._exposition, self._boards, self._clock)
         self._store: Store | None = None
         self._front: HttpFront | None = None
+        self._retention: Retention | None = None
 
     def stop(self) -> None:
         """Ends `run`."""
@@ -89,8 +91,15 @@ class Daemon:
                 await self._watch(settings)
             stack.push_async_callback(self._unwatch_all)
             self._handle_signals(stack)
+            retention = self._retention = Retention(
+                store,
+                keep_seconds=self._settings.store.retention,
+                clock=self._clock,
+                reraise_bugs=self._reraise_bugs,
+            )
             background = [
                 asyncio.create_task(self._exposer.run(), name="exposer"),
+                asyncio.create_task(retention.run(), name="retention"),
                 asyncio.create_task(self._count_store(store), name="store-stats"),
                 *(asyncio.create_task(run, name=name) for name, run in front.runs().items()),
             ]
@@ -116,7 +125,7 @@ class Daemon:
         app = create_app(
             metrics=self._exposition,
             health=status,
-            status=status,
+            status=status if web.status_page else None,
             reloader=self if web.enable_reload else None,
             clock=self._clock,
         )
@@ -189,20 +198,23 @@ class Daemon:
                 await self._watched[name].retry()
             else:
                 await self._watch(settings)
+        if self._retention is not None:
+            self._retention.keep = timedelta(seconds=new.store.retention)
         self._settings = new
         self._reload_ok, self._loaded_at = True, self._clock.now()
         self._exposer.changed()
         log.info("exporter.reloaded", servers=len(wanted))
 
     def _refuse_fixed_changes(self, new: Settings) -> None:
+        before = self._settings
         fixed = [
             f"{path}: takes effect at the next start only"
-            for path, before, after in (
-                ("web.listen", self._settings.web.listen, new.web.listen),
-                ("web.config_file", self._settings.web.config_file, new.web.config_file),
-                ("store.path", self._settings.store.path, new.store.path),
+            for path, old, wanted in (
+                *_fields("web", before.web, new.web),
+                *_fields("log", before.log, new.log),
+                ("store.path", before.store.path, new.store.path),
             )
-            if before != after
+            if old != wanted
         ]
         if fixed:
             raise SettingsError(fixed)
@@ -244,3 +256,11 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _fields(
+    table: str, before: WebSettings | LogSettings, new: WebSettings | LogSettings
+) -> Iterator[tuple[str, object, object]]:
+    """Each setting of a table by its path, as it was and as it is to be."""
+    for name in type(before).model_fields:
+        yield f"{table}.{name}", getattr(before, name), getattr(new, name)

@@ -8,7 +8,8 @@ from typing import NoReturn
 import structlog
 
 from exporter.clock import Clock
-from exporter.errors import StoreError
+from exporter.errors import ExporterError
+from exporter.ingest.bugs import catching_bugs
 from exporter.store.reports import PRUNE_BATCH, prune_batch
 from exporter.store.store import Store
 
@@ -20,28 +21,40 @@ PAUSE_SECONDS = 0.2
 
 
 class Retention:
-    """The loop that keeps the history to its length."""
+    """
+    The loop that keeps the history to its length.
+
+    Attributes:
+        keep: How far back it reaches; may be set while it runs, and holds from the next time on.
+    """
 
     def __init__(
-        self, store: Store, *, keep_seconds: float, clock: Clock, every_seconds: float = EVERY_SECONDS
+        self,
+        store: Store,
+        *,
+        keep_seconds: float,
+        clock: Clock,
+        every_seconds: float = EVERY_SECONDS,
+        reraise_bugs: bool = False,
     ) -> None:
         self._store = store
-        self._keep = timedelta(seconds=keep_seconds)
+        self.keep = timedelta(seconds=keep_seconds)
         self._clock = clock
         self._every_seconds = every_seconds
+        self._reraise_bugs = reraise_bugs
 
     async def run(self) -> NoReturn:
         """Prunes now and then until cancelled."""
         while True:
             try:
-                await self.prune()
-            except StoreError as error:
+                await catching_bugs(self.prune(), server="", task="retention", reraise=self._reraise_bugs)
+            except ExporterError as error:
                 log.warning("retention.failed", error=str(error))
             await self._clock.sleep(self._every_seconds)
 
     async def prune(self) -> int:
         """Deletes everything that is too old; how many reports that were. Raises `StoreError`."""
-        before = self._clock.now() - self._keep
+        before = self._clock.now() - self.keep
         total = 0
         while (gone := await prune_batch(self._store, before=before)) > 0:
             total += gone

@@ -26,9 +26,9 @@ _PLAIN_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 
 def create_app(
-    *, metrics: MetricsSource, health: Health, status: StatusSource, reloader: Reloader | None, clock: Clock
+    *, metrics: MetricsSource, health: Health, status: StatusSource | None, reloader: Reloader | None, clock: Clock
 ) -> Starlette:
-    """The application; reloading over HTTP is off if *reloader* is ``None``."""
+    """The application; reloading over HTTP is off if *reloader* is ``None``, as is the status page without *status*."""
     pages = _Pages(health=health, status=status, reloader=reloader, clock=clock)
     app = Starlette(
         routes=[
@@ -56,13 +56,15 @@ def _renderer() -> StatusRenderer:
 class _Pages:
     """The endpoints for people and for orchestrators."""
 
-    def __init__(self, *, health: Health, status: StatusSource, reloader: Reloader | None, clock: Clock) -> None:
+    def __init__(self, *, health: Health, status: StatusSource | None, reloader: Reloader | None, clock: Clock) -> None:
         self._health = health
         self._status = status
         self._reloader = reloader
         self._clock = clock
 
     async def status(self, request: Request) -> Response:
+        if self._status is None:
+            return _plain("the status page is off in the configuration; /metrics has all that it would show", 404)
         renderer = _renderer()
         page = renderer.render(self._status.status(), now=self._clock.now())
         return Response(page, headers=renderer.headers)

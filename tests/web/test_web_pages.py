@@ -210,3 +210,19 @@ def test_the_status_page_may_not_be_kept_framed_or_extended(run: Run):
             assert headers["cache-control"] == "no-store"
 
     run(scenario())
+
+
+def test_a_status_page_that_is_off_names_the_metrics_page_and_nothing_else(run: Run):
+    """Neither a server nor a path is told, and the other pages are there."""
+
+    async def scenario() -> None:
+        async with serving(application(shows_status=False)) as server, browsing(server) as client:
+            off = await client.get("/")
+            metrics = await client.get("/metrics")
+
+        assert off.status_code == 404
+        assert "/metrics" in off.text
+        assert "mx1" not in off.text
+        assert metrics.status_code == 200
+
+    run(scenario())

@@ -132,12 +132,13 @@ def application(
     health: FixedHealth | None = None,
     page: StatusPage | None = None,
     reloader: CountingReloader | None = None,
+    shows_status: bool = True,
 ) -> ASGIApp:
     """The application on fixed facts."""
     return create_app(
         metrics=metrics or FixedMetrics(),
         health=health or FixedHealth(),
-        status=FixedStatus(page or status_page()),
+        status=FixedStatus(page or status_page()) if shows_status else None,
         reloader=reloader,
         clock=SystemClock(),
     )
