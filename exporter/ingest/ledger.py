@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -20,13 +20,6 @@ from exporter.state.tally import Increments, TallyBook, TallyKey
 from exporter.store.store import RowWriter, SeenIds, Store
 
 log = structlog.get_logger("exporter.ledger")
-
-
-class Watermark(Protocol):
-    """How far a source has been counted; kept as JSON."""
-
-    def to_state(self) -> Any:
-        """The JSON-able form."""
 
 
 class Ledger:

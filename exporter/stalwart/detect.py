@@ -13,7 +13,6 @@ import msgspec
 
 from exporter.errors import (
     PayloadError,
-    TargetError,
     TargetForbidden,
     TargetUnsupported,
 )
@@ -108,20 +107,6 @@ class RestDetector:
             edition=Edition.ENTERPRISE if told.isEnterprise else Edition.COMMUNITY,
             permissions=frozenset(told.permissions),
         )
-
-
-def edition_from(error: TargetError | None) -> Edition:
-    """
-    The edition that an answer of the telemetry API shows, of v0.10-v0.15; ``None`` stands for a good answer.
-
-    Telemetry belongs to the enterprise edition: a server that denies its key the permission, or has no store for it,
-    is one.
-    """
-    if error is None or isinstance(error, TargetForbidden):
-        return Edition.ENTERPRISE
-    if isinstance(error, TargetUnsupported):
-        return Edition.ENTERPRISE if error.status == "not_configured" else Edition.COMMUNITY
-    return Edition.UNKNOWN
 
 
 def _unknown(note: str) -> ServerIdentity:

@@ -14,14 +14,12 @@ from exporter.errors import (
     PayloadError,
     TargetBusy,
     TargetError,
-    TargetForbidden,
     TargetRefused,
     TargetServerError,
     TargetUnreachable,
-    TargetUnsupported,
 )
 from exporter.model.server import Edition, Generation, ServerIdentity
-from exporter.stalwart.detect import RestDetector, edition_from
+from exporter.stalwart.detect import RestDetector
 from tests.stalwart.raw_server import (
     FORBIDDEN,
     NOT_FOUND,
@@ -251,21 +249,3 @@ def test_version_that_may_not_be_asked_for_is_no_error(answer: bytes) -> None:
 
     assert (identity.generation, identity.version) == (Generation.REST, "")
     assert "version unknown" in identity.note
-
-
-@pytest.mark.parametrize(
-    ("error", "edition"),
-    [
-        (None, Edition.ENTERPRISE),
-        (TargetForbidden("permission missing"), Edition.ENTERPRISE),
-        (TargetUnsupported("no store", status="not_configured"), Edition.ENTERPRISE),
-        (TargetUnsupported("no licence", status="not_licensed"), Edition.COMMUNITY),
-        (TargetUnsupported("not built in", status="unsupported"), Edition.COMMUNITY),
-        (TargetUnreachable("gone"), Edition.UNKNOWN),
-        (PayloadError("nonsense"), Edition.UNKNOWN),
-        (TargetRefused("no"), Edition.UNKNOWN),
-    ],
-)
-def test_edition_shows_in_the_answer_of_the_telemetry_api(error: TargetError | None, edition: Edition) -> None:
-    """And in nothing that says nothing of it."""
-    assert edition_from(error) is edition
