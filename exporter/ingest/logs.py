@@ -86,7 +86,10 @@ class LogJob:
         recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
         folder = AttemptFolder.from_state(state["attempts"])
         lines = await self._read_back_to(client, recent.horizon)
-        new = [lines[index] for index in recent.take_new([_item(line) for line in lines])]
+        items = [_item(line) for line in lines]
+        if items and recent.horizon is not None and items[-1][0] >= recent.horizon and not recent.has_any(items):
+            self._gap(len(lines))
+        new = [lines[index] for index in recent.take_new(items)]
         new.reverse()
         self._likely_lines = min(MOST_LINES, max(FIRST_LINES, 2 * len(new)))
         if self._owners.vacant:
@@ -122,15 +125,13 @@ class LogJob:
             lines = await client.fetch_newest_log_lines(limit=limit)
             short = len(lines) < limit
             reached = horizon is not None and bool(lines) and lines[-1].at.timestamp() < horizon
-            if reached or (short and was_short):
-                return lines
-            if limit >= MOST_LINES and not short:
-                self._gap(len(lines))
+            if reached or (short and was_short) or (limit >= MOST_LINES and not short):
                 return lines
             was_short = short
             limit = min(MOST_LINES, limit * GROWTH)
 
     def _gap(self, lines: int) -> None:
+        """None of the lines is one that was counted last: what stood between them was not read, or is gone."""
         log.warning("log.gap", server=self._board.name, lines_read=lines)
         self._board.log_gaps += 1
         self._board.touch(Part.HEALTH)

@@ -30,6 +30,10 @@ class RecentMultiset:
         """Things before this second are counted already; ``None``: nothing was ever counted."""
         return None if self._newest is None else self._newest - self._window
 
+    def has_any(self, items: Iterable[Item]) -> bool:
+        """Whether any of *items* was counted within the window."""
+        return any(item in self._counted for item in items)
+
     def take_new(self, items: Sequence[Item]) -> list[int]:
         """
         Indexes of those *items* that have not been counted, in their order; counts them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,28 @@ def test_lines_that_are_written_meanwhile_disturb_nothing():
     found = read(server, 1200)
 
     assert [line.at for line in found] == [START + timedelta(seconds=number) for number in range(1499, 299, -1)]
+
+
+class BusyServer(JmapServer):
+    """A server that writes ten lines before it answers each method."""
+
+    written = 0
+
+    def call(self, identity: str, name: str, arguments: dict[str, Any], results: Mapping[str, Any]) -> Any:
+        self.written += 10
+        self.rows["Log"] = lines(6000 + self.written)
+        return super().call(identity, name, arguments, results)
+
+
+@pytest.mark.parametrize("limit", [501, 1600, 5000, 5500])
+def test_lines_that_are_written_between_two_calls_do_not_end_the_reading(limit: int):
+    """They take up places of the second list, which is then no shorter than asked for: the log has not ended."""
+    server = BusyServer.recorded()
+
+    found = read(server, limit)
+
+    numbers = [int((line.at - START).total_seconds()) for line in found]
+    assert numbers == list(range(numbers[0], numbers[0] - limit, -1))
 
 
 def test_a_rotation_in_between_starts_the_reading_anew():

@@ -82,16 +82,17 @@ class _Reading:
         self._lines: list[Line] = []
 
     async def run(self, limit: int) -> Sequence[Line]:
-        while len(self._lines) < limit:
-            wanted = min(limit - len(self._lines), IDS_A_QUERY)
-            before = len(self._lines)
-            await self._read_on(wanted)
-            if len(self._lines) - before < wanted:
-                break
+        ended = False
+        while len(self._lines) < limit and not ended:
+            ended = await self._read_on(min(limit - len(self._lines), IDS_A_QUERY))
         return self._lines
 
-    async def _read_on(self, wanted: int) -> None:
-        """The next *wanted* lines, or fewer at the end of the log."""
+    async def _read_on(self, wanted: int) -> bool:
+        """
+        The next *wanted* lines, or fewer; true at the end of the log.
+
+        Fewer do not make an end: what was written between the first two calls takes up places of the second.
+        """
         most = min(wanted, self._api.limits.objects)
         place = {"anchor": self._lines[-1].id} if self._lines else {}
         page = Call("q", "x:Log/query", {**place, "limit": most})
@@ -100,11 +101,14 @@ class _Reading:
         answers = await self._ask([page, get, *([further] if wanted > most else [])])
         ids = answers.result(page, found_decoder).ids
         self._add(answers, get, ids)
-        if wanted > most and len(ids) == most:
-            listed = answers.result(further, found_decoder).ids
-            if ids[-1] not in listed:
-                raise _RotatedError
+        if wanted <= most or len(ids) < most:
+            return len(ids) < most
+        listed = answers.result(further, found_decoder).ids
+        if ids[-1] in listed:
             await self._get(listed[listed.index(ids[-1]) + 1 :])
+        elif len(listed) < wanted:
+            raise _RotatedError
+        return len(listed) < wanted
 
     async def _get(self, ids: Sequence[str]) -> None:
         """The lines of *ids*, as many a request as the server allows."""
