@@ -27,6 +27,7 @@ GRID_WIDTH = 24
 NO_COUNTERS = "No counters from this server: the row's first panel says why"
 NO_DELIVERIES = "No deliveries seen: the row's first panel says where they would come from"
 NO_REPORTS = "No reports yet: the row's first panel says whether they can be read"
+NO_INVENTORY = "Not told by this server: the row's first panel says why"
 NONE_NOW = "None: all is well"
 
 Panel = Any
@@ -227,6 +228,16 @@ def counters_source(width: int = 6, height: int = 8) -> Panel:
         width=width,
         height=height,
         empty="No source yet: nothing has been asked",
+    )
+
+
+def inventory_source() -> Panel:
+    """Whether the server tells what it holds beside mail."""
+    return capabilities(
+        "inventory",
+        "Source of this row",
+        "Servers from v0.16 on tell it, older ones do not (`unsupported`). `forbidden`: the key lacks a permission for "
+        "part of it, which `stalwart-exporter doctor` names; the rest is shown.",
     )
 
 

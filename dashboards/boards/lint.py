@@ -9,7 +9,8 @@ from typing import Any
 from alerts.promql import names_in
 from alerts.rules import recording_groups
 from alerts.thresholds import load
-from exporter.collectors.families import FAMILIES, Kind
+from exporter.collectors.families import FAMILIES
+from exporter.collectors.family import Kind
 
 VARIABLES = ["datasource", "job", "server"]
 FOREIGN = ("up", "ALERTS", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds")

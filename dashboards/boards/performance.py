@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from dashboards.boards.kit import NO_COUNTERS, NONE_NOW, Board, counters_source, graph, mean_and_p90, number, q
+from alerts.thresholds import find, load
+from dashboards.boards.kit import (
+    NO_COUNTERS,
+    NO_INVENTORY,
+    NONE_NOW,
+    Board,
+    counters_source,
+    graph,
+    inventory_source,
+    mean_and_p90,
+    number,
+    q,
+)
 
 ENTERPRISE = "Only Enterprise servers give this"
+FAILED = find(load(), "alerts.StalwartTasksFailed.tasks")
+COUNTED = "Up to v0.15 only Enterprise servers count them"
 
 _SESSIONS = [
     counters_source(),
@@ -135,27 +149,67 @@ _RESOURCES = [
     ),
     number(
         "Accounts",
-        "Accounts on the server; only Enterprise servers count them, once a day.",
+        "Accounts on the server, from v0.16 on with groups. Up to v0.15 only Enterprise servers count them, and once a "
+        "day.",
         "short",
         q("max by (server) (stalwart_accounts{SEL})"),
         base="blue",
         height=8,
-        empty=ENTERPRISE,
+        empty=COUNTED,
     ),
     number(
         "Domains",
-        "Domains on the server; only Enterprise servers count them, once a day.",
+        "Domains on the server. Up to v0.15 only Enterprise servers count them, once a day.",
         "short",
         q("max by (server) (stalwart_domains{SEL})"),
         base="blue",
         height=8,
-        empty=ENTERPRISE,
+        empty=COUNTED,
+    ),
+]
+
+_TASKS = [
+    inventory_source(),
+    graph(
+        "Tasks pending",
+        "Background tasks that wait or are retried, by type. Alarms of calendars lie in the future: many are no "
+        "backlog.",
+        "short",
+        q('max by (server, type) (stalwart_tasks{SEL,state="pending"}) > 0', "{{server}} {{type}}"),
+        stacked=True,
+        width=9,
+        empty="None, or not told by this server: the row's first panel says which",
+    ),
+    graph(
+        "Tasks failed",
+        "Background tasks that the server has given up, by type. The line is the threshold of StalwartTasksFailed.",
+        "short",
+        q('max by (server, type) (stalwart_tasks{SEL,state="failed"})', "{{server}} {{type}}"),
+        limits=[(FAILED + 1, "orange")],
+        width=9,
+        empty=NO_INVENTORY,
+    ),
+    graph(
+        "Cluster nodes",
+        "Nodes by when they were last heard of: within an hour (active), a day (stale), or longer ago (inactive). One "
+        "that dies is active for up to an hour.",
+        "short",
+        q("max by (server, state) (stalwart_cluster_nodes{SEL})", "{{server}} {{state}}"),
+        width=24,
+        height=6,
+        empty=NO_INVENTORY,
     ),
 ]
 
 PERFORMANCE = Board(
     "stalwart-performance",
     "Stalwart / Protocols and performance",
-    "Sessions, latencies, stores and memory.",
-    [("Sessions", _SESSIONS), ("Latencies and sizes", _LATENCY), ("Stores", _STORES), ("Resources", _RESOURCES)],
+    "Sessions, latencies, stores, memory and background tasks.",
+    [
+        ("Sessions", _SESSIONS),
+        ("Latencies and sizes", _LATENCY),
+        ("Stores", _STORES),
+        ("Resources", _RESOURCES),
+        ("Tasks and cluster", _TASKS),
+    ],
 )

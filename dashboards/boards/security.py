@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from alerts.thresholds import find, load, seconds
-from dashboards.boards.kit import NO_COUNTERS, NONE_NOW, Board, Query, capabilities, counters_source, graph, q, rows_of
+from dashboards.boards.kit import (
+    NO_COUNTERS,
+    NO_INVENTORY,
+    NONE_NOW,
+    Board,
+    Query,
+    capabilities,
+    counters_source,
+    graph,
+    inventory_source,
+    number,
+    q,
+    rows_of,
+)
 
 _LIMITS = load()
+RENEWED = seconds(find(_LIMITS, "alerts.StalwartCertificateExpiring.left"))
+ENDING = seconds(find(_LIMITS, "alerts.StalwartCertificateAboutToExpire.left"))
 
 
 def _per_minute(alert: str, what: str) -> float:
@@ -129,6 +144,35 @@ _TLS = [
     ),
 ]
 
+_INVENTORY = [
+    inventory_source(),
+    number(
+        "Certificates that expire first",
+        "Time left, by the shortest host name that a certificate is the newest one for; `other` is the first beyond "
+        "`max_domains`. Orange and red are the thresholds of StalwartCertificateExpiring and "
+        "StalwartCertificateAboutToExpire.",
+        "s",
+        q(
+            "bottomk(8, min by (server, name) (stalwart_certificate_not_after_timestamp_seconds{SEL} - time()))",
+            "{{server}} {{name}}",
+        ),
+        base="red",
+        limits=[(ENDING, "orange"), (RENEWED, "green")],
+        width=9,
+        height=8,
+        empty="No certificate: it has none, or the row's first panel says why",
+    ),
+    graph(
+        "Blocked addresses",
+        "Addresses and networks that the server shuts out now, by reason.",
+        "short",
+        q("max by (server, reason) (stalwart_blocked_addresses{SEL})", "{{server}} {{reason}}"),
+        stacked=True,
+        width=9,
+        empty=NO_INVENTORY,
+    ),
+]
+
 _LOG = [
     capabilities(
         "logs",
@@ -164,5 +208,11 @@ SECURITY = Board(
     "stalwart-security",
     "Stalwart / Security and spam",
     "Logins, bans, spam, checks on incoming mail, and TLS.",
-    [("Logins and bans", _LOGINS), ("Spam and checks", _SPAM), ("TLS", _TLS), ("Log", _LOG)],
+    [
+        ("Logins and bans", _LOGINS),
+        ("Spam and checks", _SPAM),
+        ("TLS", _TLS),
+        ("Certificates and blocked addresses", _INVENTORY),
+        ("Log", _LOG),
+    ],
 )

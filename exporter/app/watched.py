@@ -12,10 +12,12 @@ from exporter.app.connection import Connection, connect
 from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
+from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
 from exporter.ingest.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.inventory import InventoryJob
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.live_metrics import LiveMetrics
 from exporter.ingest.live_traces import LiveTraces
@@ -27,7 +29,7 @@ from exporter.ingest.reports import ReportJob
 from exporter.ingest.session import Session
 from exporter.ingest.sources import SourceChoice
 from exporter.ingest.subscriber import Feed, Subscriber
-from exporter.ingest.telemetry import LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
+from exporter.ingest.telemetry import COUNTERS_MARK, LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
 from exporter.ingest.traces import TraceJob
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
@@ -39,6 +41,9 @@ from exporter.store.store import Store
 
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval where that is shorter."""
+
+SILENT = ("native", "failed", "inventory")
+"""Collectors that do not ask the management API, or not each time they run."""
 
 
 class WatchedServer:
@@ -73,6 +78,8 @@ class WatchedServer:
             OutgoingSource(board),
             TallySource(board),
             GaugeSource(board),
+            AccountsSource(board),
+            InventorySource(board, max_domains=settings.max_domains),
             ReportSource(board, report_gauges),
             CollectorsSource(board),
         )
@@ -122,7 +129,7 @@ class WatchedServer:
                 clock=clock,
                 rng=rng,
                 capability=capability,
-                speaks_for_api=name not in ("native", "failed"),
+                speaks_for_api=name not in SILENT,
                 reraise_bugs=reraise_bugs,
             )
             for number, (name, job, interval, capability) in enumerate(plan)
@@ -170,7 +177,7 @@ class Counting:
         cls, settings: ServerSettings, board: ServerBoard, ledger: Ledger, *, streams: bool, clock: Clock
     ) -> Counting:
         """Takes up what was saved; raises `StoreError`."""
-        choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "")
+        choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
         owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
         if not streams:
             choice.out(LIVE)
@@ -220,4 +227,5 @@ def _plan(
         ("metrics", stored, every.metrics, Capability.STORED_METRICS),
         ("outgoing", OutgoingJob(board, interval_seconds=every.outgoing), every.outgoing, Capability.OUTGOING_REPORTS),
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),
+        ("inventory", InventoryJob(board, interval_seconds=every.inventory), every.inventory, None),
     ]

@@ -7,22 +7,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.collectors.families import FAMILIES, Family
+from exporter.collectors.families import FAMILIES
+from exporter.collectors.family import Family
 
 ROOT = Path(__file__).resolve().parents[2]
 
 INTRO = """# Metrics
 
-<!-- Generated from exporter/collectors/families.py by `make docs`. Do not edit. -->
+<!-- Generated from exporter/collectors/families.py and own_families.py by `make docs`. Do not edit. -->
 
 Every family that the exporter can show. A sample that was not seen is absent, never zero; a snapshot that could not be
 renewed is absent too (after three intervals, at least 90 seconds), and `stalwart_exporter_collector_success` says why.
 Every family about a server carries the label `server`, its configured name.
 
 Our own share in the numbers: on Stalwart v0.13 to v0.15 each request of the exporter moves `auth.success` and the
-`http.*` events by one and writes one log line. An idle minute is at most 12 requests;
-`stalwart_exporter_api_requests_total` says how many. The log lines are left out of `stalwart_log_entries_total` unless
-`count_own_requests` is set; the events stay as the server counts them.
+`http.*` events by one and writes one log line. An idle minute is at most 12 requests, and from v0.16 on 8 more every
+five minutes; `stalwart_exporter_api_requests_total` says how many. The log lines are left out of
+`stalwart_log_entries_total` unless `count_own_requests` is set; the events stay as the server counts them.
 
 | family | type | labels | from | meaning |
 |---|---|---|---|---|

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.model.server import Capability, CapabilityStatus
+from exporter.stalwart.jmap.examine import PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a capability takes: the permissions of the API key, and the server's own setting if it needs one."""
+    """
+    What a capability takes: the permissions of the API key, and the server's own setting if it needs one.
+
+    Attributes:
+        in_parts: What some of the permissions are enough for is shown without the others.
+    """
 
     permissions: tuple[str, ...]
     setting: str = ""
     enterprise: bool = False
+    in_parts: bool = False
 
 
 NEEDS: dict[Capability, Need] = {
@@ -21,6 +28,7 @@ NEEDS: dict[Capability, Need] = {
     Capability.QUEUE_STATUS: Need(("message-queue-get",)),
     Capability.OUTGOING_REPORTS: Need(("outgoing-report-list",)),
     Capability.REPORTS: Need(("incoming-report-list", "incoming-report-get")),
+    Capability.INVENTORY: Need(PERMISSIONS[Capability.INVENTORY], in_parts=True),
     Capability.LOGS: Need(("logs-view",), "a tracer of type 'log' with a path"),
     Capability.NATIVE_METRICS: Need((), "metrics.prometheus.enable, with the login of metrics.prometheus.auth"),
     Capability.STORED_METRICS: Need(("metrics-list",), "metrics.history.enable", enterprise=True),
@@ -37,6 +45,8 @@ def advice_for(capability: Capability, status: CapabilityStatus) -> str:
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:
             return "The server wants a login of its own here: set native_username and native_password_file."
+        if need.in_parts:
+            return f"The API key lacks some of {', '.join(need.permissions)}; what it may see is shown."
         return f"The API key lacks {' and '.join(need.permissions)}."
     if status is CapabilityStatus.NOT_CONFIGURED:
         return f"Off on the server; it is turned on by {need.setting}." if need.setting else "Off on the server."

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from exporter.collectors.families import FAMILIES, Family, Kind
+from exporter.collectors.families import FAMILIES
+from exporter.collectors.family import Family, Kind
 
 Labels = tuple[str, ...]
 GZIP_LEVEL = 4

@@ -1,60 +1,20 @@
 """
 Every metric family that the exporter can show, declared once: name, type, labels and help.
 
-`docs/metrics.md`, the command ``stalwart-exporter metrics`` and the exposition are made from this table.
+Those about a server stand here, those about the exporter itself in `own_families`. `docs/metrics.md`, the command
+``stalwart-exporter metrics`` and the exposition are made from both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Kind(StrEnum):
-    """OpenMetrics' metric types, as far as they are used here."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    HISTOGRAM = "histogram"
-    GAUGE_HISTOGRAM = "gaugehistogram"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """
-    One metric family.
-
-    Attributes:
-        name: As in the exposition: a counter's ends in ``_total``, an info's in ``_info``.
-        labels: In the order of the label values; ``server`` comes first where ``per_server``.
-        source: Where the numbers come from, for people.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    source: str = ""
-    per_server: bool = True
-
-    @property
-    def all_labels(self) -> tuple[str, ...]:
-        """The label names as they stand in the exposition."""
-        return ("server", *self.labels) if self.per_server else self.labels
-
-
-def _f(
-    kind: Kind, name: str, help: str, labels: tuple[str, ...] = (), *, source: str = "", per_server: bool = True
-) -> Family:
-    return Family(name=name, kind=kind, help=help, labels=labels, source=source, per_server=per_server)
-
+from exporter.collectors import own_families
+from exporter.collectors.family import Kind, declared
+from exporter.collectors.family import family as _f
 
 G, C, H, GH, I = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM, Kind.GAUGE_HISTOGRAM, Kind.INFO  # noqa: E741 - one letter a kind keeps the table readable
 
-QUEUE, TOTALS, LOGS, DELIVERIES, SELF = "queue", "server counters", "log", "traces or log", "exporter"
-REPORTS = "reports"
+QUEUE, TOTALS, LOGS, DELIVERIES, REPORTS = "queue", "server counters", "log", "traces or log", "reports"
+INVENTORY = "inventory"
 
 UP = _f(G, "stalwart_up", "Whether the management API answered with good credentials at the last try.", source="any")
 SERVER = _f(I, "stalwart_server_info", "What server we talk to.", ("version", "edition", "api"), source="detection")
@@ -125,9 +85,17 @@ ACTIVE_CONNECTIONS = _f(
 )
 SERVER_MEMORY = _f(G, "stalwart_server_memory_bytes", "Resident memory of the server process.", source=TOTALS)
 ACCOUNTS = _f(
-    G, "stalwart_accounts", "Accounts on the server; absent until the server has counted them.", source=TOTALS
+    G,
+    "stalwart_accounts",
+    "Accounts on the server, from v0.16 on with groups; absent until the server has counted them.",
+    source=f"{INVENTORY} or {TOTALS}",
 )
-DOMAINS = _f(G, "stalwart_domains", "Domains on the server; absent until the server has counted them.", source=TOTALS)
+DOMAINS = _f(
+    G,
+    "stalwart_domains",
+    "Domains on the server; absent until the server has counted them.",
+    source=f"{INVENTORY} or {TOTALS}",
+)
 DELIVERY_DURATION = _f(
     H, "stalwart_delivery_duration_seconds", "Time from queueing to the end of a message.", source=TOTALS
 )
@@ -178,6 +146,32 @@ DOMAIN_DELIVERIES = _f(
 LOG_ENTRIES = _f(C, "stalwart_log_entries_total", "Lines of the server's log.", ("level", "event"), source=LOGS)
 OUTGOING_REPORTS = _f(
     G, "stalwart_outgoing_reports", "Reports about others waiting to be sent.", ("kind",), source="outgoing reports"
+)
+
+CERTIFICATE_NOT_AFTER = _f(
+    G,
+    "stalwart_certificate_not_after_timestamp_seconds",
+    "When a TLS certificate of the server expires, by the shortest host name that it is the newest one for; those that "
+    "expire first by name, of the rest the first in 'other'.",
+    ("name",),
+    source=INVENTORY,
+)
+TASKS = _f(
+    G,
+    "stalwart_tasks",
+    "Background tasks that wait, are retried or lie in the future (pending), and those given up (failed).",
+    ("type", "state"),
+    source=INVENTORY,
+)
+BLOCKED_ADDRESSES = _f(
+    G, "stalwart_blocked_addresses", "Addresses and networks that the server shuts out.", ("reason",), source=INVENTORY
+)
+CLUSTER_NODES = _f(
+    G,
+    "stalwart_cluster_nodes",
+    "Nodes of the cluster: heard of within the last hour (active), the last day (stale), or longer ago (inactive).",
+    ("state",),
+    source=INVENTORY,
 )
 
 REPORTS_TOTAL = _f(
@@ -231,178 +225,7 @@ TLS_FAILURES = _f(
 )
 ARF_REPORTS = _f(C, "stalwart_arf_reports_total", "Feedback reports.", ("feedback_type",), source=REPORTS)
 
-BUILD = _f(
-    I,
-    "stalwart_exporter_build_info",
-    "What this exporter is.",
-    ("version", "python_version"),
-    source=SELF,
-    per_server=False,
-)
-CAPABILITY = _f(
-    G,
-    "stalwart_exporter_capability",
-    "1 for the status that holds for a capability of the server.",
-    ("capability", "status"),
-    source=SELF,
-)
-METRICS_SOURCE = _f(
-    G,
-    "stalwart_exporter_metrics_source",
-    "1 for the source that feeds the server's counters.",
-    ("source",),
-    source=SELF,
-)
-COLLECTOR_SUCCESS = _f(
-    G, "stalwart_exporter_collector_success", "Whether the collector's last run succeeded.", ("collector",), source=SELF
-)
-COLLECTOR_LAST_SUCCESS = _f(
-    G,
-    "stalwart_exporter_collector_last_success_timestamp_seconds",
-    "When the collector last succeeded; absent before its first success.",
-    ("collector",),
-    source=SELF,
-)
-COLLECTOR_INTERVAL = _f(
-    G, "stalwart_exporter_collector_interval_seconds", "How often the collector runs.", ("collector",), source=SELF
-)
-COLLECTOR_DURATION = _f(
-    H, "stalwart_exporter_collector_duration_seconds", "Duration of the collector's runs.", ("collector",), source=SELF
-)
-COLLECTOR_FAILURES = _f(
-    C,
-    "stalwart_exporter_collector_failures_total",
-    "Failed runs of the collector.",
-    ("collector", "reason"),
-    source=SELF,
-)
-API_REQUESTS = _f(
-    C, "stalwart_exporter_api_requests_total", "Requests sent to the server.", ("endpoint", "status"), source=SELF
-)
-API_DURATION = _f(
-    H,
-    "stalwart_exporter_api_request_duration_seconds",
-    "Duration of requests to the server, body included.",
-    ("endpoint",),
-    source=SELF,
-)
-API_BYTES = _f(
-    C,
-    "stalwart_exporter_api_response_bytes_total",
-    "Bytes of response bodies read from the server.",
-    ("endpoint",),
-    source=SELF,
-)
-STREAM_CONNECTED = _f(
-    G, "stalwart_exporter_stream_connected", "Whether the live stream is open.", ("stream",), source=SELF
-)
-STREAM_RECONNECTS = _f(
-    C, "stalwart_exporter_stream_reconnects_total", "Times the live stream was opened again.", ("stream",), source=SELF
-)
-STREAM_EVENTS = _f(
-    C,
-    "stalwart_exporter_stream_events_total",
-    "What the live stream brought: events of all families, or messages of metrics.",
-    ("stream",),
-    source=SELF,
-)
-STREAM_DROPPED = _f(
-    C,
-    "stalwart_exporter_stream_events_dropped_total",
-    "Events of the live stream that were not read: too many at once, unreadable, or sent twice.",
-    ("stream",),
-    source=SELF,
-)
-STREAM_GAP = _f(
-    C,
-    "stalwart_exporter_stream_gap_seconds_total",
-    "How long the live stream was gone between two connections; stored traces fill the gap where there are any.",
-    ("stream",),
-    source=SELF,
-)
-STREAM_LAST_EVENT = _f(
-    G,
-    "stalwart_exporter_stream_last_event_timestamp_seconds",
-    "When the live stream last brought an event; absent before the first.",
-    ("stream",),
-    source=SELF,
-)
-STREAM_TRANSPORT = _f(
-    G,
-    "stalwart_exporter_stream_transport",
-    "1 for the transport, websocket or sse, that the live stream was last opened with.",
-    ("stream", "transport"),
-    source=SELF,
-)
-LOG_GAPS = _f(
-    C,
-    "stalwart_exporter_log_gaps_total",
-    "Times that more log lines had been written between two polls than one poll reads.",
-    source=SELF,
-)
-UNKNOWN_VALUES = _f(
-    C,
-    "stalwart_exporter_unknown_values_total",
-    "Values from the server that were not known and counted as 'unknown'.",
-    ("field",),
-    source=SELF,
-)
-SERIES_DROPPED = _f(
-    C,
-    "stalwart_exporter_series_dropped_total",
-    "Increments and values that went to 'other' because the family's label limit was reached.",
-    ("family",),
-    source=SELF,
-)
-STORE_SIZE = _f(
-    G, "stalwart_exporter_store_size_bytes", "Size of the history file with its log.", source=SELF, per_server=False
-)
-STORE_ROWS = _f(G, "stalwart_exporter_store_rows", "Rows of the history.", ("table",), source=SELF, per_server=False)
-STORE_WRITE = _f(
-    H,
-    "stalwart_exporter_store_write_duration_seconds",
-    "Duration of transactions on the history file.",
-    source=SELF,
-    per_server=False,
-)
-STORE_ERRORS = _f(
-    C,
-    "stalwart_exporter_store_errors_total",
-    "Failed operations on the history file.",
-    ("reason",),
-    source=SELF,
-    per_server=False,
-)
-STORE_OK = _f(
-    G,
-    "stalwart_exporter_store_success",
-    "Whether the last operation on the history file succeeded.",
-    source=SELF,
-    per_server=False,
-)
-RELOAD_OK = _f(
-    G,
-    "stalwart_exporter_config_last_reload_successful",
-    "Whether the last attempt to load the configuration succeeded.",
-    source=SELF,
-    per_server=False,
-)
-RELOAD_TIME = _f(
-    G,
-    "stalwart_exporter_config_last_reload_success_timestamp_seconds",
-    "When the configuration in force was loaded.",
-    source=SELF,
-    per_server=False,
-)
-
-
-def _declared() -> Iterator[Family]:
-    for value in list(globals().values()):
-        if isinstance(value, Family):
-            yield value
-
-
-FAMILIES: tuple[Family, ...] = tuple(_declared())
+FAMILIES = (*declared(globals().values()), *declared(vars(own_families).values()))
 """All of them, in the order of the exposition."""
 
 BY_NAME = {family.name: family for family in FAMILIES}

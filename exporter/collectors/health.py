@@ -8,6 +8,7 @@ from datetime import datetime
 
 from exporter import __version__
 from exporter.collectors import families as f
+from exporter.collectors import own_families as own
 from exporter.collectors.exposition import Buckets, Collected
 from exporter.model.server import Generation
 from exporter.state.board import Part, ServerBoard
@@ -36,9 +37,9 @@ class IdentitySource:
         identity = board.identity
         if identity is not None and identity.generation is not Generation.UNKNOWN:
             yield f.SERVER, {(identity.version, identity.edition.value, identity.generation.value): 1}
-        yield f.CAPABILITY, {(c.value, s.value): 1 for c, s in sorted(board.capabilities.items())}
+        yield own.CAPABILITY, {(c.value, s.value): 1 for c, s in sorted(board.capabilities.items())}
         if board.metrics_source:
-            yield f.METRICS_SOURCE, {(board.metrics_source,): 1}
+            yield own.METRICS_SOURCE, {(board.metrics_source,): 1}
 
 
 class CollectorsSource:
@@ -57,32 +58,32 @@ class CollectorsSource:
     def collect(self) -> Iterator[Collected]:
         board = self._board
         healths = list(board.collectors.values())
-        yield f.COLLECTOR_SUCCESS, {(h.name,): int(h.success) for h in healths if h.success is not None}
+        yield own.COLLECTOR_SUCCESS, {(h.name,): int(h.success) for h in healths if h.success is not None}
         yield (
-            f.COLLECTOR_LAST_SUCCESS,
+            own.COLLECTOR_LAST_SUCCESS,
             {(h.name,): h.last_success_at.timestamp() for h in healths if h.last_success_at is not None},
         )
-        yield f.COLLECTOR_INTERVAL, {(h.name,): h.interval_seconds for h in healths}
-        yield f.COLLECTOR_DURATION, {(h.name,): _buckets(h.durations) for h in healths if any(h.durations.counts)}
-        yield f.COLLECTOR_FAILURES, {(h.name, r): n for h in healths for r, n in sorted(h.failures.items())}
+        yield own.COLLECTOR_INTERVAL, {(h.name,): h.interval_seconds for h in healths}
+        yield own.COLLECTOR_DURATION, {(h.name,): _buckets(h.durations) for h in healths if any(h.durations.counts)}
+        yield own.COLLECTOR_FAILURES, {(h.name, r): n for h in healths for r, n in sorted(h.failures.items())}
         costs = board.costs
-        yield f.API_REQUESTS, dict(sorted(costs.requests.items()))
-        yield f.API_DURATION, {(e,): _buckets(o) for e, o in sorted(costs.durations.items())}
-        yield f.API_BYTES, {(e,): n for e, n in sorted(costs.response_bytes.items())}
+        yield own.API_REQUESTS, dict(sorted(costs.requests.items()))
+        yield own.API_DURATION, {(e,): _buckets(o) for e, o in sorted(costs.durations.items())}
+        yield own.API_BYTES, {(e,): n for e, n in sorted(costs.response_bytes.items())}
         streams = list(board.streams.values())
-        yield f.STREAM_CONNECTED, {(s.name,): int(s.connected) for s in streams}
-        yield f.STREAM_RECONNECTS, {(s.name,): s.reconnects for s in streams}
-        yield f.STREAM_EVENTS, {(s.name,): s.events for s in streams}
-        yield f.STREAM_DROPPED, {(s.name,): s.dropped for s in streams}
-        yield f.STREAM_GAP, {(s.name,): s.gap_seconds for s in streams}
+        yield own.STREAM_CONNECTED, {(s.name,): int(s.connected) for s in streams}
+        yield own.STREAM_RECONNECTS, {(s.name,): s.reconnects for s in streams}
+        yield own.STREAM_EVENTS, {(s.name,): s.events for s in streams}
+        yield own.STREAM_DROPPED, {(s.name,): s.dropped for s in streams}
+        yield own.STREAM_GAP, {(s.name,): s.gap_seconds for s in streams}
         yield (
-            f.STREAM_LAST_EVENT,
+            own.STREAM_LAST_EVENT,
             {(s.name,): s.last_event_at.timestamp() for s in streams if s.last_event_at is not None},
         )
-        yield f.STREAM_TRANSPORT, {(s.name, s.transport): 1 for s in streams if s.transport}
-        yield f.LOG_GAPS, {(): board.log_gaps}
-        yield f.UNKNOWN_VALUES, {(field,): n for field, n in sorted(board.unknown.items())}
-        yield f.SERIES_DROPPED, {(family,): n for family, n in sorted(board.dropped.items())}
+        yield own.STREAM_TRANSPORT, {(s.name, s.transport): 1 for s in streams if s.transport}
+        yield own.LOG_GAPS, {(): board.log_gaps}
+        yield own.UNKNOWN_VALUES, {(field,): n for field, n in sorted(board.unknown.items())}
+        yield own.SERIES_DROPPED, {(family,): n for family, n in sorted(board.dropped.items())}
 
 
 def _buckets(observations: Observations) -> Buckets:
@@ -106,13 +107,13 @@ class ExporterSource:
         return (s.duration_sum, s.ok, sum(s.errors.values()), s.size_bytes, tuple(s.rows.values()), self._reload())
 
     def collect(self) -> Iterator[Collected]:
-        yield f.BUILD, {(__version__, platform.python_version()): 1}
+        yield own.BUILD, {(__version__, platform.python_version()): 1}
         s = self._store
-        yield f.STORE_SIZE, {(): s.size_bytes}
-        yield f.STORE_ROWS, {(table,): n for table, n in sorted(s.rows.items())}
-        yield f.STORE_WRITE, {(): Buckets(DURATION_BOUNDS, tuple(s.durations), s.duration_sum)}
-        yield f.STORE_ERRORS, {(reason,): n for reason, n in sorted(s.errors.items())}
-        yield f.STORE_OK, {(): int(s.ok)}
+        yield own.STORE_SIZE, {(): s.size_bytes}
+        yield own.STORE_ROWS, {(table,): n for table, n in sorted(s.rows.items())}
+        yield own.STORE_WRITE, {(): Buckets(DURATION_BOUNDS, tuple(s.durations), s.duration_sum)}
+        yield own.STORE_ERRORS, {(reason,): n for reason, n in sorted(s.errors.items())}
+        yield own.STORE_OK, {(): int(s.ok)}
         good, loaded_at = self._reload()
-        yield f.RELOAD_OK, {(): int(good)}
-        yield f.RELOAD_TIME, {(): loaded_at.timestamp()}
+        yield own.RELOAD_OK, {(): int(good)}
+        yield own.RELOAD_TIME, {(): loaded_at.timestamp()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from exporter.collectors import families as f
 from exporter.collectors.exposition import Buckets, Collected, Labels
-from exporter.collectors.families import Family
+from exporter.collectors.family import Family
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import TallyBook
 
@@ -50,9 +50,6 @@ CONNECTION_GAUGES = {
     "http.active-connections": "http",
     "sieve.active-connections": "managesieve",
 }
-
-COUNTED_GAUGES = {"server.memory": f.SERVER_MEMORY, "user.count": f.ACCOUNTS, "domain.count": f.DOMAINS}
-"""Zero here means that the server has not counted yet."""
 
 COUNTERS = {
     "events": f.EVENTS,
@@ -119,6 +116,6 @@ class GaugeSource:
         if gauges is None:
             return
         yield f.ACTIVE_CONNECTIONS, {(label,): gauges[g] for g, label in CONNECTION_GAUGES.items() if g in gauges}
-        for gauge, family in COUNTED_GAUGES.items():
-            if gauges.get(gauge):
-                yield family, {(): gauges[gauge]}
+        # Zero means that the server has not looked yet.
+        if gauges.get("server.memory"):
+            yield f.SERVER_MEMORY, {(): gauges["server.memory"]}

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+UNKNOWN = "unknown"
+"""Stands for a type, a reason or a name that we do not know or cannot read."""
+
 
 class AccountKind(StrEnum):
     """What an account stands for."""
@@ -37,7 +40,8 @@ class Certificate:
     A TLS certificate that the server serves or could serve.
 
     Attributes:
-        names: The host names that it is for, sorted, in lower case.
+        names: The host names that it is for (``*.example.org`` among them), sorted, in lower case and A-labels.
+            Empty if none can be read.
         not_after: When it expires, aware and in UTC.
     """
 
@@ -51,10 +55,10 @@ class Inventory:
     What a server holds. ``None`` where our key may not ask, never for "none there".
 
     Attributes:
-        accounts: By kind.
+        accounts: By kind, as far as our key may see them: a tenant's key sees the tenant's.
         tasks: By the server's type (``AcmeRenewal``; ``unknown`` for those of a later release) and state. Every type is
             there, at zero if need be: one that fails for the first time rises from there.
-        blocked: Blocked addresses by reason.
+        blocked: Blocked addresses by reason; ``unknown`` also counts those beyond what is looked at one by one.
         nodes: Cluster nodes by status.
         unknown: Values that we did not know, by field.
     """
@@ -66,3 +70,12 @@ class Inventory:
     blocked: Mapping[str, int] | None
     nodes: Mapping[NodeStatus, int] | None
     unknown: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The parts that our key may not ask for, by name."""
+        return tuple(name for name in PARTS if getattr(self, name) is None)
+
+
+PARTS = ("accounts", "domains", "certificates", "tasks", "blocked", "nodes")
+"""What an inventory is made of."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -30,6 +29,7 @@ class Capability(StrEnum):
     QUEUE_STATUS = "queue_status"
     OUTGOING_REPORTS = "outgoing_reports"
     REPORTS = "reports"
+    INVENTORY = "inventory"
     LOGS = "logs"
     NATIVE_METRICS = "native_metrics"
     STORED_METRICS = "stored_metrics"
@@ -67,10 +67,3 @@ class ServerIdentity:
     permissions: frozenset[str] | None = None
     account: str = ""
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What was found of each capability so far; one that was never asked for is absent."""
-
-    statuses: Mapping[Capability, CapabilityStatus] = field(default_factory=dict)

@@ -75,6 +75,11 @@ class IntervalSettings(Section):
         default=300.0, description="DMARC, TLS and ARF reports received; they arrive a few times a day."
     )
     outgoing: Interval = Field(default=300.0, description="DMARC and TLS reports that wait to be sent.")
+    inventory: Interval = Field(
+        default=300.0,
+        description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes (v0.16 and newer): "
+        "about eight requests, for what moves by the hour.",
+    )
 
 
 class StreamSettings(Section):
@@ -83,7 +88,8 @@ class StreamSettings(Section):
     transport: Literal["auto", "websocket", "sse", "off"] = Field(
         default="auto",
         description="`auto` offers a WebSocket and takes Server-Sent Events where the server answers with those; "
-        "the next two force one; `off` opens no stream, and polls alone feed the metrics.",
+        "servers of v0.16 and newer have nothing else, and are offered none. The next two force one: `websocket` "
+        "follows no stream of such a server, and says so. `off` opens no stream, and polls alone feed the metrics.",
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from exporter.model.delivery import LogLine, Trace
+from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -72,6 +73,9 @@ class StalwartClient(Protocol):
         What came and could not be read is an `UnreadableReport`, which asking again does not change. A `TargetError` is
         about the server; `TargetUnsupported`: it does not have the report any more.
         """
+
+    async def fetch_inventory(self) -> Inventory:
+        """What the server holds beside mail, as far as our key may see it."""
 
     async def aclose(self) -> None:
         """Closes the connections."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from exporter.errors import TargetUnsupported
 from exporter.model.delivery import LogLine, Trace
 from exporter.model.inventory import Inventory
+from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -21,6 +21,7 @@ from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.stalwart.jmap.client import JmapClient
+from exporter.stalwart.live import EventStream, LiveClient
 
 
 class SwitchingClient:
@@ -74,10 +75,44 @@ class SwitchingClient:
         return await self._current.fetch_report(kind, source_id)
 
     async def fetch_inventory(self) -> Inventory:
-        """What the server holds beside mail; only the newer generation tells it in a few requests."""
-        if self.generation is not Generation.JMAP:
-            raise TargetUnsupported("inventory: not read from servers of this generation")
-        return await self._jmap.fetch_inventory()
+        return await self._current.fetch_inventory()
+
+    async def aclose(self) -> None:
+        """Closes the connections of both."""
+        await self._rest.aclose()
+        await self._jmap.aclose()
+
+
+class SwitchingLiveClient:
+    """
+    The `LiveClient` of the generation that *client* speaks when a stream is opened.
+
+    What a stream brought is read as its own generation writes it, also when the server has been found to be of the
+    other one since.
+    """
+
+    def __init__(self, client: SwitchingClient, *, rest: LiveClient, jmap: LiveClient) -> None:
+        self._client = client
+        self._rest = rest
+        self._jmap = jmap
+        self._opened: dict[StreamKind, LiveClient] = {}
+
+    async def open(self, kind: StreamKind) -> EventStream:
+        current = self._jmap if self._client.generation is Generation.JMAP else self._rest
+        stream = await current.open(kind)
+        self._opened[kind] = current
+        return stream
+
+    def forget_transport(self) -> None:
+        """Whichever generation it is next."""
+        self._rest.forget_transport()
+        self._jmap.forget_transport()
+
+    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
+        return self._opened.get(StreamKind.METRICS, self._rest).read_metrics(message)
+
+    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
+        return self._opened.get(StreamKind.TRACES, self._rest).read_traces(message)
 
     async def aclose(self) -> None:
         """Closes the connections of both."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
@@ -34,6 +35,7 @@ class Part(StrEnum):
     FAILED = "failed"
     OUTGOING = "outgoing"
     GAUGES = "gauges"
+    INVENTORY = "inventory"
     TALLIES = "tallies"
     HEALTH = "health"
 
@@ -147,6 +149,12 @@ class ServerBoard:
         """The server's own gauges by metric id, while fresh."""
         held = self._held(Part.GAUGES)
         return held if isinstance(held, Mapping) else None
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """What the server holds beside mail, while fresh."""
+        held = self._held(Part.INVENTORY)
+        return held if isinstance(held, Inventory) else None
 
     def count_unknown(self, unknown: Mapping[str, int]) -> None:
         """Adds to the counts of values that were not known."""

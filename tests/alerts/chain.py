@@ -29,6 +29,9 @@ alerts:
   StalwartQueueBacklog: {for: 3s, messages: 20}
   StalwartDeliveryFailureRatio: {for: 1s, window: 15s, failures: 10}
   StalwartServerDown: {for: 1s}
+  StalwartCertificateExpiring: {for: 1s}
+  StalwartCertificateAboutToExpire: {for: 1s}
+  StalwartTasksFailed: {for: 1s}
   StalwartCollectorStale: {for: 5s, intervals: 3, grace: 3s}
 """
 
@@ -216,12 +219,14 @@ def alertmanager(folder: Path, config: str) -> Iterator[str]:
 
 def exporter_config(server: StandIn) -> str:
     """The exporter in haste: every collector runs once a second."""
+    login = 'username = "watcher"\npassword = "lab-watcher-secret"'
+    if server.call(lambda world: world.profile.jmap):
+        login = f'token = "{server.api_key()}"'
     return f"""
 [[servers]]
 name = "mx1"
 url = "{server.url}"
-username = "watcher"
-password = "lab-watcher-secret"
+{login}
 native_username = "prometheus"
 native_password = "lab-prometheus-secret"
 max_requests_per_minute = 10000
@@ -234,6 +239,7 @@ traces = "1s"
 failed = "1s"
 reports = "2s"
 outgoing = "2s"
+inventory = "1s"
 """
 
 

@@ -41,6 +41,12 @@ def may_be_empty(edition: str) -> set[str]:
     return {name for names in groups for name in names} | set(shipped_rules())
 
 
+def listed_as(reason: str) -> set[str]:
+    """The names of queries that may be empty for *reason*, on any edition."""
+    listed = yaml.safe_load((ALERTS.parent / "tests" / "alerts" / "may_be_empty.yaml").read_text())
+    return set(listed["always"][reason])
+
+
 def every_query(overlay: Path) -> list[Query]:
     """All of them; those of the rules with the thresholds of *overlay*."""
     return [*of_boards(), *of_rules(overlay), *of_runbooks()]

@@ -73,6 +73,7 @@ def test_inhibitions_name_rules_that_exist():
 PAGED = {"job": "mail", "instance": "exporter:9787"}
 MX1, MX2 = {**PAGED, "server": "mx1"}, {**PAGED, "server": "mx2"}
 OTHER = {"job": "mail", "instance": "exporter2:9787", "server": "mx1"}
+HOST = {**MX1, "name": "a.test"}
 
 INHIBITIONS = [
     (("StalwartServerDown", MX1), ("StalwartCollectorStale", {**MX1, "collector": "logs"}), True),
@@ -86,6 +87,8 @@ INHIBITIONS = [
     (("StalwartQueuePaused", MX1), ("StalwartQueueBacklog", MX1), True),
     (("StalwartQueuePaused", MX1), ("StalwartDeliveryFailureRatio", MX1), False),
     (("StalwartQueueBacklog", MX1), ("StalwartQueueGrowing", MX1), True),
+    (("StalwartCertificateAboutToExpire", HOST), ("StalwartCertificateExpiring", HOST), True),
+    (("StalwartCertificateAboutToExpire", HOST), ("StalwartCertificateExpiring", {**HOST, "name": "b.test"}), False),
     (("StalwartDeliverySloFastBurn", {**MX1, "window": "1h"}), ("StalwartDeliverySloSlowBurn", MX1), True),
 ]
 

@@ -15,8 +15,8 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.examine import PERMISSIONS, examine
 from exporter.stalwart.jmap.inventory import TASK_TYPES
 from exporter.stalwart.rest.examine import Examination
-from tests.stalwart.jmap_replay import NARROW_KEY, JmapServer, id_of
-from tests.stalwart.jmap_support import asked
+from tests.stalwart.jmap_replay import NARROW_KEY, JmapServer, MethodError, id_of
+from tests.stalwart.jmap_support import MovableClock, asked, methods_of
 
 
 def inventory_of(server: JmapServer, **settings: Any) -> Inventory:
@@ -134,6 +134,79 @@ def test_what_a_key_may_not_see_is_absent_and_not_asked_for():
     assert server.batches == 0
 
 
+def test_names_that_are_no_hosts_do_not_come_through():
+    """A certificate may hold addresses and anybody's text; what is left names it, and the rest is counted once."""
+    server = JmapServer.recorded()
+    end = {"notValidAfter": "2026-11-30T00:00:00Z"}
+    hostile = ["192.0.2.1", "2001:db8::1", 'x"y', "a b", "*", "*.*.example.test", "x" * 300, ""]
+    server.rows["Certificate"] = [
+        {"id": "b", "subjectAlternativeNames": dict.fromkeys([*hostile, "*.Example.test", "bücher.test"], True), **end},
+        {"id": "c", "subjectAlternativeNames": dict.fromkeys(hostile, True), **end},
+    ]
+
+    inventory = inventory_of(server)
+
+    assert inventory.certificates is not None
+    assert sorted(list(one.names) for one in inventory.certificates) == [[], ["*.example.test", "xn--bcher-kva.test"]]
+    assert inventory.unknown == {"certificate_name": 2}
+
+
+def test_what_is_too_much_to_look_at_is_still_counted():
+    """Beyond some pages the reasons are not known any more, the number is."""
+    server = JmapServer.recorded()
+    server.rows["BlockedIp"] = [
+        {"id": id_of(n + 1), "address": "192.0.2.1", "reason": "manual", "expiresAt": None} for n in range(10_200)
+    ]
+
+    inventory = inventory_of(server)
+
+    assert inventory.blocked is not None
+    assert {reason: n for reason, n in inventory.blocked.items() if n} == {"manual": 10_000, "unknown": 200}
+
+
+def test_a_part_that_is_refused_leaves_the_others_and_is_left_alone_for_an_hour():
+    """A refusal moves a counter of the server's: one an hour, not one a poll."""
+    server = JmapServer.recorded()
+    server.error["x:Task/query"] = MethodError("forbidden", "You are not authorized to perform this action")
+    clock = MovableClock()
+    asked_for: list[int] = []
+    seen: list[Inventory] = []
+
+    async def job(client: JmapClient) -> None:
+        for ahead in (0, 300, 3700):
+            clock.ahead = ahead
+            seen.append(await client.fetch_inventory())
+            asked_for.append(len([name for name, _ in methods_of(server, "Task") if name == "query"]))
+        server.error.clear()
+        clock.ahead = 7400
+        seen.append(await client.fetch_inventory())
+
+    asked(server, job, clock=clock)
+
+    assert [inventory.withheld for inventory in seen] == [("tasks",), ("tasks",), ("tasks",), ()]
+    assert [inventory.domains for inventory in seen] == [1, 1, 1, 1]
+    assert asked_for == [1, 1, 2]
+
+
+def test_a_permission_that_was_granted_is_noticed_within_the_hour():
+    """The list of permissions is asked for again, not the thing."""
+    server = JmapServer.recorded()
+    permissions = server.account["permissions"]
+    server.account = {**server.account, "permissions": [p for p in permissions if p != "sysTaskQuery"]}
+    clock = MovableClock()
+    withheld: list[tuple[str, ...]] = []
+
+    async def job(client: JmapClient) -> None:
+        for ahead in (0, 3500, 3700):
+            clock.ahead = ahead
+            withheld.append((await client.fetch_inventory()).withheld)
+            server.account = {**server.account, "permissions": permissions}
+
+    asked(server, job, clock=clock)
+
+    assert withheld == [("tasks",), ("tasks",), ()]
+
+
 @pytest.mark.parametrize(
     ("kind", "row"), [("Certificate", {"notValidAfter": "soon"}), ("BlockedIp", {"reason": 1}), ("ClusterNode", {})]
 )
@@ -156,6 +229,7 @@ def test_the_doctor_is_told_what_a_key_may_do():
         Capability.QUEUE_STATUS: CapabilityStatus.UNSUPPORTED,
         Capability.OUTGOING_REPORTS: CapabilityStatus.AVAILABLE,
         Capability.REPORTS: CapabilityStatus.AVAILABLE,
+        Capability.INVENTORY: CapabilityStatus.AVAILABLE,
         Capability.LOGS: CapabilityStatus.AVAILABLE,
         Capability.NATIVE_METRICS: CapabilityStatus.AVAILABLE,
         Capability.STORED_METRICS: CapabilityStatus.NOT_LICENSED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 
 from exporter.clock import Clock
 from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
@@ -17,6 +17,9 @@ ENTERPRISE_OBJECTS = frozenset({"Metric", "Trace"})
 
 ACCOUNT_SECONDS = 60.0
 """How long the list of permissions is believed where it forbids something."""
+
+RECHECK_SECONDS = 3600.0
+"""How long it is believed where it forbids what can be left out."""
 
 
 class JmapApi:
@@ -42,11 +45,22 @@ class JmapApi:
     def may(self, kind: str, *verbs: str) -> bool:
         """Whether our key may do that with such objects, as far as is known."""
         calls = [Call("", f"x:{kind}/{verb}", {}) for verb in verbs]
-        return self._problem(calls) is None
+        return self._problem_of(calls) is None
+
+    async def require(self, permission: str, *, what: str) -> None:
+        """Raises what a request for *what*, which takes a licence too, is known to meet: it need not be provoked."""
+        await self._check(lambda: self._problem({permission}, {what}))
+
+    async def allows(self, kind: str, *verbs: str) -> bool:
+        """Like `may`; a list that forbids it and is an hour old is asked for again. Raises a `TargetError`."""
+        if self.may(kind, *verbs) or self._clock.monotonic() - self._account_at < RECHECK_SECONDS:
+            return self.may(kind, *verbs)
+        await self.read_account()
+        return self.may(kind, *verbs)
 
     async def ask(self, calls: Sequence[Call]) -> Answers:
         """The answers to a batch of at most ``limits.calls``. Raises a `TargetError` if it cannot be asked at all."""
-        await self._check_permissions(calls)
+        await self._check(lambda: self._problem_of(calls))
         body = await self._transport.request(Endpoint.JMAP, body=request_of(calls))
         answers = Answers(body, served=self._served)
         self._served.update(call.object for call in calls if not answers.failed(call))
@@ -65,27 +79,31 @@ class JmapApi:
         """The server is perhaps another one now."""
         self._served.clear()
 
-    async def _check_permissions(self, calls: Sequence[Call]) -> None:
-        problem = self._problem(calls)
+    async def _check(self, find_problem: Callable[[], TargetError | None]) -> None:
+        problem = find_problem()
         if problem is not None and self._clock.monotonic() - self._account_at >= ACCOUNT_SECONDS:
             await self.read_account()
-            problem = self._problem(calls)
+            problem = find_problem()
         if problem is not None:
             raise problem
 
-    def _problem(self, calls: Sequence[Call]) -> TargetError | None:
+    def _problem_of(self, calls: Sequence[Call]) -> TargetError | None:
         """Why one of *calls* would be refused, as far as is known."""
+        licensed = {f"x:{call.object}" for call in calls if call.object in ENTERPRISE_OBJECTS}
+        return self._problem({call.permission for call in calls}, licensed)
+
+    def _problem(self, permissions: Set[str], licensed: Set[str]) -> TargetError | None:
+        """Why what takes *permissions*, and a licence for *licensed*, would be refused, as far as is known."""
         account = self.account
         if account is None:
             return None
         if account.in_bootstrap:
             return TargetUnsupported("the server is in bootstrap mode: it has not been set up", status="not_configured")
-        objects = {call.object for call in calls} & ENTERPRISE_OBJECTS
-        if objects and account.edition is Edition.COMMUNITY:
+        if licensed and account.edition is Edition.COMMUNITY:
             return TargetUnsupported(
-                f"x:{objects.pop()}: the server has no valid Enterprise licence", status="not_licensed"
+                f"{min(licensed)}: the server has no valid Enterprise licence", status="not_licensed"
             )
-        missing = sorted({call.permission for call in calls} - account.permissions)
+        missing = sorted(permissions - account.permissions)
         if missing and "authenticate" not in account.permissions:
             return TargetForbidden("our key lacks the permission authenticate, without which it may do nothing")
         if missing:

@@ -56,7 +56,7 @@ class JmapClient:
         self._queue = QueueReader(self._api, clock=clock)
         self._stored = StoredReader(self._api)
         self._logs = LogReader(self._api)
-        self._inventory = InventoryReader(self._api)
+        self._inventory = InventoryReader(self._api, clock=clock)
         self._names = CounterNames.UNKNOWN
         self._named_at: float | None = None
 
@@ -66,6 +66,7 @@ class JmapClient:
         self._learn_names(names)
         self._queue.rows = PAGE_ROWS
         self._stored.forget()
+        self._inventory.forget()
         self._api.forget_served()
         return identity
 
@@ -80,11 +81,24 @@ class JmapClient:
         """Once an hour: a restart as another release may have gone unnoticed."""
         if self._named_at is None or self._clock.monotonic() - self._named_at < RECHECK_SECONDS:
             return
+        await self.look_at_names()
+
+    async def look_at_names(self) -> None:
+        """Learns anew whether the server's counters stand under their own names, if it can be told."""
         self._named_at = self._clock.monotonic()
         with suppress(TargetError):
             names = await self._identifier.counter_names()
             if names is not CounterNames.UNKNOWN:
                 self._learn_names(names)
+
+    @property
+    def names(self) -> CounterNames:
+        """Whether the server's counters stand under their own names, as far as is known."""
+        return self._names
+
+    async def require(self, permission: str, *, what: str) -> None:
+        """Raises a `TargetError` if our key or the server's licence is known not to suffice for *what*."""
+        await self._api.require(permission, what=what)
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
         """Walks the queue, earliest due first, folding each page; at most *max_messages* messages (0: no limit)."""

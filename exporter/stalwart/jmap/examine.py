@@ -22,6 +22,12 @@ PERMISSIONS: Mapping[Capability, tuple[str, ...]] = {
     Capability.QUEUE: _both("QueuedMessage"),
     Capability.OUTGOING_REPORTS: ("sysDmarcInternalReportQuery", "sysTlsInternalReportQuery"),
     Capability.REPORTS: _both("DmarcExternalReport", "TlsExternalReport", "ArfExternalReport"),
+    Capability.INVENTORY: (
+        "sysAccountQuery",
+        "sysDomainQuery",
+        *_both("Certificate", "Task", "BlockedIp"),
+        "sysClusterNodeGet",
+    ),
     Capability.LOGS: _both("Log"),
     Capability.STORED_METRICS: _both("Metric"),
     Capability.TRACES: _both("Trace"),

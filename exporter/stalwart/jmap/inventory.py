@@ -9,15 +9,17 @@ where there are few. Of a task's states the server can look for the failed ones 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.errors import PayloadError
-from exporter.model.inventory import AccountKind, Certificate, Inventory, NodeStatus, TaskState
-from exporter.stalwart.jmap.api import JmapApi
+from exporter.clock import Clock
+from exporter.errors import PayloadError, TargetForbidden
+from exporter.model.domains import domain_name
+from exporter.model.inventory import UNKNOWN, AccountKind, Certificate, Inventory, NodeStatus, TaskState
+from exporter.stalwart.jmap.api import RECHECK_SECONDS, JmapApi
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
 from exporter.stalwart.jmap.wire import Answers, Call
 from exporter.stalwart.report_values import utc
@@ -25,8 +27,6 @@ from exporter.stalwart.report_values import utc
 PAGE_ROWS = 500
 MOST_PAGES = 20
 """Of very many certificates, failed tasks or blocked addresses the rest is not looked at one by one."""
-
-UNKNOWN = "unknown"
 
 TASK_TYPES = (
     "AccountMaintenance",
@@ -80,57 +80,96 @@ class _Rows(msgspec.Struct):
 _rows = msgspec.json.Decoder(_Rows)
 
 
-class InventoryReader:
-    """Takes the inventory of one server, of what our key may see."""
+class _Looked(NamedTuple, Generic[T]):
+    """
+    What a look at objects one by one gave.
 
-    def __init__(self, api: JmapApi) -> None:
+    Attributes:
+        beyond: How many more there are.
+    """
+
+    rows: Sequence[T]
+    beyond: int
+
+
+class InventoryReader:
+    """
+    Takes the inventory of one server, of what our key may see.
+
+    What the list of permissions forbids is not asked for. What is refused all the same, as to a permission that was
+    just taken away, is left alone for an hour.
+    """
+
+    def __init__(self, api: JmapApi, *, clock: Clock) -> None:
         self._api = api
+        self._clock = clock
+        self._refused_at: dict[str, float] = {}
         self._unknown: Counter[str] = Counter()
+
+    def forget(self) -> None:
+        """The server is perhaps another one now: what it refused is asked for anew."""
+        self._refused_at.clear()
 
     async def read(self) -> Inventory:
         """The inventory. Raises a `TargetError` if the server cannot be asked at all."""
         self._unknown = Counter()
         return Inventory(
-            accounts=await self._accounts(),
-            domains=await self._domains(),
-            certificates=await self._certificates(),
-            tasks=await self._tasks(),
-            blocked=await self._blocked(),
-            nodes=await self._nodes(),
+            accounts=await self._part(self._accounts, "Account", "query"),
+            domains=await self._part(self._domains, "Domain", "query"),
+            certificates=await self._part(self._certificates, "Certificate", "query", "get"),
+            tasks=await self._part(self._tasks, "Task", "query", "get"),
+            blocked=await self._part(self._blocked, "BlockedIp", "query", "get"),
+            nodes=await self._part(self._nodes, "ClusterNode", "get"),
             unknown=dict(self._unknown),
         )
 
-    async def _accounts(self) -> Mapping[AccountKind, int] | None:
-        if not self._api.may("Account", "query"):
+    async def _part(self, read: Callable[[], Awaitable[T]], kind: str, *verbs: str) -> T | None:
+        """One part; ``None`` where our key may not ask. A part that is refused leaves the others alone."""
+        refused_at = self._refused_at.get(kind)
+        if refused_at is not None and self._clock.monotonic() - refused_at < RECHECK_SECONDS:
             return None
+        if not await self._api.allows(kind, *verbs):
+            return None
+        try:
+            part = await read()
+        except TargetForbidden:
+            self._refused_at[kind] = self._clock.monotonic()
+            await self._api.read_account()
+            return None
+        self._refused_at.pop(kind, None)
+        return part
+
+    async def _accounts(self) -> Mapping[AccountKind, int]:
         counts = await self._count("Account", {kind.value: {"@type": name} for kind, name in _KINDS.items()})
         return {kind: counts[kind.value] for kind in AccountKind}
 
-    async def _domains(self) -> int | None:
-        if not self._api.may("Domain", "query"):
-            return None
+    async def _domains(self) -> int:
         return (await self._count("Domain", {"all": {}}))["all"]
 
-    async def _certificates(self) -> Sequence[Certificate] | None:
-        if not self._api.may("Certificate", "query", "get"):
-            return None
-        rows = await self._rows("Certificate", {}, ("subjectAlternativeNames", "notValidAfter"), _Certificate)
+    async def _certificates(self) -> Sequence[Certificate]:
+        looked = await self._look("Certificate", {}, ("subjectAlternativeNames", "notValidAfter"), _Certificate)
         return [
             Certificate(
-                names=sorted(name.lower() for name in row.subject_alternative_names),
+                names=self._host_names(row.subject_alternative_names),
                 not_after=utc(row.not_valid_after, "x:Certificate/get.list[...].notValidAfter"),
             )
-            for row in rows
+            for row in looked.rows
         ]
 
-    async def _tasks(self) -> Mapping[tuple[str, TaskState], int] | None:
-        if not self._api.may("Task", "query", "get"):
-            return None
-        failed = Counter([row.type for row in await self._rows("Task", {"status": "Failed"}, ("@type",), _Task)])
+    def _host_names(self, names: Mapping[str, bool]) -> Sequence[str]:
+        """Those that are names of hosts: a certificate may hold addresses, and text of anybody's."""
+        found = {_host_name(name) for name in names}
+        if None in found:
+            self._unknown["certificate_name"] += 1
+        return sorted(name for name in found if name is not None)
+
+    async def _tasks(self) -> Mapping[tuple[str, TaskState], int]:
+        looked = await self._look("Task", {"status": "Failed"}, ("@type",), _Task)
+        failed = Counter([row.type for row in looked.rows])
         totals = await self._count("Task", {"all": {}, **{name: {"@type": name} for name in TASK_TYPES}})
         strange = sum(count for name, count in failed.items() if name not in TASK_TYPES)
         totals[UNKNOWN] = max(strange, totals["all"] - sum(totals[name] for name in TASK_TYPES))
-        failed[UNKNOWN] = strange
+        failed[UNKNOWN] = strange + looked.beyond
         tasks = {}
         for name in (*TASK_TYPES, UNKNOWN):
             tasks[name, TaskState.FAILED] = failed[name]
@@ -139,17 +178,16 @@ class InventoryReader:
             self._unknown["task_type"] += totals[UNKNOWN]
         return tasks
 
-    async def _blocked(self) -> Mapping[str, int] | None:
-        if not self._api.may("BlockedIp", "query", "get"):
-            return None
+    async def _blocked(self) -> Mapping[str, int]:
         blocked = Counter(dict.fromkeys(sorted(BLOCK_REASONS), 0))
-        for row in await self._rows("BlockedIp", {}, ("reason",), _Blocked):
+        looked = await self._look("BlockedIp", {}, ("reason",), _Blocked)
+        for row in looked.rows:
             blocked[self._known(row.reason, BLOCK_REASONS, "block_reason")] += 1
+        if looked.beyond:
+            blocked[UNKNOWN] += looked.beyond
         return dict(blocked)
 
-    async def _nodes(self) -> Mapping[NodeStatus, int] | None:
-        if not self._api.may("ClusterNode", "get"):
-            return None
+    async def _nodes(self) -> Mapping[NodeStatus, int]:
         get = Call("g", "x:ClusterNode/get", {"ids": None})
         nodes = Counter(dict.fromkeys(NodeStatus, 0))
         for row in _objects(await self._api.ask([get]), get, _Node):
@@ -179,9 +217,9 @@ class InventoryReader:
                 counts[call.id] = total
         return counts
 
-    async def _rows(
+    async def _look(
         self, kind: str, conditions: Mapping[str, str], properties: Sequence[str], of: type[T]
-    ) -> Sequence[T]:
+    ) -> _Looked[T]:
         """The objects that a filter finds, up to `MOST_PAGES` pages of them."""
         cursor = Cursor(
             self._api, kind, {"filter": conditions}, rows=PAGE_ROWS, by_position=False, properties=properties
@@ -191,8 +229,14 @@ class InventoryReader:
             page = await cursor.next_page()
             found += _objects(page.answers, page.get, of)
             if cursor.ended:
-                break
-        return found
+                return _Looked(found, 0)
+        return _Looked(found, max(0, (cursor.total or 0) - len(found)))
+
+
+def _host_name(text: str) -> str | None:
+    """The name of a host, or of all hosts below a domain (``*.example.org``); ``None`` if it is neither."""
+    name = domain_name(text.removeprefix("*."))
+    return f"*.{name}" if name is not None and text.startswith("*.") else name
 
 
 def _objects(answers: Answers, get: Call, of: type[T]) -> list[T]:

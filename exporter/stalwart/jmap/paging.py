@@ -58,6 +58,7 @@ class Cursor:
     not work. Attributes:
 
         ended: There is no further page.
+        total: How many the query finds, told by the first page; ``None`` before it.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Cursor:
         properties: Sequence[str] = (),
     ) -> None:
         self.ended = False
+        self.total: int | None = None
         self._api = api
         self._kind = kind
         self._arguments = arguments
@@ -92,6 +94,7 @@ class Cursor:
             # The anchor was purged. What went before it moved the rest forward: a page is read again.
             self._by_position, self._position = True, max(0, self._position - self._rows)
             return await self.next_page()
+        self.total = found.total if found.total is not None else self.total
         fresh = [id_ for id_ in found.ids if id_ not in self._seen]
         self._seen.update(fresh)
         self._position += len(found.ids)

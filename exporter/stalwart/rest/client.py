@@ -13,6 +13,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetUnsupported
 from exporter.model.delivery import LogLine, Trace
+from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -163,6 +164,10 @@ class RestClient:
     async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
         """One received report."""
         return await fetch_report(self._transport, kind, source_id, now=self._clock.now())
+
+    async def fetch_inventory(self) -> Inventory:
+        """Not to be had in a few requests: nothing is asked."""
+        raise TargetUnsupported("inventory: not read from servers of this generation")
 
     async def aclose(self) -> None:
         """Closes the connection."""
