@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporter import __version__
 from exporter.collectors.advice import advice_for
+from exporter.model.server import Generation
 from exporter.state.board import CollectorHealth, ServerBoard
 from exporter.store.store import StoreStats
 from exporter.web.ports import (
@@ -67,6 +68,7 @@ class Status:
 def server_status(board: ServerBoard, url: str) -> ServerStatus:
     """One server as the page shows it."""
     identity = board.identity
+    generation = identity.generation if identity else Generation.UNKNOWN
     return ServerStatus(
         name=board.name,
         url=url,
@@ -76,7 +78,7 @@ def server_status(board: ServerBoard, url: str) -> ServerStatus:
         up=board.up,
         note=board.trouble or (identity.note if identity else ""),
         capabilities=[
-            CapabilityStatus(name=c.value, status=s.value, words=advice_for(c, s))
+            CapabilityStatus(name=c.value, status=s.value, words=advice_for(c, s, generation))
             for c, s in sorted(board.capabilities.items())
         ],
         collectors=[collector_status(health) for health in board.collectors.values()],

@@ -135,7 +135,7 @@ def show(finding: Finding) -> None:
         table.add_column(column)
     for name, status in finding.capabilities.items():
         colour = {"available": "green", "forbidden": "red"}.get(status, "yellow")
-        words = advice_for(Capability(name), CapabilityStatus(status))
+        words = advice_for(Capability(name), CapabilityStatus(status), Generation(finding.api))
         table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(words))
     console.print(table)
     if finding.streams:
