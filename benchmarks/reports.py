@@ -9,9 +9,10 @@ counts.
 
 Both are measured on a new file and on one with ten million records behind it. The limits: a tenth of parsedmarc's time
 on a new file, which is where a backfill begins, and twice the time of raw SQLite on the large one, whose indexes cost
-what they cost in use. On a new file raw SQLite is another half faster and the reading weighs more.
+what they cost in use. On a new file raw SQLite is another half faster and the reading weighs more: that row informs.
 
-``python -m benchmarks.reports --records 1000000`` for a smaller file.
+It takes about four minutes on two quiet cores and two gigabytes below ``BENCH_DIR`` (or where temporary files go),
+which are given back. ``python -m benchmarks.reports --records 1000000`` for a smaller file.
 """
 
 from __future__ import annotations
@@ -83,13 +84,13 @@ async def _take_in(store: Store, answers: Sequence[tuple[str, bytes]]) -> float:
     for start in range(0, len(answers), BATCH):
         part = answers[start : start + BATCH]
         reports = [parse_report(ReportKind.DMARC, id_, body, now=NOW) for id_, body in part]
-        new = await history.new_among(reports)
+        judged = await history.judge(reports)
         increments: Increments = {}
-        for place in new:
+        for place in judged.new:
             counter.count(reports[place], increments)
         counter.keep_in_range(increments)
         seen = SeenIds(source=SOURCE, added=[(id_, SEED_TIME) for id_, _ in part])
-        rows = await history.writer(reports, new, now=NOW)
+        rows = await history.writer(reports, judged, now=NOW)
         await ledger.record(increments, {SOURCE: {"left": 0}}, [seen], rows=rows)
     took = time.perf_counter() - started
     assert book.value(("reports", ("dmarc",))) - before == len(answers)

@@ -57,8 +57,8 @@ def list_(
     """
     List reports, the most recently received first.
 
-    DMARC counts messages, TLS sessions; of feedback only the failed column counts. Exit status: 0, 1 the history cannot
-    be read, 2 wrong options.
+    DMARC counts messages, TLS sessions; of feedback only the failed column counts. With --kind arf the lines say what
+    each complaint is about. Exit status: 0, 1 the history cannot be read, 2 wrong options.
     """
     from exporter.cli.reports_list import show_list, show_rejected
     from exporter.cli.reports_options import Given, filter_of, store_settings
@@ -100,7 +100,7 @@ def show(
 
 @reports_app.command()
 def top(
-    what: Annotated[str, typer.Argument(help="sources, reporters or domains (those that fail).")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="sources, reporters or domains (those that fail).")],
     config: Config = None,
     store: StorePath = None,
     window: Annotated[str, typer.Option(help="How far back: 1d, 7d, 30d, any duration, or all.")] = "30d",
@@ -124,23 +124,26 @@ def top(
     from exporter.store.report_reading import reading
 
     if what not in TOPS:
-        raise typer.BadParameter(f"one of {', '.join(TOPS)}")
+        raise typer.BadParameter(f"WHAT: one of {', '.join(TOPS)}")
+    if what != "reporters" and (kind or "dmarc").lower() != "dmarc":
+        raise typer.BadParameter(f"--kind: {what} are of DMARC reports only")
+    span = ""
     if since is None and until is None and window != "all":
-        since = window
+        since, span = window, f" (window {window})"
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
     wanted = filter_of(given, now=_now())
     path = store_settings(store, config).path
 
     def answer() -> int:
         with reading(path) as connection:
-            return show_top(connection, what, wanted, most=most, as_json=as_json)
+            return show_top(connection, what, wanted, most=most, as_json=as_json, span=span)
 
     _finish(answer)
 
 
 @reports_app.command()
 def summary(
-    domain: Annotated[str, typer.Argument(help="The domain, in any spelling.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain, in any spelling.")],
     config: Config = None,
     store: StorePath = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="The window that sources are judged by.")] = 30,
@@ -157,7 +160,7 @@ def summary(
     from exporter.cli.reports_summary import show_summary
     from exporter.store.report_reading import reading
 
-    name = domain_of(domain)
+    name = domain_of("DOMAIN", domain)
     path = store_settings(store, config).path
 
     def answer() -> int:

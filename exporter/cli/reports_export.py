@@ -18,7 +18,7 @@ from typing import TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.reports_text import complain, day, dumped, harmless, minute, problems
+from exporter.cli.reports_text import complain, dumped, harmless, problems, stamp
 from exporter.store.report_filter import ReportFilter
 from exporter.store.report_queries import Fields, count_reports, iterate_reports
 
@@ -27,7 +27,8 @@ EXIT_UNUSABLE = 1
 HEAD = ("id", "server", "kind", "reporter", "report_id", "domain", "begins_at", "ends_at", "received_at")
 RECORD = ("source_ip", "messages", "disposition", "dkim", "spf", "header_from", "envelope_from", "envelope_to")
 TLS = ("policy_type", "policy_domain", "successes", "failures", "failure", "failed_sessions", "receiving_host")
-FEEDBACK = ("feedback_type", "incidents", "auth_failure", "delivery_result", "identity_alignment")
+ABOUT = ("arrived_at", "mail_from", "rcpt_to")
+FEEDBACK = ("feedback_type", "incidents", "auth_failure", "delivery_result", "identity_alignment", *ABOUT)
 COLUMNS = ("line", *HEAD, *RECORD, *TLS, *FEEDBACK)
 
 CELL_LENGTH = 2000
@@ -127,7 +128,7 @@ def _lines(report: Fields) -> Iterator[Fields]:
 
 def _cell(name: str, value: object) -> object:
     if name.endswith("_at") and isinstance(value, int):
-        return f"{minute(value)}Z".replace(" ", "T") if name == "received_at" else day(value)
+        return stamp(value)
     if not isinstance(value, str):
         return value
     clean = harmless(value, CELL_LENGTH)

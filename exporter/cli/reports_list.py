@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from exporter.cli.reports_text import cell, console, day, domain_cell, minute, number, print_json, share, table
+from rich.table import Table
+
+from exporter.cli.reports_text import (
+    cell,
+    console,
+    counted,
+    day,
+    domain_cell,
+    minute,
+    number,
+    print_json,
+    share,
+    shown_of,
+    table,
+)
+from exporter.model.report_words import ReportKind
 from exporter.store.report_filter import ReportFilter
-from exporter.store.report_queries import Fields, list_rejected, list_reports
-from exporter.store.report_tops import top_domains, top_reporters, top_sources
+from exporter.store.report_queries import (
+    Fields,
+    count_rejected,
+    count_reports,
+    list_rejected,
+    list_reports,
+    load_reports,
+)
+from exporter.store.report_tops import Top, domains, first_of, reporters, sources, total_of
 
 
 def show_list(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
@@ -17,7 +40,18 @@ def show_list(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int
     if as_json:
         print_json(rows)
         return 0
-    made = table("#id", "kind", "reporter", "domain", "ends", "#passed", "#failed", "server")
+    if wanted.kind is ReportKind.ARF:
+        made = _feedback(load_reports(connection, [row["id"] for row in rows]))
+    else:
+        made = _reports(rows)
+    _print(made, rows, "No reports.", shown_of(len(rows), count_reports(connection, wanted), "report"))
+    return 0
+
+
+def _reports(rows: Sequence[Fields]) -> Table:
+    servers = {row["server"] for row in rows}
+    columns = ("#id", "=kind", "reporter", "domain", "=ends", "#passed", "#failed")
+    made = table(*columns, *(["server"] if len(servers) > 1 else []))
     for row in rows:
         made.add_row(
             str(row["id"]),
@@ -27,10 +61,24 @@ def show_list(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int
             day(row["ends_at"]),
             "" if row["kind"] == "arf" else number(row["passed"]),
             number(row["failed"]),
-            cell(row["server"]),
+            *([cell(row["server"])] if len(servers) > 1 else []),
         )
-    _print(made, rows, "No reports.")
-    return 0
+    return made
+
+
+def _feedback(rows: Sequence[Fields]) -> Table:
+    """Feedback is about a message each: who sent it, and from where."""
+    made = table("#id", "=feedback", "=received", "mail from", "source", "reporter")
+    for row in rows:
+        made.add_row(
+            str(row["id"]),
+            row["feedback_type"],
+            day(row["received_at"]),
+            cell(row["mail_from"] or "not told"),
+            cell(row["source_ip"] or "not told"),
+            cell(row["reporter"]),
+        )
+    return made
 
 
 def show_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
@@ -39,28 +87,35 @@ def show_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most:
     if as_json:
         print_json(rows)
         return 0
-    made = table("id", "kind", "received", "why", "server")
+    made = table("=id", "=kind", "=received", "why", "server")
     for row in rows:
         made.add_row(
             f"rejected-{row['id']}", row["kind"], minute(row["received_at"]), cell(row["reason"]), cell(row["server"])
         )
-    _print(made, rows, "No rejected reports.")
+    there = count_rejected(connection, wanted)
+    _print(made, rows, "No rejected reports.", shown_of(len(rows), there, "rejected report"))
     return 0
 
 
-def show_top(connection: sqlite3.Connection, what: str, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
-    """Who stands out; *what* is one of `TOPS`."""
-    ask, show = TOPS[what]
-    rows = ask(connection, wanted, most=most)
+def show_top(
+    connection: sqlite3.Connection, what: str, wanted: ReportFilter, *, most: int, as_json: bool, span: str = ""
+) -> int:
+    """Who stands out; *what* is one of `TOPS`, and *span* says in words how far back was looked."""
+    question = TOPS[what]
+    top = question.ask(wanted)
+    rows = first_of(connection, top, most=most)
     if as_json:
         print_json(rows)
-    else:
-        show(rows)
+        return 0
+    there, amount = total_of(connection, top)
+    words = f"{shown_of(len(rows), there, question.one)}; {counted(amount, AMOUNTS[top.order])} in all{span}."
+    nothing = f"No {question.one}s{span}." + (" --window all looks further back." if span else "")
+    _print(question.lines(rows), rows, nothing, words)
     return 0
 
 
-def _sources(rows: Sequence[Fields]) -> None:
-    made = table("source", "#messages", "#aligned", "#failed", "#reporters", "#domains", "last")
+def _sources(rows: Sequence[Fields]) -> Table:
+    made = table("source", "#messages", "#aligned", "#failed", "#reporters", "#domains", "=last seen")
     for row in rows:
         made.add_row(
             cell(row["source"] or "not told"),
@@ -71,11 +126,11 @@ def _sources(rows: Sequence[Fields]) -> None:
             number(row["domains"]),
             day(row["last_at"]),
         )
-    _print(made, rows, "No sources.")
+    return made
 
 
-def _reporters(rows: Sequence[Fields]) -> None:
-    made = table("reporter", "#reports", "kinds", "#domains", "#passed", "#failed", "last")
+def _reporters(rows: Sequence[Fields]) -> Table:
+    made = table("reporter", "#reports", "=kinds", "#domains", "#passed", "#failed", "=last heard")
     for row in rows:
         made.add_row(
             cell(row["reporter"]),
@@ -84,34 +139,56 @@ def _reporters(rows: Sequence[Fields]) -> None:
             number(row["domains"]),
             number(row["passed"]),
             number(row["failed"]),
-            minute(row["last_at"]),
+            day(row["last_at"]),
         )
-    _print(made, rows, "No reporters.")
+    return made
 
 
-def _domains(rows: Sequence[Fields]) -> None:
-    made = table("domain", "#failed", "#aligned", "#share failed", "#reports", "#reporters", "last")
+def _domains(rows: Sequence[Fields]) -> Table:
+    made = table("domain", "#failed", "#of all", "#aligned", "#reports", "#reporters", "=last seen")
     for row in rows:
         made.add_row(
             domain_cell(row["domain"]),
             number(row["failed"]),
-            number(row["aligned"]),
             share(row["failed"], row["failed"] + row["aligned"]),
+            number(row["aligned"]),
             number(row["reports"]),
             number(row["reporters"]),
             day(row["last_at"]),
         )
-    _print(made, rows, "No failing domains.")
+    return made
 
 
-Ask = Callable[..., Sequence[Fields]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """
+    Who can stand out.
 
-TOPS: Mapping[str, tuple[Ask, Callable[[Sequence[Fields]], None]]] = {
-    "sources": (top_sources, _sources),
-    "reporters": (top_reporters, _reporters),
-    "domains": (top_domains, _domains),
+    Attributes:
+        one: What a line is about.
+    """
+
+    ask: Callable[[ReportFilter], Top]
+    lines: Callable[[Sequence[Fields]], Table]
+    one: str
+
+
+TOPS: Mapping[str, Question] = {
+    "sources": Question(ask=sources, lines=_sources, one="source"),
+    "reporters": Question(ask=reporters, lines=_reporters, one="reporter"),
+    "domains": Question(ask=domains, lines=_domains, one="failing domain"),
 }
 
+AMOUNTS = {
+    "messages": "message",
+    "aligned": "aligned message",
+    "failed": "failed message",
+    "reports": "report",
+}
+"""What the columns count that lines are ordered by."""
 
-def _print(made: object, rows: Sequence[Fields], nothing: str) -> None:
+
+def _print(made: Table, rows: Sequence[Fields], nothing: str, total: str) -> None:
     console.print(made if rows else nothing)
+    if rows:
+        console.print(f"\n{total}")

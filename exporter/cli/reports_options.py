@@ -38,7 +38,7 @@ def filter_of(given: Given, *, now: datetime) -> ReportFilter:
     """The filter; raises `typer.BadParameter`, which ends the command with status 2."""
     return ReportFilter(
         server=given.server,
-        domain=None if given.domain is None else domain_of(given.domain),
+        domain=None if given.domain is None else domain_of("--domain", given.domain),
         kind=None if given.kind is None else ReportKind(_one_of("--kind", given.kind, [*ReportKind])),
         reporter=given.reporter,
         since=None if given.since is None else moment_of("--since", given.since, now=now),
@@ -47,11 +47,11 @@ def filter_of(given: Given, *, now: datetime) -> ReportFilter:
     )
 
 
-def domain_of(text: str) -> str:
+def domain_of(option: str, text: str) -> str:
     """A domain in any spelling, as the history has it."""
     name = domain_name(text)
     if name is None:
-        raise typer.BadParameter("not a domain name")
+        raise typer.BadParameter(f"{option}: not a domain name")
     return name
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.reports_text import cell, complain, console, number, print_json, problems, table
+from exporter.cli.reports_text import cell, complain, console, counted, number, print_json, problems, stamp, table
 from exporter.model.report_words import ReportKind
 from exporter.store.report_filter import ReportFilter
 from exporter.store.report_pruning import count_older, prune_rejected, prune_reports
@@ -37,11 +37,16 @@ def prune(path: Path, wanted: ReportFilter, *, before: datetime, yes: bool, dry_
             rejected = prune_rejected(connection, wanted, before) if whole else 0
     if as_json:
         print_json(
-            {"reports": reports, "rejected": rejected, "received_before": before.isoformat(), "dry_run": dry_run}
+            {
+                "reports": reports,
+                "rejected": rejected,
+                "received_before": stamp(int(before.timestamp())),
+                "dry_run": dry_run,
+            }
         )
     else:
-        done = "would be deleted" if dry_run else "deleted"
-        console.print(f"{number(reports)} reports and {number(rejected)} rejected ones {done}.")
+        done = "Would be deleted" if dry_run else "Deleted"
+        console.print(f"{done}: {_what(reports, rejected, before)}.")
     return 0
 
 
@@ -49,8 +54,12 @@ def _confirmed(reports: int, rejected: int, before: datetime) -> bool:
     if not problems.is_terminal:
         complain("nothing is deleted without --yes where nobody can be asked")
         return False
-    question = f"Delete {reports} reports and {rejected} rejected ones received before {before:%Y-%m-%d %H:%M} UTC?"
-    return typer.confirm(question, err=True)
+    return typer.confirm(f"Delete {_what(reports, rejected, before)}?", err=True)
+
+
+def _what(reports: int, rejected: int, before: datetime) -> str:
+    both = f"{counted(reports, 'report')} and {number(rejected)} rejected"
+    return f"{both}, received before {before:%Y-%m-%d %H:%M} UTC"
 
 
 def _prune(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime, total: int) -> int:
@@ -72,25 +81,30 @@ def show_status(path: Path, *, wait: bool, as_json: bool) -> int:
     if as_json:
         print_json(rows)
         return 0
-    made = table("server", "kind", "#reports", "#rejected", "#still to fetch")
+    made = table("server", "=kind", "#reports", "#rejected", "#still to fetch")
     for row in rows:
         numbers = (number(row["reports"]), number(row["rejected"]), number(row["left"]))
         made.add_row(cell(row["server"]), row["kind"], *numbers)
-    console.print(made if rows else "No reports yet.")
+    console.print(made if rows else "No reports yet: the daemon has not asked a server for them.")
+    if rows:
+        reports, rejected, left = (sum(row[name] for row in rows) for name in ("reports", "rejected", "left"))
+        console.print(f"\n{counted(reports, 'report')}, {number(rejected)} rejected, {number(left)} still to fetch.")
     return 0
 
 
 def _wait(path: Path) -> None:
     with _bar() as progress:
-        task = progress.add_task("fetched", total=None)
+        task = progress.add_task("waiting for the daemon to list reports", total=None)
         while True:
             with reading(path) as connection:
                 rows = _status(connection)
             left = sum(row["left"] for row in rows)
             total = sum(row["total"] for row in rows)
-            progress.update(task, total=max(total, 1), completed=max(total - left, 0) if total else 1)
-            if not left:
+            if rows and not left:
+                progress.update(task, description="fetched", total=total, completed=total)
                 return
+            if rows:
+                progress.update(task, description="fetched", total=total, completed=max(total - left, 0))
             time.sleep(WAIT_SECONDS)
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.reports_text import (
     cell,
     complain,
     console,
-    day,
+    counted,
     domain_cell,
+    facts,
     harmless,
     minute,
     number,
     print_json,
+    share,
     table,
 )
+from exporter.model.domains import shown_domain
 from exporter.store.report_queries import Fields, load_raw, load_rejected, load_reports
 
 EXIT_NOT_FOUND = 3
@@ -32,22 +36,21 @@ def show_report(connection: sqlite3.Connection, id_: str, *, raw: bool, as_json:
         return _show_rejected(connection, id_, raw=raw, as_json=as_json)
     found = load_reports(connection, [_int(id_)])
     if not found:
-        complain(f"there is no report {id_}")
+        complain(f"there is no report {id_}; ids stand in `reports list`")
         return EXIT_NOT_FOUND
     if raw:
         _print_raw(load_raw(connection, found[0]["id"]))
     elif as_json:
         print_json(found[0])
     else:
-        _head(found[0])
-        {"dmarc": _dmarc, "tls": _tls, "arf": _arf}[found[0]["kind"]](found[0])
+        SHOWN[found[0]["kind"]](found[0], _head(found[0]))
     return 0
 
 
 def _show_rejected(connection: sqlite3.Connection, id_: str, *, raw: bool, as_json: bool) -> int:
     found = load_rejected(connection, _int(id_.removeprefix(REJECTED_PREFIX)))
     if found is None:
-        complain(f"there is no rejected report {id_}")
+        complain(f"there is no rejected report {id_}; ids stand in `reports list --rejected`")
         return EXIT_NOT_FOUND
     body: bytes = found.pop("raw")
     found.pop("packed")
@@ -56,9 +59,10 @@ def _show_rejected(connection: sqlite3.Connection, id_: str, *, raw: bool, as_js
     elif as_json:
         print_json({**found, "raw": body.decode("utf-8", "replace")})
     else:
-        made = table("", "")
+        made = facts()
         for name, value in found.items():
-            made.add_row(name, cell(minute(value) if name.endswith("_at") else value))
+            shown = f"{minute(value)} UTC" if name.endswith("_at") else value
+            made.add_row(name.removesuffix("_at").replace("_", " "), cell(shown))
         made.add_row("size", f"{number(len(body))} bytes; --raw prints them")
         console.print(made)
     return 0
@@ -77,33 +81,42 @@ def _print_raw(body: bytes) -> None:
     console.print(Text(text), soft_wrap=True)
 
 
-def _head(report: Fields) -> None:
-    made = table("", "")
+def _head(report: Fields) -> Table:
+    made = facts()
     made.add_row("kind", report["kind"])
     made.add_row("reporter", cell(report["reporter"]))
     made.add_row("report id", cell(report["report_id"]))
     made.add_row("domain", domain_cell(report["domain"]))
-    made.add_row("from", f"{minute(report['begins_at'])} UTC")
-    made.add_row("to", f"{minute(report['ends_at'])} UTC")
+    if report["kind"] != "arf":
+        made.add_row("from", f"{minute(report['begins_at'])} UTC")
+        made.add_row("to", f"{minute(report['ends_at'])} UTC")
     made.add_row("received", f"{minute(report['received_at'])} UTC")
     made.add_row("server", cell(report["server"]))
-    console.print(made)
+    return made
 
 
-def _dmarc(report: Fields) -> None:
-    policy = table("", "")
-    for name, key in (("policy", "policy"), ("subdomains", "subdomain_policy"), ("np", "nonexistent_policy")):
-        if report[key] != "unspecified":
-            policy.add_row(name, cell(report[key]))
-    policy.add_row("alignment", f"DKIM {report['dkim_alignment']}, SPF {report['spf_alignment']}")
+def _dmarc(report: Fields, head: Table) -> None:
+    for name, key in (
+        ("contact", "email"),
+        ("more contact", "extra_contact"),
+        ("generator", "generator"),
+        ("policy", "policy"),
+        ("for subdomains", "subdomain_policy"),
+        ("for no such name", "nonexistent_policy"),
+        ("found by", "discovery_method"),
+        ("failure options", "failure_options"),
+    ):
+        if report[key] not in ("", "unspecified"):
+            head.add_row(name, cell(report[key]))
+    head.add_row("alignment", f"DKIM {report['dkim_alignment']}, SPF {report['spf_alignment']}")
     if report["percent"] is not None:
-        policy.add_row("pct", str(report["percent"]))
+        head.add_row("pct", str(report["percent"]))
     if report["testing"]:
-        policy.add_row("testing", "yes")
+        head.add_row("testing", "yes")
     for error in report["errors"]:
-        policy.add_row("error", cell(error))
-    console.print(policy)
-    made = table("source", "#messages", "disposition", "dkim", "spf", "header from", "checked", "override")
+        head.add_row("error", cell(error))
+    console.print(head)
+    made = table("source", "#messages", "=disposition", "=dkim", "=spf")
     for record in report["records"]:
         made.add_row(
             cell(record["source_ip"] or "not told"),
@@ -111,63 +124,87 @@ def _dmarc(report: Fields) -> None:
             record["disposition"],
             _coloured(record["dkim"]),
             _coloured(record["spf"]),
-            domain_cell(record["header_from"]),
-            cell(" ".join(_checked(record["auth_results"]))),
-            cell(" ".join(override["reason"] for override in record["overrides"])),
         )
+        for line in _checked(record):
+            made.add_row(Text(f"  {harmless(line)}", style="dim"))
+    console.print()
     console.print(made)
+    whole = report["passed"] + report["failed"]
+    aligned = f", {share(report['passed'], whole)} aligned" if whole else ""
+    console.print(f"\n{counted(whole, 'message')} in {counted(len(report['records']), 'record')}{aligned}.")
 
 
-def _checked(results: Sequence[Fields]) -> Sequence[str]:
-    return [f"{r['method']}={r['result']} ({harmless(r['domain'], 60)})" for r in results]
+def _checked(record: Fields) -> Iterator[str]:
+    """What a record says beside its results, a line each."""
+    for name in ("header_from", "envelope_from", "envelope_to"):
+        if record[name]:
+            yield f"{name.replace('_', ' ')} {shown_domain(record[name])}"
+    for result in record["auth_results"]:
+        detail = "" if result["detail"] in ("", "unspecified") else f" ({result['detail']})"
+        said = f": {result['human_result']}" if result["human_result"] else ""
+        yield f"{result['method']}={result['result']} {shown_domain(result['domain'])}{detail}{said}"
+    for override in record["overrides"]:
+        comment = f": {override['comment']}" if override["comment"] else ""
+        yield f"not as the policy asks: {override['reason']}{comment}"
 
 
 def _coloured(result: str) -> Text:
     return Text(result, style={"pass": "green", "fail": "red"}.get(result, ""))
 
 
-def _tls(report: Fields) -> None:
-    made = table("policy", "domain", "#success", "#failure", "why", "from", "to")
+def _tls(report: Fields, head: Table) -> None:
+    console.print(head)
+    made = table("policy", "#success", "#failure")
     for policy in report["policies"]:
-        made.add_row(
-            policy["type"], domain_cell(policy["domain"]), number(policy["successes"]), number(policy["failures"])
-        )
+        name = Text.assemble(policy["type"], " for ", domain_cell(policy["domain"]))
+        made.add_row(name, number(policy["successes"]), number(policy["failures"]))
         for detail in policy["details"]:
-            made.add_row(
-                "",
-                "",
-                "",
-                number(detail["sessions"]),
-                detail["result"],
-                cell(detail["sending_ip"]),
-                cell(detail["receiving_host"] or detail["receiving_ip"]),
-            )
+            made.add_row(Text(f"  {harmless(_failure(detail))}", style="dim"), "", number(detail["sessions"]))
+    console.print()
     console.print(made)
+    whole = report["passed"] + report["failed"]
+    failed = f", {share(report['failed'], whole)} failed" if whole else ""
+    console.print(
+        f"\n{counted(whole, 'session')} under {counted(len(report['policies']), 'policy', 'policies')}{failed}."
+    )
 
 
-def _arf(report: Fields) -> None:
-    made = table("", "")
+def _failure(detail: Fields) -> str:
+    hosts = [
+        f"{word} {' '.join(filter(None, names))}"
+        for word, names in (
+            ("from", [detail["sending_ip"]]),
+            ("to", [detail["receiving_host"], detail["receiving_ip"]]),
+        )
+        if any(names)
+    ]
+    said = [text for text in (detail["reason_code"], detail["information"]) if text]
+    return ", ".join([" ".join([detail["result"], *hosts]), *said])
+
+
+def _arf(report: Fields, head: Table) -> None:
     for name, value in report.items():
         if name in _HEAD or value in ("", "unspecified", None, [], 0):
             continue
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        made.add_row(name.replace("_", " "), cell(day(value) if name == "arrived_at" else shown))
-    console.print(made)
+        arrived = name == "arrived_at"
+        head.add_row(name.removesuffix("_at").replace("_", " "), cell(f"{minute(value)} UTC" if arrived else shown))
+    console.print(head)
 
 
-_HEAD = frozenset(
-    {
-        "id",
-        "server",
-        "kind",
-        "source_id",
-        "reporter",
-        "report_id",
-        "domain",
-        "begins_at",
-        "ends_at",
-        "received_at",
-        "passed",
-        "failed",
-    }
+SHOWN: Mapping[str, Callable[[Fields, Table], None]] = {"dmarc": _dmarc, "tls": _tls, "arf": _arf}
+
+_HEAD: Sequence[str] = (
+    "id",
+    "server",
+    "kind",
+    "source_id",
+    "reporter",
+    "report_id",
+    "domain",
+    "begins_at",
+    "ends_at",
+    "received_at",
+    "passed",
+    "failed",
 )

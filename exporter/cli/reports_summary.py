@@ -13,6 +13,7 @@ from exporter.cli.reports_text import (
     cell,
     complain,
     console,
+    counted,
     day,
     domain_cell,
     number,
@@ -85,8 +86,8 @@ def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
     if messages < ENOUGH_MESSAGES or days < ENOUGH_DAYS:
         return Verdict(
             step="wait",
-            words=f"{number(messages)} messages in {max(0, int(days))} days are too few to tell "
-            f"(wanted: {ENOUGH_MESSAGES} messages and {ENOUGH_DAYS} days).",
+            words=f"Too early to tell: {counted(messages, 'message')} in {counted(max(0, int(days)), 'day')}; "
+            f"{ENOUGH_MESSAGES} messages and {ENOUGH_DAYS} days say something.",
         )
     rest = f"{share(summary.failed, messages)} of {number(messages)} messages fail"
     forwarded = f", {number(summary.overridden)} of them forwarded or from lists" if summary.overridden else ""
@@ -96,7 +97,7 @@ def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
         return Verdict(step="quarantine", words=f"Ready for p=quarantine, not yet for p=reject: {rest}{forwarded}.")
     return Verdict(
         step="repair",
-        words=f"Not ready: {rest}{forwarded}, from {number(summary.failing_source_count)} sources. "
+        words=f"Not ready: {rest}{forwarded}, from {counted(summary.failing_source_count, 'source')}. "
         "Those that pass SPF or DKIM for another domain are likely yours and need alignment.",
     )
 
@@ -115,23 +116,30 @@ def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
         console.print(
             Text.assemble("Policy ", words, f" as seen {day(policy['seen_at'])} by ", cell(policy["reporter"]))
         )
-    console.print(f"Reports {number(summary.reports)}, from {day(summary.first_at)} to {day(summary.last_at)}")
+    span = f"from {day(summary.first_at)} to {day(summary.last_at)}"
+    console.print(f"{counted(summary.reports, 'DMARC report')}, {span}")
     console.print(Text(f"\n{verdict.words}\n", style="bold"))
     _weeks(summary.weeks)
-    _sources(f"Failing sources, last {days} days", summary.failing_sources, last="#authenticated")
+    title = f"Failing sources in the last {days} days"
+    if summary.failing_source_count > len(summary.failing_sources):
+        title += f": {len(summary.failing_sources)} of {number(summary.failing_source_count)} (--limit shows more)"
+    _sources(title, summary.failing_sources, last="#authenticated")
+    if summary.failing_sources:
+        console.print("authenticated: passed SPF or DKIM, but for a domain that is not aligned", style="dim")
     if summary.new_sources is None:
         console.print(f"\nNew sources: nothing is known from more than {days} days ago.")
     else:
-        _sources(f"Sources never seen before the last {days} days", summary.new_sources, last="first seen")
+        _sources(f"Sources never seen before the last {days} days", summary.new_sources, last="=first seen")
     _silent(summary.silent_reporters)
 
 
 def _weeks(weeks: Sequence[Fields]) -> None:
-    made = table("week of", "#aligned", "#failed", "#share aligned", "")
+    made = table("=week of", "#aligned", "#failed", "#of all", "=")
     for week in weeks:
         whole = week["aligned"] + week["failed"]
         filled = round(BAR * week["aligned"] / whole) if whole else 0
-        bar = Text.assemble(("█" * filled, "green"), ("█" * (BAR - filled if whole else 0), "red"))
+        filled = min(filled, BAR - 1) if week["failed"] else filled
+        bar = Text.assemble(("█" * filled, "green"), ("░" * (BAR - filled if whole else 0), "red"))
         made.add_row(
             day(week["begins_at"]),
             number(week["aligned"]),
@@ -146,7 +154,7 @@ def _sources(title: str, sources: Sequence[Fields], *, last: str) -> None:
     console.print(f"\n[bold]{title}[/bold]" if sources else f"\n{title}: none")
     if not sources:
         return
-    first_seen = last == "first seen"
+    first_seen = last == "=first seen"
     made = table("source", *(["#messages"] if first_seen else []), "#failed", last)
     for source in sources:
         made.add_row(
@@ -163,7 +171,7 @@ def _silent(reporters: Sequence[Fields]) -> None:
         console.print("\nReporters gone silent: none")
         return
     console.print("\n[bold]Reporters gone silent[/bold]")
-    made = table("reporter", "#reports", "last report ends")
+    made = table("reporter", "#reports", "=last report ends")
     for reporter in reporters:
         made.add_row(cell(reporter["reporter"]), number(reporter["reports"]), day(reporter["last_at"]))
     console.print(made)

@@ -8,11 +8,12 @@ that it may be printed anywhere.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +27,15 @@ SHOWN_LENGTH = 200
 MARKS_IN_A_ROW = 4
 """More combining marks on one letter are drawn over the neighbouring lines."""
 
-console = Console(highlight=False)
+PIPE_WIDTH = 200
+"""Columns where nobody looks: what is piped to another program is not folded."""
+
+
+def _width() -> int | None:
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
+
+
+console = Console(highlight=False, width=_width())
 problems = Console(stderr=True, highlight=False)
 
 
@@ -57,6 +66,11 @@ def day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
+def stamp(seconds: int) -> str:
+    """``2026-11-21T10:00:00Z``."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
 def minute(seconds: int) -> str:
     """``2026-11-21 10:00`` in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
@@ -77,12 +91,33 @@ def share(part: int, whole: int) -> str:
     return f"{percent:.1f} %"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 report``, ``2 reports``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def shown_of(shown: int, there: int, one: str, many: str = "") -> str:
+    """``7 reports``, or ``50 of 1 200 reports (--limit shows more)``."""
+    if shown >= there:
+        return counted(there, one, many)
+    return f"{number(shown)} of {counted(there, one, many)} (--limit shows more)"
+
+
 def table(*columns: str) -> Table:
-    """An empty table; columns that begin with ``#`` hold numbers."""
+    """An empty table; columns that begin with ``#`` hold numbers, and like those with ``=`` are never folded."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        numeric = column.startswith("#")
-        made.add_column(column.removeprefix("#"), justify="right" if numeric else "left", overflow="fold")
+        kind = column[:1] if column[:1] in ("#", "=") else ""
+        justify: Literal["left", "right"] = "right" if kind == "#" else "left"
+        made.add_column(column.removeprefix(kind), justify=justify, overflow="fold", no_wrap=bool(kind))
+    return made
+
+
+def facts() -> Table:
+    """An empty table of names and values."""
+    made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
     return made
 
 
@@ -111,5 +146,5 @@ def _with_moments(value: object) -> object:
 
 def _moment(name: str, value: Any) -> object:
     if name.endswith("_at") and isinstance(value, int):
-        return datetime.fromtimestamp(value, UTC).isoformat().replace("+00:00", "Z")
+        return stamp(value)
     return _with_moments(value)

@@ -7,6 +7,7 @@ at most the fetch of one report. What cannot be read is set aside and counted, a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -70,9 +71,6 @@ class ReportJob:
     The collector of one server's reports.
 
     A run ends when nothing is left or its interval is over; a long backfill so takes many runs, one after the other.
-
-    Attributes:
-        progress: Where a backfill stands, in words; empty when there is none.
     """
 
     def __init__(
@@ -87,7 +85,6 @@ class ReportJob:
         max_requests_per_minute: int,
         max_domains: int,
     ) -> None:
-        self.progress = ""
         self._board = board
         self._ledger = ledger
         self._history = history
@@ -99,6 +96,7 @@ class ReportJob:
         self._throttle = Throttle(clock=clock, requests=share)
         self._counter = ReportCounter(board, clock, max_domains=max_domains)
         self._inboxes = [Inbox(kind, ledger.watermark(seen_source(kind))) for kind in ReportKind]
+        self._backfilling = False
         self._told_at = clock.monotonic()
         self._forgotten_at: dict[ReportKind, float] = {}
 
@@ -125,7 +123,9 @@ class ReportJob:
                 await self._walk(client, inbox)
             except (PayloadError, TargetServerError) as error:
                 trouble = error
-        self._tell(f"reports to take in: {self._left()}" if self._left() >= BACKFILL else "", "reports.backfill_begins")
+        if self._left() >= BACKFILL and not self._backfilling:
+            self._backfilling = True
+            self._tell("reports.backfill_begins")
         return trouble
 
     async def _walk(self, client: StalwartClient, inbox: Inbox) -> None:
@@ -175,13 +175,21 @@ class ReportJob:
                 in_a_row = in_a_row + 1 if error is not None else 0
                 trouble = error or trouble
             await self._tell_now_and_then()
-        if not self._left():
-            self._tell("", "reports.backfill_ended")
+        if self._backfilling and not self._left():
+            self._backfilling = False
+            self._tell("reports.backfill_ended")
         return trouble
 
     async def _take_one(self, client: StalwartClient, inbox: Inbox) -> TargetError | None:
-        """Fetches one report and stores it; what went wrong with this one alone."""
+        """Fetches the next report and stores it; what went wrong with this one alone."""
         id_ = inbox.take()
+        try:
+            return await self._take(client, inbox, id_)
+        except (StoreError, asyncio.CancelledError):
+            inbox.put_back(id_)
+            raise
+
+    async def _take(self, client: StalwartClient, inbox: Inbox, id_: str) -> TargetError | None:
         trouble: TargetError | None = None
         report: IncomingReport | UnreadableReport
         try:
@@ -201,11 +209,7 @@ class ReportJob:
         except TargetError:
             inbox.put_off(id_)
             raise
-        try:
-            await self._record(inbox, report)
-        except StoreError:
-            inbox.put_back(id_)
-            raise
+        await self._record(inbox, report)
         return trouble
 
     def _set_aside(self, kind: ReportKind, id_: str, error: TargetError) -> UnreadableReport:
@@ -216,16 +220,16 @@ class ReportJob:
     async def _record(self, inbox: Inbox, report: IncomingReport | UnreadableReport) -> None:
         """Rows, counters, the server's id and where the inbox stands, all or nothing."""
         now = self._clock.now()
-        new = await self._history.new_among([report])
+        judged = await self._history.judge([report])
         increments: Increments = {}
-        if new or isinstance(report, UnreadableReport):
+        if judged.counts(0):
             self._counter.count(report, increments)
             self._counter.keep_in_range(increments)
         inbox.accounted_for(report.source_id)
         inbox.settle()
         source = seen_source(inbox.kind)
         seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp()))])
-        rows = await self._history.writer([report], new, now=now)
+        rows = await self._history.writer([report], judged, now=now)
         await self._ledger.record(increments, {source: inbox.to_state()}, [seen], rows=rows)
         if isinstance(report, UnreadableReport):
             log.warning(
@@ -235,7 +239,7 @@ class ReportJob:
                 id=report.source_id,
                 why=report.reason,
             )
-        elif new:
+        elif judged.new:
             self._board.count_unknown(report.unknown)
 
     def _left(self) -> int:
@@ -244,17 +248,15 @@ class ReportJob:
     async def _tell_now_and_then(self) -> None:
         if self._clock.monotonic() - self._told_at < TELL_SECONDS:
             return
-        total = sum(inbox.total for inbox in self._inboxes)
-        if total >= BACKFILL:
-            self._tell(f"taking in reports: {total - self._left()} of {total}", "reports.backfill")
+        if self._backfilling:
+            self._tell("reports.backfill")
+        self._told_at = self._clock.monotonic()
         await self._show()
 
-    def _tell(self, progress: str, event: str) -> None:
+    def _tell(self, event: str) -> None:
         self._told_at = self._clock.monotonic()
-        if progress or self.progress:
-            total = sum(inbox.total for inbox in self._inboxes)
-            log.info(event, server=self._board.name, total=total, left=self._left())
-        self.progress = progress
+        total = sum(inbox.total for inbox in self._inboxes)
+        log.info(event, server=self._board.name, total=total, left=self._left())
 
     async def _show(self) -> None:
         """Publishes the sums of the history as of now."""

@@ -211,6 +211,7 @@ class ArfReport:
 
     Attributes:
         reporter: The host or domain that it came from.
+        source_id: What lasts in the server's id: the same in every generation.
         incidents: How many messages it stands for.
         arrived_at: When the message arrived there; ``None`` if it does not tell.
         source_port: 0 if it does not tell.
@@ -243,7 +244,7 @@ class ArfReport:
 
     @property
     def identity(self) -> Sequence[object]:
-        """The server's id: feedback has none of its own, and equal ones may be about different messages."""
+        """What lasts in the server's id: feedback has none of its own, and equal ones may be about two messages."""
         return (self.source_id,)
 
     @property

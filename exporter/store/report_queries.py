@@ -47,6 +47,15 @@ def list_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most:
     return [dict(row) for row in rows]
 
 
+def count_rejected(connection: sqlite3.Connection, wanted: ReportFilter) -> int:
+    """How many there are, of the wanted server and kind."""
+    row = connection.execute(
+        "SELECT count(*) FROM report_rejected WHERE (?1 IS NULL OR server = ?1) AND (?2 IS NULL OR kind = ?2)",
+        (wanted.server, wanted.kind and wanted.kind.value),
+    ).fetchone()
+    return int(row[0])
+
+
 def load_rejected(connection: sqlite3.Connection, id_: int) -> Fields | None:
     """One rejected report with its raw answer; ``None`` if there is none of that id."""
     row = connection.execute("SELECT * FROM report_rejected WHERE id = ?", (id_,)).fetchone()

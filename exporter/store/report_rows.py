@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.model.reports import (
     ArfReport,
@@ -18,6 +18,7 @@ from exporter.model.reports import (
     TlsReport,
     UnreadableReport,
 )
+from exporter.stalwart.report_ids import lasting_id
 from exporter.store.report_packing import pack
 from exporter.store.report_sums import DAY_SECONDS
 from exporter.store.reports_schema import TEXT_LIMIT
@@ -65,6 +66,15 @@ def identity_of(report: IncomingReport) -> bytes:
     return day.to_bytes(4, "big") + blake2b(identity.encode("ascii"), digest_size=12).digest()
 
 
+class _Alike(NamedTuple):
+    """What records of one kind come to; the first of them keeps the objects that they share."""
+
+    first: DmarcRecord
+    aligned: bool
+    results: Row
+    checks: Sequence[Row]
+
+
 @dataclass(slots=True)
 class ReportRows:
     """
@@ -81,7 +91,7 @@ class ReportRows:
     _days: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _reporters: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _policies: dict[int, tuple[DmarcPolicy, Row]] = field(default_factory=dict)
-    _checks: dict[tuple[int, int], tuple[DmarcRecord, Sequence[Row]]] = field(default_factory=dict)
+    _alike: dict[tuple[int, ...], _Alike] = field(default_factory=dict)
 
     def add(self, report: IncomingReport, identity: bytes) -> None:
         """One more report, which must be new."""
@@ -101,7 +111,7 @@ class ReportRows:
     def reject(self, report: UnreadableReport, rejected_at: datetime) -> None:
         """One more report that could not be read."""
         times = (_seconds(report.received_at), _seconds(rejected_at))
-        head = (self.server, report.kind.value, report.source_id)
+        head = (self.server, report.kind.value, lasting_id(report.source_id))
         self.tables["report_rejected"].append((*head, *times, cut(report.reason), pack(report.raw)))
 
     def statements(self) -> Iterator[tuple[str, Sequence[Row]]]:
@@ -137,21 +147,19 @@ class ReportRows:
         """The rows of all records; how many messages were aligned, and how many were not."""
         aligned = failed = 0
         records, auths = self.tables["dmarc_record"], self.tables["dmarc_auth"]
-        checks = self._checks
+        alike = self._alike
         for number, r in enumerate(content.records):
-            words = (r.disposition.value, r.dkim.value, r.spf.value)
-            if "pass" in words[1:]:
+            # Records that are alike share what they were read into, as objects, so that part of the rows is made once.
+            key = tuple(map(id, r[2:10]))
+            known = alike.get(key)
+            if known is None:
+                known = alike[key] = _Alike(r, r.aligned, _results(r), _checks(r))
+            if known.aligned:
                 aligned += r.messages
             else:
                 failed += r.messages
-            names = (cut(r.header_from), cut(r.envelope_from), cut(r.envelope_to))
-            records.append((id_, number, r.source_ip, r.messages, *words, *names))
-            # Records that are alike share what their checks were read into, so the rows of it are made once.
-            key = (id(r.dkim_results), id(r.spf_results))
-            known = checks.get(key)
-            if known is None:
-                known = checks[key] = (r, _checks(r))
-            auths.extend([(id_, number, *row) for row in known[1]])
+            records.append((id_, number, r.source_ip, r.messages, *known.results))
+            auths.extend([(id_, number, *row) for row in known.checks])
             for at, override in enumerate(r.overrides):
                 self.tables["dmarc_override"].append((id_, number, at, override.reason.value, cut(override.comment)))
         return aligned, failed
@@ -173,28 +181,33 @@ class ReportRows:
         return cut(content.report_id), content.domain, *times, successes, failures
 
     def _arf(self, id_: int, report: IncomingReport, content: ArfReport) -> Row:
-        arrived = None if content.arrived_at is None else _seconds(content.arrived_at)
-        at = _seconds(report.received_at) if arrived is None else arrived
-        texts = (content.reporting_mta, content.envelope_id, content.mail_from, content.rcpt_to)
-        lists = (content.domains, content.uris, content.authentication_results)
-        words = (content.auth_failure.value, content.delivery_result.value, content.identity_alignment.value)
-        dkim = (content.dkim_domain, content.dkim_identity, content.dkim_selector, content.dkim_selector_dns)
-        self.tables["arf_feedback"].append(
-            (
-                id_,
-                content.feedback_type.value,
-                content.incidents,
-                arrived,
-                cut(content.user_agent),
-                content.source_ip,
-                content.source_port,
-                *map(cut, texts),
-                *map(_listed, lists),
-                *words,
-                *map(cut, (*dkim, content.dkim_adsp_dns, content.spf_dns)),
-            )
-        )
+        at = _seconds(content.arrived_at or report.received_at)
+        self.tables["arf_feedback"].append((id_, *feedback_row(content)))
         return cut(content.source_id), cut(content.domain), at, at, 0, content.incidents
+
+
+FEEDBACK_LISTS = slice(10, 13)
+"""The columns of `feedback_row` that hold a JSON list."""
+
+
+def feedback_row(content: ArfReport) -> Row:
+    """The row of ``arf_feedback`` from the column ``feedback_type`` on."""
+    texts = (content.reporting_mta, content.envelope_id, content.mail_from, content.rcpt_to)
+    lists = (content.domains, content.uris, content.authentication_results)
+    words = (content.auth_failure.value, content.delivery_result.value, content.identity_alignment.value)
+    dkim = (content.dkim_domain, content.dkim_identity, content.dkim_selector, content.dkim_selector_dns)
+    return (
+        content.feedback_type.value,
+        content.incidents,
+        None if content.arrived_at is None else _seconds(content.arrived_at),
+        cut(content.user_agent),
+        content.source_ip,
+        content.source_port,
+        *map(cut, texts),
+        *map(_listed, lists),
+        *words,
+        *map(cut, (*dkim, content.dkim_adsp_dns, content.spf_dns)),
+    )
 
 
 def _policy(policy: DmarcPolicy) -> Row:
@@ -210,6 +223,12 @@ def _policy(policy: DmarcPolicy) -> Row:
         cut(policy.failure_options),
         policy.discovery_method.value,
     )
+
+
+def _results(record: DmarcRecord) -> Row:
+    """The row of ``dmarc_record`` from the column ``disposition`` on."""
+    words = (record.disposition.value, record.dkim.value, record.spf.value)
+    return *words, cut(record.header_from), cut(record.envelope_from), cut(record.envelope_to)
 
 
 def _checks(record: DmarcRecord) -> Sequence[Row]:

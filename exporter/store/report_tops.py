@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from exporter.model.report_words import ReportKind
 from exporter.store.report_filter import ReportFilter
@@ -21,7 +21,7 @@ _SOURCES = """
         max(report.ends_at) AS last_at
     FROM report JOIN dmarc_record AS r ON r.report = report.id
     WHERE {condition}
-    GROUP BY r.source_ip HAVING {having} ORDER BY {order} DESC, r.source_ip LIMIT ?
+    GROUP BY r.source_ip
 """
 _REPORTERS = """
     SELECT report.reporter AS reporter,
@@ -32,7 +32,7 @@ _REPORTERS = """
         CAST(total(report.failed) AS INTEGER) AS failed,
         max(report.received_at) AS last_at
     FROM report WHERE {condition}
-    GROUP BY report.reporter ORDER BY {order} DESC, report.reporter LIMIT ?
+    GROUP BY report.reporter
 """
 _DOMAINS = """
     SELECT report.domain AS domain,
@@ -42,24 +42,54 @@ _DOMAINS = """
         count(DISTINCT report.reporter) AS reporters,
         max(report.ends_at) AS last_at
     FROM report WHERE {condition}
-    GROUP BY report.domain HAVING {having} ORDER BY {order} DESC, report.domain LIMIT ?
+    GROUP BY report.domain
 """
 
 
-def top_sources(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """
+    A question who stands out.
+
+    Attributes:
+        sql: All lines, in no order.
+        order: The column that they are ordered by, the largest first.
+        name: The column that tells them apart.
+    """
+
+    sql: str
+    parameters: Sequence[object]
+    order: str
+    name: str
+
+
+def sources(wanted: ReportFilter) -> Top:
     """Addresses that DMARC reports name, by messages; with a result asked for, by messages of that result."""
     column = _column(wanted.result)
-    return _ask(connection, _SOURCES, _dmarc(wanted), most, having=f"{column} > 0", order=column)
+    return _top(_SOURCES, _dmarc(wanted), order=column, name="source")
 
 
-def top_reporters(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
+def reporters(wanted: ReportFilter) -> Top:
     """Reporters of all kinds, by reports."""
-    return _ask(connection, _REPORTERS, wanted, most, order="reports")
+    return _top(_REPORTERS, wanted, order="reports", name="reporter")
 
 
-def top_domains(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
+def domains(wanted: ReportFilter) -> Top:
     """Domains by messages that failed DMARC."""
-    return _ask(connection, _DOMAINS, _dmarc(wanted), most, having="failed > 0", order="failed")
+    return _top(_DOMAINS, _dmarc(wanted), order="failed", name="domain")
+
+
+def first_of(connection: sqlite3.Connection, top: Top, *, most: int) -> Sequence[Fields]:
+    """The *most* outstanding ones."""
+    sql = f"{top.sql} ORDER BY {top.order} DESC, {top.name} LIMIT ?"
+    return [dict(row) for row in connection.execute(sql, [*top.parameters, most])]
+
+
+def total_of(connection: sqlite3.Connection, top: Top) -> tuple[int, int]:
+    """How many there are, and the sum of the column that they are ordered by."""
+    sql = f"SELECT count(*), CAST(total({top.order}) AS INTEGER) FROM ({top.sql})"  # noqa: S608 - our own texts
+    row = connection.execute(sql, list(top.parameters)).fetchone()
+    return row[0], row[1]
 
 
 def _dmarc(wanted: ReportFilter) -> ReportFilter:
@@ -70,9 +100,8 @@ def _column(result: str | None) -> str:
     return {"aligned": "aligned", "success": "aligned", "pass": "aligned", None: "messages"}.get(result, "failed")
 
 
-def _ask(
-    connection: sqlite3.Connection, template: str, wanted: ReportFilter, most: int, **words: str
-) -> Sequence[Fields]:
+def _top(template: str, wanted: ReportFilter, *, order: str, name: str) -> Top:
+    """Those of which the column is not zero. (Named outside of the grouping, where ``report`` has columns like it.)"""
     condition, parameters = wanted.condition()
-    sql = template.format(condition=condition, **words)
-    return [dict(row) for row in connection.execute(sql, [*parameters, most])]
+    sql = f"SELECT * FROM ({template.format(condition=condition)}) WHERE {order} > 0"  # noqa: S608 - our own texts
+    return Top(sql=sql, parameters=parameters, order=order, name=name)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 
 import aiosqlite
 
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, UnreadableReport
-from exporter.store.report_rows import ReportRows, identity_of
+from exporter.model.reports import ArfReport, IncomingReport, UnreadableReport
+from exporter.stalwart.report_ids import lasting_id
+from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
+from exporter.store.report_rows import ReportRows, cut, identity_of
 from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
 from exporter.store.reports_schema import SEEN_SOURCE
 from exporter.store.store import RowWriter, Store
@@ -26,6 +29,26 @@ PRUNE_BATCH = 200
 """Reports deleted in one transaction: others wait for it."""
 
 Incoming = IncomingReport | UnreadableReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """
+    What some reports are to the history, by their places; one that is nowhere here is known.
+
+    Attributes:
+        new: Those to be written, with their identities.
+        renamed: Those that are known under another id.
+        rejected: Unreadable ones that were not set aside before.
+    """
+
+    new: Mapping[int, bytes]
+    renamed: Mapping[int, Renamed]
+    rejected: Set[int]
+
+    def counts(self, place: int) -> bool:
+        """Whether the report at *place* adds to the counters."""
+        return place in self.new or place in self.rejected
 
 
 class ReportHistory:
@@ -48,14 +71,41 @@ class ReportHistory:
         )
         return [row[0] for row in rows]
 
-    async def new_among(self, reports: Sequence[Incoming]) -> dict[int, bytes]:
-        """Of the readable *reports* those that the history does not have yet: their places and identities."""
+    async def judge(self, reports: Sequence[Incoming]) -> Judged:
+        """Which of *reports* the history does not have yet."""
         identities: dict[tuple[str, bytes], int] = {}
+        unreadable: dict[tuple[str, str], int] = {}
         for place, report in enumerate(reports):
             if isinstance(report, IncomingReport):
                 identities.setdefault((report.kind.value, identity_of(report)), place)
+            else:
+                unreadable.setdefault((report.kind.value, lasting_id(report.source_id)), place)
         known = await self._known(identities)
-        return {place: key[1] for key, place in identities.items() if key not in known}
+        new = {place: key[1] for key, place in identities.items() if key not in known}
+        rejected = {place for key, place in unreadable.items() if not await self._is_rejected(*key)}
+        renamed = await self._renamed(reports, new)
+        new = {place: identity for place, identity in new.items() if place not in renamed}
+        return Judged(new=new, renamed=renamed, rejected=rejected)
+
+    async def _is_rejected(self, kind: str, id_: str) -> bool:
+        sql = "SELECT 1 FROM report_rejected WHERE server = ? AND kind = ? AND source_id = ?"
+        return bool(list(await self._store.read(sql, (self._server, kind, id_))))
+
+    async def _renamed(self, reports: Sequence[Incoming], new: Mapping[int, bytes]) -> dict[int, Renamed]:
+        """Feedback that the server listed under another id before it was upgraded."""
+        renamed: dict[int, Renamed] = {}
+        taken: set[int] = set()
+        for place, identity in new.items():
+            report = reports[place]
+            content = report.content if isinstance(report, IncomingReport) else None
+            if not isinstance(content, ArfReport) or (query := renamed_query(self._server, content)) is None:
+                continue
+            rows = [row for row in await self._store.read(*query) if row[0] not in taken]
+            row = next((row[0] for row in rows if is_renamed(row, report.source_id, content)), None)
+            if row is not None:
+                taken.add(row)
+                renamed[place] = Renamed(identity, report.source_id, cut(content.source_id), row)
+        return renamed
 
     async def _known(self, identities: Iterable[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
         by_kind: dict[str, list[bytes]] = {}
@@ -71,17 +121,19 @@ class ReportHistory:
                 known |= {(kind, row[0]) for row in rows}
         return known
 
-    async def writer(self, reports: Sequence[Incoming], new: Mapping[int, bytes], *, now: datetime) -> RowWriter:
-        """What writes those *reports* that are *new* and sets aside those that could not be read."""
-        rows = ReportRows(self._server, await self._store.take_ids("report", len(new)))
+    async def writer(self, reports: Sequence[Incoming], judged: Judged, *, now: datetime) -> RowWriter:
+        """What writes those *reports* that are new and sets aside those that could not be read."""
+        rows = ReportRows(self._server, await self._store.take_ids("report", len(judged.new)))
         if sum(len(report.raw) for report in reports) < LARGE_BYTES:
-            _fill(rows, reports, new, now)
+            _fill(rows, reports, judged, now)
         else:
-            await asyncio.to_thread(_fill, rows, reports, new, now)
+            await asyncio.to_thread(_fill, rows, reports, judged, now)
 
         async def write(connection: aiosqlite.Connection) -> None:
             for sql, values in rows.statements():
                 await connection.executemany(sql, values)
+            if judged.renamed:
+                await connection.executemany(RENAME, list(judged.renamed.values()))
 
         return write
 
@@ -113,12 +165,13 @@ class ReportHistory:
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-def _fill(rows: ReportRows, reports: Sequence[Incoming], new: Mapping[int, bytes], now: datetime) -> None:
+def _fill(rows: ReportRows, reports: Sequence[Incoming], judged: Judged, now: datetime) -> None:
     for place, report in enumerate(reports):
         if isinstance(report, UnreadableReport):
-            rows.reject(report, now)
-        elif place in new:
-            rows.add(report, new[place])
+            if place in judged.rejected:
+                rows.reject(report, now)
+        elif place in judged.new:
+            rows.add(report, judged.new[place])
 
 
 def seen_source(kind: ReportKind) -> str:

@@ -32,6 +32,17 @@ class SmallDisk:
 
 
 @contextmanager
+def protected(*files: Path) -> Iterator[bool]:
+    """Nobody may write to *files* any more, whoever has them open; false where nobody may say so."""
+    names = list(map(str, files))
+    done = subprocess.run(["chattr", "+i", *names], check=False, capture_output=True).returncode == 0
+    try:
+        yield done
+    finally:
+        subprocess.run(["chattr", "-i", *names], check=done, capture_output=True)
+
+
+@contextmanager
 def small_disk(folder: Path, *, kibibytes: int) -> Iterator[SmallDisk | None]:
     """A disk of *kibibytes*; ``None`` where nobody may mount one, and the test takes its other means."""
     folder.mkdir()

@@ -13,6 +13,7 @@ from exporter.collectors.reports import ReportSource
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.reports import ReportJob
 from exporter.stalwart.credentials import Basic
+from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.transport import Transport
@@ -34,7 +35,7 @@ class Rig:
     store: Store
     board: ServerBoard
     job: ReportJob
-    client: RestClient
+    client: RestClient | JmapClient
     source: ReportSource
 
     async def run(self) -> None:
@@ -67,6 +68,7 @@ async def rig(
     read_timeout_seconds: float = 10.0,
     username: str = "watcher",
     password: str = "lab-watcher-secret",
+    client: type[RestClient | JmapClient] = RestClient,
 ) -> AsyncIterator[Rig]:
     """A collector that has just started."""
     clock = clock or SystemClock()
@@ -93,7 +95,7 @@ async def rig(
             max_requests_per_minute=max_requests_per_minute,
             max_domains=max_domains,
         )
-        yield Rig(store, board, job, RestClient(transport, clock=clock), ReportSource(board, gauges))
+        yield Rig(store, board, job, client(transport, clock=clock), ReportSource(board, gauges))
     finally:
         await transport.aclose()
         await store.aclose()

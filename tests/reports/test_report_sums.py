@@ -49,8 +49,8 @@ def unreadable(number: int, received_at: datetime) -> UnreadableReport:
 async def save(store: Store, reports: list[Incoming], *, now: datetime = NOW) -> None:
     """Writes *reports* as the collector does."""
     history = ReportHistory(store, "mx1")
-    new = await history.new_among(reports)
-    await store.save("mx1", tallies={}, watermarks={}, rows=await history.writer(reports, new, now=now))
+    judged = await history.judge(reports)
+    await store.save("mx1", tallies={}, watermarks={}, rows=await history.writer(reports, judged, now=now))
 
 
 DAY_SUMS = (

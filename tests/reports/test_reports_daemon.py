@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_recordings import environment, facts
-from tests.reports.disks import small_disk
-from tests.reports.rig import check_sums
+from tests.reports.disks import protected, small_disk
+from tests.reports.rig import check_sums, rig
 from tests.support.exporter import Exporter, Series, wait_until
 from tests.support.replay import replay
 
 RECORDING = "rest-0.15.5"
 QUICK = {"STALWART_EXPORTER_INTERVALS__REPORTS": "1s", "STALWART_EXPORTER_INTERVALS__OUTGOING": "1s"}
 ROOM_LEFT = 16 * 1024
+
+
+async def take_in(url: str, history: Path) -> None:
+    """One life of the collector alone."""
+    async with rig(url, history) as life:
+        await life.run()
 
 
 def missing(exporter: Exporter, wanted: dict[Series, float]) -> dict[Series, float]:
@@ -32,54 +40,83 @@ def of_reports(series: Series) -> bool:
 
 
 @contextmanager
-def no_room(
-    folder: Path, pid: Callable[[], int], *, by_disk: bool
-) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """What takes away the room on the disk, or the process's right to write longer files, and what gives it back."""
-    with small_disk(folder, kibibytes=8 * 1024) as disk:
-        filler = folder / "filler"
-
-        def fill() -> None:
-            with suppress(OSError), filler.open("wb", buffering=0) as out:
-                while True:
-                    out.write(bytes(4096))
-
-        def limit() -> None:
-            hard = resource.prlimit(pid(), resource.RLIMIT_FSIZE)[1]
-            resource.prlimit(pid(), resource.RLIMIT_FSIZE, (ROOM_LEFT, hard))
-
-        def unlimit() -> None:
-            hard = resource.prlimit(pid(), resource.RLIMIT_FSIZE)[1]
-            resource.prlimit(pid(), resource.RLIMIT_FSIZE, (hard, hard))
-
-        yield (fill, filler.unlink) if by_disk and disk is not None else (limit, unlimit)
+def file_limit(history: Path, pid: int) -> Iterator[str]:
+    """The process may not write files of more than a few pages."""
+    hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (ROOM_LEFT, hard))
+    try:
+        yield "io"
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
-@pytest.mark.parametrize("by_disk", [True, False])
-def test_without_room_for_reports_the_rest_is_exported_and_with_room_everything(tmp_path: Path, by_disk: bool):
+@contextmanager
+def full_disk(history: Path, pid: int) -> Iterator[str]:
+    """Somebody has filled the disk; where it is no small one, the process is limited instead."""
+    if not history.parent.is_mount():
+        with file_limit(history, pid) as reason:
+            yield reason
+        return
+    filler = history.with_name("filler")
+    with suppress(OSError), filler.open("wb", buffering=0) as out:
+        while True:
+            out.write(bytes(4096))
+    try:
+        yield "full"
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def write_protected(history: Path, pid: int) -> Iterator[str]:
+    """The file and its log are immutable; where nobody can make them so, the process is limited instead."""
+    with protected(history, Path(f"{history}-wal")) as done:
+        if done:
+            yield "io"
+    if not done:
+        with file_limit(history, pid) as reason:
+            yield reason
+
+
+@contextmanager
+def locked(history: Path, pid: int) -> Iterator[str]:
+    """Another program is in the middle of a transaction."""
+    connection = sqlite3.connect(history, isolation_level=None, timeout=30)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield "locked"
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "disk"),
+    [(full_disk, small_disk), (write_protected, None), (locked, None)],
+    ids=["full disk", "write-protected", "locked"],
+)
+def test_in_trouble_with_its_file_the_rest_is_exported_and_without_it_everything(
+    tmp_path: Path,
+    trouble: Callable[[Path, int], AbstractContextManager[str]],
+    disk: Callable[..., AbstractContextManager[object]] | None,
+):
     """The log and the metrics say what is wrong; nothing is lost once it is put right."""
     wanted = facts(RECORDING)
     others = {key: value for key, value in wanted.items() if not of_reports(key)}
-    running: list[Exporter] = []
     folder = tmp_path / "disk"
 
-    with (
-        no_room(folder, lambda: running[0].pid, by_disk=by_disk) as (take_room, give_room),
-        replay(RECORDING) as (url, _),
-    ):
+    with disk(folder, kibibytes=8 * 1024) if disk else nullcontext(folder.mkdir()), replay(RECORDING) as (url, _):
         history = folder / "history.sqlite3"
         environ = {**environment(url), **QUICK, "STALWART_EXPORTER_STORE_PATH": str(history)}
         with Exporter(tmp_path, environ=environ) as exporter:
-            running.append(exporter)
-            take_room()
-            exporter.wait_for("stalwart_exporter_collector_success", 0, collector="reports", server="mx1")
-            wait_until(lambda: not missing(exporter, others), what="the rest is shown", seconds=45)
-            assert exporter.value("stalwart_exporter_store_success") == 0
-            assert exporter.total("stalwart_exporter_store_errors_total") > 0
-            assert exporter.value("stalwart_up", server="mx1") == 1
-            assert "the history takes no reports now" in exporter.log()
+            with trouble(history, exporter.pid) as reason:
+                exporter.wait_for("stalwart_exporter_collector_success", 0, collector="reports", server="mx1")
+                wait_until(lambda: not missing(exporter, others), what="the rest is shown", seconds=45)
+                assert exporter.value("stalwart_exporter_store_success") == 0
+                assert exporter.value("stalwart_exporter_store_errors_total", reason=reason) > 0
+                assert exporter.value("stalwart_up", server="mx1") == 1
+                assert "the history takes no reports now" in exporter.log()
 
-            give_room()
             wait_until(lambda: not missing(exporter, wanted), what="everything is shown", seconds=60)
             exporter.wait_for("stalwart_exporter_store_success", 1)
             exporter.wait_for("stalwart_exporter_collector_success", 1, collector="reports", server="mx1")
@@ -87,11 +124,29 @@ def test_without_room_for_reports_the_rest_is_exported_and_with_room_everything(
         check_sums(history)
 
 
+def test_a_truncated_file_is_told_kept_and_begun_anew(tmp_path: Path):
+    """At the next start it stands beside the new one, into which the server's reports are taken once more."""
+    wanted = {key: value for key, value in facts(RECORDING).items() if of_reports(key)}
+    history = tmp_path / "history.sqlite3"
+
+    with replay(RECORDING) as (url, _):
+        asyncio.run(take_in(url, history))
+        with history.open("r+b") as handle:
+            handle.truncate(history.stat().st_size // 2)
+        with Exporter(tmp_path, environ={**environment(url), **QUICK}) as exporter:
+            wait_until(lambda: not missing(exporter, wanted), what="the reports are shown again", seconds=45)
+
+    assert [event["moved_to"] for event in exporter.events() if event["event"] == "store.corrupt"] == [
+        str(path) for path in tmp_path.glob("history.sqlite3.corrupt-*")
+    ]
+    check_sums(history)
+
+
 def test_counters_of_reports_go_on_after_a_restart(tmp_path: Path):
     """kill -9 and another start: the same numbers, and no report is asked for again."""
     wanted = {key: value for key, value in facts(RECORDING).items() if of_reports(key)}
     with replay(RECORDING) as (url, server):
-        exporter = Exporter(tmp_path, environ=environment(url)).start()
+        exporter = Exporter(tmp_path, environ={**environment(url), **QUICK}).start()
         wait_until(lambda: not missing(exporter, wanted), what="the reports are shown", seconds=45)
         exporter.kill()
         with exporter:

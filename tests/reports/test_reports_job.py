@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from exporter.errors import (
     PayloadError,
@@ -21,6 +22,7 @@ from exporter.errors import (
 )
 from exporter.ingest.report_inbox import STRIKES
 from exporter.ingest.reports import PAGE
+from exporter.store.report_packing import unpack
 from tests.reports import wire
 from tests.reports.clocks import TestClock
 from tests.reports.rig import Rig, check_sums, query, rig, tables
@@ -171,6 +173,43 @@ def test_an_unreadable_report_is_kept_aside_with_its_reason_and_stops_nobody(pat
     check_sums(path)
 
 
+def test_invented_numbers_of_every_kind_are_kept_aside_and_not_summed(path: Path):
+    """Whole, byte for byte, with a reason each; the honest report among them counts alone."""
+    invented: list[tuple[str, bytes]] = []
+    for number in (-1, 2**53 + 1, 10**30, 1e30, 1.5, "12", None, True, float("nan"), float("inf")):
+        tls, feedback = wire.tls_policy(failures=number), {} if number is None else {"incidents": number}
+        invented += [
+            ("dmarc", wire.body(wire.dmarc(records=[wire.record(5), wire.record(number)]))),
+            ("tls", wire.body(wire.tls(policies=[tls]))),
+            ("tls", wire.body(wire.tls(policies=[wire.tls_policy(details=[("dane-required", number)])]))),
+            *([("arf", wire.body(wire.arf(**feedback)))] if feedback else []),
+        ]
+    server = ReportServer()
+    for place, (kind, body) in enumerate(invented):
+        server.add(kind, id_of(place), body)
+    server.add("dmarc", id_of(len(invented)), wire.body(wire.dmarc(records=[wire.record(7)])))
+    shown = []
+
+    async def act(life: Rig) -> None:
+        await life.run()
+        shown.append(life.shown())
+
+    live(server, path, act)
+
+    kept = query(path, "SELECT kind, packed, reason FROM report_rejected ORDER BY id")
+    assert sorted((kind, unpack(packed)) for kind, packed, _ in kept) == sorted(invented)  # type: ignore[arg-type]
+    assert all(reason for _, _, reason in kept)
+    counted = {key[0]: value for key, value in shown[0].items() if value and "window" not in key[0]}
+    assert counted.keys() == {
+        "stalwart_reports_total",
+        "stalwart_reports_rejected_total",
+        "stalwart_dmarc_messages_total",
+        "stalwart_dmarc_last_report_timestamp_seconds",
+    }
+    assert counted["stalwart_dmarc_messages_total"] == 7
+    check_sums(path)
+
+
 def test_a_report_that_is_too_large_is_kept_aside(path: Path):
     """Its body is not read further, and the next one comes."""
     server = with_reports(3)
@@ -292,29 +331,29 @@ def test_a_flood_of_one_kind_does_not_keep_the_others_waiting(path: Path):
 
 
 def test_a_backfill_stays_within_its_share_of_requests_and_ends_its_run_in_time(path: Path):
-    """Thirty requests in any minute, whatever there is to do; the next run goes on where this one ended."""
+    """Thirty requests in any minute, whatever there is to do; the next run goes on, and the log tells its way."""
     server = with_reports(400)
     clock = TestClock()
     times: list[float] = []
     server.before = lambda _: times.append(clock.monotonic())
-    words: list[str] = []
 
     async def act(life: Rig) -> None:
         await life.run()
-        words.append(life.job.progress)
         taken.append(len(server.asked_for("/dmarc/")))
-        await life.run()
-        await life.run()
-        words.append(life.job.progress)
+        for _ in range(3):
+            await life.run()
 
     taken: list[int] = []
-    live(server, path, act, clock=clock, interval_seconds=300.0, max_requests_per_minute=55)
+    with capture_logs() as logs:
+        live(server, path, act, clock=clock, interval_seconds=300.0, max_requests_per_minute=55)
 
     assert all(later - earlier >= 60 for earlier, later in zip(times, times[30:], strict=False))
     assert 140 <= taken[0] <= 180
-    assert words[0].startswith("taking in reports: ")
-    assert words[0].endswith(" of 400")
-    assert words[1] == ""
+    told = [(log["event"], log["left"]) for log in logs if log["event"].startswith("reports.backfill")]
+    assert (told[0], told[-1]) == (("reports.backfill_begins", 400), ("reports.backfill_ended", 0))
+    assert {event for event, _ in told[1:-1]} == {"reports.backfill"}
+    assert 10 <= len(told[1:-1]) <= 15
+    assert [left for _, left in told] == sorted((left for _, left in told), reverse=True)
     assert query(path, "SELECT count(*) FROM report") == [(400,)]
 
 

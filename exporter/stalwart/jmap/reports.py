@@ -24,6 +24,7 @@ from exporter.stalwart.jmap.report_arf import Arf, read_arf
 from exporter.stalwart.jmap.report_dmarc import Dmarc, read_dmarc
 from exporter.stalwart.jmap.report_tls import Tls, read_tls
 from exporter.stalwart.jmap.wire import Call
+from exporter.stalwart.report_ids import lasting_id
 from exporter.stalwart.report_values import utc
 from exporter.stalwart.rest.report_numbers import Stamp
 
@@ -122,7 +123,7 @@ def parse_report(kind: ReportKind, source_id: str, raw: bytes) -> IncomingReport
         content = read_tls(tls.report, tls.sender, unknown)
     else:
         arf = decode_answer(_arf, raw)
-        content = read_arf(arf.report, arf.sender, source_id, unknown)
+        content = read_arf(arf.report, arf.sender, lasting_id(source_id), unknown)
     received_at = utc(decode_answer(_received, raw).received_at, "receivedAt")
     return IncomingReport(
         kind=kind, source_id=source_id, received_at=received_at, raw=raw, content=content, unknown=unknown

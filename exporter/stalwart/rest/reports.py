@@ -18,6 +18,7 @@ from exporter.errors import PayloadError
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import IncomingReport, Report, ReportIds
 from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.report_ids import lasting_id
 from exporter.stalwart.report_values import moment
 from exporter.stalwart.rest.report_arf import Arf, read_arf
 from exporter.stalwart.rest.report_dmarc import Dmarc, Record, read_dmarc
@@ -107,8 +108,7 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
         content = read_tls(tls.report, tls.sender, unknown)
     else:
         arf = _decoded(_arf, body, _ArfAnswer).data
-        # The part behind the underscore is only when the server will forget it.
-        content = read_arf(arf.report, arf.sender, source_id.partition("_")[0], unknown)
+        content = read_arf(arf.report, arf.sender, lasting_id(source_id), unknown)
     return IncomingReport(
         kind=kind,
         source_id=source_id,
