@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -32,3 +33,9 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+@lru_cache(maxsize=256)
+def unix_second(at: datetime) -> int:
+    """The Unix second of *at*, which is aware; remembered, since many events share one."""
+    return int(at.timestamp())

@@ -11,11 +11,12 @@ from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
 from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.detect import RestDetector
 from exporter.stalwart.jmap.client import JmapClient
+from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
 from exporter.stalwart.stream import StreamOpener
-from exporter.stalwart.switching import SwitchingClient, SwitchingDetector
+from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, SwitchingLiveClient
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.tls import client_context
 from exporter.stalwart.transport import Transport
@@ -78,7 +79,7 @@ def connect(
         client=client,
         jmap=jmap,
         account=transport.account_name or "",
-        live=_live(settings, transport, client, throttle, tls, clock, observer),
+        live=_live(settings, transport, client, jmap, throttle, tls, clock, observer),
     )
 
 
@@ -86,6 +87,7 @@ def _live(
     settings: ServerSettings,
     transport: Transport,
     client: SwitchingClient,
+    jmap: JmapClient,
     throttle: Throttle,
     tls: ssl.SSLContext | None,
     clock: Clock,
@@ -104,7 +106,11 @@ def _live(
         answer_timeout_seconds=settings.read_timeout,
         observer=observer,
     )
-    return RestLiveClient(transport, opener, generation=lambda: client.generation)
+    return SwitchingLiveClient(
+        client,
+        rest=RestLiveClient(transport, opener, generation=lambda: client.generation),
+        jmap=JmapLiveClient(transport, opener, jmap, clock=clock),
+    )
 
 
 def credentials_of(login: BasicLogin | BearerToken) -> Credentials:

@@ -10,7 +10,8 @@ MOST_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
 """What is taken at once, one message at least: it is counted in one transaction, and nothing else runs meanwhile."""
 
-_EVENT = b'"createdAt":'
+_EVENTS = (b'"createdAt":', b'"keyValues":')
+"""What either generation writes once in each event, and as such in no text."""
 
 
 class MessageBuffer:
@@ -39,7 +40,7 @@ class MessageBuffer:
         """Keeps *message*, or counts it as dropped."""
         if self._dropped or (self._messages and self._bytes + len(message) > self._most_bytes):
             # After a drop everything goes until the rest has been taken, so that one hole stays one hole.
-            self._dropped += max(1, message.count(_EVENT))
+            self._dropped += max(1, *map(message.count, _EVENTS))
         else:
             self._messages.append(message)
             self._bytes += len(message)

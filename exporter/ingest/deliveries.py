@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from exporter.clock import Clock
-from exporter.model.delivery import DeliveryOutcome
+from exporter.clock import Clock, unix_second
+from exporter.model.delivery import DeliveryOutcome, Outcome
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
@@ -84,18 +84,25 @@ class DeliveryCounter:
         self._capped = CappedLabel(max_domains, sorted(known), now=clock.monotonic())
 
     def count(self, source: str, outcomes: Iterable[DeliveryOutcome], increments: Increments) -> None:
-        """Adds those *outcomes* that *source* owns."""
+        """Adds those *outcomes* that *source* owns; best many at once, since most are alike."""
+        alike: dict[tuple[Outcome, str, str, str], int] = {}
+        at, owned = None, False
         for outcome in outcomes:
-            if not self._owners.owns(source, int(outcome.at.timestamp())):
-                continue
-            add(increments, "deliveries", (outcome.outcome.value, outcome.reason, outcome.code), 1)
+            if outcome.at != at:
+                at = outcome.at
+                owned = self._owners.owns(source, unix_second(at))
+            if owned:
+                key = (outcome.outcome, outcome.reason, outcome.code, outcome.domain)
+                alike[key] = alike.get(key, 0) + 1
+        for (became, reason, code, domain), times in alike.items():
+            add(increments, "deliveries", (became.value, reason, code), times)
             if self._max_domains:
-                add(increments, "domain_deliveries", (self._label(outcome.domain), outcome.outcome.value), 1)
+                add(increments, "domain_deliveries", (self._label(domain, times), became.value), times)
 
-    def _label(self, domain: str) -> str:
+    def _label(self, domain: str, times: int) -> str:
         dropped = self._capped.dropped
         label = self._capped.label(domain or "unknown", self._clock.monotonic())
         if self._capped.dropped != dropped:
-            self._board.dropped[FAMILY] = self._board.dropped.get(FAMILY, 0) + 1
+            self._board.dropped[FAMILY] = self._board.dropped.get(FAMILY, 0) + times
             self._board.touch(Part.HEALTH)
         return label

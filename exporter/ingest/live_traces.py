@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from exporter.clock import Clock
+from exporter.clock import Clock, unix_second
 from exporter.errors import PayloadError
 from exporter.ingest.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.subscriber import Applied
+from exporter.model.delivery import DeliveryOutcome
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START, AttemptFolder
 from exporter.stalwart.live import LiveClient
@@ -68,7 +69,7 @@ class LiveTraces:
 
     async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
         """Counts what *messages* tell; behind them *dropped* events are missing."""
-        increments: Increments = {}
+        outcomes: list[DeliveryOutcome] = []
         events, heartbeat = 0, None
         for message in messages:
             try:
@@ -87,24 +88,29 @@ class LiveTraces:
                 dropped += read.received
                 continue
             self._last_message = message if read.events else b""
-            self._count(read, increments)
+            outcomes += self._new_outcomes(read)
         if dropped:
             self._reconciler.coverage.hole()
-        self._deliveries.count(LIVE, self._reconciler.take_overdue(), increments)
+        outcomes += self._reconciler.take_overdue()
+        increments: Increments = {}
+        self._deliveries.count(LIVE, outcomes, increments)
         await self._save(increments)
         return Applied(events=events, dropped=dropped, heartbeat_seconds=heartbeat)
 
-    def _count(self, read: LiveEvents, increments: Increments) -> None:
-        coverage, feed = self._reconciler.coverage, self._folder.feed
+    def _new_outcomes(self, read: LiveEvents) -> Sequence[DeliveryOutcome]:
+        """Takes account of a message; the outcomes that are to be counted for it."""
+        coverage, feed, take = self._reconciler.coverage, self._folder.feed, self._reconciler.take_live
+        outcomes: list[DeliveryOutcome] = []
         for event in read.events:
             for outcome in feed(event):
-                self._deliveries.count(LIVE, self._reconciler.take_live(event, outcome), increments)
+                outcomes += take(event, outcome)
             if event.event_id == ATTEMPT_START:
-                coverage.started((event.queue_id, event.queue_name), int(event.at.timestamp()))
+                coverage.started((event.queue_id, event.queue_name), unix_second(event.at))
             elif event.event_id == ATTEMPT_END:
                 coverage.ended((event.queue_id, event.queue_name))
         if read.newest_at:
             coverage.saw(read.oldest_at, read.newest_at)
+        return outcomes
 
     async def _save(self, increments: Increments) -> None:
         """What was counted and how far the stream has told go to disk together."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
+from exporter.clock import unix_second
 from exporter.model.delivery import DeliveryEvent
 from exporter.store.store import SeenIds
 
@@ -27,7 +28,7 @@ _MOST = (1 << _SHIFT) - 1
 
 def outcome_key(event: DeliveryEvent) -> bytes:
     """A checksum of what both sources carry of an event."""
-    second = int(event.at.timestamp())
+    second = unix_second(event.at)
     named = f"{event.queue_id}|{event.queue_name}|{event.event_id}|{second}|{event.recipient.lower()}"
     return blake2b(named.encode("utf-8", "replace"), digest_size=8).digest()
 
@@ -59,6 +60,10 @@ class OutcomeCounts:
     def add_live(self, key: bytes) -> bool:
         """One more came live; whether it is one more than was counted."""
         both = self._get(key)
+        if not both:
+            self._young[key] = 1
+            self._new_live.append(key.hex())
+            return True
         live = min((both & _MOST) + 1, _MOST)
         self._young[key] = (both & ~_MOST) | live
         self._new_live.append(_packed(key, live))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.ingest.coverage import SETTLE_SECONDS, LiveCoverage
+from exporter.ingest.coverage import SETTLE_SECONDS, AttemptKey, LiveCoverage
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
@@ -43,6 +43,7 @@ class Reconciler:
         self._counts = counts
         self._clock = clock
         self._withheld: dict[bytes, list[Withheld]] = {}
+        self._nameless: list[DeliveryOutcome] = []
         self._forgot_at = clock.monotonic()
 
     @classmethod
@@ -55,11 +56,27 @@ class Reconciler:
 
     def take_live(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
         """The outcomes to count now that the stream has told of *outcome*, which *event* decided."""
+        if event.queue_id <= 0:
+            return self._take_nameless(outcome)
         key = outcome_key(event)
-        if self._knows_why(event, outcome) or self._counts.is_counted(key):
+        if (
+            outcome.outcome is Outcome.DELIVERED
+            or self._knows_why((event.queue_id, event.queue_name))
+            or self._counts.is_counted(key)
+        ):
             return (outcome,) if self._counts.add_live(key) else ()
         self._withheld.setdefault(key, []).append((self._clock.monotonic() + SETTLE_SECONDS, outcome))
         return self._release(next(iter(self._withheld))) if len(self._withheld) > MOST_WITHHELD else ()
+
+    def _take_nameless(self, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
+        """
+        The same for a message that is not known, as the stream has not told of the beginning of its attempt.
+
+        Such an attempt counts by its stored trace. Where there are none, it counts with what is known.
+        """
+        if self.coverage.has_store is None and len(self._nameless) < MOST_WITHHELD:
+            self._nameless.append(outcome)
+        return (outcome,) if self.coverage.has_store is False else ()
 
     def take_stored(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
         """The outcomes to count now that a stored trace has told of *outcome*, which *event* decided."""
@@ -77,6 +94,9 @@ class Reconciler:
     def take_overdue(self) -> Iterator[DeliveryOutcome]:
         """The outcomes that no stored trace has explained in time."""
         no_store = self.coverage.has_store is False
+        if self._nameless and self.coverage.has_store is not None:
+            yield from self._nameless if no_store else ()
+            self._nameless.clear()
         now = self._clock.monotonic()
         while self._withheld:
             key, held = next(iter(self._withheld.items()))
@@ -111,12 +131,8 @@ class Reconciler:
         """The JSON-able form of what the stream has told."""
         return self.coverage.to_state()
 
-    def _knows_why(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> bool:
-        return (
-            outcome.outcome is Outcome.DELIVERED
-            or self.coverage.has_store is False
-            or self.coverage.is_whole((event.queue_id, event.queue_name))
-        )
+    def _knows_why(self, attempt: AttemptKey) -> bool:
+        return self.coverage.has_store is False or self.coverage.is_whole(attempt)
 
     def _count_live(self, key: bytes, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
         if self._counts.add_live(key):

@@ -20,10 +20,11 @@ from exporter.backoff import retry_delay
 from exporter.clock import Clock
 from exporter.errors import TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
 from exporter.ingest.buffer import MessageBuffer
+from exporter.ingest.bugs import catching_bugs
 from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
-from exporter.stalwart.live import EventStream, LiveClient
+from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
 from exporter.state.board import CollectorHealth, Part
 from exporter.state.streams import StreamHealth
 
@@ -106,6 +107,7 @@ class Subscriber:
         self._reraise_bugs = reraise_bugs
         self._capability = CAPABILITIES[feed.kind]
         self._failures = 0
+        self._renewing = False
         self._epoch = -1
         self._heartbeat_seconds = feed.heartbeat_seconds
         self._lost_at: float | None = None
@@ -122,21 +124,27 @@ class Subscriber:
             self._touch()
             await self._pause(failure)
 
-    async def run_once(self) -> BaseException:
+    async def run_once(self) -> TargetError | RenewalDue:
         """Opens the stream and follows it to its end; the reason of the end."""
         try:
             await self._session.client()
-            stream = await self._open()
-            await self._follow(stream)
+            return await catching_bugs(
+                self._follow_to_its_end(),
+                server=self._session.board.name,
+                task=self.name,
+                reraise=self._reraise_bugs,
+            )
         except (TargetUnsupported, TargetForbidden) as error:
             return await self._not_served(error)
         except TargetError as error:
             return await self._failed(error)
-        except Exception as error:  # the one place where a bug in a subscriber ends
-            if self._reraise_bugs:
-                raise
-            log.exception("stream.bug", server=self._session.board.name, stream=self._stream.name)
-            return await self._failed(error)
+
+    async def _follow_to_its_end(self) -> RenewalDue:
+        try:
+            await self._follow(await self._open())
+        except RenewalDue as due:
+            self._renewing = True
+            return due
 
     async def _open(self) -> EventStream:
         if self._epoch != self._session.epoch:
@@ -186,7 +194,9 @@ class Subscriber:
         self._health.last_success_at = self._clock.now()
         self._session.note(None)
         self._session.board.set_capability(self._capability, CapabilityStatus.AVAILABLE)
-        log.info("stream.connected", server=self._session.board.name, stream=health.name, transport=stream.transport)
+        say = log.debug if self._renewing else log.info  # A renewal is no change.
+        say("stream.connected", server=self._session.board.name, stream=health.name, transport=stream.transport)
+        self._renewing = False
         await self._feed.connected()
         self._touch()
 
@@ -209,16 +219,18 @@ class Subscriber:
         self._touch()
         await self._feed.lost()
 
-    async def _pause(self, failure: BaseException) -> None:
-        if isinstance(failure, TargetUnsupported | TargetForbidden):
+    async def _pause(self, failure: TargetError | RenewalDue) -> None:
+        if isinstance(failure, RenewalDue):
+            if failure.wait_seconds > 0:
+                await self._session.wait_for_news(failure.wait_seconds)
+        elif isinstance(failure, TargetUnsupported | TargetForbidden):
             await self._session.wait_for_news(RECHECK_SECONDS)
         else:
             await self._session.wait_for_news(retry_delay(failure, max(1, self._failures), self._rng))
 
-    async def _failed(self, error: BaseException) -> BaseException:
+    async def _failed(self, error: TargetError) -> TargetError:
         self._failures += 1
-        reason = error.reason if isinstance(error, TargetError) else "internal"
-        text = str(error) if isinstance(error, TargetError) else f"internal error: {type(error).__name__}"
+        reason, text = error.reason, str(error)
         health = self._health
         if health.success is not False or health.error != text:
             log.warning(
@@ -233,7 +245,7 @@ class Subscriber:
             await self._feed.out(for_good=False)
         return error
 
-    async def _not_served(self, error: TargetUnsupported | TargetForbidden) -> BaseException:
+    async def _not_served(self, error: TargetUnsupported | TargetForbidden) -> TargetError:
         forbidden = isinstance(error, TargetForbidden)
         status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
         health = self._health

@@ -3,6 +3,9 @@ The server's own counters, gauges and histograms, from its live stream, its Prom
 
 A switch of source continues the tallies. The stream and the page show the same numbers of the same process, so one
 takes up where the other ended; of any other source, what it had counted before the switch is taken as counted.
+
+Counters switch apart from histograms and gauges: releases that tell them under wrong names store them under the right
+ones, so that there the stored metrics feed the counters and the stream or the page feeds the rest.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.recent import RecentMultiset
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.totals import Baseline, increments_since, may_be_older
+from exporter.ingest.sources import NO_CLAIM, SourceChoice
+from exporter.ingest.totals import Baseline, increments_since, may_be_older, restarted
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
@@ -34,10 +37,14 @@ log = structlog.get_logger("exporter.telemetry")
 LIVE, NATIVE, STORED = "live", "native", "stored"
 RANKING = (LIVE, NATIVE, STORED)
 TOTALS_SOURCES = (LIVE, NATIVE)
-TOTALS_MARK, STORED_MARK, SOURCE_MARK = "totals", "stored", "metrics_source"
+TOTALS_MARK, STORED_MARK = "totals", "stored"
+SOURCE_MARK, COUNTERS_MARK = "metrics_source", "counters_source"
 
 STORED_WINDOW_SECONDS = 600
 """Cluster nodes write their samples at slightly different times."""
+
+_COUNTED, _REST = "counters", "rest"
+"""What is chosen for apart."""
 
 STORED_FRESH_SECONDS = 2 * 3600.0
 """Stored gauges are hourly."""
@@ -51,44 +58,65 @@ class TotalsCounter:
         self._ledger = ledger
         self._choice = choice
         self._one_at_a_time = asyncio.Lock()
-        self._rebase = False
+        self._rebase = self._rebase_counters = False
         self._doubtful = False
 
     async def apply(self, source: str, totals: ServerTotals, *, fresh_seconds: float) -> None:
         """Counts what is new in *totals*, if *source* is the one that feeds, and shows its gauges."""
         async with self._one_at_a_time:
+            if totals.counters_withheld:
+                self._choice.withholds_counters(source)
             claim = self._choice.claim(source)
             if not claim.feeds:
                 return
             if claim.switched_from:
                 self._doubtful = claim.switched_from in TOTALS_SOURCES
                 self._rebase = not self._doubtful
-            increments = self._increments(totals)
-            if increments is None:
+            counters = NO_CLAIM if totals.counters_withheld else self._choice.claim_counters(source)
+            self._rebase_counters = self._rebase_counters or counters.switched_from == STORED
+            reading = self._read(totals)
+            if reading is None:
                 return
-            if not totals.counters_withheld:
+            increments, baseline = reading
+            if not counters.feeds:
+                increments = _without_counters(increments)
+            else:
                 start_at_zero(increments, self._board)
             self._tell_of_counters(totals.counters_withheld)
-            await self._ledger.record(increments, {TOTALS_MARK: Baseline.of(totals).to_state(), SOURCE_MARK: source})
-        self._board.show_source(source)
+            marks = {TOTALS_MARK: baseline.to_state(), SOURCE_MARK: source}
+            await self._ledger.record(increments, {**marks, COUNTERS_MARK: self._choice.counters})
+        self._board.show_source(self._choice.counters or source)
         self._board.count_unknown(totals.unknown)
         self._board.publish(Part.GAUGES, dict(totals.gauges), fresh_seconds=fresh_seconds)
 
     def _tell_of_counters(self, withheld: str) -> None:
         status = CapabilityStatus.UNSUPPORTED if withheld else CapabilityStatus.AVAILABLE
         if self._board.set_capability(Capability.EVENT_COUNTERS, status) and withheld:
-            log.warning("native.counters_withheld", server=self._board.name, why=withheld)
+            log.warning("counters.withheld", server=self._board.name, why=withheld)
 
-    def _increments(self, totals: ServerTotals) -> Increments | None:
-        """What to add; ``None`` for a reading that was overtaken by what is counted already."""
+    def _read(self, totals: ServerTotals) -> tuple[Increments, Baseline] | None:
+        """What to add, and what is counted then; ``None`` for a reading that was overtaken by what is counted."""
         state = self._ledger.watermark(TOTALS_MARK)
-        baseline = Baseline() if state is None else Baseline.from_state(state)
+        before = Baseline() if state is None else Baseline.from_state(state)
         doubtful, self._doubtful = self._doubtful, False
-        if doubtful and may_be_older(baseline, totals):
+        if doubtful and may_be_older(before, totals):
             # Readings of two sources may overtake each other. A restart shows in the next one, too.
             return None
         rebase, self._rebase = self._rebase, False
-        return {} if rebase else increments_since(baseline, totals)
+        increments = {} if rebase else increments_since(before, totals)
+        baseline = Baseline.of(totals)
+        if totals.counters_withheld:
+            # They are unknown, not zero: unless the process is another one, they go on from where they were.
+            known = {} if restarted(before, totals) else before.counters
+            return increments, Baseline(known, baseline.histograms)
+        if self._rebase_counters:
+            self._rebase_counters = False
+            increments = _without_counters(increments)
+        return increments, baseline
+
+
+def _without_counters(increments: Increments) -> Increments:
+    return {key: amount for key, amount in increments.items() if key[0] != "events"}
 
 
 class NativeJob:
@@ -132,7 +160,7 @@ class StoredJob:
         self._ledger = ledger
         self._choice = choice
         self._clock = clock
-        self._skip_first = False
+        self._skip: set[str] = set()
 
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
@@ -145,36 +173,47 @@ class StoredJob:
             raise
         self._board.learn_edition(Edition.ENTERPRISE)
         new = [samples[i] for i in recent.take_new([(int(s.taken_at.timestamp()), _fingerprint(s)) for s in samples])]
-        claim = self._choice.claim(STORED)
-        if not claim.feeds:
+        claim, counters = self._choice.claim(STORED), self._choice.claim_counters(STORED)
+        self._skip |= {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.switched_from}
+        feeds = {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.feeds}
+        if not feeds:
             await self._ledger.record({}, {STORED_MARK: self._state(recent)})
             return
-        self._skip_first = self._skip_first or bool(claim.switched_from)
-        increments = increments_of(self._without_overlap(new))
-        start_at_zero(increments, self._board, told=STORED_EVENTS)
-        await self._ledger.record(increments, {STORED_MARK: self._state(recent), SOURCE_MARK: STORED})
-        self._board.show_source(STORED)
-        self._show_gauges(samples)
+        increments = increments_of([s for s in self._without_overlap(new) if _part_of(s) in feeds])
+        marks = {SOURCE_MARK: self._choice.current, COUNTERS_MARK: self._choice.counters}
+        if _COUNTED in feeds:
+            start_at_zero(increments, self._board, told=STORED_EVENTS)
+        await self._ledger.record(increments, {STORED_MARK: self._state(recent), **marks})
+        self._board.show_source(self._choice.counters or STORED)
+        if _REST in feeds:
+            self._show_gauges(samples)
 
     def _recent(self) -> RecentMultiset:
         """What is counted so far; on first contact everything up to now: older samples are history."""
         state = self._ledger.watermark(STORED_MARK)
         if state is not None:
-            self._skip_first = self._skip_first or state.get("skip_first", False)
+            if state.get("skip_first", False):
+                self._skip.add(_REST)
+            if state.get("skip_counters", state.get("skip_first", False)):
+                self._skip.add(_COUNTED)
             return RecentMultiset.from_state(STORED_WINDOW_SECONDS, state)
         return RecentMultiset(STORED_WINDOW_SECONDS, int(self._clock.now().timestamp()) + STORED_WINDOW_SECONDS)
 
     def _state(self, recent: RecentMultiset) -> Any:
         """The watermark; a sample still to be left out after a switch is left out after a restart of ours, too."""
-        return {**recent.to_state(), "skip_first": self._skip_first}
+        return {**recent.to_state(), "skip_first": _REST in self._skip, "skip_counters": _COUNTED in self._skip}
 
     def _without_overlap(self, new: Sequence[StoredSample]) -> Sequence[StoredSample]:
         """After a switch the first sample covers time that the other source has counted: it is left out."""
-        if not self._skip_first or not new:
+        if not self._skip or not new:
             return new
         first = min(sample.taken_at for sample in new)
-        self._skip_first = False
-        return [s for s in new if (s.taken_at - first).total_seconds() > STORED_WINDOW_SECONDS]
+        skip, self._skip = self._skip, set()
+        return [
+            sample
+            for sample in new
+            if _part_of(sample) not in skip or (sample.taken_at - first).total_seconds() > STORED_WINDOW_SECONDS
+        ]
 
     def _show_gauges(self, samples: Sequence[StoredSample]) -> None:
         """Of equal times (cluster nodes) the largest reading counts; each node reports the whole cluster's queue."""
@@ -197,6 +236,10 @@ def increments_of(samples: Sequence[StoredSample]) -> Increments:
             add(increments, f"{sample.id}:bucket", ("inf",), max(0, sample.count))
             add(increments, f"{sample.id}:sum", (), max(0, sample.value))
     return increments
+
+
+def _part_of(sample: StoredSample) -> str:
+    return _COUNTED if sample.kind == "counter" else _REST
 
 
 def _fingerprint(sample: StoredSample) -> int:

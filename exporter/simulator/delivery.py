@@ -24,13 +24,17 @@ class Attempt:
 
     Attributes:
         queue: The virtual queue it serves; None up to v0.12, where one attempt serves all recipients.
-        deferral: The last temporary failure met, and the domain it met.
+        domains: Those of the recipients that it is for.
+        told: The last failure that an event told of, temporary or not, and the domain it met.
+        noticed: The last one that a notice of delay told of, unless mail was delivered since.
     """
 
     message: Message
     queue: str | None
     span: Span
-    deferral: tuple[Failure, str] | None = None
+    domains: frozenset[str]
+    told: tuple[Failure, str] | None = None
+    noticed: tuple[Failure, str] | None = None
 
 
 class Deliverer:
@@ -45,7 +49,8 @@ class Deliverer:
     def attempt(self, message: Message, queue: str | None) -> Iterator[float]:
         """One attempt; yields the seconds that its steps take."""
         started = self._context.now()
-        attempt = Attempt(message, queue, self._context.open_span("delivery.attempt-start", _opening(message, queue)))
+        span = self._context.open_span("delivery.attempt-start", _opening(message, queue))
+        attempt = Attempt(message, queue, span, frozenset(r.domain for r in message.pending(queue)))
         message.locked.add(queue)
         ingested: list[Keys] = []
         yield from self._deliver(attempt, ingested)
@@ -134,8 +139,13 @@ class Deliverer:
             destination = self._context.destinations.get(recipient.domain)
             local = recipient.domain == self._context.profile.local_domain or destination is None
             recipient.host = "localhost" if local or destination is None else destination.host
+            if not local:
+                attempt.noticed = None
             return
         recipient.failure = outcome
+        if recipient.domain != self._context.profile.local_domain:
+            # What befalls local mail is told by no event of its own.
+            attempt.told = outcome, recipient.domain
         if outcome.permanent:
             recipient.status = "perm_fail"
             return
@@ -143,7 +153,6 @@ class Deliverer:
         recipient.status = "temp_fail"
         recipient.next_retry = self._context.now() + retry[min(recipient.retry_num, len(retry) - 1)]
         recipient.retry_num += 1
-        attempt.deferral = outcome, recipient.domain
 
     def _expire(self, attempt: Attempt) -> None:
         now = self._context.now()
@@ -224,6 +233,8 @@ class Deliverer:
                 "total": recipient.retry_num,
             }
             self._raise(attempt, "delivery.dsn-temp-fail", keys)
+            if failure is not None:
+                attempt.noticed = failure, recipient.domain
 
     def _failure_keys(self, recipient: Recipient, failure: Failure | None) -> dict[str, Value]:
         if failure is None:
@@ -254,11 +265,7 @@ class Deliverer:
             "expires": optional_time(message.first_expiry()),
         }
         self._raise(attempt, "queue.rescheduled", keys)
-        key = DeliveryKey("temporary_failure", "unknown", "", "")
-        if attempt.deferral is not None:
-            failure, domain = attempt.deferral
-            key = DeliveryKey("temporary_failure", failure.reason, failure.code, domain)
-        self._context.journal.ledger.deliveries[key] += 1
+        self._context.journal.ledger.deliveries[_put_off(attempt)] += 1
 
     def _complete(self, attempt: Attempt) -> None:
         whole_seconds = int(self._context.now()) - int(attempt.message.created)
@@ -267,6 +274,15 @@ class Deliverer:
 
     def _raise(self, attempt: Attempt, event_id: str, keys: Keys) -> None:
         self._context.journal.raise_event(event_id, keys, attempt.span)
+
+
+def _put_off(attempt: Attempt) -> DeliveryKey:
+    why = attempt.told or attempt.noticed
+    if why is not None:
+        failure, domain = why
+        return DeliveryKey("temporary_failure", failure.reason, failure.code, domain)
+    domain = next(iter(attempt.domains)) if len(attempt.domains) == 1 else ""
+    return DeliveryKey("temporary_failure", "unknown", "", domain)
 
 
 def _opening(message: Message, queue: str | None) -> Keys:

@@ -34,6 +34,7 @@ class FaultKind(StrEnum):
     REDIRECT = "redirect"
     EMPTY = "empty"
     BODY = "body"
+    TOKEN_EXPIRED = "token-expired"
     STREAM_CUT = "stream-cut"
     STREAM_END = "stream-end"
     STREAM_SILENCE = "stream-silence"
@@ -81,6 +82,8 @@ class Fault:
         match self.kind:
             case FaultKind.STATUS:
                 return _status_answer(self.status or 500)
+            case FaultKind.TOKEN_EXPIRED:
+                return answers.unauthorized(challenge=False)
             case FaultKind.BAN_WARNING:
                 return answers.banned()
             case FaultKind.ERROR_200:

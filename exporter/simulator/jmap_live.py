@@ -67,7 +67,7 @@ class JmapTracesChannel(TracesChannel):
         message = await super()._next()
         if message is None or not self._since_opened:
             return message
-        return Message("trace", answers.encode([_live_event(event) for event in self._since_opened]))
+        return Message("trace", answers.encode([live_event(event) for event in self._since_opened]))
 
 
 def open_metrics(hub: LiveHub, parameters: Parameters) -> Answer:
@@ -86,7 +86,8 @@ def _opened(hub: LiveHub, channel: Channel) -> Answer:
     return Answer(200, b"", "text/event-stream", (("cache-control", "no-store"),), stream=SseBody(channel))
 
 
-def _live_event(event: Event) -> Json:
+def live_event(event: Event) -> Json:
+    """One event as the stream shows it: its own keys, and the number of its span."""
     shown = event_to_json(event)
     if event.span_id is not None:
         pairs = shown["keyValues"]

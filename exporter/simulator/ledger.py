@@ -15,7 +15,7 @@ class DeliveryKey(NamedTuple):
     Attributes:
         reason: Class of error, empty for deliveries.
         code: SMTP reply code in digits, empty if there was none.
-        domain: The recipient's, in lower case; empty where an attempt was put off without a failure in it.
+        domain: The recipient's, in lower case; empty where an attempt for several was put off and no event says why.
     """
 
     outcome: Outcome
@@ -31,7 +31,8 @@ class Ledger:
     Attributes:
         events: Every event raised, by id, counted or not.
         deliveries: One for each `delivery.dsn-success`, `delivery.dsn-perm-fail` and `queue.rescheduled`. A put off
-            attempt has the reason, code and domain of its last temporary failure.
+            attempt has the reason, code and domain of its last failing delivery event, whatever that failed of: what
+            befell the recipient that is tried again may have been told before it.
         log_lines: Every line written to the log, by level and event id.
         reports: Incoming reports stored, by kind.
     """

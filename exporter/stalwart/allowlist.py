@@ -24,7 +24,7 @@ class Answer(Enum):
     """Any JSON document."""
 
     TEXT = "text"
-    """Prometheus text."""
+    """Plain text: Prometheus's, or a token."""
 
     LINK = "link"
     """A redirect, whose target is the answer."""
@@ -123,6 +123,30 @@ class Endpoint(Enum):
     """Reads only: see `JMAP_METHODS`."""
 
     JMAP_ACCOUNT = EndpointSpec("GET", "/api/account", permission="authenticate", answer=Answer.JSON)
+    JMAP_METRICS_TOKEN = EndpointSpec(
+        "GET", "/api/token/metrics", permission="liveMetrics", answer=Answer.TEXT, missing="not_licensed"
+    )
+    JMAP_TRACING_TOKEN = EndpointSpec(
+        "GET", "/api/token/tracing", permission="liveTracing", answer=Answer.TEXT, missing="not_licensed"
+    )
+    JMAP_LIVE_METRICS = EndpointSpec(
+        "GET",
+        "/api/live/metrics",
+        frozenset({"interval", "token"}),
+        permission="liveMetrics",
+        logins=frozenset({Login.NONE}),
+        answer=Answer.STREAM,
+        missing="not_licensed",
+    )
+    JMAP_LIVE_TRACES = EndpointSpec(
+        "GET",
+        "/api/live/tracing",
+        frozenset({"token"}),
+        permission="liveTracing",
+        logins=frozenset({Login.NONE}),
+        answer=Answer.STREAM,
+        missing="not_licensed",
+    )
     JMAP_SCHEMA_LINK = EndpointSpec("GET", "/api/schema", answer=Answer.LINK)
     JMAP_SCHEMA = EndpointSpec("GET", "/api/schema/{}", answer=Answer.PACKED)
     VERSION = EndpointSpec("POST", "/api/oauth", permission="authenticate-oauth", has_body=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -27,8 +27,10 @@ MOST_RECIPIENTS = 64
 
 _SUCCESS, _GIVEN_UP, _PUT_OFF = "delivery.dsn-success", "delivery.dsn-perm-fail", "queue.rescheduled"
 ATTEMPT_START, ATTEMPT_END = "delivery.attempt-start", "delivery.attempt-end"
+_BOUNDS = frozenset({ATTEMPT_START, ATTEMPT_END})
 _ARRIVED = "delivery.delivered"
-PLAIN_EVENTS = frozenset({ATTEMPT_START, ATTEMPT_END, _ARRIVED, "delivery.domain-delivery-start"})
+DOMAIN_START = "delivery.domain-delivery-start"
+PLAIN_EVENTS = frozenset({ATTEMPT_START, ATTEMPT_END, _ARRIVED, DOMAIN_START})
 """Events of which the attempt and perhaps the destination are all that matters."""
 
 OUTCOME_EVENTS = frozenset({_SUCCESS, _GIVEN_UP, _PUT_OFF})
@@ -109,28 +111,34 @@ class _Attempt:
         domain: The destination being tried.
         last: The last failure.
         weak: The last event that may or may not have been one.
-        by_recipient: The last failure of each recipient, by a checksum: no address is stored.
+        by_recipient: The last failure of each, by a checksum: no address is stored; ``None`` before the first.
     """
 
     domain: str = ""
     last: Failure | None = None
     weak: Failure | None = None
-    by_recipient: dict[int, Failure] = field(default_factory=dict)
+    by_recipient: dict[int, Failure] | None = None
 
     def note(self, failure: Failure, recipient: str) -> None:
         self.last = failure
-        if recipient and (len(self.by_recipient) < MOST_RECIPIENTS or _checksum(recipient) in self.by_recipient):
-            self.by_recipient[_checksum(recipient)] = failure
+        if not recipient:
+            return
+        if self.by_recipient is None:
+            self.by_recipient = {}
+        mark = _checksum(recipient)
+        if len(self.by_recipient) < MOST_RECIPIENTS or mark in self.by_recipient:
+            self.by_recipient[mark] = failure
 
     def failure_of(self, recipient: str) -> Failure | None:
         """The recipient's own failure, else the last one of its destination."""
-        own = self.by_recipient.get(_checksum(recipient))
+        own = (self.by_recipient or {}).get(_checksum(recipient))
         if own is not None or self.last is None:
             return own
         return self.last if self.last.domain in ("", domain_of(recipient)) else None
 
     def to_state(self) -> list[Any]:
-        return [self.domain, self.last, self.weak, [[mark, *failure] for mark, failure in self.by_recipient.items()]]
+        by_recipient = [[mark, *failure] for mark, failure in (self.by_recipient or {}).items()]
+        return [self.domain, self.last, self.weak, by_recipient]
 
     @classmethod
     def from_state(cls, state: Sequence[Any]) -> _Attempt:
@@ -156,16 +164,17 @@ class AttemptFolder:
 
     def feed(self, event: DeliveryEvent) -> Sequence[DeliveryOutcome]:
         """What *event* decides: one outcome or none."""
-        if event.event_id in (ATTEMPT_START, ATTEMPT_END):
+        event_id = event.event_id
+        if event_id in _BOUNDS:
             self._attempts.pop((event.queue_id, event.queue_name), None)
-            return ()
-        if event.event_id == _SUCCESS:
-            return (_outcome(event, Outcome.DELIVERED, Failure("", _three_digits(event.code), _destination(event))),)
-        if event.event_id == _GIVEN_UP:
-            return (_outcome(event, Outcome.PERMANENT_FAILURE, self._why_given_up(event)),)
-        if event.event_id == _PUT_OFF:
-            return (_outcome(event, Outcome.TEMPORARY_FAILURE, self._why_put_off(event)),)
-        self._learn(event)
+        elif event_id == _SUCCESS:
+            return (DeliveryOutcome(event.at, Outcome.DELIVERED, _destination(event), "", _three_digits(event.code)),)
+        elif event_id == _GIVEN_UP:
+            return (_failed(event, Outcome.PERMANENT_FAILURE, self._why_given_up(event)),)
+        elif event_id == _PUT_OFF:
+            return (_failed(event, Outcome.TEMPORARY_FAILURE, self._why_put_off(event)),)
+        else:
+            self._learn(event)
         return ()
 
     def to_state(self) -> list[Any]:
@@ -188,8 +197,8 @@ class AttemptFolder:
         attempt = self._attempts.get(key)
         if attempt is None:
             attempt = self._attempts[key] = _Attempt()
-        if len(self._attempts) > MOST_ATTEMPTS:
-            del self._attempts[next(iter(self._attempts))]
+            if len(self._attempts) > MOST_ATTEMPTS:
+                del self._attempts[next(iter(self._attempts))]
         return attempt
 
     def _learn(self, event: DeliveryEvent) -> None:
@@ -197,7 +206,8 @@ class AttemptFolder:
         if reason is None and not event.domain and event.event_id != _ARRIVED:
             return
         attempt = self._remembered(event)
-        attempt.domain = domain_name(event.domain) or attempt.domain
+        if event.domain:
+            attempt.domain = domain_name(event.domain) or attempt.domain
         if event.event_id == _ARRIVED:
             attempt.weak = None
         elif reason is not None:
@@ -219,17 +229,20 @@ class AttemptFolder:
 
     def _why_put_off(self, event: DeliveryEvent) -> Failure:
         attempt = self._known(event)
-        met_with = attempt.last or attempt.weak or Failure(FailureReason.UNKNOWN.value, "", "")
+        met_with = attempt.last or attempt.weak
+        if met_with is None:
+            # What was tried last need not be what failed.
+            return Failure(FailureReason.UNKNOWN.value, "", _destination(event))
         return met_with if met_with.domain else met_with._replace(domain=_destination(event, attempt.domain))
 
 
-def _outcome(event: DeliveryEvent, outcome: Outcome, why: Failure) -> DeliveryOutcome:
+def _failed(event: DeliveryEvent, outcome: Outcome, why: Failure) -> DeliveryOutcome:
     return DeliveryOutcome(at=event.at, outcome=outcome, domain=why.domain, reason=why.reason, code=why.code)
 
 
 def _destination(event: DeliveryEvent, under_way: str = "") -> str:
     """The event's domain, its recipient's, the one being tried, or the only one that the attempt is for."""
-    known = domain_name(event.domain) or domain_of(event.recipient) or under_way
+    known = (event.domain and domain_name(event.domain)) or domain_of(event.recipient) or under_way
     if known or not event.span_recipients:
         return known
     domains = {domain_of(address) for address in event.span_recipients}

@@ -23,16 +23,16 @@ def _load() -> list[_Row]:
     return rows
 
 
-def _native_name(id_: str) -> str:
+def native_name(id_: str) -> str:
     """How the server's own Prometheus page writes an id."""
     return id_.replace(".", "_").replace("-", "_")
 
 
 _ROWS = _load()
 _EVENTS = {id_: name for id_, kind, name, _ in _ROWS if kind in ("counter", "event")}
-_NATIVE = {_native_name(id_): (kind, name) for id_, kind, name, _ in _ROWS if kind != "event"}
+_NATIVE = {native_name(id_): (kind, name) for id_, kind, name, _ in _ROWS if kind != "event"}
 
-_UNCOUNTED = frozenset(_native_name(id_) for id_, kind, _, _ in _ROWS if kind == "event") - _NATIVE.keys()
+_UNCOUNTED = frozenset(native_name(id_) for id_, kind, _, _ in _ROWS if kind == "event") - _NATIVE.keys()
 
 COUNTERS = frozenset(name for _, kind, name, _ in _ROWS if kind == "counter")
 """Ids of the events that some release counts."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from exporter.errors import PayloadError
 
 BOM = b"\xef\xbb\xbf"
+LF, COLON = 0x0A, 0x3A
 MOST_BYTES = 16 * 1024 * 1024
 """An event that is larger ends the stream: the server's own frames are bounded by what happens in a second."""
 
@@ -41,8 +42,8 @@ class SseDecoder:
 
     def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._rest = bytearray()
-        self._searched = 0
+        self._parts: list[bytes] = []
+        self._held_bytes = 0
         self._begun = False
         self._after_cr = False
         self._name = ""
@@ -51,62 +52,81 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that *chunk* completes. Raises `PayloadError` for an event past the size limit."""
-        self._rest += chunk
-        if not self._begun and not self._skip_bom():
-            return []
+        if self._after_cr and chunk:
+            # The line feed of a CR LF whose CR ended the chunk before it.
+            chunk, self._after_cr = chunk.removeprefix(b"\n"), False
         events: list[SseEvent] = []
-        while (line := self._next_line()) is not None:
-            event = self._take(line)
+        if self._parts and self._begun and _line_end(chunk, 0) < 0:
+            self._hold(chunk)
+            return events
+        text, searched = b"".join([*self._parts, chunk]) if self._parts else chunk, self._held_bytes
+        self._parts, self._held_bytes = [], 0
+        at = self._begin(text)
+        end = _line_end(text, max(at, searched))
+        while end >= 0:
+            event = self._take(text, at, end)
             if event is not None:
                 events.append(event)
-        if len(self._rest) + self._data_bytes > self._most_bytes:
-            raise PayloadError(f"an event of more than {self._most_bytes} bytes")
+            at = self._skip_line_end(text, end)
+            end = _line_end(text, at)
+        self._hold(text[at:])
         return events
 
-    def _skip_bom(self) -> bool:
-        """Whether the beginning is known: a mark of three bytes may come in pieces."""
-        if len(self._rest) < len(BOM) and BOM.startswith(self._rest):
-            return False
-        if self._rest.startswith(BOM):
-            del self._rest[: len(BOM)]
+    def _hold(self, part: bytes) -> None:
+        """Keeps what is no whole line yet; in parts, lest a long line be copied with each chunk of it."""
+        if part:
+            self._parts.append(part)
+            self._held_bytes += len(part)
+        if self._held_bytes + self._data_bytes > self._most_bytes:
+            raise PayloadError(f"an event of more than {self._most_bytes} bytes")
+
+    def _begin(self, text: bytes) -> int:
+        """Where the first line begins: behind the mark, of which only the beginning may have come."""
+        if self._begun or (len(text) < len(BOM) and BOM.startswith(text)):
+            return 0
         self._begun = True
-        return True
+        return len(BOM) if text.startswith(BOM) else 0
 
-    def _next_line(self) -> bytes | None:
-        rest = self._rest
-        if self._after_cr and rest:
-            # The line feed of a CR LF whose CR ended the line before it.
-            if rest[0] == 0x0A:
-                del rest[:1]
-            self._after_cr = False
-        feed = rest.find(b"\n", self._searched)
-        carriage = rest.find(b"\r", self._searched, None if feed < 0 else feed)
-        end = carriage if carriage >= 0 else feed
-        if end < 0:
-            self._searched = len(rest)
-            return None
-        line = bytes(rest[:end])
-        self._after_cr = end == carriage
-        del rest[: end + 1]
-        self._searched = 0
-        return line
+    def _skip_line_end(self, text: bytes, end: int) -> int:
+        """Where the next line begins."""
+        if text[end] == LF:
+            return end + 1
+        self._after_cr = end + 1 == len(text)
+        return end + 2 if text.startswith(b"\n", end + 1) else end + 1
 
-    def _take(self, line: bytes) -> SseEvent | None:
-        if not line:
+    def _take(self, text: bytes, at: int, end: int) -> SseEvent | None:
+        """The event that the line between *at* and *end* completes."""
+        if at == end:
             return self._dispatch()
-        name, colon, value = line.partition(b":")
-        if colon and value.startswith(b" "):
-            value = value[1:]
-        if name == b"data":
-            self._data.append(value)
-            self._data_bytes += len(value) + 1
+        if (value_at := _value_at(text, b"data", at, end)) >= 0:
+            self._data_bytes += end - value_at + 1
             if self._data_bytes > self._most_bytes:
                 raise PayloadError(f"an event of more than {self._most_bytes} bytes")
-        elif name == b"event":
-            self._name = value.decode("utf-8", "replace")
+            self._data.append(text[value_at:end])
+        elif (value_at := _value_at(text, b"event", at, end)) >= 0:
+            self._name = text[value_at:end].decode("utf-8", "replace")
         return None
 
     def _dispatch(self) -> SseEvent | None:
         event = SseEvent(self._name or "message", b"\n".join(self._data)) if self._data else None
         self._name, self._data, self._data_bytes = "", [], 0
         return event
+
+
+def _line_end(text: bytes, at: int) -> int:
+    """Where the line that begins at *at* ends; negative if its end has not come."""
+    feed = text.find(b"\n", at)
+    carriage = text.find(b"\r", at, None if feed < 0 else feed)
+    return carriage if carriage >= 0 else feed
+
+
+def _value_at(text: bytes, field: bytes, at: int, end: int) -> int:
+    """Where the value of *field* begins in a line; negative if the line is of another field."""
+    if not text.startswith(field, at, end):
+        return -1
+    at += len(field)
+    if at == end:
+        return end  # A field without a colon has an empty value.
+    if text[at] != COLON:
+        return -1
+    return at + 2 if text.startswith(b" ", at + 1, end) else at + 1

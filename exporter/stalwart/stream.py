@@ -117,11 +117,22 @@ class StreamOpener:
         )
 
     async def open(
-        self, endpoint: Endpoint, *, token: str, params: Mapping[str, str | int] | None = None
+        self,
+        endpoint: Endpoint,
+        *,
+        token: str,
+        params: Mapping[str, str | int] | None = None,
+        offers_websocket: bool = True,
     ) -> EventStream:
-        """Opens a stream with a *token* that is fresh; raises a `TargetError`, in which the token is not."""
+        """
+        Opens a stream with a *token* that is fresh; raises a `TargetError`, in which the token is not.
+
+        Where the server *offers_websocket* by no document, ``auto`` does not ask for one.
+        """
         url = self._base_url + target_of(endpoint, {**(params or {}), "token": token}, ())
         mode = self._found or self._mode
+        if self._mode == "auto" and not offers_websocket:
+            mode = "sse"
         if mode != "sse":
             stream = await self._ask_for_websocket(endpoint, url)
             if not isinstance(stream, OrdinaryAnswer):
@@ -129,6 +140,8 @@ class StreamOpener:
                 return stream
             if self._mode == "websocket":
                 raise self._error_of(endpoint, stream, token)
+        # Should it fail, the server is perhaps another one by now.
+        self._found = None
         found = await self._ask_for_events(endpoint, url, token)
         self._found = "sse"
         return found

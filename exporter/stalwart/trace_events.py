@@ -19,9 +19,9 @@ from exporter.stalwart.failures import cause_text
 
 SESSION_CAUSE = "smtp.error"
 
-
-FOLLOWED_TYPES = spellings(FOLLOWED_EVENTS)
-"""By whichever release's name: the events that may bear on an outcome. Others need not be read."""
+_SAME = {id_: id_ for id_ in FOLLOWED_EVENTS}
+FOLLOWED_TYPES = {type_: _SAME[canonical_event(type_) or type_] for type_ in spellings(FOLLOWED_EVENTS)}
+"""The present name, by whichever release's name, of the events that may bear on an outcome; others need not be read."""
 
 
 def is_followed(event_id: str) -> bool:
@@ -37,13 +37,13 @@ def delivery_event(
 
     *opening* is the data of the event that opened its span, which names the message; live events repeat it themselves.
     """
-    if type_ not in FOLLOWED_TYPES:
+    event_id = FOLLOWED_TYPES.get(type_)
+    if event_id is None:
         return None
-    event_id = canonical_event(type_) or type_
     if event_id in STRICT_EVENTS and data.get("strict") is not True:
         return None
     span = data if "queueId" in data else opening
-    text, code = _text(data)
+    text, code = said_text(data.get("causedBy"), data.get("reason"), data.get("details"))
     recipient, span_recipients = data.get("to"), span.get("to")
     return DeliveryEvent(
         event_id=event_id,
@@ -59,10 +59,9 @@ def delivery_event(
     )
 
 
-def _text(data: Mapping[str, Any]) -> tuple[str, int]:
-    """What the event says of itself and the reply code inside it or 0: its cause, else its reason, else its details."""
-    for key in ("causedBy", "reason", "details"):
-        said = data.get(key)
+def said_text(*told: Any) -> tuple[str, int]:
+    """What an event says of itself and the reply code inside it or 0; *told*: its cause, its reason, its details."""
+    for said in told:
         if isinstance(said, str):
             return said[:TEXT_LIMIT], 0
         if isinstance(said, dict):

@@ -263,7 +263,19 @@ def test_full_mailbox_defers_local_mail() -> None:
     made.advance(200)
 
     assert (waiting, made.queue_size()) == (1, 0)
-    assert made.ledger.deliveries["temporary_failure", "unexpected_response", "451", "example.test"] == 1  # type: ignore[index]
+    # No event says why.
+    assert made.ledger.deliveries["temporary_failure", "unknown", "", "example.test"] == 1  # type: ignore[index]
+
+
+def test_an_attempt_is_put_off_for_the_last_failure_that_was_told() -> None:
+    """Of several failures the last event's counts, also where that recipient is given up."""
+    made = world()
+    made.submit(["u@defer.test", "v@reject.test"])
+
+    made.tick()
+
+    assert made.ledger.deliveries["temporary_failure", "unexpected_response", "550", "reject.test"] == 1  # type: ignore[index]
+    assert made.ledger.deliveries["permanent_failure", "unexpected_response", "550", "reject.test"] == 1  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

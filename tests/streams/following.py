@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.clock import SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.live_metrics import LiveMetrics
@@ -40,6 +40,7 @@ class Following:
     """What a test sees of a subscriber at work."""
 
     server: StandIn
+    clock: Clock
     board: ServerBoard
     choice: SourceChoice
     subscriber: Subscriber
@@ -76,9 +77,10 @@ async def following(
     idle_margin_seconds: float = 15.0,
     wrap: Callable[[Feed], Feed] = lambda feed: feed,
     reraise_bugs: bool = True,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Following]:
     """A subscriber that follows one stream of *server* while the block lasts."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     store = await Store.open(folder / "history.sqlite3", now=clock.now())
     board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
     ledger = await Ledger.load(store, "mx1", board.tallies, board)
@@ -111,7 +113,7 @@ async def following(
     detecting = asyncio.create_task(session.run())
     task: asyncio.Task[object] = asyncio.create_task(subscriber.run())
     try:
-        yield Following(server, board, choice, subscriber, task)
+        yield Following(server, clock, board, choice, subscriber, task)
     finally:
         for one in (task, detecting):
             one.cancel()

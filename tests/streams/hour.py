@@ -24,16 +24,8 @@ QUIET_SECONDS = 3
 TAIL_SECONDS = 400
 """Attempts that began within the time end in here."""
 
-PATIENT, FINAL = (
-    ("ok", "defer", "busy", "hang", "grey", "refused", "expire"),
-    ("ok", "reject", "nullmx", "nowhere", "full"),
-)
-"""
-Whose recipients go into one message.
-
-The stand-in's ledger explains an attempt that was put off by its last temporary failure, while events tell of the last
-failure; they differ where one message meets both kinds.
-"""
+HOSTS = ("ok", "defer", "busy", "hang", "grey", "refused", "expire", "reject", "nullmx", "nowhere", "full", "example")
+"""Of every temper, our own server's local mail among them."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,15 @@ class Hour:
         """Ids of the traces that are there at *now* and began after *after*, newest first."""
         return sorted((t.id for t in self.stored if t.at <= now and began(t.id) > after), reverse=True)
 
+    def tell(self, event: Event) -> None:
+        """Takes down what the stream says of *event*."""
+        told: dict[str, Any] = live_event_to_json(event)
+        self.told.setdefault(int(event.time), []).append(json.dumps(told, separators=(",", ":")).encode())
+
+    def keep(self, world: World, id_: int) -> None:
+        """Takes down the trace that has just been stored."""
+        self.stored.append(StoredTrace(id_, world.now(), json.dumps({"data": world.traces.get(id_)}).encode()))
+
     def read(self, ids: Sequence[int]) -> list[Trace]:
         """Those traces, through the decoder."""
         by_id = {trace.id: trace for trace in self.stored}
@@ -92,20 +93,25 @@ def began(id_: int) -> float:
 @cache
 def scripted(seconds: int = HOUR, *, version: str = "0.15.5", seed: int = 7) -> Hour:
     """So long of a stand-in's life, with mail for hosts of every temper, slow ones among them."""
-    hour, rng = Hour(seconds), random.Random(seed)  # noqa: S311 - the same mail in every run
+    return lived_through(Hour(seconds), version=version, seed=seed)
+
+
+def lived_through(hour: Hour, *, version: str, seed: int) -> Hour:
+    """*hour*, filled with what such a stand-in told, stored and did."""
+    seconds, rng = hour.seconds, random.Random(seed)  # noqa: S311 - the same mail in every run
     profile = Profile(version=version, edition="enterprise", trace_store=True, greeting_timeout_seconds=290.0)
     world = World(profile, clock=ManualClock(float(START)), seed=seed)
-    for number, domain in enumerate(dict.fromkeys(PATIENT + FINAL)):
+    for number, domain in enumerate(HOSTS[:-1]):
         destination = world._context.destinations[f"{domain}.test"]
         destination.round_trip_ms = (0, 40, 900, 7000)[number % 4]
-    world.journal.listeners.append(lambda event: _tell(hour, event))
+    world.journal.listeners.append(hour.tell)
     known: set[int] = set()
     while world.now() < hour.end:
         if world.now() == START + 1:
             world.raise_event("http.connection-start")
         if START + QUIET_SECONDS <= world.now() < START + seconds and rng.random() < 0.15:
             count = 1 if rng.random() < 0.7 else rng.randint(2, 4)
-            domains = rng.choices(rng.choice((PATIENT, FINAL)), k=count)
+            domains = rng.choices(HOSTS, k=count)
             world.submit(list(dict.fromkeys(f"u{rng.randrange(9)}@{domain}.test" for domain in domains)))
             world.tick()
         elif world.now() >= START + seconds:
@@ -114,14 +120,8 @@ def scripted(seconds: int = HOUR, *, version: str = "0.15.5", seed: int = 7) -> 
         for id_ in world.traces._spans.keys() - known:
             known.add(id_)
             if world.traces._spans[id_].events[0].event_id == "delivery.attempt-start":
-                body = json.dumps({"data": world.traces.get(id_)}).encode()
-                hour.stored.append(StoredTrace(id_, world.now(), body))
+                hour.keep(world, id_)
     for key, count in world.ledger.deliveries.items():
         hour.deliveries[key.outcome, key.reason, key.code] += count
         hour.by_domain[key.domain, key.outcome] += count
     return hour
-
-
-def _tell(hour: Hour, event: Event) -> None:
-    told: dict[str, Any] = live_event_to_json(event)
-    hour.told.setdefault(int(event.time), []).append(json.dumps(told, separators=(",", ":")).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +83,14 @@ class StoredSide:
 
 
 class LiveSide:
-    """The decoders of the live streams."""
+    """A live stream and its decoder, as one run of the exporter has them."""
+
+    def opened(self) -> None:
+        """The stream is opened, perhaps not for the first time."""
+
+    def message(self, hour: Hour, second: int) -> bytes:
+        """What comes of one second; empty if nothing happened in it."""
+        return hour.message(second)
 
     def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
         return read_traces(message)
@@ -129,7 +136,10 @@ class Play:
         ahead_seconds: float = 0.0,
         listed_after: int = 0,
         polled_first: bool = True,
+        side: Callable[[], LiveSide] = LiveSide,
     ) -> None:
+        self._new_side = side
+        self._side = side()
         self._polled_first = polled_first
         self._hour = hour
         self._path = path
@@ -165,6 +175,7 @@ class Play:
                 # What is in memory is gone; the file is as the last transaction left it.
                 await self._run.store.aclose()
                 self._run, self._up, self._held = None, False, []
+                self._side = self._new_side()
             return
         if self._run is None:
             self._run = await Counting.start(self._path, self._clock)
@@ -174,7 +185,7 @@ class Play:
             await self._poll()
 
     async def _live_second(self, run: Counting, second: int, kinds: set[Kind]) -> None:
-        client = LiveSide()
+        client = self._side
         if "cut" in kinds:
             if self._up:
                 self._up = False
@@ -185,9 +196,10 @@ class Play:
         if not self._up:
             # What happens while it connects comes with no message.
             self._up = True
+            client.opened()
             await run.feed.connected()
             return
-        message = self._hour.message(second)
+        message = client.message(self._hour, second)
         if message:
             self._held.append(message)
         if "late" in kinds:

@@ -83,7 +83,7 @@ def test_the_gap_after_a_cut_is_filled_with_the_traces_of_the_missing_time():
     assert stored.fetched < len(scripted().stored) / 10
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TROUBLES, st.integers(-40, 40), st.integers(0, 15), st.sampled_from(["0.15.5", "0.12.5"]), st.booleans())
 def test_wherever_the_stream_breaks_each_delivery_is_counted_once(
     troubles: list[Trouble], ahead_seconds: int, listed_after: int, version: str, polled_first: bool

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exporter.clock import SystemClock
 from exporter.ingest.subscriber import Applied, Feed
 from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
@@ -128,6 +129,25 @@ def test_a_reload_of_the_servers_settings_ends_the_stream_and_it_comes_back(serv
     play(server, tmp_path, scene)
 
 
+@pytest.mark.parametrize("learns", [True, False], ids=["learns", "unlearns"])
+def test_a_server_that_comes_back_as_another_is_asked_for_a_websocket_again(learns: bool, tmp_path: Path):
+    """What was found out about the transport holds until the server has been away."""
+    before, after = ("sse", "websocket") if learns else ("websocket", "sse")
+    with StandIn(enterprise(live_websocket=not learns)) as server:
+
+        async def scene(watch: Following) -> None:
+            await connected(watch)
+            assert watch.stream.transport == before
+            await asyncio.to_thread(server.stop_listening)
+            await watch.until(lambda: watch.board.collectors["live_traces"].failures.get("unreachable", 0) > 1, "away")
+            await asyncio.to_thread(server.upgrade, live_websocket=learns)
+            await asyncio.to_thread(server.start_listening)
+            await connected(watch, 2)
+            assert watch.stream.transport == after
+
+        play(server, tmp_path, scene, mode="auto")
+
+
 def test_silence_past_the_deadline_is_a_dead_stream(server: StandIn, tmp_path: Path):
     """A connection on which nothing comes any more is given up, though nobody has closed it."""
     server.faults.add("stream-silence", TRACES, messages=2, times=1)
@@ -188,7 +208,7 @@ def test_a_message_of_another_shape_is_counted_and_skipped(server: StandIn, tmp_
 
 def test_a_token_that_is_not_taken_leads_to_a_new_one(server: StandIn, tmp_path: Path):
     """A token that has expired on its way is not the end."""
-    server.faults.add("status", TRACES, status=401, times=2)
+    server.faults.add("token-expired", TRACES, times=2)
 
     async def scene(watch: Following) -> None:
         await connected(watch)
@@ -253,19 +273,48 @@ def test_ten_thousand_events_in_a_second_are_all_read(server: StandIn, tmp_path:
     play(server, tmp_path, scene)
 
 
+class HourClock(SystemClock):
+    """A clock on which what waits for an hour waits until the test lets it pass."""
+
+    def __init__(self) -> None:
+        self._passed = asyncio.Event()
+        self._hours = 0
+        self.waiting = False
+
+    def monotonic(self) -> float:
+        return super().monotonic() + 3600 * self._hours
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds < 3600:
+            await super().sleep(seconds)
+            return
+        assert seconds == 3600
+        self.waiting = True
+        await self._passed.wait()
+
+    def pass_hour(self) -> None:
+        """An hour goes by."""
+        self._hours += 1
+        self._passed.set()
+        self._passed, self.waiting = asyncio.Event(), False
+
+
 @pytest.mark.parametrize("profile", [Profile(), Profile(edition="unlicensed")], ids=["community", "unlicensed"])
-def test_a_server_without_streams_is_asked_once(profile: Profile, tmp_path: Path):
-    """What the edition does not have is not asked for in a loop, and the next source may take over."""
+def test_a_server_without_streams_is_asked_once_an_hour(profile: Profile, tmp_path: Path):
+    """What the edition does not have is asked for again after an hour, and meanwhile the next source takes over."""
     with StandIn(profile) as without:
 
         async def scene(watch: Following) -> None:
-            await watch.until(lambda: watch.board.collectors["live_metrics"].off, "it is off")
+            clock = watch.clock
+            assert isinstance(clock, HourClock)
+            for times in (1, 2, 3):
+                await watch.until(lambda: clock.waiting, "it waits for an hour")
+                assert len([r for r in without.requests if "telemetry" in r.path]) == times
+                assert watch.board.collectors["live_metrics"].off
+                clock.pass_hour()
             assert watch.choice.claim("native").feeds
-            for _ in range(20):
-                await asyncio.sleep(0)
-            assert len([r for r in without.requests if "telemetry" in r.path]) == 1
 
-        play(without, tmp_path, scene, kind=StreamKind.METRICS)
+        play(without, tmp_path, scene, kind=StreamKind.METRICS, clock=HourClock())
 
 
 def test_a_key_that_lacks_the_permission_is_told_so(server: StandIn, tmp_path: Path):

@@ -14,6 +14,7 @@ from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.simulator.live import Message, sse_frame
+from exporter.stalwart.delivery import AttemptFolder
 from exporter.stalwart.rest.live import read_metrics, read_traces
 from exporter.stalwart.sse import SseDecoder
 from tests.streams.hour import scripted
@@ -37,6 +38,13 @@ def event(type_: str = "delivery.dsn-success", at: str = "2026-01-15T10:30:05Z",
 def traces(*events: dict[str, object]) -> LiveEvents:
     """What a message of these events says."""
     read = read_traces(json.dumps(events).encode())
+    assert isinstance(read, LiveEvents)
+    return read
+
+
+def parsed(message: bytes) -> LiveEvents:
+    """What a message that is no heartbeat says."""
+    read = read_traces(message)
     assert isinstance(read, LiveEvents)
     return read
 
@@ -118,6 +126,40 @@ def test_an_event_that_cannot_be_read_spoils_its_message(broken: dict[str, objec
     """A message is read as a whole or not at all, so that nothing of it is counted twice."""
     with pytest.raises(PayloadError, match=r"\[1\]"):
         traces(event(), {**event(), **broken})
+
+
+@pytest.mark.parametrize("version", ["0.15.5", "0.12.5"])
+def test_an_event_of_unusual_kinds_changes_nothing_of_what_the_others_say(version: str):
+    """A value of another kind than expected is taken as absent; all outcomes of an hour are the same beside it."""
+    hour = scripted(420, version=version)
+    odd = json.dumps(event("delivery.delivered", queueId=1, hostname=5, code=None, to={"a": 1})).encode()
+    usual, unusual = AttemptFolder(), AttemptFolder()
+    told, told_beside = [], []
+
+    for second in sorted(hour.told):
+        message = hour.message(second)
+        beside = message[:-1] + b"," + odd + b"]"
+        told += [outcome for each in parsed(message).events for outcome in usual.feed(each)]
+        told_beside += [outcome for each in parsed(beside).events for outcome in unusual.feed(each)]
+
+    assert len(told) > 50
+    assert told_beside == told
+
+
+@pytest.mark.parametrize("recipients", [["c@example.com"], ["a@example.net", "c@example.com"]])
+def test_a_failure_without_a_domain_has_the_one_that_is_being_tried(recipients: list[str]):
+    """Whether the attempt is for one destination or for several."""
+    folder = AttemptFolder()
+    read = traces(
+        event("delivery.attempt-start", to=recipients),
+        event("delivery.domain-delivery-start", to=recipients, domain="example.com"),
+        event("delivery.message-rejected", to=recipients, hostname="mx1.example.com", code=451, details="later"),
+        event("queue.rescheduled", to=recipients),
+    )
+
+    (only,) = [outcome for each in read.events for outcome in folder.feed(each)]
+
+    assert (only.domain, only.reason, only.code) == ("example.com", "unexpected_response", "451")
 
 
 @settings(deadline=None)

@@ -23,7 +23,7 @@ from exporter.errors import (
 )
 from exporter.model.live import StreamKind
 from exporter.model.server import Generation
-from exporter.simulator import Profile, StandIn
+from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.credentials import Basic
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.rest.live_client import RestLiveClient
@@ -55,11 +55,11 @@ async def live_client(
     login: tuple[str, str] = WATCHER,
     generation: Generation = Generation.REST,
     costs: ApiCosts | None = None,
-    requests: int = 1000,
+    throttle: Throttle | None = None,
 ) -> AsyncIterator[RestLiveClient]:
     """A client of the live streams at *url*."""
     clock = SystemClock()
-    throttle = Throttle(clock=clock, requests=requests)
+    throttle = throttle or Throttle(clock=clock, requests=1000)
     transport = Transport(
         base_url=url, credentials=Basic(*login), clock=clock, throttle=throttle, observer=costs, read_timeout_seconds=3
     )
@@ -228,6 +228,36 @@ def test_another_answer_than_a_stream_is_an_error_that_says_what_it_is(
     with_client(server.url, work, mode=mode)
 
 
+class SlowThrottle(Throttle):
+    """A throttle that keeps the second request of all waiting for more than a minute of the server's time."""
+
+    def __init__(self, server: StandIn) -> None:
+        super().__init__(clock=SystemClock(), requests=1000)
+        self._server = server
+        self._waited = 0
+
+    async def wait(self) -> None:
+        await super().wait()
+        self._waited += 1
+        if self._waited == 2:
+            await asyncio.to_thread(self._server.advance, 61)
+
+
+def test_a_token_that_expired_on_its_way_is_no_refusal_and_the_next_one_is_good(server: StandIn):
+    """Tokens live for a minute; one that waited longer fails, and nothing but that."""
+    with StandIn(server.simulator.world.profile, clock=ManualClock()) as slow:
+
+        async def work(client: RestLiveClient) -> None:
+            with pytest.raises(TargetServerError, match="token"):
+                await client.open(StreamKind.METRICS)
+            stream = await client.open(StreamKind.METRICS)
+            await stream.aclose()
+
+        with_client(slow.url, work, throttle=SlowThrottle(slow))
+
+        assert next(r.status for r in asked(slow, PATHS[StreamKind.METRICS])) == 401
+
+
 def test_refused_credentials_are_not_sent_again():
     """The request for a token is latched like every other."""
     with StandIn(enterprise()) as server:
@@ -296,9 +326,9 @@ def test_a_message_that_is_cut_is_no_message(server: StandIn, kind: str):
 
     async def work(client: RestLiveClient) -> list[bytes]:
         got: list[bytes] = []
+        server.call(lambda _: setattr(server.simulator.front.api.live, "pace", 50.0))
         stream = await client.open(StreamKind.METRICS)
         try:
-            server.call(lambda _: setattr(server.simulator.front.api.live, "pace", 50.0))
             with pytest.raises(TargetUnreachable):
                 await until_it_ends(stream, got)
         finally:

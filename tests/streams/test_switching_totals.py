@@ -130,7 +130,7 @@ def _of(server: Server, source: str) -> ServerTotals:
     return server.live() if source == LIVE else server.page()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, st.sampled_from([0, NEAR_WRAP]))
 def test_a_switch_between_the_stream_and_the_page_never_jumps_or_falls(steps: list[Step], already: int):
     """Through cuts, kills, restarts, wraps and readings that overtake each other, the tallies are the truth."""

@@ -15,7 +15,7 @@ from tests.support.exporter import Exporter, wait_until
 from tests.support.standin import Scene, enterprise, outcomes, outcomes_by_domain, server_table
 
 TRANSPORTS = ("websocket", "sse", "off", "auto")
-PATIENT, FINAL = ("ok", "defer", "busy", "grey", "refused"), ("ok", "reject", "nullmx", "nowhere", "full")
+HOSTS = ("ok", "defer", "reject", "busy", "nullmx", "grey", "nowhere", "refused", "full")
 CONNECTED = "stalwart_exporter_stream_connected"
 
 
@@ -47,9 +47,9 @@ def follow(scenes: dict[str, Scene]) -> None:
 def an_hour_of_mail(server: StandIn, scene: Scene, *, minutes: range, step: int = 1) -> None:
     """Mail to hosts of every temper, minute by minute."""
     for minute in minutes:
-        for number, domains in enumerate((PATIENT, FINAL)):
-            at = (minute * 3 + number) % len(domains)
-            scene.mail(f"u{minute % 7}@{domains[at]}.test", f"v@{domains[at - 1]}.test")
+        for number in range(2):
+            at = (minute * 4 + number) % len(HOSTS)
+            scene.mail(f"u{minute % 7}@{HOSTS[at]}.test", f"v@{HOSTS[at - 1]}.test")
         server.advance(60 * step)
 
 

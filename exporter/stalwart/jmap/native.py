@@ -8,6 +8,7 @@ every counter stands under another event's name; gauges and histograms are right
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from exporter.model.telemetry import ServerTotals
@@ -28,14 +29,17 @@ _TELL_TALE = frozenset({"delivery_connect", "imap_copy", "auth_warning", "networ
 def read_native_page(body: bytes, names: CounterNames) -> ServerTotals:
     """What the page says, as far as its names can be believed. Raises `PayloadError`."""
     totals = parse_native_page(body)
-    if names is CounterNames.WRONG or _names_are_wrong(body.decode(), names):
+    if names_are_wrong(_COUNTER.findall(body.decode()), names):
         return replace(totals, counters={}, unknown={}, counters_withheld=WITHHELD)
     return totals
 
 
-def _names_are_wrong(page: str, names: CounterNames) -> bool:
-    """What the page itself tells; where the schema tells nothing, any event that is never counted gives it away."""
-    counters = _COUNTER.findall(page)
-    if not _TELL_TALE.isdisjoint(counters):
+def names_are_wrong(counters: Collection[str], names: CounterNames) -> bool:
+    """
+    Whether *counters*, by their names on the page, stand under each other's names.
+
+    They tell themselves, too: where the schema tells nothing, any event that is never counted gives it away.
+    """
+    if names is CounterNames.WRONG or not _TELL_TALE.isdisjoint(counters):
         return True
     return names is CounterNames.UNKNOWN and any(map(is_uncounted_event, counters))

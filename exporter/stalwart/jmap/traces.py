@@ -20,7 +20,9 @@ from exporter.stalwart.jmap.wire import in_order
 from exporter.stalwart.trace_events import delivery_event, is_followed
 
 
-class _Event(msgspec.Struct, gc=False, rename="camel"):
+class Event(msgspec.Struct, gc=False, rename="camel"):
+    """One event, stored or live, with its own keys only."""
+
     event: str
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     key_values: msgspec.Raw = msgspec.Raw(b"{}")
@@ -28,7 +30,7 @@ class _Event(msgspec.Struct, gc=False, rename="camel"):
 
 class _Trace(msgspec.Struct):
     id: str
-    events: dict[str, _Event]
+    events: dict[str, Event]
 
 
 class Traces(msgspec.Struct):
@@ -69,15 +71,16 @@ def _read_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
         if not is_followed(event.event):
             continue
         path = f"x:Trace/get.list[{index}].events[{number}]"
-        data = _data(event, path)
+        data = event_values(event, path)
         opening = opening or (data if "queueId" in data else {})
-        read = delivery_event(_whole_second(event.timestamp, path), event.event, data, opening)
+        read = delivery_event(whole_second(event.timestamp, path), event.event, data, opening)
         if read is not None:
             found.append(read)
     return found
 
 
-def _data(event: _Event, path: str) -> Mapping[str, Any]:
+def event_values(event: Event, path: str) -> Mapping[str, Any]:
+    """An event's keys and values without their types. Raises `PayloadError` below *path*."""
     try:
         return plain_values(_key_values.decode(event.key_values))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -101,7 +104,8 @@ def _plain(value: Any) -> Any:
     return held if isinstance(held, str | int | float | bool) else None
 
 
-def _whole_second(at: datetime, path: str) -> datetime:
+def whole_second(at: datetime, path: str) -> datetime:
+    """The second in which an event happened, in UTC. Raises `PayloadError` below *path*."""
     try:
         return at.astimezone(UTC).replace(microsecond=0)
     except OverflowError as error:

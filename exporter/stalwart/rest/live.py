@@ -8,6 +8,7 @@ its span). An object with an ``interval`` says that nothing happened.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
@@ -19,14 +20,16 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.answers import decode_answer, reading_problem
-from exporter.stalwart.delivery import PLAIN_EVENTS, STRICT_EVENTS
-from exporter.stalwart.details import DEFAULT_QUEUE
+from exporter.stalwart.delivery import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
+from exporter.stalwart.details import DEFAULT_QUEUE, TEXT_LIMIT
 from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.rest.native import UNDERFLOW
-from exporter.stalwart.trace_events import FOLLOWED_TYPES, delivery_event
+from exporter.stalwart.trace_events import FOLLOWED_TYPES, delivery_event, said_text
 
 T = TypeVar("T")
 _Number = Annotated[int, msgspec.Meta(ge=0)]
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class _Metric(msgspec.Struct, gc=False):
@@ -43,13 +46,19 @@ class _Event(msgspec.Struct, gc=False, rename="camel"):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Plain(msgspec.Struct, gc=False, rename="camel"):
-    """All that matters of the data of most events, for which no dictionary is made."""
+class _Told(msgspec.Struct, gc=False, rename="camel"):
+    """What matters of the data of an event that bears on a delivery, all of the usual kinds."""
 
     queue_id: _Number = 0
     queue_name: str = DEFAULT_QUEUE
+    to: str | list[str] = ""
     domain: str = ""
+    hostname: str = ""
+    code: _Number = 0
     strict: bool = False
+    caused_by: Any = None
+    reason: Any = None
+    details: Any = None
 
 
 class _Ping(msgspec.Struct):
@@ -58,7 +67,7 @@ class _Ping(msgspec.Struct):
 
 _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[_Event])
-_plain_decoder = msgspec.json.Decoder(_Plain)
+_told_decoder = msgspec.json.Decoder(list[_Told])
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
 _ping_decoder = msgspec.json.Decoder(_Ping)
 
@@ -88,16 +97,11 @@ def read_traces(message: bytes) -> LiveEvents | Heartbeat:
     read = _decoded(_events_decoder, message)
     if isinstance(read, Heartbeat):
         return read
-    followed = FOLLOWED_TYPES
-    found = [
-        event
-        for index, told in enumerate(read)
-        if told.type in followed and (event := _delivery_event(told, index)) is not None
-    ]
+    events = _delivery_events(read)
     if not read:
-        return LiveEvents(found, 0, 0, 0)
+        return LiveEvents(events, 0, 0, 0)
     oldest, newest = (int(_second(read[index].created_at, index).timestamp()) for index in (0, len(read) - 1))
-    return LiveEvents(found, len(read), oldest, newest)
+    return LiveEvents(events, len(read), oldest, newest)
 
 
 class _Totals:
@@ -129,26 +133,64 @@ def _decoded(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] 
     return decode_answer(decoder, message)
 
 
+def _delivery_events(read: Sequence[_Event]) -> Sequence[DeliveryEvent]:
+    followed = [event for event in read if event.type in FOLLOWED_TYPES]
+    try:
+        return _usual_events(followed) if followed else []
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
+        # What is of another kind than expected is taken as absent, and what cannot be read at all is told by its path.
+        return [event for index, told in enumerate(read) if (event := _delivery_event(told, index)) is not None]
+
+
+def _usual_events(followed: Sequence[_Event]) -> Sequence[DeliveryEvent]:
+    # All data at once: a busy stream brings thousands, and a call for each would cost as much as what it reads.
+    told = _told_decoder.decode(b"[" + b",".join([event.data for event in followed]) + b"]")
+    events: list[DeliveryEvent] = []
+    stamp, at = "", EPOCH
+    for event, data in zip(followed, told, strict=True):
+        if event.created_at != stamp:
+            stamp = event.created_at
+            at = _whole_second(stamp)
+        event_id = FOLLOWED_TYPES[event.type]
+        queue = data.queue_name or DEFAULT_QUEUE
+        if event_id in PLAIN_EVENTS:
+            # An attempt for one recipient has one destination, of which every event of it tells.
+            if event_id != DOMAIN_START or type(data.to) is str or len(data.to) != 1:
+                events.append(DeliveryEvent(event_id, at, data.queue_id, queue, "", (), data.domain))
+        elif data.strict or event_id not in STRICT_EVENTS:
+            events.append(_full_event(event_id, at, queue, data))
+    return events
+
+
+def _full_event(event_id: str, at: datetime, queue: str, data: _Told) -> DeliveryEvent:
+    details = data.details
+    if type(details) is str and data.caused_by is None and data.reason is None:
+        text, code = details[:TEXT_LIMIT], 0
+    else:
+        text, code = said_text(data.caused_by, data.reason, details)
+    recipient, span_recipients = (data.to, ()) if isinstance(data.to, str) else ("", tuple(data.to))
+    return DeliveryEvent(
+        event_id,
+        at,
+        data.queue_id,
+        queue,
+        recipient,
+        span_recipients,
+        data.domain,
+        data.hostname,
+        data.code or code,
+        text,
+    )
+
+
 def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
-    type_ = told.type
-    if type_ in PLAIN_EVENTS or type_ in STRICT_EVENTS:
-        try:
-            plain = _plain_decoder.decode(told.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # What is of another kind than expected is taken as absent, below.
-        else:
-            if type_ in PLAIN_EVENTS:
-                at = _second(told.created_at, index)
-                return DeliveryEvent(
-                    event_id=type_, at=at, queue_id=plain.queue_id, queue_name=plain.queue_name, domain=plain.domain
-                )
-            if not plain.strict:
-                return None
+    if told.type not in FOLLOWED_TYPES:
+        return None
     try:
         data = _data_decoder.decode(told.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(reading_problem(error, f"[{index}].data")) from error
-    return delivery_event(_second(told.created_at, index), type_, data, data)
+    return delivery_event(_second(told.created_at, index), told.type, data, data)
 
 
 def _second(stamp: str, index: int) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from exporter.errors import PayloadError, TargetUnsupported
+from exporter.errors import PayloadError, TargetUnreachable, TargetUnsupported
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals
@@ -50,7 +50,13 @@ class RestLiveClient:
         if self._generation() is not Generation.REST:
             raise TargetUnsupported(f"live_{kind.value}: not read from servers of this generation")
         token_endpoint, endpoint = ENDPOINTS[kind]
-        token = decode_answer(_token, await self._transport.request(token_endpoint)).data
+        try:
+            answer = await self._transport.request(token_endpoint)
+        except TargetUnreachable:
+            # It is away, and may come back as another release.
+            self._opener.forget()
+            raise
+        token = decode_answer(_token, answer).data
         if not token:
             raise PayloadError(f"{token_endpoint.label}: data: an empty token")
         params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}

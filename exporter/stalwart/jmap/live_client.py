@@ -1,0 +1,96 @@
+"""The live streams of one server of v0.16 or newer."""
+
+from __future__ import annotations
+
+import re
+
+from exporter.clock import Clock
+from exporter.errors import PayloadError
+from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.telemetry import ServerTotals
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.jmap import live
+from exporter.stalwart.jmap.client import JmapClient
+from exporter.stalwart.jmap.live_spans import Spans
+from exporter.stalwart.jmap.live_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
+from exporter.stalwart.live import EventStream
+from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.transport import Transport
+
+INTERVAL_SECONDS = 5
+"""Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""
+
+ENDPOINTS = {
+    StreamKind.METRICS: (Endpoint.JMAP_METRICS_TOKEN, Endpoint.JMAP_LIVE_METRICS),
+    StreamKind.TRACES: (Endpoint.JMAP_TRACING_TOKEN, Endpoint.JMAP_LIVE_TRACES),
+}
+
+_TOKEN = re.compile(rb"[\x21-\x7e]{1,4096}")
+
+
+class JmapLiveClient:
+    """
+    The `LiveClient` of the JMAP generation; all methods as described there.
+
+    The streams would take our credentials too. Tokens keep those out of requests that a proxy may log and hold open for
+    hours, and one that has expired counts towards no ban. The server's filters are not used: none of them selects
+    events by their name, and what they do not understand they ignore. It speaks no WebSocket: only where settings force
+    one is it asked for, and refused in words.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        opener: StreamOpener,
+        client: JmapClient,
+        *,
+        clock: Clock,
+        repeated_bytes: int = REPEATED_BYTES,
+        renewal_seconds: float = RENEWAL_SECONDS,
+    ) -> None:
+        self._transport = transport
+        self._opener = opener
+        self._client = client
+        self._clock = clock
+        self._repeated_bytes = repeated_bytes
+        self._renewal_seconds = renewal_seconds
+        self._spans = Spans()
+
+    async def open(self, kind: StreamKind) -> EventStream:
+        token_endpoint, endpoint = ENDPOINTS[kind]
+        await self._client.require(endpoint.value.permission, what=endpoint.label)
+        if kind is StreamKind.METRICS:
+            # A stream is opened after every restart of the server, which may have become another release.
+            await self._client.look_at_names()
+        token = _read_token(token_endpoint, await self._transport.request(token_endpoint))
+        params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
+        stream = await self._opener.open(endpoint, token=token, params=params, offers_websocket=False)
+        if kind is StreamKind.METRICS:
+            return stream
+        return RepeatingStream(
+            stream,
+            label=endpoint.label,
+            clock=self._clock,
+            repeated_bytes=self._repeated_bytes,
+            renewal_seconds=self._renewal_seconds,
+        )
+
+    def forget_transport(self) -> None:
+        self._opener.forget()
+
+    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
+        return live.read_metrics(message, self._client.names)
+
+    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
+        return live.read_traces(message, self._spans)
+
+    async def aclose(self) -> None:
+        await self._opener.aclose()
+
+
+def _read_token(endpoint: Endpoint, body: bytes) -> str:
+    """The token of a good answer, which is its whole body. Raises `PayloadError`, in which the token is not."""
+    token = body.strip()
+    if not _TOKEN.fullmatch(token):
+        raise PayloadError(f"{endpoint.label}: not a token")
+    return token.decode("ascii")

@@ -1,0 +1,57 @@
+"""
+Which message a live event is about.
+
+Contract: Stalwart v0.16, Enterprise, ``GET /api/live/tracing``: an event names its span, and only the event that
+opened the span names the queued message, its virtual queue and its recipients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from exporter.model.delivery import DeliveryEvent
+from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.trace_events import delivery_event
+
+MOST_UNDER_WAY = 8192
+"""Attempts that are remembered; more than those of which it is remembered that they have been told from the start."""
+
+MOST_ENDED = 256
+"""Of attempts that have ended, for what is told of one after its end."""
+
+_OPENING_KEYS = ("queueId", "queueName", "to")
+
+
+class Spans:
+    """Remembers what the delivery attempts of one server are about, whichever streams tell of them."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[int, Mapping[str, Any]] = {}
+        self._ended: dict[int, Mapping[str, Any]] = {}
+
+    def read(self, at: datetime, type_: str, data: Mapping[str, Any]) -> DeliveryEvent | None:
+        """
+        The event of these own keys, if it bears on an outcome.
+
+        The number of a message that is not known, because its attempt began unseen, is that of the span, negated.
+        """
+        span = data.get("spanId")
+        span = span if type(span) is int and span > 0 else 0
+        if type_ == ATTEMPT_START and span:
+            _keep(self._under_way, span, {key: data[key] for key in _OPENING_KEYS if key in data}, MOST_UNDER_WAY)
+        opening = self._under_way.get(span) or self._ended.get(span) or {}
+        event = delivery_event(at, type_, data, opening)
+        if type_ == ATTEMPT_END and span in self._under_way:
+            _keep(self._ended, span, self._under_way.pop(span), MOST_ENDED)
+        if event is not None and not event.queue_id:
+            event = replace(event, queue_id=-span)
+        return event
+
+
+def _keep(openings: dict[int, Mapping[str, Any]], span: int, opening: Mapping[str, Any], most: int) -> None:
+    openings[span] = opening
+    if len(openings) > most:
+        del openings[next(iter(openings))]

@@ -1,0 +1,348 @@
+"""Following the streams of a server of v0.16, whose traces repeat all that went before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.app.connection import Connection
+from exporter.clock import SystemClock
+from exporter.errors import TargetServerError, TargetUnsupported
+from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.server import Capability, CapabilityStatus, Generation
+from exporter.model.telemetry import ServerTotals
+from exporter.simulator import ManualClock, Profile, StandIn, World
+from exporter.stalwart.jmap.live_client import JmapLiveClient
+from exporter.stalwart.jmap.live_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
+from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
+from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
+from exporter.stalwart.throttle import Throttle
+from tests.streams.jmap_watch import Watch, watching
+from tests.streams.rig import HandClock
+from tests.support.standin import asked, enterprise, outcomes, tomorrow
+
+TRACES, METRICS = "/api/live/tracing", "/api/live/metrics"
+JMAP = "0.16.18"
+
+
+def play(server: StandIn, folder: Path, scene: Callable[[Watch], Awaitable[None]], **options: Any) -> None:
+    """Plays *scene* on *server*, which streams fifty times as fast as a real one."""
+    server.call(lambda _: setattr(server.simulator.front.api.live, "pace", 50.0))
+
+    async def inside() -> None:
+        async with watching(server, folder, **options) as watch:
+            await scene(watch)
+
+    asyncio.run(inside())
+
+
+def mail(server: StandIn, *recipients: str, times: int = 1) -> None:
+    """An account writes; what can be delivered at once is."""
+
+    def submit(world: World) -> None:
+        for _ in range(times):
+            world.submit(list(recipients))
+        world.tick()
+
+    server.call(submit)
+
+
+async def connected(watch: Watch, times: int = 1) -> None:
+    """Waits until both streams are open, that of traces for at least the so-many-th time."""
+    await watch.until(
+        lambda: all(one.connected for one in watch.board.streams.values()) and watch.traces.connects >= times,
+        f"connected {times} times",
+    )
+
+
+async def counted(watch: Watch) -> None:
+    """Waits until the deliveries shown are those that the server made."""
+    await watch.until(lambda: watch.shown("deliveries") == outcomes(watch.server), "all deliveries are counted")
+
+
+async def totals_agree(watch: Watch) -> None:
+    """Waits until the server's counter of deliveries shows all that the server ever made."""
+    sent = watch.server.call(lambda world: world.ledger.events["delivery.dsn-success"])
+    await watch.until(lambda: watch.shown("events").get(("delivery.dsn-success",)) == sent, "the totals agree")
+
+
+async def counted_with_storage(watch: Watch) -> None:
+    """The same as `counted`, with stored traces polled meanwhile."""
+    deadline = asyncio.get_running_loop().time() + 60
+    while (shown := watch.shown("deliveries")) != (made := outcomes(watch.server)):
+        assert asyncio.get_running_loop().time() < deadline, (shown, made, watch.traces)
+        await watch.poll_traces()
+        await asyncio.sleep(0.2)
+
+
+def renewing(connection: Connection, *, repeated_bytes: int) -> LiveClient:
+    """A client that opens its stream of traces anew after so many bytes."""
+    clock = SystemClock()
+    opener = StreamOpener(
+        base_url=connection.transport._base_url,
+        mode="auto",
+        throttle=Throttle(clock=clock, requests=10_000),
+        clock=clock,
+    )
+    return JmapLiveClient(
+        connection.transport, opener, connection.jmap, clock=clock, repeated_bytes=repeated_bytes, renewal_seconds=0.0
+    )
+
+
+def test_deliveries_and_totals_are_counted_as_they_happen(tmp_path: Path):
+    """Message after message repeats the deliveries, and each is counted once; the totals agree with the server's."""
+    with StandIn(enterprise(JMAP)) as server:
+
+        async def scene(watch: Watch) -> None:
+            await connected(watch)
+            for _ in range(4):
+                mail(server, "a@ok.test", "b@reject.test", times=3)
+                mail(server, "c@defer.test", "d@refused.test", times=3)
+                await counted(watch)
+            await totals_agree(watch)
+            assert watch.traces.transport == "sse"
+            assert watch.traces.dropped == 0
+            assert watch.board.metrics_source == "live"
+            assert watch.board.capabilities[Capability.LIVE_TRACES] is CapabilityStatus.AVAILABLE
+            assert {r.status for r in server.requests} <= {200, 302, 404}
+
+        play(server, tmp_path, scene)
+
+
+def test_messages_that_come_twice_are_no_news(tmp_path: Path):
+    """A server repeats itself anyway: nothing of it is dropped or doubled."""
+    with StandIn(enterprise(JMAP)) as server:
+        server.faults.add("stream-duplicate", TRACES)
+
+        async def scene(watch: Watch) -> None:
+            await connected(watch)
+            for _ in range(3):
+                mail(server, "a@ok.test", "b@reject.test", times=2)
+                await counted(watch)
+            assert watch.traces.dropped == 0
+            assert watch.traces.connects == 1
+
+        play(server, tmp_path, scene)
+
+
+def test_a_stream_that_has_become_dear_is_opened_anew_without_a_failure(tmp_path: Path):
+    """What happens meanwhile is told by stored traces; nothing is lost, doubled, or called a failure."""
+    with StandIn(enterprise(JMAP)) as server:
+
+        async def scene(watch: Watch) -> None:
+            await connected(watch)
+            for number in range(1, 5):
+                while watch.traces.connects <= number:
+                    mail(server, "a@ok.test", "b@reject.test", "c@defer.test")
+                    await asyncio.sleep(0.05)
+            await connected(watch)
+            await counted_with_storage(watch)
+            assert watch.board.collectors["live_traces"].failures == {}
+            assert watch.traces.connects >= 5
+            assert watch.traces.gap_seconds > 0
+
+        play(server, tmp_path, scene, live=lambda connection: renewing(connection, repeated_bytes=20_000))
+
+
+def test_a_message_with_another_past_is_a_cut(tmp_path: Path):
+    """It ends the stream, nothing of it is counted, and the next one tells on."""
+    with StandIn(enterprise(JMAP)) as server:
+        other = [{"event": "x.y", "timestamp": "2026-11-22T12:00:00Z", "keyValues": {}}]
+        server.faults.add("stream-garbage", TRACES, body=json.dumps(other), messages=2, times=1)
+
+        async def scene(watch: Watch) -> None:
+            mail(server, "a@ok.test", "b@reject.test")
+            await connected(watch, 2)
+            assert watch.board.collectors["live_traces"].failures == {"server_error": 1}
+            mail(server, "c@ok.test", "d@reject.test")
+            await counted_with_storage(watch)
+
+        play(server, tmp_path, scene)
+
+
+@pytest.mark.parametrize("keeps_traces", [True, False], ids=["stored", "live-only"])
+def test_an_attempt_that_began_before_the_stream_counts_once(tmp_path: Path, keeps_traces: bool):
+    """Its events do not say which message they are about: its stored trace counts, or else what they do say."""
+    profile = replace(enterprise(JMAP, greeting_timeout_seconds=60.0), trace_store=keeps_traces)
+    with StandIn(profile, clock=ManualClock(tomorrow())) as server:
+        mail(server, "a@hang.test")
+
+        async def scene(watch: Watch) -> None:
+            await connected(watch)
+            try:
+                await watch.poll_traces()
+            except TargetUnsupported:
+                assert not keeps_traces
+            server.advance(90)
+            assert sum(outcomes(server).values()) == 1
+            deadline = asyncio.get_running_loop().time() + 60
+            while sum(watch.shown("deliveries").values()) != 1:
+                assert asyncio.get_running_loop().time() < deadline
+                if keeps_traces:
+                    await watch.poll_traces()
+                await asyncio.sleep(0.1)
+            mail(server, "b@ok.test")
+            await watch.until(lambda: sum(watch.shown("deliveries").values()) == 2, "the next one is counted too")
+            assert ("delivered", "", "250") in watch.shown("deliveries")
+
+        play(server, tmp_path, scene)
+
+
+def test_an_upgrade_leads_to_the_new_streams(tmp_path: Path):
+    """From v0.15 over WebSockets to v0.16 over events, with no delivery lost or doubled and no handshake wasted."""
+    with StandIn(enterprise("0.15.5", live_websocket=True)) as server:
+
+        async def scene(watch: Watch) -> None:
+            await connected(watch)
+            assert watch.traces.transport == "websocket"
+            await watch.poll_traces()
+            mail(server, "a@ok.test", "b@reject.test", times=3)
+            await counted(watch)
+            await totals_agree(watch)
+            before = watch.traces.connects
+
+            await asyncio.to_thread(server.upgrade, JMAP)
+            await connected(watch, before + 1)
+            await watch.until(lambda: watch.board.identity and watch.board.identity.generation == "jmap", "detected")
+            await watch.until(lambda: watch.traces.transport == "sse" and watch.traces.connected, "the new stream")
+            await watch.until(lambda: watch.board.streams["metrics"].connected, "the other new stream")
+
+            mail(server, "a@ok.test", "b@reject.test", times=3)
+            await counted(watch)
+            await totals_agree(watch)
+            for path, name in ((TRACES, "traces"), (METRICS, "metrics")):
+                new = [request.status for request in asked(server, path)]
+                assert set(new) == {200}, "each request for a stream of v0.16 opened one"
+                assert len(new) <= watch.board.streams[name].connects
+
+        play(server, tmp_path, scene)
+
+
+class Script:
+    """A stream of these messages."""
+
+    transport = "sse"
+
+    def __init__(self, *batches: Sequence[bytes]) -> None:
+        self._batches = list(batches)
+        self.closed = False
+
+    async def receive(self) -> Sequence[bytes]:
+        return self._batches.pop(0)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def test_a_dear_stream_lasts_a_while_at_least():
+    """However fast it repeats itself, it is not opened anew before its time."""
+    clock = HandClock()
+    frames = [b"[%s]" % b",".join([b'{"event":"a"}'] * count) for count in range(1, 9)]
+    stream = RepeatingStream(Script(*([one] for one in frames)), label="x", clock=clock, repeated_bytes=30)
+
+    async def run() -> None:
+        for _ in frames[:7]:
+            assert await stream.receive()
+        clock.server_now += RENEWAL_SECONDS
+        with pytest.raises(RenewalDue) as caught:
+            await stream.receive()
+        assert caught.value.wait_seconds == 0
+
+    asyncio.run(run())
+
+
+def test_a_huge_message_ends_a_young_stream_and_the_next_one_waits():
+    """The next message could be beyond what is read at all; openings keep their distance nevertheless."""
+    clock = HandClock()
+    huge = b'[{"text":"%s"}]' % (b"x" * LARGEST_FRAME_BYTES)
+    stream = RepeatingStream(Script([huge]), label="x", clock=clock)
+
+    async def run() -> None:
+        assert await stream.receive() == [huge]
+        clock.server_now += 5
+        with pytest.raises(RenewalDue) as caught:
+            await stream.receive()
+        assert caught.value.wait_seconds == pytest.approx(RENEWAL_SECONDS - 5)
+
+    asyncio.run(run())
+
+
+def test_what_came_before_a_surprise_is_handed_on():
+    """The messages of one reading that are good are counted before the stream ends."""
+    stream = RepeatingStream(Script([b'[{"event":"a"}]', b"[]"]), label="x", clock=HandClock())
+
+    async def run() -> None:
+        assert await stream.receive() == [b'[{"event":"a"}]']
+        with pytest.raises(TargetServerError):
+            await stream.receive()
+
+    asyncio.run(run())
+
+
+class Told:
+    """A live client that reads everything as its own name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.forgotten = 0
+
+    async def open(self, kind: StreamKind) -> EventStream:
+        return Script()
+
+    def forget_transport(self) -> None:
+        self.forgotten += 1
+
+    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
+        return ServerTotals(counters={self.name: 1}, gauges={}, histograms={})
+
+    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
+        return LiveEvents([], len(self.name), 0, 0)
+
+    async def aclose(self) -> None:
+        self.name = "closed"
+
+
+def test_what_an_old_stream_brought_is_read_in_its_own_words():
+    """A message that waits while the server is found to be of the other generation is still an old one."""
+    rest, jmap = Told("rest"), Told("jmap-")
+    switch = SwitchingClient(rest=_Client("rest"), jmap=_Client("jmap"))  # type: ignore[arg-type]
+    live = SwitchingLiveClient(switch, rest=rest, jmap=jmap)
+
+    async def run() -> None:
+        await live.open(StreamKind.METRICS)
+        await live.open(StreamKind.TRACES)
+        switch.use(Generation.JMAP)
+        assert live.read_metrics(b"").counters == {"rest": 1}  # type: ignore[union-attr]
+        await live.open(StreamKind.METRICS)
+        assert live.read_metrics(b"").counters == {"jmap-": 1}  # type: ignore[union-attr]
+        assert live.read_traces(b"").received == 4  # type: ignore[union-attr]
+        live.forget_transport()
+        assert (rest.forgotten, jmap.forgotten) == (1, 1)
+        await live.aclose()
+        assert (rest.name, jmap.name) == ("closed", "closed")
+
+    asyncio.run(run())
+
+
+class _Client:
+    def __init__(self, generation: str) -> None:
+        self.generation = generation
+
+
+def test_a_server_without_a_licence_is_not_asked_for_streams(tmp_path: Path):
+    """Its edition is known from the list of permissions; a refusal would move its counters."""
+    with StandIn(Profile(version=JMAP)) as server:
+
+        async def scene(watch: Watch) -> None:
+            await watch.until(lambda: all(h.off for h in watch.board.collectors.values()), "both are off")
+            assert watch.board.capabilities[Capability.LIVE_TRACES] is CapabilityStatus.NOT_LICENSED
+            assert not [r for r in server.requests if "/token/" in r.path or "/live/" in r.path]
+
+        play(server, tmp_path, scene)
