@@ -158,6 +158,7 @@ def test_a_message_with_another_past_is_a_cut(tmp_path: Path):
         server.faults.add("stream-garbage", TRACES, body=json.dumps(other), messages=2, times=1)
 
         async def scene(watch: Watch) -> None:
+            await connected(watch)
             mail(server, "a@ok.test", "b@reject.test")
             await connected(watch, 2)
             assert watch.board.collectors["live_traces"].failures == {"server_error": 1}
