@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ import structlog
 
 from exporter.app.expose import Exposer
 from exporter.app.http import HttpFront
+from exporter.app.logging import set_up_logging
 from exporter.app.own_registry import OwnRegistry
 from exporter.app.status import Status
 from exporter.app.watched import WatchedServer
@@ -21,7 +22,7 @@ from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource
 from exporter.errors import ExporterError, SettingsError, StoreError
 from exporter.ingest.retention import Retention
-from exporter.settings import LogSettings, ServerSettings, Settings, WebSettings
+from exporter.settings import ServerSettings, Settings, WebSettings
 from exporter.state.board import ServerBoard
 from exporter.store.store import Store
 from exporter.web.app import create_app
@@ -29,6 +30,8 @@ from exporter.web.app import create_app
 log = structlog.get_logger("exporter.app")
 
 STORE_STATS_SECONDS = 300.0
+
+WEB = tuple(WebSettings.model_fields)
 
 LoadSettings = Callable[[], Settings]
 
@@ -198,6 +201,8 @@ class Daemon:
                 await self._watched[name].retry()
             else:
                 await self._watch(settings)
+        if new.log != self._settings.log:
+            set_up_logging(level=new.log.level, style=new.log.format)
         if self._retention is not None:
             self._retention.keep = timedelta(seconds=new.store.retention)
         self._settings = new
@@ -210,8 +215,7 @@ class Daemon:
         fixed = [
             f"{path}: takes effect at the next start only"
             for path, old, wanted in (
-                *_fields("web", before.web, new.web),
-                *_fields("log", before.log, new.log),
+                *((f"web.{name}", getattr(before.web, name), getattr(new.web, name)) for name in WEB),
                 ("store.path", before.store.path, new.store.path),
             )
             if old != wanted
@@ -256,11 +260,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _fields(
-    table: str, before: WebSettings | LogSettings, new: WebSettings | LogSettings
-) -> Iterator[tuple[str, object, object]]:
-    """Each setting of a table by its path, as it was and as it is to be."""
-    for name in type(before).model_fields:
-        yield f"{table}.{name}", getattr(before, name), getattr(new, name)

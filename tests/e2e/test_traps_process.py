@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -117,6 +118,28 @@ def test_a_bad_file_leaves_the_old_one_in_force(running: Scene):
     running.reload()
     running.wait(lambda: running.samples()[RELOAD_OK, ()] == 1, lambda: f"{RELOAD_OK} is not 1")
     assert running.value(DELIVERIES, outcome="delivered", reason="", code="250") == 4
+
+
+def test_a_reload_says_what_takes_a_restart_and_changes_the_log_at_once(running: Scene):
+    """A setting of the port is not taken for applied; the log's level is."""
+    config = running.exporter.config_path
+    good = config.read_text()
+
+    config.write_text(f"{good}[web]\nstatus_page = false\n")
+    running.reload()
+    assert reloads(running.exporter)[-1]["problems"] == ["web.status_page: takes effect at the next start only"]
+    config.write_text(f'{good}[log]\nlevel = "error"\n')
+    running.exporter.signal(signal.SIGHUP)
+    running.wait(lambda: running.samples()[RELOAD_OK, ()] == 1, lambda: f"{RELOAD_OK} is not 1")
+    lines = len(running.exporter.events())
+    running.server.faults.add("body", "/api/queue/messages", status=500, body="no")
+    failures = running.failures("queue", "server_error")
+    running.wait(lambda: running.failures("queue", "server_error") > failures, lambda: "no poll has failed")
+    assert len(running.exporter.events()) == lines
+
+    running.server.faults.clear()
+    config.write_text(good)
+    running.reload()
 
 
 def test_a_reload_adds_and_removes_servers_and_disturbs_no_other(running: Scene):
