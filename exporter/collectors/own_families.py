@@ -115,7 +115,7 @@ STREAM_TRANSPORT = _f(
 LOG_GAPS = _f(
     C,
     "stalwart_exporter_log_gaps_total",
-    "Times that more log lines had been written between two polls than one poll reads.",
+    "Times that log lines may have been missed: one poll does not reach the one before it, or the log was emptied.",
     source=SELF,
 )
 UNKNOWN_VALUES = _f(
