@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from tests.reports import wire
 from tests.reports.rig import Rig, rig
 from tests.reports.server import ReportServer, serving
 
-NOW = datetime.now(wire.at("2026-01-01").tzinfo).replace(microsecond=0)
-MIDNIGHT = NOW.replace(hour=0, minute=0, second=0)
+
+@cache
+def now() -> datetime:
+    """When a history was first asked for: not at import, which may be another day than that of the commands."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def seconds(days_ago: float) -> int:
     """Midnight so many days ago, in Unix seconds."""
-    return int((MIDNIGHT - timedelta(days=days_ago)).timestamp())
+    midnight = now().replace(hour=0, minute=0, second=0)
+    return int((midnight - timedelta(days=days_ago)).timestamp())
 
 
 def take_in(path: Path, reports: Iterable[tuple[str, object]]) -> None:
@@ -25,7 +30,7 @@ def take_in(path: Path, reports: Iterable[tuple[str, object]]) -> None:
     server = ReportServer()
     for number, (kind, report) in enumerate(reports):
         body = report if isinstance(report, bytes) else wire.body(report)
-        server.add(kind, wire.report_id(NOW - timedelta(minutes=500 - number), number), body)
+        server.add(kind, wire.report_id(now() - timedelta(minutes=500 - number), number), body)
 
     async def run(url: str) -> None:
         async with rig(url, path) as life:

@@ -23,7 +23,7 @@ from exporter.store.schema import MIGRATIONS
 from exporter.store.store import Store
 from tests.reports import wire
 from tests.reports.commands import COMMAND, ROOT, answer, call
-from tests.reports.history import NOW, ordinary, seconds, take_in
+from tests.reports.history import now, ordinary, seconds, take_in
 from tests.reports.rig import query, rig
 from tests.reports.server import ReportServer, serving
 
@@ -252,7 +252,7 @@ def test_questions_are_answered_while_the_daemon_writes(tmp_path: Path):
             return during, len(answer(path, "list")), locked
 
     server = ReportServer()
-    server.add("dmarc", wire.report_id(NOW), wire.body(wire.dmarc()))
+    server.add("dmarc", wire.report_id(now()), wire.body(wire.dmarc()))
     with serving(server) as url:
         assert asyncio.run(act(url)) == (1, 0, 0)
 
@@ -362,7 +362,7 @@ def test_reports_are_there_for_each_release_that_made_the_file(tmp_path: Path):
     connection.close()
 
     async def open_it() -> dict[Any, int]:
-        store = await Store.open(path, now=NOW)
+        store = await Store.open(path, now=now())
         tallies = await store.load_tallies("mx1")
         await store.aclose()
         return tallies
