@@ -61,14 +61,6 @@ def run() -> list[Row]:
                 limit=1,
             ),
             Row(
-                name=f"v{version} {edition}: readings of the queue in it",
-                ours=counted.get("queue_messages", 0),
-                peer=QUEUE_LIMIT,
-                unit="",
-                peer_name="limit",
-                limit=1,
-            ),
-            Row(
                 name=f"v{version} {edition}: idle RSS",
                 ours=rss,
                 peer=RSS_LIMIT_KIB,
@@ -77,6 +69,17 @@ def run() -> list[Row]:
                 limit=1,
             ),
         ]
+        if "queue_messages" in counted:  # From v0.16 on there is one endpoint for everything.
+            rows.append(
+                Row(
+                    name=f"v{version} {edition}: readings of the queue in it",
+                    ours=counted["queue_messages"],
+                    peer=QUEUE_LIMIT,
+                    unit="",
+                    peer_name="limit",
+                    limit=1,
+                )
+            )
     return rows
 
 
