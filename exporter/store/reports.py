@@ -14,7 +14,7 @@ from exporter.model.report_words import ReportKind
 from exporter.model.reports import ArfReport, IncomingReport, UnreadableReport
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
-from exporter.store.report_rows import INSERTS, ReportRows, cut, identity_of
+from exporter.store.report_rows import ReportRows, cut, identity_of
 from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
 from exporter.store.reports_schema import SEEN_SOURCE
 from exporter.store.store import RowWriter, Store
@@ -124,20 +124,14 @@ class ReportHistory:
     async def writer(self, reports: Sequence[Incoming], judged: Judged, *, now: datetime) -> RowWriter:
         """What writes those *reports* that are new and sets aside those that could not be read."""
         rows = ReportRows(self._server, await self._store.take_ids("report", len(judged.new)))
-        large = sum(len(report.raw) for report in reports) >= LARGE_BYTES
-        if large:
-            await asyncio.to_thread(_fill, rows, reports, judged, now)
-        else:
+        if sum(len(report.raw) for report in reports) < LARGE_BYTES:
             _fill(rows, reports, judged, now)
+        else:
+            await asyncio.to_thread(_fill, rows, reports, judged, now)
 
         async def write(connection: aiosqlite.Connection) -> None:
-            packing = asyncio.ensure_future(asyncio.to_thread(rows.packed)) if large else None
-            try:
-                for sql, values in rows.statements():
-                    await connection.executemany(sql, values)
-            finally:
-                packed = rows.packed() if packing is None else await packing
-            await connection.executemany(INSERTS["report_raw"], packed)
+            for sql, values in rows.statements():
+                await connection.executemany(sql, values)
             if judged.renamed:
                 await connection.executemany(RENAME, list(judged.renamed.values()))
 
