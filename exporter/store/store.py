@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import time
@@ -116,17 +117,22 @@ class Store:
         async with self._writer:
             started = time.perf_counter()
             try:
-                await self._connection.execute("BEGIN IMMEDIATE")
                 try:
+                    await _to_its_end(self._connection.execute("BEGIN IMMEDIATE"))
                     yield self._connection
-                    await self._connection.execute("COMMIT")
+                    await _to_its_end(self._connection.execute("COMMIT"))
                 except BaseException:
-                    if self._connection.in_transaction:
-                        await self._connection.execute("ROLLBACK")
+                    await self._roll_back()
                     raise
             except sqlite3.Error as error:
                 raise self._failed(error) from error
             self._succeeded(time.perf_counter() - started)
+
+    async def _roll_back(self) -> None:
+        # SQLite may have done so by itself, also while we look. What led here matters, a cancellation above all.
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                await _to_its_end(self._connection.execute("ROLLBACK"))
 
     async def load_tallies(self, server: str) -> dict[Key, int]:
         """All tallies of *server*."""
@@ -211,3 +217,17 @@ class Store:
         self.stats.ok, self.stats.error = False, str(error)
         self.stats.errors[reason] = self.stats.errors.get(reason, 0) + 1
         return StoreError(f"{self.path}: {error}")
+
+
+async def _to_its_end(statement: Awaitable[object]) -> None:
+    """
+    Awaits *statement*, also when cancelled: SQLite goes on with it either way, in a thread of its own.
+
+    What comes next can so be decided by how it ended. The cancellation is passed on then.
+    """
+    task = asyncio.ensure_future(statement)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
