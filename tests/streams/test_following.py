@@ -17,7 +17,7 @@ from exporter.simulator import Profile, StandIn, World
 from exporter.stalwart.live import LiveClient
 from tests.streams.following import Following, following
 from tests.support.exporter import wait_until
-from tests.support.standin import asked, enterprise, outcomes
+from tests.support.standin import asked, enterprise, mail, outcomes
 
 TRACES = "/api/telemetry/traces/live"
 TOKEN = "/api/telemetry/live/tracing-token"
@@ -45,17 +45,6 @@ def play(server: StandIn, folder: Path, scene: Callable[[Following], Awaitable[N
             await scene(watch)
 
     asyncio.run(inside())
-
-
-def mail(server: StandIn, *recipients: str, times: int = 1) -> None:
-    """An account writes; what can be delivered at once is."""
-
-    def submit(world: World) -> None:
-        for _ in range(times):
-            world.submit(list(recipients))
-        world.tick()
-
-    server.call(submit)
 
 
 async def counted(watch: Following) -> None:

@@ -17,7 +17,7 @@ from exporter.errors import TargetServerError, TargetUnsupported
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.model.telemetry import ServerTotals
-from exporter.simulator import ManualClock, Profile, StandIn, World
+from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.jmap.live_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
 from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
@@ -26,7 +26,7 @@ from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
 from exporter.stalwart.throttle import Throttle
 from tests.streams.jmap_watch import Watch, watching
 from tests.streams.rig import HandClock
-from tests.support.standin import asked, enterprise, outcomes, tomorrow
+from tests.support.standin import asked, enterprise, mail, outcomes, tomorrow
 
 TRACES, METRICS = "/api/live/tracing", "/api/live/metrics"
 JMAP = "0.16.18"
@@ -41,17 +41,6 @@ def play(server: StandIn, folder: Path, scene: Callable[[Watch], Awaitable[None]
             await scene(watch)
 
     asyncio.run(inside())
-
-
-def mail(server: StandIn, *recipients: str, times: int = 1) -> None:
-    """An account writes; what can be delivered at once is."""
-
-    def submit(world: World) -> None:
-        for _ in range(times):
-            world.submit(list(recipients))
-        world.tick()
-
-    server.call(submit)
 
 
 async def connected(watch: Watch, times: int = 1) -> None:

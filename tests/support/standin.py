@@ -100,6 +100,17 @@ def read_samples(text: str) -> dict[Series, float]:
     return found
 
 
+def mail(server: StandIn, *recipients: str, times: int = 1) -> None:
+    """An account writes; what can be delivered at once is."""
+
+    def submit(world: World) -> None:
+        for _ in range(times):
+            world.submit(list(recipients))
+        world.tick()
+
+    server.call(submit)
+
+
 @dataclass(frozen=True)
 class Scene:
     """A stand-in, and an exporter that watches it under *name*."""
@@ -182,14 +193,8 @@ class Scene:
         wait_until(lambda: len(reloads(self.exporter)) > before, what="the exporter has reloaded")
 
     def mail(self, *recipients: str, times: int = 1) -> None:
-        """An account writes to *recipients*; what can be delivered at once is."""
-
-        def submit(world: World) -> None:
-            for _ in range(times):
-                world.submit(list(recipients))
-            world.tick()
-
-        self.server.call(submit)
+        """An account of this server writes to *recipients*."""
+        mail(self.server, *recipients, times=times)
 
 
 def reloads(exporter: Exporter) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ as on the server's own page.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 
@@ -17,16 +17,15 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.stalwart.answers import decode_answer
 from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event, native_name
 from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.traces import Event, event_values, whole_second
+from exporter.stalwart.live_frames import decode_frame
 from exporter.stalwart.rest.native import UNDERFLOW
 from exporter.stalwart.trace_events import FOLLOWED_TYPES
 
-T = TypeVar("T")
 _Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -37,13 +36,8 @@ class _Metric(msgspec.Struct, gc=False):
     sum: _Number | None = None
 
 
-class _Ping(msgspec.Struct):
-    interval: Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
-
-
 _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[Event])
-_ping_decoder = msgspec.json.Decoder(_Ping)
 
 
 def read_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbeat:
@@ -52,7 +46,7 @@ def read_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbea
 
     Raises `PayloadError` with the path of what cannot be read.
     """
-    read = _decoded(_metrics_decoder, message)
+    read = decode_frame(_metrics_decoder, message)
     if isinstance(read, Heartbeat):
         return read
     wrong = names_are_wrong([native_name(metric.metric) for metric in read if metric.type == "Counter"], names)
@@ -94,7 +88,7 @@ def read_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     Raises `PayloadError` with the path of what cannot be read. Of events that do not bear on deliveries no more than
     their name is looked at: a stream carries whole sessions, letters and passwords included.
     """
-    read = _decoded(_events_decoder, message)
+    read = decode_frame(_events_decoder, message)
     if isinstance(read, Heartbeat):
         return read
     followed = FOLLOWED_TYPES
@@ -118,9 +112,3 @@ def _present(number: int | None, index: int, name: str) -> int:
     if number is None:
         raise PayloadError(f"[{index}].{name}: missing")
     return number
-
-
-def _decoded(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] | Heartbeat:
-    if message[:64].lstrip()[:1] == b"{":
-        return Heartbeat(decode_answer(_ping_decoder, message).interval / 1000)
-    return decode_answer(decoder, message)

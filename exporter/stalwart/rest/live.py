@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,14 +19,14 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.answers import reading_problem
 from exporter.stalwart.delivery import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
 from exporter.stalwart.details import DEFAULT_QUEUE, TEXT_LIMIT
 from exporter.stalwart.events import GAUGES, HISTOGRAMS, canonical_event
+from exporter.stalwart.live_frames import decode_frame
 from exporter.stalwart.rest.native import UNDERFLOW
 from exporter.stalwart.trace_events import FOLLOWED_TYPES, delivery_event, said_text
 
-T = TypeVar("T")
 _Number = Annotated[int, msgspec.Meta(ge=0)]
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -61,20 +61,15 @@ class _Told(msgspec.Struct, gc=False, rename="camel"):
     details: Any = None
 
 
-class _Ping(msgspec.Struct):
-    interval: Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
-
-
 _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[_Event])
 _told_decoder = msgspec.json.Decoder(list[_Told])
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
-_ping_decoder = msgspec.json.Decoder(_Ping)
 
 
 def read_metrics(message: bytes) -> ServerTotals | Heartbeat:
     """One message of the stream of metrics. Raises `PayloadError` with the path of what cannot be read."""
-    read = _decoded(_metrics_decoder, message)
+    read = decode_frame(_metrics_decoder, message)
     if isinstance(read, Heartbeat):
         return read
     totals = _Totals()
@@ -94,7 +89,7 @@ def read_traces(message: bytes) -> LiveEvents | Heartbeat:
 
     Of events that do not bear on deliveries no more than their type is looked at.
     """
-    read = _decoded(_events_decoder, message)
+    read = decode_frame(_events_decoder, message)
     if isinstance(read, Heartbeat):
         return read
     events = _delivery_events(read)
@@ -125,12 +120,6 @@ class _Totals:
             self.histograms[metric.id] = HistogramTotals(sum=metric.sum, count=metric.count)
         else:
             self.unknown += 1
-
-
-def _decoded(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] | Heartbeat:
-    if message[:64].lstrip()[:1] == b"{":
-        return Heartbeat(decode_answer(_ping_decoder, message).interval / 1000)
-    return decode_answer(decoder, message)
 
 
 def _delivery_events(read: Sequence[_Event]) -> Sequence[DeliveryEvent]:
