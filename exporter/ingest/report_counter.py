@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from exporter.clock import Clock
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport, UnreadableReport
+from exporter.model.reports import ArfReport, DmarcReport, DmarcResults, IncomingReport, TlsReport, UnreadableReport
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
@@ -72,12 +72,18 @@ class ReportCounter:
 
     def _count_dmarc(self, report: DmarcReport, increments: Increments) -> None:
         domain = self._label(DMARC_MESSAGES, report.domain)
-        sums: dict[tuple[str, str, str], int] = {}
-        for record in report.records:
-            results: tuple[str, str, str] = (record.disposition, record.dkim, record.spf)
-            sums[results] = sums.get(results, 0) + record.messages
-        for results, messages in sums.items():
-            add(increments, DMARC_MESSAGES, (domain, *map(str, results)), messages)
+        sums: dict[int, int] = {}
+        shared: list[DmarcResults] = []
+        for _, messages, results in report.records:
+            same = id(results)
+            if same in sums:
+                sums[same] += messages
+            else:
+                sums[same] = messages
+                shared.append(results)
+        for results, messages in zip(shared, sums.values(), strict=True):
+            labels = (domain, str(results.disposition), str(results.dkim), str(results.spf))
+            add(increments, DMARC_MESSAGES, labels, messages)
 
     def _count_tls(self, report: TlsReport, increments: Increments) -> None:
         for policy in report.policies:

@@ -8,10 +8,11 @@ Every moment is aware and in UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from exporter.clock import unix_second
 from exporter.model.report_words import (
     AlignedResult,
     AlignmentMode,
@@ -58,20 +59,16 @@ class Override(NamedTuple):
     comment: str
 
 
-class DmarcRecord(NamedTuple):
+class DmarcResults(NamedTuple):
     """
-    Messages that a receiver saw from one source with the same results. (A tuple: a history has millions.)
+    What a receiver found out about some messages; many records share one.
 
     Attributes:
-        source_ip: In its canonical spelling; empty if the receiver did not tell or it is no address.
-        messages: How many.
         dkim: The evaluated result: passed *and* aligned.
         spf: The same.
         envelope_to: Empty if not told, as the other two.
     """
 
-    source_ip: str
-    messages: int
     disposition: Disposition
     dkim: AlignedResult
     spf: AlignedResult
@@ -86,6 +83,20 @@ class DmarcRecord(NamedTuple):
     def aligned(self) -> bool:
         """Whether DMARC passed: one of the two is enough."""
         return self.dkim is AlignedResult.PASS or self.spf is AlignedResult.PASS
+
+
+class DmarcRecord(NamedTuple):
+    """
+    Messages that a receiver saw from one source with the same results. (A tuple: a history has millions.)
+
+    Attributes:
+        source_ip: In its canonical spelling; empty if the receiver did not tell or it is no address.
+        messages: How many.
+    """
+
+    source_ip: str
+    messages: int
+    results: DmarcResults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +125,7 @@ class DmarcPolicy:
     discovery_method: DiscoveryMethod = DiscoveryMethod.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DmarcReport:
+class DmarcReport(NamedTuple):
     """
     One DMARC aggregate report.
 
@@ -139,7 +149,7 @@ class DmarcReport:
     @property
     def identity(self) -> Sequence[object]:
         """What makes it this report, however often and under whatever id it comes."""
-        return self.reporter, self.report_id, self.policy.domain, *_seconds(self.begins_at, self.ends_at)
+        return self.reporter, self.report_id, self.policy.domain, unix_second(self.begins_at), unix_second(self.ends_at)
 
     @property
     def domain(self) -> str:
@@ -150,7 +160,7 @@ class DmarcReport:
         """How many messages were aligned, and how many were not."""
         aligned = failed = 0
         for record in self.records:
-            if record.aligned:
+            if record.results.aligned:
                 aligned += record.messages
             else:
                 failed += record.messages
@@ -196,7 +206,7 @@ class TlsReport:
     @property
     def identity(self) -> Sequence[object]:
         """What makes it this report, however often and under whatever id it comes."""
-        return self.reporter, self.report_id, *_seconds(self.begins_at, self.ends_at)
+        return self.reporter, self.report_id, unix_second(self.begins_at), unix_second(self.ends_at)
 
     @property
     def domain(self) -> str:
@@ -256,12 +266,7 @@ class ArfReport:
 Report = DmarcReport | TlsReport | ArfReport
 
 
-def _seconds(*moments: datetime) -> Sequence[int]:
-    return [int(moment.timestamp()) for moment in moments]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncomingReport:
+class IncomingReport(NamedTuple):
     """
     A report as a server gave it to us.
 
@@ -277,7 +282,7 @@ class IncomingReport:
     received_at: datetime
     raw: bytes
     content: Report
-    unknown: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

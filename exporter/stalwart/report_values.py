@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from exporter.errors import PayloadError
@@ -101,8 +102,9 @@ def reporter_name(organisation: str | None, *addresses: str | None) -> str:
     return name or "unknown"
 
 
+@lru_cache(maxsize=256)
 def moment(seconds: int) -> datetime:
-    """A Unix time within 1970-9999."""
+    """A Unix time within 1970-9999; remembered, since reports begin and end with the day."""
     return datetime.fromtimestamp(seconds, UTC)
 
 

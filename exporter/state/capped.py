@@ -27,7 +27,7 @@ class CappedLabel:
 
     def __init__(self, cap: int, known: Iterable[str] = (), *, now: float) -> None:
         self._cap = cap
-        self._active: dict[str, float] = {}
+        self._active: dict[str, float] = {}  # the longest silent first
         self._retired: set[str] = set()
         self.dropped = 0
         for value in known:
@@ -47,6 +47,7 @@ class CappedLabel:
         if value == OTHER_DOMAIN or self._cap == 0:
             return OTHER_DOMAIN
         if value in self._active:
+            del self._active[value]
             self._active[value] = now
             return value
         if self._room(now, returning=value in self._retired):
@@ -60,7 +61,7 @@ class CappedLabel:
 
     def _room(self, now: float, *, returning: bool) -> bool:
         if len(self._active) >= self._cap:
-            silent = min(self._active, key=self._active.__getitem__)
+            silent = next(iter(self._active))
             if now - self._active[silent] < KEEP_SECONDS:
                 return False
             if len(self._retired) >= RETIRED_FACTOR * self._cap and not returning:

@@ -7,48 +7,54 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, NamedTuple
 
+from exporter.clock import unix_second
 from exporter.model.reports import (
     ArfReport,
     DmarcPolicy,
-    DmarcRecord,
     DmarcReport,
+    DmarcResults,
     IncomingReport,
     TlsReport,
     UnreadableReport,
 )
 from exporter.stalwart.report_ids import lasting_id
+from exporter.store.bulk import Insert
 from exporter.store.report_packing import pack
 from exporter.store.report_sums import DAY_SECONDS
 from exporter.store.reports_schema import TEXT_LIMIT
 
 INSERTS = {
-    "report": "INSERT INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "report_raw": "INSERT INTO report_raw VALUES (?, ?)",
-    "dmarc_policy": "INSERT INTO dmarc_policy VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "dmarc_record": "INSERT INTO dmarc_record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "dmarc_auth": "INSERT INTO dmarc_auth VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    "dmarc_override": "INSERT INTO dmarc_override VALUES (?, ?, ?, ?, ?)",
-    "tls_policy": "INSERT INTO tls_policy VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    "tls_failure": "INSERT INTO tls_failure VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "arf_feedback": (
-        "INSERT INTO arf_feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "report": Insert("report", 13),
+    "report_raw": Insert("report_raw", 2),
+    "dmarc_policy": Insert("dmarc_policy", 14),
+    "dmarc_record": Insert("dmarc_record", 10),
+    "dmarc_auth": Insert("dmarc_auth", 8),
+    "dmarc_override": Insert("dmarc_override", 5),
+    "tls_policy": Insert("tls_policy", 8),
+    "tls_failure": Insert("tls_failure", 11),
+    "arf_feedback": Insert("arf_feedback", 23),
+    "report_rejected": Insert(
+        "report_rejected (server, kind, source_id, received_at, rejected_at, reason, packed)",
+        7,
+        "ON CONFLICT (server, kind, source_id) DO NOTHING",
     ),
-    "report_rejected": (
-        "INSERT OR IGNORE INTO report_rejected"
-        " (server, kind, source_id, received_at, rejected_at, reason, packed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "dmarc_day": Insert(
+        "dmarc_day",
+        6,
+        "ON CONFLICT (server, day, domain) DO UPDATE SET aligned = aligned + excluded.aligned,"
+        " failed = failed + excluded.failed, reports = reports + excluded.reports",
     ),
-    "dmarc_day": (
-        "INSERT INTO dmarc_day VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (server, day, domain) DO UPDATE SET"
-        " aligned = aligned + excluded.aligned, failed = failed + excluded.failed, reports = reports + excluded.reports"
-    ),
-    "dmarc_reporter": (
-        "INSERT INTO dmarc_reporter VALUES (?, ?, ?, ?, ?) ON CONFLICT (server, domain, reporter) DO UPDATE SET"
-        " reports = reports + excluded.reports, last_received_at = max(last_received_at, excluded.last_received_at)"
+    "dmarc_reporter": Insert(
+        "dmarc_reporter",
+        5,
+        "ON CONFLICT (server, domain, reporter) DO UPDATE SET reports = reports + excluded.reports,"
+        " last_received_at = max(last_received_at, excluded.last_received_at)",
     ),
 }
-"""The statement of each table; parents stand before their children."""
+"""How rows get into each table; parents stand before their children."""
 
 Row = tuple[Any, ...]
 
@@ -61,18 +67,19 @@ def identity_of(report: IncomingReport) -> bytes:
     the index, and a large one is not written to all over.
     """
     content = report.content
-    day = 0 if isinstance(content, ArfReport) else _seconds(content.ends_at) // DAY_SECONDS
-    identity = ascii((report.kind.value, *content.identity))
+    day = 0 if isinstance(content, ArfReport) else unix_second(content.ends_at) // DAY_SECONDS
+    identity = ascii((str(report.kind), *content.identity))
     return day.to_bytes(4, "big") + blake2b(identity.encode("ascii"), digest_size=12).digest()
 
 
 class _Alike(NamedTuple):
-    """What records of one kind come to; the first of them keeps the objects that they share."""
+    """What the results that some records share come to; the first member keeps them, so that their id stays theirs."""
 
-    first: DmarcRecord
+    results: DmarcResults
     aligned: bool
-    results: Row
+    columns: Row
     checks: Sequence[Row]
+    overrides: Sequence[Row]
 
 
 @dataclass(slots=True)
@@ -82,108 +89,117 @@ class ReportRows:
 
     Attributes:
         next_id: The ``id`` of the next report.
-        tables: In the order of `INSERTS`.
+        tables: In the order of `INSERTS`; the values of all rows, one after the other.
     """
 
     server: str
     next_id: int = 1
-    tables: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in INSERTS})
+    tables: dict[str, list[Any]] = field(default_factory=lambda: {table: [] for table in INSERTS})
     _days: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _reporters: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _policies: dict[int, tuple[DmarcPolicy, Row]] = field(default_factory=dict)
-    _alike: dict[tuple[int, ...], _Alike] = field(default_factory=dict)
+    _alike: dict[int, _Alike] = field(default_factory=dict)
 
     def add(self, report: IncomingReport, identity: bytes) -> None:
         """One more report, which must be new."""
         id_ = self.next_id
         self.next_id += 1
         content = report.content
+        reporter, received_at = cut(content.reporter), unix_second(report.received_at)
         if isinstance(content, DmarcReport):
-            row = self._dmarc(id_, report, content)
+            about, sums = self._dmarc(id_, content, reporter, received_at)
         elif isinstance(content, TlsReport):
-            row = self._tls(id_, content)
+            about, sums = self._tls(id_, content)
         else:
-            row = self._arf(id_, report, content)
-        head = (id_, self.server, report.kind.value, identity, report.source_id, cut(content.reporter))
-        self.tables["report"].append((*head, *row[:4], _seconds(report.received_at), *row[4:]))
-        self.tables["report_raw"].append((id_, pack(report.raw)))
+            about, sums = self._arf(id_, content, received_at)
+        row = self.tables["report"]
+        row += (id_, self.server, str(report.kind), identity, report.source_id, reporter)
+        row += about
+        row.append(received_at)
+        row += sums
+        self.tables["report_raw"] += (id_, pack(report.raw))
 
     def reject(self, report: UnreadableReport, rejected_at: datetime) -> None:
         """One more report that could not be read."""
-        times = (_seconds(report.received_at), _seconds(rejected_at))
+        times = (unix_second(report.received_at), unix_second(rejected_at))
         head = (self.server, report.kind.value, lasting_id(report.source_id))
-        self.tables["report_rejected"].append((*head, *times, cut(report.reason), pack(report.raw)))
+        self.tables["report_rejected"] += (*head, *times, cut(report.reason), pack(report.raw))
 
-    def statements(self) -> Iterator[tuple[str, Sequence[Row]]]:
-        """What to execute for many rows each."""
+    def statements(self) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
+        """What to execute, with the parameters of each time."""
         days = [(self.server, day, domain, *sums) for (day, domain), sums in sorted(self._days.items())]
         heard = [(self.server, *names, *values) for names, values in sorted(self._reporters.items())]
-        for table, rows in {**self.tables, "dmarc_day": days, "dmarc_reporter": heard}.items():
-            if rows:
-                yield INSERTS[table], rows
+        sums = {"dmarc_day": list(chain(*days)), "dmarc_reporter": list(chain(*heard))}
+        for table, values in {**self.tables, **sums}.items():
+            yield from INSERTS[table].statements(values)
 
-    def _dmarc(self, id_: int, report: IncomingReport, content: DmarcReport) -> Row:
-        ends_at = _seconds(content.ends_at)
-        aligned, failed = self._records(id_, content)
-        self._add_sums(report, content, ends_at, aligned, failed)
-        contact = (cut(content.email), cut(content.extra_contact), _listed(content.errors), cut(content.generator))
+    def _dmarc(self, id_: int, content: DmarcReport, reporter: str, received_at: int) -> tuple[Row, Row]:
+        begins_at, ends_at = unix_second(content.begins_at), unix_second(content.ends_at)
+        sums = self._records(id_, content)
+        self._add_sums((ends_at // DAY_SECONDS, content.domain), sums)
+        heard = self._reporters.setdefault((content.domain, reporter), [0, 0])
+        heard[0] += 1
+        if received_at > heard[1]:
+            heard[1] = received_at
         # Reports about one domain mostly share the policy, as an object, so its part of the row is made once.
         known = self._policies.get(id(content.policy))
         if known is None:
             known = self._policies[id(content.policy)] = (content.policy, _policy(content.policy))
-        self.tables["dmarc_policy"].append((id_, *contact, *known[1]))
-        return cut(content.report_id), content.domain, _seconds(content.begins_at), ends_at, aligned, failed
+        row = self.tables["dmarc_policy"]
+        row += (id_, cut(content.email), cut(content.extra_contact), _listed(content.errors), cut(content.generator))
+        row += known[1]
+        return (cut(content.report_id), content.domain, begins_at, ends_at), sums
 
-    def _add_sums(self, report: IncomingReport, content: DmarcReport, ends_at: int, aligned: int, failed: int) -> None:
-        day = self._days.setdefault((ends_at // DAY_SECONDS, content.domain), [0, 0, 0])
-        day[0] += aligned
-        day[1] += failed
-        day[2] += 1
-        reporter = self._reporters.setdefault((content.domain, cut(content.reporter)), [0, 0])
-        reporter[0] += 1
-        reporter[1] = max(reporter[1], _seconds(report.received_at))
+    def _add_sums(self, day: tuple[int, str], sums: tuple[int, int]) -> None:
+        known = self._days.setdefault(day, [0, 0, 0])
+        known[0] += sums[0]
+        known[1] += sums[1]
+        known[2] += 1
 
     def _records(self, id_: int, content: DmarcReport) -> tuple[int, int]:
         """The rows of all records; how many messages were aligned, and how many were not."""
         aligned = failed = 0
-        records, auths = self.tables["dmarc_record"], self.tables["dmarc_auth"]
-        alike = self._alike
-        for number, r in enumerate(content.records):
-            # Records that are alike share what they were read into, as objects, so that part of the rows is made once.
-            key = tuple(map(id, r[2:10]))
-            known = alike.get(key)
+        tables, alike = self.tables, self._alike
+        records, auths, overrides = tables["dmarc_record"], tables["dmarc_auth"], tables["dmarc_override"]
+        for number, (source_ip, messages, results) in enumerate(content.records):
+            known = alike.get(id(results))
             if known is None:
-                known = alike[key] = _Alike(r, r.aligned, _results(r), _checks(r))
-            if known.aligned:
-                aligned += r.messages
+                known = _Alike(results, results.aligned, _results(results), _checks(results), _overrides(results))
+                alike[id(results)] = known
+            _, passed, columns, checks, reasons = known
+            if passed:
+                aligned += messages
             else:
-                failed += r.messages
-            records.append((id_, number, r.source_ip, r.messages, *known.results))
-            auths.extend([(id_, number, *row) for row in known.checks])
-            for at, override in enumerate(r.overrides):
-                self.tables["dmarc_override"].append((id_, number, at, override.reason.value, cut(override.comment)))
+                failed += messages
+            # Two short steps: to put the whole row together first takes twice as long.
+            records += (id_, number, source_ip, messages)
+            records += columns
+            for row in checks:
+                auths += (id_, number)
+                auths += row
+            for row in reasons:
+                overrides += (id_, number)
+                overrides += row
         return aligned, failed
 
-    def _tls(self, id_: int, content: TlsReport) -> Row:
+    def _tls(self, id_: int, content: TlsReport) -> tuple[Row, Row]:
         successes = failures = 0
         for number, policy in enumerate(content.policies):
             successes += policy.successes
             failures += policy.failures
             texts = (_listed(policy.strings), _listed(policy.mx_hosts))
-            self.tables["tls_policy"].append(
-                (id_, number, policy.type.value, policy.domain, *texts, policy.successes, policy.failures)
-            )
-            self.tables["tls_failure"].extend(
-                (id_, number, at, detail.result.value, detail.sessions, *map(cut, detail[2:]))
-                for at, detail in enumerate(policy.details)
-            )
-        times = (_seconds(content.begins_at), _seconds(content.ends_at))
-        return cut(content.report_id), content.domain, *times, successes, failures
+            head = (id_, number, policy.type.value, policy.domain)
+            self.tables["tls_policy"] += (*head, *texts, policy.successes, policy.failures)
+            for at, detail in enumerate(policy.details):
+                self.tables["tls_failure"] += (id_, number, at, detail.result.value, detail.sessions)
+                self.tables["tls_failure"] += map(cut, detail[2:])
+        times = (unix_second(content.begins_at), unix_second(content.ends_at))
+        return (cut(content.report_id), content.domain, *times), (successes, failures)
 
-    def _arf(self, id_: int, report: IncomingReport, content: ArfReport) -> Row:
-        at = _seconds(content.arrived_at or report.received_at)
-        self.tables["arf_feedback"].append((id_, *feedback_row(content)))
-        return cut(content.source_id), cut(content.domain), at, at, 0, content.incidents
+    def _arf(self, id_: int, content: ArfReport, received_at: int) -> tuple[Row, Row]:
+        at = received_at if content.arrived_at is None else unix_second(content.arrived_at)
+        self.tables["arf_feedback"] += (id_, *feedback_row(content))
+        return (cut(content.source_id), cut(content.domain), at, at), (0, content.incidents)
 
 
 FEEDBACK_LISTS = slice(10, 13)
@@ -199,7 +215,7 @@ def feedback_row(content: ArfReport) -> Row:
     return (
         content.feedback_type.value,
         content.incidents,
-        None if content.arrived_at is None else _seconds(content.arrived_at),
+        None if content.arrived_at is None else unix_second(content.arrived_at),
         cut(content.user_agent),
         content.source_ip,
         content.source_port,
@@ -225,21 +241,27 @@ def _policy(policy: DmarcPolicy) -> Row:
     )
 
 
-def _results(record: DmarcRecord) -> Row:
+def _results(results: DmarcResults) -> Row:
     """The row of ``dmarc_record`` from the column ``disposition`` on."""
-    words = (record.disposition.value, record.dkim.value, record.spf.value)
-    return *words, cut(record.header_from), cut(record.envelope_from), cut(record.envelope_to)
+    words = (results.disposition.value, results.dkim.value, results.spf.value)
+    return *words, cut(results.header_from), cut(results.envelope_from), cut(results.envelope_to)
 
 
-def _checks(record: DmarcRecord) -> Sequence[Row]:
+def _checks(results: DmarcResults) -> Sequence[Row]:
     """The rows of ``dmarc_auth`` from the column ``number`` on."""
     rows = [
         ("dkim", cut(dkim.domain), cut(dkim.selector), dkim.result.value, cut(dkim.human_result))
-        for dkim in record.dkim_results
+        for dkim in results.dkim_results
     ] + [
-        ("spf", cut(spf.domain), spf.scope.value, spf.result.value, cut(spf.human_result)) for spf in record.spf_results
+        ("spf", cut(spf.domain), spf.scope.value, spf.result.value, cut(spf.human_result))
+        for spf in results.spf_results
     ]
     return [(at, *row) for at, row in enumerate(rows)]
+
+
+def _overrides(results: DmarcResults) -> Sequence[Row]:
+    """The rows of ``dmarc_override`` from the column ``number`` on."""
+    return [(at, override.reason.value, cut(override.comment)) for at, override in enumerate(results.overrides)]
 
 
 def cut(text: str) -> str:
@@ -253,7 +275,3 @@ def _listed(texts: Sequence[str]) -> str:
         return "[]"
     kept = [cut(text) for text in texts[:100]]
     return json.dumps(kept, ensure_ascii=False)
-
-
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())

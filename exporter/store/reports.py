@@ -13,6 +13,7 @@ import aiosqlite
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import ArfReport, IncomingReport, UnreadableReport
 from exporter.stalwart.report_ids import lasting_id
+from exporter.store.bulk import MOST_PARAMETERS
 from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
 from exporter.store.report_rows import ReportRows, cut, identity_of
 from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
@@ -21,9 +22,6 @@ from exporter.store.store import RowWriter, Store
 
 LARGE_BYTES = 256 * 1024
 """From this size on, rows are made outside of the event loop."""
-
-MOST_PARAMETERS = 500
-"""Of one statement; SQLite takes 999 at least."""
 
 PRUNE_BATCH = 200
 """Reports deleted in one transaction: others wait for it."""
@@ -77,9 +75,9 @@ class ReportHistory:
         unreadable: dict[tuple[str, str], int] = {}
         for place, report in enumerate(reports):
             if isinstance(report, IncomingReport):
-                identities.setdefault((report.kind.value, identity_of(report)), place)
+                identities.setdefault((str(report.kind), identity_of(report)), place)
             else:
-                unreadable.setdefault((report.kind.value, lasting_id(report.source_id)), place)
+                unreadable.setdefault((str(report.kind), lasting_id(report.source_id)), place)
         known = await self._known(identities)
         new = {place: key[1] for key, place in identities.items() if key not in known}
         rejected = {place for key, place in unreadable.items() if not await self._is_rejected(*key)}

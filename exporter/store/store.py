@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ import aiosqlite
 
 from exporter.errors import StoreError
 from exporter.store import file
+from exporter.store.bulk import Insert
 from exporter.store.schema import TABLES
 
 BUSY_SECONDS = 5.0
@@ -33,6 +35,8 @@ REASONS = {
     sqlite3.SQLITE_IOERR: "io",
     sqlite3.SQLITE_CANTOPEN: "io",
 }
+
+SEEN = Insert("seen (server, source, id, at)", 4, "ON CONFLICT (server, source, id) DO NOTHING")
 
 Key = tuple[str, tuple[str, ...]]
 
@@ -165,7 +169,7 @@ class Store:
             await connection.executemany(
                 "INSERT INTO tally (server, name, labels, value) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (server, name, labels) DO UPDATE SET value = excluded.value",
-                [(server, name, json.dumps(labels), value) for (name, labels), value in tallies.items()],
+                [(server, name, _labels_text(labels), value) for (name, labels), value in tallies.items()],
             )
             await connection.executemany(
                 "INSERT INTO watermark (server, source, state) VALUES (?, ?, ?)"
@@ -173,10 +177,9 @@ class Store:
                 [(server, source, state) for source, state in watermarks.items()],
             )
             for ids in seen:
-                await connection.executemany(
-                    "INSERT OR IGNORE INTO seen (server, source, id, at) VALUES (?, ?, ?, ?)",
-                    [(server, ids.source, id_, at) for id_, at in ids.added],
-                )
+                values = [value for id_, at in ids.added for value in (server, ids.source, id_, at)]
+                for sql, parameters in SEEN.statements(values):
+                    await connection.executemany(sql, parameters)
                 if ids.forget_before is not None:
                     await connection.execute(
                         "DELETE FROM seen WHERE server = ? AND source = ? AND at < ?",
@@ -217,6 +220,12 @@ class Store:
         self.stats.ok, self.stats.error = False, str(error)
         self.stats.errors[reason] = self.stats.errors.get(reason, 0) + 1
         return StoreError(f"{self.path}: {error}")
+
+
+@lru_cache(maxsize=4096)
+def _labels_text(labels: tuple[str, ...]) -> str:
+    """*labels* for a column; remembered, since the same tallies move again and again."""
+    return json.dumps(labels)
 
 
 async def _to_its_end(statement: Awaitable[object]) -> None:

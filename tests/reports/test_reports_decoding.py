@@ -197,12 +197,13 @@ def test_results_and_reasons_come_in_the_spelling_of_their_rfc():
     row["auth_results"]["spf"][0] = {"domain": None, "scope": "MailFrom", "result": "SoftFail", "human_result": None}
 
     read = dmarc_of(wire.dmarc(records=[row])).records[0]
+    results = read.results
 
     assert read.source_ip == "2001:db8::1"
-    assert [o.reason for o in read.overrides] == [OverrideReason.TRUSTED_FORWARDER, OverrideReason.POLICY_TEST_MODE]
-    assert read.dkim_results[0].result is AuthResult.PERMERROR
-    assert (read.spf_results[0].scope, read.spf_results[0].result) == (SpfScope.MFROM, AuthResult.SOFTFAIL)
-    assert read.aligned
+    assert [o.reason for o in results.overrides] == [OverrideReason.TRUSTED_FORWARDER, OverrideReason.POLICY_TEST_MODE]
+    assert results.dkim_results[0].result is AuthResult.PERMERROR
+    assert (results.spf_results[0].scope, results.spf_results[0].result) == (SpfScope.MFROM, AuthResult.SOFTFAIL)
+    assert results.aligned
 
 
 def test_words_of_tls_reports_come_in_the_spelling_of_rfc_8460():

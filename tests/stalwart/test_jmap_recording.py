@@ -79,9 +79,9 @@ def of_reports(reports: Iterable[IncomingReport]) -> Counter[Fact]:
         said[fact("stalwart_reports_total", kind=report.kind.value)] += 1
         content = report.content
         if isinstance(content, DmarcReport):
-            for record in content.records:
-                result = {"disposition": record.disposition.value, "dkim": record.dkim.value, "spf": record.spf.value}
-                said[fact("stalwart_dmarc_messages_total", domain=content.domain, **result)] += record.messages
+            for _, messages, got in content.records:
+                result = {"disposition": got.disposition.value, "dkim": got.dkim.value, "spf": got.spf.value}
+                said[fact("stalwart_dmarc_messages_total", domain=content.domain, **result)] += messages
         elif isinstance(content, TlsReport):
             said.update(_of_policies(content))
         elif isinstance(content, ArfReport):

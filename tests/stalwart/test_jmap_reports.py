@@ -84,14 +84,14 @@ def test_the_words_of_dmarc_are_read_in_this_generations_spelling():
         ),
     )
 
-    record = report.records[0]
+    results = report.records[0].results
     assert report.policy.nonexistent_policy is Disposition.REJECT
     assert report.policy.discovery_method is DiscoveryMethod.TREEWALK
     assert (report.policy.testing, report.policy.failure_options) == (True, "1:s")
     assert (list(report.errors), report.generator) == (["late"], "rua-maker 1")
-    assert record.overrides[0].reason is OverrideReason.SAMPLED_OUT
-    assert record.spf_results[0] == ("example.test", SpfScope.MFROM, AuthResult.SOFTFAIL, "x")
-    assert record.dkim_results[0].result is AuthResult.PERMERROR
+    assert results.overrides[0].reason is OverrideReason.SAMPLED_OUT
+    assert results.spf_results[0] == ("example.test", SpfScope.MFROM, AuthResult.SOFTFAIL, "x")
+    assert results.dkim_results[0].result is AuthResult.PERMERROR
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_words_that_nobody_knows_are_counted():
     )
 
     assert isinstance(report.content, DmarcReport)
-    assert report.content.records[0].disposition is Disposition.UNKNOWN
+    assert report.content.records[0].results.disposition is Disposition.UNKNOWN
     assert report.unknown == {"dmarc_disposition": 1}
 
 

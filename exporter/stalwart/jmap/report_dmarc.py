@@ -27,6 +27,7 @@ from exporter.model.reports import (
     DmarcPolicy,
     DmarcRecord,
     DmarcReport,
+    DmarcResults,
     Override,
     SpfResult,
 )
@@ -144,9 +145,7 @@ def _read_policy(wire: Dmarc, unknown: dict[str, int]) -> DmarcPolicy:
 
 
 def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
-    return DmarcRecord(
-        address(wire.source_ip),
-        wire.count,
+    results = DmarcResults(
         _disposition.read(wire.evaluated_disposition, unknown),
         _aligned.read(wire.evaluated_dkim, unknown),
         _aligned.read(wire.evaluated_spf, unknown),
@@ -157,6 +156,7 @@ def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
         [_read_spf(result, unknown) for result in in_order(wire.spf_results or {})],
         [_read_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})],
     )
+    return DmarcRecord(address(wire.source_ip), wire.count, results)
 
 
 def _read_dkim(wire: _Dkim, unknown: dict[str, int]) -> DkimResult:

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
-
-from msgspec import Struct
-from msgspec.structs import astuple
 
 from exporter.errors import PayloadError
 from exporter.model.report_words import (
@@ -30,6 +26,7 @@ from exporter.model.reports import (
     DmarcPolicy,
     DmarcRecord,
     DmarcReport,
+    DmarcResults,
     Override,
     SpfResult,
 )
@@ -41,7 +38,16 @@ from exporter.stalwart.report_values import (
     reporter_name,
     required_domain,
 )
-from exporter.stalwart.rest.report_numbers import Count, Seconds
+from exporter.stalwart.rest.report_dmarc_wire import (
+    NO_IDENTIFIERS,
+    NO_RESULTS,
+    PartlyRead,
+    PartOfRecord,
+    auth_results_decoder,
+    evaluated_decoder,
+    identifiers_decoder,
+    published_decoder,
+)
 
 _disposition = Vocabulary("dmarc_disposition", Disposition)
 _policy = Vocabulary("dmarc_policy", Disposition)
@@ -53,116 +59,31 @@ _auth = Vocabulary("auth_result", AuthResult, {"tempfail": AuthResult.TEMPERROR,
 _scope = Vocabulary("spf_scope", SpfScope, {"mailfrom": SpfScope.MFROM})
 
 
-class _Range(Struct, gc=False):
-    begin: Seconds
-    end: Seconds
-
-
-class _Metadata(Struct, gc=False):
-    report_id: str
-    date_range: _Range
-    org_name: str | None = None
-    email: str | None = None
-    extra_contact_info: str | None = None
-    error: list[str] | None = None
-    generator: str | None = None
-
-
-class _Published(Struct, gc=False):
-    domain: str
-    p: str | None = None
-    sp: str | None = None
-    np: str | None = None
-    adkim: str | None = None
-    aspf: str | None = None
-    pct: Any = None
-    testing: bool | None = None
-    fo: str | None = None
-    discovery_method: str | None = None
-
-
-class _Reason(Struct, gc=False):
-    type_: str | None = None
-    comment: str | None = None
-
-
-class _Evaluated(Struct, gc=False):
-    disposition: str
-    dkim: str
-    spf: str
-    reason: list[_Reason] | None = None
-
-
-class _Row(Struct, gc=False):
-    count: Count
-    policy_evaluated: _Evaluated
-    source_ip: str | None = None
-
-
-class _Identifiers(Struct, gc=False):
-    header_from: str | None = None
-    envelope_from: str | None = None
-    envelope_to: str | None = None
-
-
-class _Dkim(Struct, gc=False):
-    domain: str | None = None
-    selector: str | None = None
-    result: str | None = None
-    human_result: str | None = None
-
-
-class _Spf(Struct, gc=False):
-    domain: str | None = None
-    scope: str | None = None
-    result: str | None = None
-    human_result: str | None = None
-
-
-class _AuthResults(Struct, gc=False):
-    dkim: list[_Dkim] | None = None
-    spf: list[_Spf] | None = None
-
-
-class Record(Struct, gc=False):
-    """One row of a report."""
-
-    row: _Row
-    identifiers: _Identifiers | None = None
-    auth_results: _AuthResults | None = None
-
-
-class Dmarc(Struct, gc=False):
-    """What we read of a report."""
-
-    report_metadata: _Metadata
-    policy_published: _Published
-    record: list[Record]
-
-
-_NO_IDENTIFIERS = _Identifiers()
-_NO_RESULTS = _AuthResults()
-
-
 ALIKE = 1024
 """How many kinds of records and of policies are remembered: many reports are about the same few senders."""
 
-ALIKE_BYTES = 16 * 1024
-"""Of a report up to this size; a larger one may hold texts that are not worth remembering."""
+ALIKE_BYTES = 1024
+"""Of those up to this size; a larger one holds texts that are not worth remembering."""
 
 
-def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int], *, size_bytes: int) -> DmarcReport:
-    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
-    metadata, remember = wire.report_metadata, size_bytes <= ALIKE_BYTES
+def read_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
+    """
+    The report in our terms; *sender* is the address that mailed it.
+
+    Raises `PayloadError`; and what msgspec raises for a part that is not as it should be, whose place it cannot tell.
+    """
+    metadata, published = wire.report_metadata, bytes(wire.policy_published)
     if sum([record.row.count for record in wire.record]) > MOST_COUNTED:
         raise PayloadError("data.report.record: more messages together than anybody can have counted")
+    policy, not_known = (_policy_alike if len(published) <= ALIKE_BYTES else _read_policy)(published)
+    _count(not_known, unknown)
     return DmarcReport(
         reporter=reporter_name(metadata.org_name, metadata.email, sender),
         report_id=metadata.report_id.strip(),
         begins_at=moment(metadata.date_range.begin),
         ends_at=moment(metadata.date_range.end),
-        policy=_read_policy(wire.policy_published, unknown, remember=remember),
-        records=_read_records(wire.record, unknown, remember=remember),
+        policy=policy,
+        records=_read_records(wire.record, unknown),
         email=metadata.email or "",
         extra_contact=metadata.extra_contact_info or "",
         errors=metadata.error or (),
@@ -171,79 +92,74 @@ def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int], *, size
 
 
 Unknown = Mapping[str, int]
-Texts = tuple[str | None, ...]
 
 
-def _read_policy(published: _Published, unknown: dict[str, int], *, remember: bool) -> DmarcPolicy:
-    of = published
-    texts = (of.domain, of.p, of.sp, of.np, of.adkim, of.aspf, of.fo, of.discovery_method)
-    pct = of.pct if type(of.pct) is int and 0 <= of.pct <= 100 else None
-    make = _policy_alike if remember else _policy_alike.__wrapped__
-    policy, not_known = make(texts, pct, bool(of.testing))
-    _count(not_known, unknown)
-    return policy
-
-
-@lru_cache(maxsize=ALIKE)
-def _policy_alike(texts: Texts, percent: int | None, testing: bool) -> tuple[DmarcPolicy, Unknown]:
-    domain, p, sp, np, adkim, aspf, fo, discovery = texts
+def _read_policy(published: bytes) -> tuple[DmarcPolicy, Unknown]:
+    of = published_decoder.decode(published)
     unknown: dict[str, int] = {}
     policy = DmarcPolicy(
-        domain=required_domain(domain or "", "data.report.policy_published.domain"),
-        policy=_policy.read(p, unknown),
-        subdomain_policy=_policy.read(sp, unknown),
-        nonexistent_policy=_policy.read(np, unknown),
-        dkim_alignment=_alignment.read(adkim, unknown),
-        spf_alignment=_alignment.read(aspf, unknown),
-        percent=percent,
-        testing=testing,
-        failure_options=fo or "",
-        discovery_method=_discovery.read(discovery, unknown),
+        domain=required_domain(of.domain, "data.report.policy_published.domain"),
+        policy=_policy.read(of.p, unknown),
+        subdomain_policy=_policy.read(of.sp, unknown),
+        nonexistent_policy=_policy.read(of.np, unknown),
+        dkim_alignment=_alignment.read(of.adkim, unknown),
+        spf_alignment=_alignment.read(of.aspf, unknown),
+        percent=of.pct if type(of.pct) is int and 0 <= of.pct <= 100 else None,
+        testing=bool(of.testing),
+        failure_options=of.fo or "",
+        discovery_method=_discovery.read(of.discovery_method, unknown),
     )
     return policy, unknown
 
 
-def _read_records(records: Sequence[Record], unknown: dict[str, int], *, remember: bool) -> Sequence[DmarcRecord]:
-    make, results = DmarcRecord._make, _results_alike if remember else _results_alike.__wrapped__
+_policy_alike = lru_cache(maxsize=ALIKE)(_read_policy)
+
+
+def _read_records(records: Sequence[PartOfRecord], unknown: dict[str, int]) -> Sequence[DmarcRecord]:
     read = []
     for record in records:
-        row, evaluated = record.row, record.row.policy_evaluated
-        named, auth = record.identifiers or _NO_IDENTIFIERS, record.auth_results or _NO_RESULTS
-        values, not_known = results(
-            (evaluated.disposition, evaluated.dkim, evaluated.spf),
-            astuple(named),
-            tuple(map(astuple, auth.dkim or ())),
-            tuple(map(astuple, auth.spf or ())),
-            tuple(map(astuple, evaluated.reason or ())),
-        )
+        row = record.row
+        evaluated, named, auth = bytes(row.policy_evaluated), bytes(record.identifiers), bytes(record.auth_results)
+        small = len(evaluated) + len(named) + len(auth) <= ALIKE_BYTES
+        results, not_known = (_results_alike if small else _read_results)(evaluated, named, auth)
         if not_known:
             _count(not_known, unknown)
-        read.append(make((address(row.source_ip), row.count, *values)))
+        read.append(DmarcRecord(address(row.source_ip), row.count, results))
     return read
 
 
-@lru_cache(maxsize=ALIKE)
-def _results_alike(
-    words: tuple[str, str, str], names: Texts, dkim: Sequence[Texts], spf: Sequence[Texts], reasons: Sequence[Texts]
-) -> tuple[Sequence[Any], Unknown]:
-    """Everything of a record but source and number, in the order of `DmarcRecord`; and what was not known."""
+def _read_results(evaluated: bytes, identifiers: bytes, auth_results: bytes) -> tuple[DmarcResults, Unknown]:
+    """The results of a record, and which of its words were not known."""
+    of = evaluated_decoder.decode(evaluated)
+    named = identifiers_decoder.decode(identifiers) or NO_IDENTIFIERS
+    auth = auth_results_decoder.decode(auth_results) or NO_RESULTS
     unknown: dict[str, int] = {}
-    disposition, *aligned = words
-    values = (
-        _disposition.read(disposition, unknown),
-        *[_aligned.read(word, unknown) for word in aligned],
-        *map(domain_or_text, names),
-        [
-            DkimResult(domain_or_text(of), key or "", _auth.read(got, unknown), said or "")
-            for of, key, got, said in dkim
+    results = DmarcResults(
+        _disposition.read(of.disposition, unknown),
+        _aligned.read(of.dkim, unknown),
+        _aligned.read(of.spf, unknown),
+        domain_or_text(named.header_from),
+        domain_or_text(named.envelope_from),
+        domain_or_text(named.envelope_to),
+        dkim_results=[
+            DkimResult(domain_or_text(r.domain), r.selector or "", _auth.read(r.result, unknown), r.human_result or "")
+            for r in auth.dkim or ()
         ],
-        [
-            SpfResult(domain_or_text(of), _scope.read(scope, unknown), _auth.read(got, unknown), said or "")
-            for of, scope, got, said in spf
+        spf_results=[
+            SpfResult(
+                domain_or_text(r.domain),
+                _scope.read(r.scope, unknown),
+                _auth.read(r.result, unknown),
+                r.human_result or "",
+            )
+            for r in auth.spf or ()
         ],
-        [Override(_override.read(reason, unknown), comment or "") for reason, comment in reasons],
+        overrides=[Override(_override.read(r.type_, unknown), r.comment or "") for r in of.reason or ()],
     )
-    return values, unknown
+    return results, unknown
+
+
+_results_alike = lru_cache(maxsize=ALIKE)(_read_results)
 
 
 def _count(more: Unknown, unknown: dict[str, int]) -> None:

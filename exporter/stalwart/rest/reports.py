@@ -8,20 +8,20 @@ tests/recordings/rest-0.12.5 and tests/recordings/rest-0.15.5. The shapes are th
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from exporter.errors import PayloadError
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, Report, ReportIds
+from exporter.model.reports import DmarcReport, IncomingReport, Report, ReportIds
 from exporter.stalwart.answers import decode_answer, reading_problem
 from exporter.stalwart.report_ids import lasting_id
-from exporter.stalwart.report_values import moment
 from exporter.stalwart.rest.report_arf import Arf, read_arf
-from exporter.stalwart.rest.report_dmarc import Dmarc, Record, read_dmarc
+from exporter.stalwart.rest.report_dmarc import read_dmarc
+from exporter.stalwart.rest.report_dmarc_wire import Dmarc, PartlyRead, Record
 from exporter.stalwart.rest.report_tls import Policy, PolicyFailure, Tls, read_tls
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -42,8 +42,11 @@ class _ListAnswer(Struct):
     data: _List
 
 
-class _DmarcMail(Struct):
-    report: Dmarc
+D = TypeVar("D")
+
+
+class _DmarcMail(Struct, Generic[D]):
+    report: D
     sender: str | None = msgspec.field(name="from", default=None)
 
 
@@ -57,8 +60,8 @@ class _ArfMail(Struct):
     sender: str | None = msgspec.field(name="from", default=None)
 
 
-class _DmarcAnswer(Struct):
-    data: _DmarcMail
+class _DmarcAnswer(Struct, Generic[D]):
+    data: _DmarcMail[D]
 
 
 class _TlsAnswer(Struct):
@@ -70,13 +73,16 @@ class _ArfAnswer(Struct):
 
 
 _list = msgspec.json.Decoder(_ListAnswer)
-_dmarc = msgspec.json.Decoder(_DmarcAnswer)
+_dmarc = msgspec.json.Decoder(_DmarcAnswer[Dmarc])
+_dmarc_in_part = msgspec.json.Decoder(_DmarcAnswer[PartlyRead])
 _tls = msgspec.json.Decoder(_TlsAnswer)
 _arf = msgspec.json.Decoder(_ArfAnswer)
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _MEMBERS: dict[type, tuple[tuple[str, type], ...]] = {
-    _DmarcAnswer: (("data", _DmarcMail),),
-    _DmarcMail: (("report", Dmarc),),
+    _DmarcAnswer[Dmarc]: (("data", _DmarcMail[Dmarc]),),
+    _DmarcMail[Dmarc]: (("report", Dmarc),),
     Dmarc: (("record", Record),),
     _TlsAnswer: (("data", _TlsMail),),
     _TlsMail: (("report", Tls),),
@@ -101,8 +107,7 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
     unknown: dict[str, int] = {}
     content: Report
     if kind is ReportKind.DMARC:
-        dmarc = _decoded(_dmarc, body, _DmarcAnswer).data
-        content = read_dmarc(dmarc.report, dmarc.sender, unknown, size_bytes=len(body))
+        content = _read_dmarc(body, unknown)
     elif kind is ReportKind.TLS:
         tls = _decoded(_tls, body, _TlsAnswer).data
         content = read_tls(tls.report, tls.sender, unknown)
@@ -119,6 +124,15 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
     )
 
 
+def _read_dmarc(body: bytes, unknown: dict[str, int]) -> DmarcReport:
+    try:
+        mail = _dmarc_in_part.decode(body).data
+        return read_dmarc(mail.report, mail.sender, unknown)
+    except UNREADABLE as error:
+        _decoded(_dmarc, body, _DmarcAnswer[Dmarc])  # which tells the place
+        raise PayloadError(reading_problem(error)) from error
+
+
 def received_at(source_id: str, *, now: datetime) -> datetime:
     """
     When the server received a report: its id is a snowflake, which begins with the time.
@@ -131,7 +145,7 @@ def received_at(source_id: str, *, now: datetime) -> datetime:
     seconds = (int(number) >> _SNOWFLAKE_SHIFT) // 1000 + _SNOWFLAKE_EPOCH
     if not -_OLDEST_SECONDS < seconds - now.timestamp() < _NEWEST_SECONDS:
         return now
-    return moment(seconds)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes, kind: type) -> Any:
@@ -141,7 +155,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes, kind: type) -> Any
         if "[...]" in str(error):
             _explain(decode_answer(msgspec.json.Decoder(), body), kind, "")
         raise PayloadError(reading_problem(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise PayloadError(reading_problem(error)) from error
 
 
