@@ -1,12 +1,15 @@
 """
 Raw reports, packed: zlib with a preset dictionary, since one report is much like the next.
 
-A stream names its dictionary by checksum (RFC 1950), so that later ones can be added without touching old rows.
+zlib-ng packs, being the faster one; what it writes is what any zlib reads. A stream names its dictionary by checksum
+(RFC 1950), so that later ones can be added without touching old rows.
 """
 
 from __future__ import annotations
 
 import zlib
+
+from zlib_ng import zlib_ng
 
 _DICTIONARY = (
     b'{"data":{"from":"noreply@","to":["abuse@","tlsrpt@","postmaster@"],"subject":"FW: ","report":{"feedback_type":'
@@ -46,14 +49,15 @@ _DICTIONARY = (
 _DICTIONARIES = (_DICTIONARY,)
 """Never edited, only added to; the last one packs."""
 
-# The dictionary does most of the work: a higher level or a larger window costs more time than it saves bytes.
-_primed = zlib.compressobj(level=3, wbits=13, memLevel=6, zdict=_DICTIONARIES[-1])
+# The dictionary does most of the work. zlib at its third level takes twice as long for a fifth less.
+_primed = zlib_ng.compressobj(level=1, wbits=13, memLevel=4, zdict=_DICTIONARIES[-1])
 
 
 def pack(raw: bytes) -> bytes:
     """*raw* for a column."""
-    packer = _primed.copy()
-    return packer.compress(raw) + packer.flush()
+    packer = _primed.copy()  # type: ignore[attr-defined]  # which its stubs leave out
+    packed: bytes = packer.compress(raw) + packer.flush()
+    return packed
 
 
 def unpack(packed: bytes) -> bytes:
