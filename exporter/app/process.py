@@ -71,10 +71,15 @@ def load_for_run(config: Path | None, web_config: Path | None, environ: dict[str
     return settings.model_copy(update={"web": web})
 
 
+COLLECT_AFTER = 5000
+"""Objects made before the youngest are looked through; Python's own 700 come together several times in one answer."""
+
+
 def settle_memory() -> None:
     """Gives back what importing has left behind, and keeps what stays out of every later garbage collection."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     with contextlib.suppress(OSError, AttributeError):  # not every C library can
         ctypes.CDLL(None).malloc_trim(0)
 
