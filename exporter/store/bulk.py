@@ -1,5 +1,5 @@
 """
-Many rows by few statements: SQLite takes a row of a long statement for two thirds of the time that one by itself costs.
+Many rows by few statements: a row of a long one costs SQLite a sixth less than by itself.
 """
 
 from __future__ import annotations
