@@ -32,7 +32,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import uvloop
 
@@ -104,7 +104,7 @@ async def _take_in(store: Store, answers: Sequence[tuple[str, bytes]]) -> float:
             counter.count(reports[place], increments)
         counter.keep_in_range(increments)
         seen = SeenIds(source=SOURCE, added=[(id_, SEED_TIME) for id_, _ in part])
-        rows = await history.writer(reports, judged, now=NOW)
+        rows = history.writer(reports, judged, now=NOW)
         await ledger.record(increments, {SOURCE: {"left": 0}}, [seen], rows=rows)
     took = time.perf_counter() - started
     assert book.value(("reports", ("dmarc",))) - before == len(answers)
@@ -140,8 +140,7 @@ def recorded(path: Path, seed: int) -> Steps:
 
     async def record(store: Store) -> float:
         if last is not None:
-            async with store.transaction() as scratch:
-                await scratch.execute(INSERTS["report"].one, last)
+            await store.write(lambda scratch: scratch.execute(INSERTS["report"].one, last))
         _record_into(steps, store)
         return await _take_in(store, make(REPORTS, now=SEED_TIME, seed=seed).answers)
 
@@ -165,23 +164,31 @@ STATEMENTS = {
 """What ours executes to write rows, and how each row would be written by itself."""
 
 
-def _record_into(steps: Steps, store: Store) -> None:
-    """From now on notes every statement that *store* executes, with its rows."""
-    connection = store._connection
-    execute, executemany = connection.execute, connection.executemany
+class Noting:
+    """A connection of which every transaction's rows are noted."""
 
-    async def noting_many(sql: str, rows: Iterable[Sequence[object]]) -> object:
+    def __init__(self, connection: sqlite3.Connection, steps: Steps) -> None:
+        self._connection = connection
+        self._steps = steps
+        self.execute = connection.execute
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> sqlite3.Cursor:
         ready = list(rows)
-        steps.append(_by_rows(sql, ready))
-        return await executemany(sql, ready)
+        self._steps.append(_by_rows(sql, ready))
+        return self._connection.executemany(sql, ready)
 
-    async def noting(sql: str, parameters: Sequence[object] = ()) -> object:
-        if sql in ("BEGIN IMMEDIATE", "COMMIT"):
-            steps.append((sql, None))
-        return await execute(sql, parameters)
 
-    connection.executemany = noting_many  # type: ignore[method-assign, assignment]
-    connection.execute = noting  # type: ignore[method-assign, assignment]
+def _record_into(steps: Steps, store: Store) -> None:
+    """From now on notes every transaction of *store*, with its rows."""
+    write = store.write
+
+    async def noting(work: Callable[[sqlite3.Connection], T]) -> T:
+        steps.append(("BEGIN IMMEDIATE", None))
+        result = await write(lambda connection: work(cast("sqlite3.Connection", Noting(connection, steps))))
+        steps.append(("COMMIT", None))
+        return result
+
+    store.write = noting  # type: ignore[method-assign]
 
 
 PEER = """

@@ -229,7 +229,7 @@ class ReportJob:
         inbox.settle()
         source = seen_source(inbox.kind)
         seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp()))])
-        rows = await self._history.writer([report], judged, now=now)
+        rows = self._history.writer([report], judged, now=now)
         await self._ledger.record(increments, {source: inbox.to_state()}, [seen], rows=rows)
         if isinstance(report, UnreadableReport):
             log.warning(

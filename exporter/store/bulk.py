@@ -4,6 +4,7 @@ Many rows by few statements: a row of a long one costs SQLite a sixth less than 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +36,11 @@ class Insert:
         object.__setattr__(self, "one", self._statement(1))
         object.__setattr__(self, "_many", self._statement(rows))
         object.__setattr__(self, "_values", rows * self.columns)
+
+    def write(self, connection: sqlite3.Connection, values: Sequence[object]) -> None:
+        """Writes the rows whose *values* follow one another, inside of a transaction that is open."""
+        for sql, parameters in self.statements(values):
+            connection.executemany(sql, parameters)
 
     def statements(self, values: Sequence[object]) -> Iterator[tuple[str, Sequence[Sequence[object]]]]:
         """What to execute, with the parameters of each time, for the rows whose *values* follow one another."""

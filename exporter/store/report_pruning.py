@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
+from exporter.store.connection import transaction
 from exporter.store.report_filter import ReportFilter
 from exporter.store.report_sums import FORGET_SUMS
 
@@ -28,7 +28,7 @@ def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: 
     condition, parameters = wanted.condition()
     sql = f"SELECT id FROM report WHERE received_at < ? AND {condition} ORDER BY received_at LIMIT ?"  # noqa: S608 - as above
     while True:
-        with _transaction(connection):
+        with transaction(connection):
             found = connection.execute(sql, [int(before.timestamp()), *parameters, BATCH]).fetchall()
             ids = json.dumps([row[0] for row in found])
             for statement in FORGET_SUMS:
@@ -41,7 +41,7 @@ def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: 
 
 def prune_rejected(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> int:
     """Deletes what was received *before* and rejected, of the wanted server and kind; how many."""
-    with _transaction(connection):
+    with transaction(connection):
         cursor = connection.execute(f"DELETE {_REJECTED}", _rejected(wanted, before))
     return cursor.rowcount
 
@@ -51,16 +51,3 @@ _REJECTED = "FROM report_rejected WHERE received_at < ?1 AND (?2 IS NULL OR serv
 
 def _rejected(wanted: ReportFilter, before: datetime) -> tuple[object, ...]:
     return int(before.timestamp()), wanted.server, wanted.kind and wanted.kind.value
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A write transaction, rolled back on any exception."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -125,13 +126,13 @@ class ReportRows:
         head = (self.server, report.kind.value, lasting_id(report.source_id))
         self.tables["report_rejected"] += (*head, *times, cut(report.reason), pack(report.raw))
 
-    def statements(self) -> Iterator[tuple[str, Sequence[Sequence[Any]]]]:
-        """What to execute, with the parameters of each time."""
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Writes them all, inside of a transaction that is open."""
         days = [(self.server, day, domain, *sums) for (day, domain), sums in sorted(self._days.items())]
         heard = [(self.server, *names, *values) for names, values in sorted(self._reporters.items())]
         sums = {"dmarc_day": list(chain(*days)), "dmarc_reporter": list(chain(*heard))}
         for table, values in {**self.tables, **sums}.items():
-            yield from INSERTS[table].statements(values)
+            INSERTS[table].write(connection, values)
 
     def _dmarc(self, id_: int, content: DmarcReport, reporter: str, received_at: int) -> tuple[Row, Row]:
         begins_at, ends_at = unix_second(content.begins_at), unix_second(content.ends_at)

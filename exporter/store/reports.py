@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-
-import aiosqlite
 
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import ArfReport, IncomingReport, UnreadableReport
@@ -20,11 +18,14 @@ from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
 from exporter.store.reports_schema import SEEN_SOURCE
 from exporter.store.store import RowWriter, Store
 
-LARGE_BYTES = 256 * 1024
-"""From this size on, rows are made outside of the event loop."""
-
 PRUNE_BATCH = 200
 """Reports deleted in one transaction: others wait for it."""
+
+NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM report"
+
+FORGET_SEEN = (
+    "DELETE FROM seen WHERE server = ? AND source = ? AND at < ? AND id NOT IN (SELECT value FROM json_each(?))"
+)
 
 Incoming = IncomingReport | UnreadableReport
 
@@ -119,31 +120,26 @@ class ReportHistory:
                 known |= {(kind, row[0]) for row in rows}
         return known
 
-    async def writer(self, reports: Sequence[Incoming], judged: Judged, *, now: datetime) -> RowWriter:
+    def writer(self, reports: Sequence[Incoming], judged: Judged, *, now: datetime) -> RowWriter:
         """What writes those *reports* that are new and sets aside those that could not be read."""
-        rows = ReportRows(self._server, await self._store.take_ids("report", len(judged.new)))
-        if sum(len(report.raw) for report in reports) < LARGE_BYTES:
-            _fill(rows, reports, judged, now)
-        else:
-            await asyncio.to_thread(_fill, rows, reports, judged, now)
 
-        async def write(connection: aiosqlite.Connection) -> None:
-            for sql, values in rows.statements():
-                await connection.executemany(sql, values)
-            if judged.renamed:
-                await connection.executemany(RENAME, list(judged.renamed.values()))
+        def write(connection: sqlite3.Connection) -> None:
+            rows = ReportRows(self._server, connection.execute(NEXT_ID).fetchone()[0])
+            for place, report in enumerate(reports):
+                if isinstance(report, UnreadableReport):
+                    if place in judged.rejected:
+                        rows.reject(report, now)
+                elif place in judged.new:
+                    rows.add(report, judged.new[place])
+            rows.write(connection)
+            connection.executemany(RENAME, judged.renamed.values())
 
         return write
 
     async def forget_seen(self, kind: ReportKind, listed: Iterable[str], *, before: datetime) -> int:
         """Drops the ids that the server has not *listed* any more and that were noted *before*; how many."""
-        async with self._store.transaction() as connection:
-            cursor = await connection.execute(
-                "DELETE FROM seen WHERE server = ? AND source = ? AND at < ?"
-                " AND id NOT IN (SELECT value FROM json_each(?))",
-                (self._server, seen_source(kind), int(before.timestamp()), json.dumps(list(listed))),
-            )
-            return cursor.rowcount
+        parameters = (self._server, seen_source(kind), int(before.timestamp()), json.dumps(list(listed)))
+        return await self._store.write(lambda connection: connection.execute(FORGET_SEEN, parameters).rowcount)
 
     async def dmarc_windows(self, now: datetime, days: Sequence[int]) -> Mapping[int, Mapping[str, tuple[int, int]]]:
         """Aligned and failed messages by domain, of reports that end within the last so many days of *now*."""
@@ -163,15 +159,6 @@ class ReportHistory:
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-def _fill(rows: ReportRows, reports: Sequence[Incoming], judged: Judged, now: datetime) -> None:
-    for place, report in enumerate(reports):
-        if isinstance(report, UnreadableReport):
-            if place in judged.rejected:
-                rows.reject(report, now)
-        elif place in judged.new:
-            rows.add(report, judged.new[place])
-
-
 def seen_source(kind: ReportKind) -> str:
     """Under which source the ids of *kind* are noted."""
     return SEEN_SOURCE.format(kind=kind.value)
@@ -184,16 +171,19 @@ async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATC
     Sums move in the same transaction. Fewer than *batch* means that there are no more.
     """
     cutoff = int(before.timestamp())
-    async with store.transaction() as connection:
-        found = await connection.execute_fetchall(
+
+    def prune(connection: sqlite3.Connection) -> int:
+        found = connection.execute(
             "SELECT id FROM report WHERE received_at < ? ORDER BY received_at LIMIT ?", (cutoff, batch)
-        )
+        ).fetchall()
         ids = json.dumps([row[0] for row in found])
         for sql in FORGET_SUMS:
-            await connection.execute(sql, (ids,))
-        cursor = await connection.execute(
+            connection.execute(sql, (ids,))
+        cursor = connection.execute(
             "DELETE FROM report_rejected WHERE id IN"
             " (SELECT id FROM report_rejected WHERE received_at < ? ORDER BY received_at LIMIT ?)",
             (cutoff, batch),
         )
-        return max(len(list(found)), cursor.rowcount)
+        return max(len(found), cursor.rowcount)
+
+    return await store.write(prune)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
-
-import aiosqlite
+from typing import IO, TypeVar
 
 from exporter.errors import StoreError
 from exporter.store import file
 from exporter.store.bulk import Insert
+from exporter.store.connection import Connection, connect
 from exporter.store.schema import TABLES
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 DURATION_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -42,8 +41,8 @@ Key = tuple[str, tuple[str, ...]]
 
 Parameters = Sequence[object] | Mapping[str, object]
 
-RowWriter = Callable[[aiosqlite.Connection], Awaitable[None]]
-"""Writes rows of its own inside a transaction that is open."""
+RowWriter = Callable[[sqlite3.Connection], None]
+"""Writes rows of its own inside a transaction that is open, in SQLite's thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +80,12 @@ class Store:
     Every method raises `StoreError` when SQLite cannot do it now; nothing is then changed.
     """
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, lock_handle: IO[bytes]) -> None:
+    def __init__(self, path: Path, connection: Connection, lock_handle: IO[bytes]) -> None:
         self.path = path
         self.stats = StoreStats()
         self._connection = connection
         self._lock_handle = lock_handle
         self._writer = asyncio.Lock()
-        self._free_ids: dict[str, int] = {}
 
     @classmethod
     async def open(cls, path: Path, *, now: datetime) -> Store:
@@ -95,7 +93,7 @@ class Store:
         handle = await asyncio.to_thread(file.lock_file, path)
         try:
             await asyncio.to_thread(file.prepare, path, now=now)
-            connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+            connection = await connect(path, busy_seconds=BUSY_SECONDS)
         except (sqlite3.Error, OSError) as error:
             handle.close()
             raise StoreError(f"cannot open {path}: {error}") from error
@@ -115,28 +113,16 @@ class Store:
             await self._connection.close()
             self._lock_handle.close()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        """One transaction, alone; rolled back on any exception. No other await than the connection's belongs inside."""
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What *work* returns, done in one transaction, alone, and in SQLite's thread: nothing of the loop's for it."""
         async with self._writer:
             started = time.perf_counter()
             try:
-                try:
-                    await _to_its_end(self._connection.execute("BEGIN IMMEDIATE"))
-                    yield self._connection
-                    await _to_its_end(self._connection.execute("COMMIT"))
-                except BaseException:
-                    await self._roll_back()
-                    raise
+                result = await self._connection.write(work)
             except sqlite3.Error as error:
                 raise self._failed(error) from error
             self._succeeded(time.perf_counter() - started)
-
-    async def _roll_back(self) -> None:
-        # SQLite may have done so by itself, also while we look. What led here matters, a cancellation above all.
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                await _to_its_end(self._connection.execute("ROLLBACK"))
+            return result
 
     async def load_tallies(self, server: str) -> dict[Key, int]:
         """All tallies of *server*."""
@@ -163,37 +149,24 @@ class Store:
         rows: RowWriter | None = None,
     ) -> None:
         """Sets tallies and watermarks to these values, notes seen ids and writes *rows*, all in one transaction."""
-        async with self.transaction() as connection:
+
+        def write(connection: sqlite3.Connection) -> None:
             if rows is not None:
-                await rows(connection)
-            await connection.executemany(
+                rows(connection)
+            connection.executemany(
                 "INSERT INTO tally (server, name, labels, value) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (server, name, labels) DO UPDATE SET value = excluded.value",
                 [(server, name, _labels_text(labels), value) for (name, labels), value in tallies.items()],
             )
-            await connection.executemany(
+            connection.executemany(
                 "INSERT INTO watermark (server, source, state) VALUES (?, ?, ?)"
                 " ON CONFLICT (server, source) DO UPDATE SET state = excluded.state",
                 [(server, source, state) for source, state in watermarks.items()],
             )
             for ids in seen:
-                values = [value for id_, at in ids.added for value in (server, ids.source, id_, at)]
-                for sql, parameters in SEEN.statements(values):
-                    await connection.executemany(sql, parameters)
-                if ids.forget_before is not None:
-                    await connection.execute(
-                        "DELETE FROM seen WHERE server = ? AND source = ? AND at < ?",
-                        (server, ids.source, ids.forget_before),
-                    )
+                _note(connection, server, ids)
 
-    async def take_ids(self, table: str, count: int) -> int:
-        """The first of *count* ids in a row for new rows of *table*, which nobody else gets."""
-        if table not in self._free_ids:
-            found = await self.read(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")  # noqa: S608 - a name from our own schema
-            self._free_ids.setdefault(table, next(iter(found))[0])
-        first = self._free_ids[table]
-        self._free_ids[table] = first + count
-        return first
+        await self.write(write)
 
     async def refresh_stats(self) -> None:
         """Counts rows and bytes anew."""
@@ -228,15 +201,10 @@ def _labels_text(labels: tuple[str, ...]) -> str:
     return json.dumps(labels)
 
 
-async def _to_its_end(statement: Awaitable[object]) -> None:
-    """
-    Awaits *statement*, also when cancelled: SQLite goes on with it either way, in a thread of its own.
-
-    What comes next can so be decided by how it ended. The cancellation is passed on then.
-    """
-    task = asyncio.ensure_future(statement)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+def _note(connection: sqlite3.Connection, server: str, ids: SeenIds) -> None:
+    values = [value for id_, at in ids.added for value in (server, ids.source, id_, at)]
+    SEEN.write(connection, values)
+    if ids.forget_before is not None:
+        connection.execute(
+            "DELETE FROM seen WHERE server = ? AND source = ? AND at < ?", (server, ids.source, ids.forget_before)
+        )

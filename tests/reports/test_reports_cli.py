@@ -245,10 +245,12 @@ def test_questions_are_answered_while_the_daemon_writes(tmp_path: Path):
     async def act(url: str) -> tuple[int, int, int]:
         async with rig(url, path) as life:
             await life.run()
-            async with life.store.transaction() as connection:
-                await connection.execute("DELETE FROM report")
-                during = len(answer(path, "list"))
-                locked = call(path, "prune", "--older-than", "0s", "--dry-run").exit_code
+
+            def meanwhile(connection: sqlite3.Connection) -> tuple[int, int]:
+                connection.execute("DELETE FROM report")
+                return len(answer(path, "list")), call(path, "prune", "--older-than", "0s", "--dry-run").exit_code
+
+            during, locked = await life.store.write(meanwhile)
             return during, len(answer(path, "list")), locked
 
     server = ReportServer()

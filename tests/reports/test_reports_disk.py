@@ -69,8 +69,7 @@ def live(path: Path, act: Callable[[Rig], object], server: ReportServer | None =
 
 async def limit_pages(life: Rig, more: int | None) -> None:
     """SQLite's own quota: the file may grow by so many pages, or without end."""
-    async with life.store.transaction() as connection:
-        pages = next(iter(await connection.execute_fetchall("PRAGMA page_count")))[0]
+    pages = await life.store.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
     await life.store.read(f"PRAGMA max_page_count={pages + more if more is not None else 2**30}")
 
 
