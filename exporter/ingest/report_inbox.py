@@ -43,6 +43,7 @@ class Inbox:
         self._pending: deque[str] = deque()
         self._strikes: dict[str, int] = {}
         self._gone: set[str] = set()
+        self._at_once = MOST_PENDING
         self._full_walk: datetime | None = None
 
     @property
@@ -68,17 +69,30 @@ class Inbox:
             self.complete, self._full_walk = False, None
         self.total = self.left
 
-    def take(self) -> str:
-        """The next one, the oldest first; there must be one."""
-        return self._pending.popleft()
+    def take(self, most: int = 1) -> list[str]:
+        """
+        The next ones, the oldest first, *most* at most; there must be one.
 
-    def put_back(self, id_: str) -> None:
-        """It will be the next one again."""
-        self._pending.appendleft(id_)
+        Fewer after some could not be had together, and one that could not be had before comes by itself.
+        """
+        taken = [self._pending.popleft()]
+        together = 1 if taken[0] in self._strikes else min(most, self._at_once)
+        while len(taken) < together and self._pending and self._pending[0] not in self._strikes:
+            taken.append(self._pending.popleft())
+        return taken
 
-    def put_off(self, id_: str) -> None:
-        """It could not be had, through no fault of its own: others come first."""
-        self._pending.append(id_)
+    def put_back(self, ids: Sequence[str]) -> None:
+        """They will be the next ones again."""
+        self._pending.extendleft(reversed(ids))
+
+    def take_apart(self, ids: Sequence[str]) -> None:
+        """They could not be had together: they are the next ones again, one by one, then twice as many each time."""
+        self.put_back(ids)
+        self._at_once = 1
+
+    def put_off(self, ids: Sequence[str]) -> None:
+        """They could not be had, through no fault of their own: others come first."""
+        self._pending.extend(ids)
         self.complete = False
 
     def strike(self, id_: str) -> bool:
@@ -94,6 +108,10 @@ class Inbox:
     def accounted_for(self, id_: str) -> None:
         """It is on disk."""
         self._strikes.pop(id_, None)
+
+    def had(self) -> None:
+        """What was taken came: the next time it may be twice as much."""
+        self._at_once = min(2 * self._at_once, MOST_PENDING)
 
     def settle(self) -> bool:
         """Whether all of a walk to the end has now been accounted for; true once a walk."""

@@ -1,8 +1,9 @@
 """
 Takes in the reports that the server has received, each once, the oldest first.
 
-A report's rows, what it adds to the counters and the server's id move in one transaction, so that being killed costs
-at most the fetch of one report. What cannot be read is set aside and counted, and never stands in the way of the next.
+The rows of what one request brought, what they add to the counters and the server's ids move in one transaction, so
+that being killed costs at most one fetch. What cannot be read is set aside and counted, and never stands in the way of
+the next.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from exporter.errors import (
     TargetError,
     TargetServerError,
     TargetTimeout,
-    TargetUnsupported,
 )
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.queue import fresh_seconds
@@ -29,7 +29,7 @@ from exporter.ingest.report_counter import ReportCounter
 from exporter.ingest.report_gauges import make_gauges
 from exporter.ingest.report_inbox import Inbox
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, UnreadableReport
+from exporter.model.reports import Incoming, UnreadableReport
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.throttle import Throttle
 from exporter.state.board import ServerBoard
@@ -171,7 +171,7 @@ class ReportJob:
         in_a_row = 0
         while self._left() and self._clock.monotonic() < until and in_a_row < FAILURES_IN_A_ROW:
             for inbox in [inbox for inbox in self._inboxes if inbox.left]:
-                error = await self._take_one(client, inbox)
+                error = await self._take_some(client, inbox)
                 in_a_row = in_a_row + 1 if error is not None else 0
                 trouble = error or trouble
             await self._tell_now_and_then()
@@ -180,36 +180,40 @@ class ReportJob:
             self._tell("reports.backfill_ended")
         return trouble
 
-    async def _take_one(self, client: StalwartClient, inbox: Inbox) -> TargetError | None:
-        """Fetches the next report and stores it; what went wrong with this one alone."""
-        id_ = inbox.take()
+    async def _take_some(self, client: StalwartClient, inbox: Inbox) -> TargetError | None:
+        """Fetches the next reports and stores them; what went wrong with one alone."""
+        ids = inbox.take(client.reports_at_once)
         try:
-            return await self._take(client, inbox, id_)
+            return await self._take(client, inbox, ids)
         except (StoreError, asyncio.CancelledError):
-            inbox.put_back(id_)
+            inbox.put_back(ids)
             raise
 
-    async def _take(self, client: StalwartClient, inbox: Inbox, id_: str) -> TargetError | None:
+    async def _take(self, client: StalwartClient, inbox: Inbox, ids: Sequence[str]) -> TargetError | None:
         trouble: TargetError | None = None
-        report: IncomingReport | UnreadableReport
+        reports: Sequence[Incoming]
         try:
             await self._throttle.wait()
-            report = await client.fetch_report(inbox.kind, id_)
-        except TargetUnsupported:
-            inbox.gone(id_)
-            await self._settle(inbox)
-            return None
-        except PayloadTooLarge as error:
-            report = self._set_aside(inbox.kind, id_, error)
+            reports = await client.fetch_reports(inbox.kind, ids)
         except (PayloadError, TargetServerError, TargetTimeout) as error:
-            trouble = error
-            if not inbox.strike(id_):
-                return trouble
-            report = self._set_aside(inbox.kind, id_, error)
+            if len(ids) > 1:
+                inbox.take_apart(ids)
+                return None
+            if not isinstance(error, PayloadTooLarge):
+                trouble = error
+                if not inbox.strike(ids[0]):
+                    return trouble
+            reports = [self._set_aside(inbox.kind, ids[0], error)]
         except TargetError:
-            inbox.put_off(id_)
+            inbox.put_off(ids)
             raise
-        await self._record(inbox, report)
+        inbox.had()
+        for gone in set(ids) - {report.source_id for report in reports}:
+            inbox.gone(gone)
+        if reports:
+            await self._record(inbox, reports)
+        else:
+            await self._settle(inbox)
         return trouble
 
     def _set_aside(self, kind: ReportKind, id_: str, error: TargetError) -> UnreadableReport:
@@ -217,20 +221,25 @@ class ReportJob:
             kind=kind, source_id=id_, received_at=self._clock.now(), raw=b"", reason=f"cannot be fetched: {error}"
         )
 
-    async def _record(self, inbox: Inbox, report: IncomingReport | UnreadableReport) -> None:
-        """Rows, counters, the server's id and where the inbox stands, all or nothing."""
+    async def _record(self, inbox: Inbox, reports: Sequence[Incoming]) -> None:
+        """Rows, counters, the server's ids and where the inbox stands, all or nothing."""
         now = self._clock.now()
-        judged = await self._history.judge([report])
+        judged = await self._history.judge(reports)
         increments: Increments = {}
-        if judged.counts(0):
-            self._counter.count(report, increments)
-            self._counter.keep_in_range(increments)
-        inbox.accounted_for(report.source_id)
+        for place, report in enumerate(reports):
+            if judged.counts(place):
+                self._counter.count(report, increments)
+            inbox.accounted_for(report.source_id)
+        self._counter.keep_in_range(increments)
         inbox.settle()
         source = seen_source(inbox.kind)
-        seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp()))])
-        rows = self._history.writer([report], judged, now=now)
+        seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp())) for report in reports])
+        rows = self._history.writer(reports, judged, now=now)
         await self._ledger.record(increments, {source: inbox.to_state()}, [seen], rows=rows)
+        for place, report in enumerate(reports):
+            self._tell_of(report, new=place in judged.new)
+
+    def _tell_of(self, report: Incoming, *, new: bool) -> None:
         if isinstance(report, UnreadableReport):
             log.warning(
                 "reports.rejected",
@@ -239,7 +248,7 @@ class ReportJob:
                 id=report.source_id,
                 why=report.reason,
             )
-        elif judged.new:
+        elif new:
             self._board.count_unknown(report.unknown)
 
     def _left(self) -> int:

@@ -302,6 +302,9 @@ class UnreadableReport:
     reason: str
 
 
+Incoming = IncomingReport | UnreadableReport
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportIds:
     """

@@ -11,7 +11,7 @@ from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.reports import Incoming, ReportIds
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample
 
@@ -66,12 +66,17 @@ class StalwartClient(Protocol):
     async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
         """The *page*-th *limit* ids (from 1) of the reports that the server has received, newest first; one request."""
 
-    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
+    @property
+    def reports_at_once(self) -> int:
+        """How many reports one request can bring; 1 at least."""
+
+    async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
         """
-        One received report; one request.
+        Up to `reports_at_once` received reports, in that order; one request. One that is gone is left out.
 
         What came and could not be read is an `UnreadableReport`, which asking again does not change. A `TargetError` is
-        about the server; `TargetUnsupported`: it does not have the report any more.
+        about the server, or about several reports together: a `PayloadError`, `TargetServerError` or `TargetTimeout`
+        may be due to one of them.
         """
 
     async def fetch_inventory(self) -> Inventory:

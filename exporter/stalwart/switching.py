@@ -16,7 +16,7 @@ from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.reports import Incoming, ReportIds
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import Detector, StalwartClient
@@ -71,8 +71,12 @@ class SwitchingClient:
     async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
         return await self._current.fetch_report_ids(kind, page=page, limit=limit)
 
-    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
-        return await self._current.fetch_report(kind, source_id)
+    @property
+    def reports_at_once(self) -> int:
+        return self._current.reports_at_once
+
+    async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
+        return await self._current.fetch_reports(kind, source_ids)
 
     async def fetch_inventory(self) -> Inventory:
         return await self._current.fetch_inventory()

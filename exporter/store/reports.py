@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import ArfReport, IncomingReport, UnreadableReport
+from exporter.model.reports import ArfReport, Incoming, IncomingReport, UnreadableReport
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.bulk import MOST_PARAMETERS
 from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
@@ -26,8 +26,6 @@ NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM report"
 FORGET_SEEN = (
     "DELETE FROM seen WHERE server = ? AND source = ? AND at < ? AND id NOT IN (SELECT value FROM json_each(?))"
 )
-
-Incoming = IncomingReport | UnreadableReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,31 +72,45 @@ class InboxMachine(RuleBasedStateMachine):
         inbox, seen = Inbox(ReportKind.DMARC, self.state), set(self.seen)
         self.walk_of(inbox, now, seen)
         while inbox.left:
-            seen.add(inbox.take())
+            seen.update(inbox.take(3))
         return seen
 
     @precondition(lambda self: self.inbox.left > 0)
-    @rule(times=st.sampled_from([1, 3, 50]))
-    def fetch(self, times: int) -> None:
-        for _ in range(min(times, self.inbox.left)):
-            id_ = self.inbox.take()
-            assert id_ not in self.seen
-            if id_ in self.bad and not self.inbox.strike(id_):
-                continue
+    @rule(times=st.sampled_from([1, 3, 50]), most=st.sampled_from([1, 2, 50]))
+    def fetch(self, times: int, most: int = 1) -> None:
+        for _ in range(times):
+            if self.inbox.left:
+                self.fetch_together(self.inbox.take(most), most)
+
+    def fetch_together(self, ids: list[str], most: int) -> None:
+        """Some of them, which come together or not at all."""
+        assert 1 <= len(ids) <= most
+        assert not self.seen & set(ids)
+        if self.bad & set(ids):
+            if len(ids) > 1:
+                self.inbox.take_apart(ids)
+                return
+            if not self.inbox.strike(ids[0]):
+                return
+        self.inbox.had()
+        for id_ in ids:
             self.inbox.accounted_for(id_)
-            self.inbox.settle()
-            self.seen.add(id_)
-            self.state = self.inbox.to_state()
+        self.inbox.settle()
+        self.seen.update(ids)
+        self.state = self.inbox.to_state()
 
     @precondition(lambda self: self.inbox.left > 0)
-    @rule()
-    def lose_the_connection(self) -> None:
-        self.inbox.put_off(self.inbox.take())
+    @rule(most=st.sampled_from([1, 2, 50]))
+    def lose_the_connection(self, most: int = 1) -> None:
+        self.inbox.put_off(self.inbox.take(most))
 
     @precondition(lambda self: self.inbox.left > 0)
-    @rule()
-    def fail_to_write(self) -> None:
-        self.inbox.put_back(self.inbox.take())
+    @rule(most=st.sampled_from([1, 2, 50]))
+    def fail_to_write(self, most: int) -> None:
+        ids = self.inbox.take(most)
+        self.inbox.put_back(ids)
+        assert self.inbox.take(1) == ids[:1]
+        self.inbox.put_back(ids[:1])
 
     @rule()
     def die(self) -> None:
@@ -137,7 +151,23 @@ def test_the_oldest_report_comes_first():
 
     inbox.walked(["c", "b", "a"], ["c", "b", "a"], to_the_end=True, now=wire.at("2026-11-22T00:00:00"))
 
-    assert [inbox.take() for _ in range(3)] == ["a", "b", "c"]
+    assert [inbox.take(), inbox.take(2)] == [["a"], ["b", "c"]]
+
+
+def test_what_could_not_be_had_together_is_asked_for_in_growing_parts():
+    """One by one at first; after each success twice as many."""
+    inbox = Inbox(ReportKind.DMARC)
+    ids = [f"r{number}" for number in range(20)]
+    inbox.walked(ids[::-1], ids, to_the_end=True, now=wire.at("2026-11-22T00:00:00"))
+
+    inbox.take_apart(inbox.take(10))
+    parts = []
+    while inbox.left:
+        parts.append(inbox.take(10))
+        inbox.had()
+
+    assert [len(part) for part in parts] == [1, 2, 4, 8, 5]
+    assert [id_ for part in parts for id_ in part] == ids
 
 
 def test_a_walk_stops_early_only_where_everything_older_is_known():
@@ -166,9 +196,21 @@ def test_a_report_that_cannot_be_had_waits_behind_the_others_and_is_given_up_in_
         order = [inbox.take(), inbox.take()]
         verdicts.append(inbox.strike("a"))
 
-    assert order == ["b", "a"]
+    assert order == [["b"], ["a"]]
     assert verdicts == [False] * (STRIKES - 1) + [True]
     assert not inbox.settle()
+
+
+def test_a_report_that_could_not_be_had_comes_by_itself():
+    """It would keep others from coming with it."""
+    now = wire.at("2026-11-22T00:00:00")
+    inbox = Inbox(ReportKind.DMARC)
+    inbox.walked(["a"], ["a"], to_the_end=True, now=now)
+    inbox.strike(*inbox.take())
+
+    inbox.walked(["d", "c", "b", "a"], ["d", "c", "b", "a"], to_the_end=True, now=now)
+
+    assert [inbox.take(50), inbox.take(50)] == [["b", "c", "d"], ["a"]]
 
 
 def test_a_hole_among_known_reports_is_found_after_a_restart():

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from tests.reports import wire
+from tests.reports import jmap, wire
 from tests.reports.rig import check_sums, query
 from tests.reports.server import ReportServer, serving
 
@@ -66,10 +67,29 @@ class Killer:
         self._left, self._process = requests, process
         self._timer = threading.Timer(seconds, process.kill)
 
-    def asked(self, path: str) -> None:
+    def asked(self, _: object) -> None:
         self._left -= 1
         if self._left == 0 and self._timer is not None:
             self._timer.start()
+
+
+def kill_and_finish(killer: Killer, url: str, path: Path, *, generation: str, after: Callable[[], int]) -> None:
+    """Twenty backfills that are killed *after* so many requests, and one that is not."""
+    rng = random.Random(20)  # noqa: S311 - the same points at every run
+    environ = {**os.environ, "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "tests.reports.backfill", generation, url, str(path)]
+    killed = 0
+    for _ in range(KILLS):
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
+        killer.aim(process, after(), rng.uniform(0, 0.004))
+        killed += process.wait(120) == -signal.SIGKILL
+        check_sums(path)
+    subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True, timeout=240)
+
+    assert killed == KILLS
+    check_sums(path)
+    assert query(path, "SELECT count(*) FROM seen") == [(REPORTS,)]
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_twenty_kills_during_a_backfill_leave_nothing_missing_and_nothing_double(tmp_path: Path):
@@ -79,25 +99,27 @@ def test_twenty_kills_during_a_backfill_leave_nothing_missing_and_nothing_double
     path = tmp_path / "history.sqlite3"
     killer = Killer()
     server.before = killer.asked
-    killed = 0
-    environ = {**os.environ, "PYTHONWARNINGS": "error"}
 
     with serving(server) as url:
-        command = [sys.executable, "-m", "tests.reports.backfill", url, str(path)]
-        for _ in range(KILLS):
-            process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)
-            killer.aim(process, rng.randint(1, REPORTS // 14), rng.uniform(0, 0.004))
-            killed += process.wait(120) == -signal.SIGKILL
-            check_sums(path)
-        subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True, timeout=240)
+        kill_and_finish(killer, url, path, generation="rest", after=lambda: rng.randint(1, REPORTS // 14))
 
-    assert killed == KILLS
-    check_sums(path)
     assert dict(query(path, "SELECT kind, count(*) FROM report GROUP BY kind")) == {
         kind: wanted[kind] for kind in ("dmarc", "tls", "arf")
     }
     assert query(path, "SELECT count(*) FROM report_rejected") == [(wanted["rejected"],)]
     assert query(path, "SELECT sum(messages) FROM dmarc_record") == [(wanted["messages"],)]
     assert query(path, "SELECT sum(successes + failures) FROM tls_policy") == [(wanted["sessions"],)]
-    assert query(path, "SELECT count(*) FROM seen") == [(REPORTS,)]
-    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_twenty_kills_while_many_reports_come_at_once_do_the_same(tmp_path: Path):
+    """All of one answer is in the file, or nothing of it."""
+    rng = random.Random(16)  # noqa: S311 - the same points at every run
+    server = jmap.mailbox(REPORTS)
+    path = tmp_path / "history.sqlite3"
+    killer = Killer()
+    server.before = killer.asked
+
+    with jmap.serving(server) as url:
+        kill_and_finish(killer, url, path, generation="jmap", after=lambda: rng.randint(4, 8))
+
+    assert query(path, "SELECT count(*), sum(passed + failed) FROM report") == [(REPORTS, REPORTS * (REPORTS + 1) // 2)]

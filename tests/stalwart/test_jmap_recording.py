@@ -106,8 +106,8 @@ async def every_report(client: JmapClient) -> list[IncomingReport]:
     """All that the server has received."""
     reports = []
     for kind in ReportKind:
-        for id_ in (await client.fetch_report_ids(kind, page=1, limit=1000)).ids:
-            report = await client.fetch_report(kind, id_)
+        ids = (await client.fetch_report_ids(kind, page=1, limit=1000)).ids
+        for report in await client.fetch_reports(kind, ids):
             assert isinstance(report, IncomingReport)
             reports.append(report)
     return reports

@@ -13,7 +13,7 @@ from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.reports import Incoming, ReportIds
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.allowlist import Endpoint, Login
@@ -25,7 +25,7 @@ from exporter.stalwart.jmap.logs import LogReader
 from exporter.stalwart.jmap.native import read_native_page
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
 from exporter.stalwart.jmap.queue_walk import PAGE_ROWS, Paging, QueueReader
-from exporter.stalwart.jmap.reports import fetch_report, fetch_report_ids
+from exporter.stalwart.jmap.reports import REPORTS_AT_ONCE, fetch_report_ids, fetch_reports
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import read_traces, traces_decoder
@@ -159,9 +159,14 @@ class JmapClient:
         """The *page*-th *limit* ids (from 1) of the reports that the server has received, newest first."""
         return await fetch_report_ids(self._api, kind, page=page, limit=limit)
 
-    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
-        """One received report. `TargetUnsupported`: the server does not have it any more."""
-        return await fetch_report(self._api, kind, source_id, now=self._clock.now())
+    @property
+    def reports_at_once(self) -> int:
+        """How many reports one request can bring."""
+        return min(REPORTS_AT_ONCE, self._api.limits.objects)
+
+    async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
+        """Several received reports; those that are gone are left out."""
+        return await fetch_reports(self._api, kind, source_ids, now=self._clock.now())
 
     async def fetch_inventory(self) -> Inventory:
         """What the server holds beside mail, as far as our key may see it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, Report, ReportIds, UnreadableReport
+from exporter.model.reports import Incoming, IncomingReport, Report, ReportIds, UnreadableReport
 from exporter.stalwart.answers import decode_answer
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder
@@ -29,7 +30,10 @@ from exporter.stalwart.report_values import utc
 from exporter.stalwart.rest.report_numbers import Stamp
 
 LARGE_BYTES = 256 * 1024
-"""From this size on, a report is read outside of the event loop."""
+"""From this size on, reports are read outside of the event loop."""
+
+REPORTS_AT_ONCE = 50
+"""A few hundred kilobytes, as reports go, and a few milliseconds to read and to store."""
 
 _OBJECTS = {
     ReportKind.DMARC: "DmarcExternalReport",
@@ -39,8 +43,13 @@ _OBJECTS = {
 _ID = re.compile(r"[a-z0-9]{1,13}")
 
 
-class _Raw(Struct):
+class _Found(Struct, rename="camel"):
     items: list[msgspec.Raw] = msgspec.field(name="list")
+    not_found: list[str] = []
+
+
+class _Known(Struct):
+    id: str
 
 
 class _Received(Struct, rename="camel"):
@@ -62,7 +71,8 @@ class _ArfMail(Struct, rename="camel"):
     sender: str | None = msgspec.field(name="from", default=None)
 
 
-_raw = msgspec.json.Decoder(_Raw)
+_found = msgspec.json.Decoder(_Found)
+_known = msgspec.json.Decoder(_Known)
 _received = msgspec.json.Decoder(_Received)
 _dmarc = msgspec.json.Decoder(_DmarcMail)
 _tls = msgspec.json.Decoder(_TlsMail)
@@ -88,24 +98,37 @@ async def fetch_report_ids(api: JmapApi, kind: ReportKind, *, page: int, limit: 
     )
 
 
-async def fetch_report(
-    api: JmapApi, kind: ReportKind, source_id: str, *, now: datetime
-) -> IncomingReport | UnreadableReport:
-    """One report; one request. What the server answers and we cannot read comes back as that."""
-    get = Call("g", f"x:{_OBJECTS[kind]}/get", {"ids": [source_id]})
+async def fetch_reports(
+    api: JmapApi, kind: ReportKind, source_ids: Sequence[str], *, now: datetime
+) -> Sequence[Incoming]:
+    """
+    Those that are there, in that order; one request. What the server answers and we cannot read comes back as that.
+
+    Raises `PayloadError` where the answer does not tell of each what became of it.
+    """
+    get = Call("g", f"x:{_OBJECTS[kind]}/get", {"ids": list(source_ids)})
     try:
         answers = await api.ask([get])
     except TargetUnsupported as error:
-        # It is the server that is not what it was, and not the report that is gone.
+        # It is the server that is not what it was, and not the reports that are gone.
         raise TargetServerError(str(error)) from error
-    found = answers.result(get, _raw).items
-    if not found:
-        raise TargetUnsupported(f"{get.method}: the server does not have the report any more")
-    raw = bytes(found[0])
+    found = answers.result(get, _found)
+    raws = {decode_answer(_known, item).id: bytes(item) for item in found.items}
+    if not raws.keys() <= set(source_ids) or not raws.keys() | set(found.not_found) >= set(source_ids):
+        raise PayloadError(f"{get.method}: not the reports that were asked for")
+    in_order = [(source_id, raws[source_id]) for source_id in source_ids if source_id in raws]
+    if sum(map(len, raws.values())) < LARGE_BYTES:
+        return _read_all(kind, in_order, now)
+    return await asyncio.to_thread(_read_all, kind, in_order, now)
+
+
+def _read_all(kind: ReportKind, raws: Sequence[tuple[str, bytes]], now: datetime) -> list[Incoming]:
+    return [_read(kind, source_id, raw, now) for source_id, raw in raws]
+
+
+def _read(kind: ReportKind, source_id: str, raw: bytes, now: datetime) -> Incoming:
     try:
-        if len(raw) < LARGE_BYTES:
-            return parse_report(kind, source_id, raw)
-        return await asyncio.to_thread(parse_report, kind, source_id, raw)
+        return parse_report(kind, source_id, raw)
     except PayloadError as error:
         received_at = _received_at(raw, now)
         return UnreadableReport(kind=kind, source_id=source_id, received_at=received_at, raw=raw, reason=str(error))

@@ -17,7 +17,7 @@ from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.reports import Incoming, ReportIds
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.allowlist import Endpoint, Login
@@ -70,6 +70,7 @@ class RestClient:
     """
 
     generation = Generation.REST
+    reports_at_once = 1
 
     def __init__(self, transport: Transport, *, clock: Clock) -> None:
         self._transport = transport
@@ -161,9 +162,10 @@ class RestClient:
         """A page of ids of received reports."""
         return await fetch_report_ids(self._transport, kind, page=page, limit=limit)
 
-    async def fetch_report(self, kind: ReportKind, source_id: str) -> IncomingReport | UnreadableReport:
-        """One received report."""
-        return await fetch_report(self._transport, kind, source_id, now=self._clock.now())
+    async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
+        """One received report; more of them if a server of the other generation was to be asked for more."""
+        found = [await fetch_report(self._transport, kind, id_, now=self._clock.now()) for id_ in source_ids]
+        return [report for report in found if report is not None]
 
     async def fetch_inventory(self) -> Inventory:
         """Not to be had in a few requests: nothing is asked."""

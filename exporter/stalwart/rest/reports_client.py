@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from exporter.errors import PayloadError
+from exporter.errors import PayloadError, TargetUnsupported
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import IncomingReport, ReportIds, UnreadableReport
+from exporter.model.reports import Incoming, ReportIds, UnreadableReport
 from exporter.stalwart.allowlist import Endpoint
 from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
 from exporter.stalwart.transport import Transport
@@ -23,11 +23,12 @@ async def fetch_report_ids(transport: Transport, kind: ReportKind, *, page: int,
     return parse_report_ids(body, page=page, limit=limit)
 
 
-async def fetch_report(
-    transport: Transport, kind: ReportKind, source_id: str, *, now: datetime
-) -> IncomingReport | UnreadableReport:
-    """One report; one request. What the server answers and we cannot read comes back as that."""
-    body = await transport.request(Endpoint.REPORT, path_args=(kind.value, source_id))
+async def fetch_report(transport: Transport, kind: ReportKind, source_id: str, *, now: datetime) -> Incoming | None:
+    """One report, if it is there; one request. What the server answers and we cannot read comes back as that."""
+    try:
+        body = await transport.request(Endpoint.REPORT, path_args=(kind.value, source_id))
+    except TargetUnsupported:
+        return None
     try:
         if len(body) < LARGE_BYTES:
             return parse_report(kind, source_id, body, now=now)
