@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from exporter.clock import Clock
-from exporter.model.report_words import ReportKind
-from exporter.model.reports import ArfReport, DmarcReport, DmarcResults, IncomingReport, TlsReport, UnreadableReport
+from exporter.model.report_words import AlignedResult, Disposition, ReportKind
+from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport, UnreadableReport
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
@@ -72,18 +73,12 @@ class ReportCounter:
 
     def _count_dmarc(self, report: DmarcReport, increments: Increments) -> None:
         domain = self._label(DMARC_MESSAGES, report.domain)
-        sums: dict[int, int] = {}
-        shared: list[DmarcResults] = []
+        sums: dict[_Words, int] = {}
         for _, messages, results in report.records:
-            same = id(results)
-            if same in sums:
-                sums[same] += messages
-            else:
-                sums[same] = messages
-                shared.append(results)
-        for results, messages in zip(shared, sums.values(), strict=True):
-            labels = (domain, str(results.disposition), str(results.dkim), str(results.spf))
-            add(increments, DMARC_MESSAGES, labels, messages)
+            words = results[:3]
+            sums[words] = sums.get(words, 0) + messages
+        for words, messages in sums.items():
+            add(increments, DMARC_MESSAGES, (domain, *_texts(words)), messages)
 
     def _count_tls(self, report: TlsReport, increments: Increments) -> None:
         for policy in report.policies:
@@ -104,6 +99,16 @@ class ReportCounter:
             self._board.dropped[family] = self._board.dropped.get(family, 0) + 1
             self._board.touch(Part.HEALTH)
         return label
+
+
+_Words = tuple[Disposition, AlignedResult, AlignedResult]
+"""With which `DmarcResults` begin: what was done, and the evaluated results of DKIM and SPF."""
+
+
+@lru_cache
+def _texts(words: _Words) -> tuple[str, ...]:
+    """*words* as labels."""
+    return tuple(str(word) for word in words)
 
 
 def _count_arf(report: ArfReport, increments: Increments) -> None:

@@ -75,9 +75,9 @@ class DmarcResults(NamedTuple):
     header_from: str
     envelope_from: str
     envelope_to: str
-    dkim_results: Sequence[DkimResult]
-    spf_results: Sequence[SpfResult]
-    overrides: Sequence[Override]
+    dkim_results: tuple[DkimResult, ...]
+    spf_results: tuple[SpfResult, ...]
+    overrides: tuple[Override, ...]
 
     @property
     def aligned(self) -> bool:

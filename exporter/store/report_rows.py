@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from exporter.clock import unix_second
 from exporter.model.reports import (
     ArfReport,
     DmarcPolicy,
     DmarcReport,
-    DmarcResults,
     IncomingReport,
     TlsReport,
     UnreadableReport,
@@ -24,16 +21,14 @@ from exporter.model.reports import (
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.bulk import Insert
 from exporter.store.report_packing import pack
+from exporter.store.report_records import RecordRows
 from exporter.store.report_sums import DAY_SECONDS
-from exporter.store.reports_schema import TEXT_LIMIT
+from exporter.store.report_texts import cut, listed
 
 INSERTS = {
     "report": Insert("report", 13),
     "report_raw": Insert("report_raw", 2),
     "dmarc_policy": Insert("dmarc_policy", 14),
-    "dmarc_record": Insert("dmarc_record", 10),
-    "dmarc_auth": Insert("dmarc_auth", 8),
-    "dmarc_override": Insert("dmarc_override", 5),
     "tls_policy": Insert("tls_policy", 8),
     "tls_failure": Insert("tls_failure", 11),
     "arf_feedback": Insert("arf_feedback", 23),
@@ -55,7 +50,7 @@ INSERTS = {
         " last_received_at = max(last_received_at, excluded.last_received_at)",
     ),
 }
-"""How rows get into each table; parents stand before their children."""
+"""How rows get into each table but those of DMARC records; parents stand before their children."""
 
 Row = tuple[Any, ...]
 
@@ -73,16 +68,6 @@ def identity_of(report: IncomingReport) -> bytes:
     return day.to_bytes(4, "big") + blake2b(identity.encode("ascii"), digest_size=12).digest()
 
 
-class _Alike(NamedTuple):
-    """What the results that some records share come to; the first member keeps them, so that their id stays theirs."""
-
-    results: DmarcResults
-    aligned: bool
-    columns: Row
-    checks: Sequence[Row]
-    overrides: Sequence[Row]
-
-
 @dataclass(slots=True)
 class ReportRows:
     """
@@ -91,15 +76,16 @@ class ReportRows:
     Attributes:
         next_id: The ``id`` of the next report.
         tables: In the order of `INSERTS`; the values of all rows, one after the other.
+        records: Those of DMARC records.
     """
 
     server: str
     next_id: int = 1
     tables: dict[str, list[Any]] = field(default_factory=lambda: {table: [] for table in INSERTS})
+    records: RecordRows = field(default_factory=RecordRows)
     _days: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _reporters: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     _policies: dict[int, tuple[DmarcPolicy, Row]] = field(default_factory=dict)
-    _alike: dict[int, _Alike] = field(default_factory=dict)
 
     def add(self, report: IncomingReport, identity: bytes) -> None:
         """One more report, which must be new."""
@@ -133,10 +119,11 @@ class ReportRows:
         sums = {"dmarc_day": list(chain(*days)), "dmarc_reporter": list(chain(*heard))}
         for table, values in {**self.tables, **sums}.items():
             INSERTS[table].write(connection, values)
+        self.records.write(connection)
 
     def _dmarc(self, id_: int, content: DmarcReport, reporter: str, received_at: int) -> tuple[Row, Row]:
         begins_at, ends_at = unix_second(content.begins_at), unix_second(content.ends_at)
-        sums = self._records(id_, content)
+        sums = self.records.add(id_, content.records)
         self._add_sums((ends_at // DAY_SECONDS, content.domain), sums)
         heard = self._reporters.setdefault((content.domain, reporter), [0, 0])
         heard[0] += 1
@@ -147,7 +134,7 @@ class ReportRows:
         if known is None:
             known = self._policies[id(content.policy)] = (content.policy, _policy(content.policy))
         row = self.tables["dmarc_policy"]
-        row += (id_, cut(content.email), cut(content.extra_contact), _listed(content.errors), cut(content.generator))
+        row += (id_, cut(content.email), cut(content.extra_contact), listed(content.errors), cut(content.generator))
         row += known[1]
         return (cut(content.report_id), content.domain, begins_at, ends_at), sums
 
@@ -157,38 +144,12 @@ class ReportRows:
         known[1] += sums[1]
         known[2] += 1
 
-    def _records(self, id_: int, content: DmarcReport) -> tuple[int, int]:
-        """The rows of all records; how many messages were aligned, and how many were not."""
-        aligned = failed = 0
-        tables, alike = self.tables, self._alike
-        records, auths, overrides = tables["dmarc_record"], tables["dmarc_auth"], tables["dmarc_override"]
-        for number, (source_ip, messages, results) in enumerate(content.records):
-            known = alike.get(id(results))
-            if known is None:
-                known = _Alike(results, results.aligned, _results(results), _checks(results), _overrides(results))
-                alike[id(results)] = known
-            _, passed, columns, checks, reasons = known
-            if passed:
-                aligned += messages
-            else:
-                failed += messages
-            # Two short steps: to put the whole row together first takes twice as long.
-            records += (id_, number, source_ip, messages)
-            records += columns
-            for row in checks:
-                auths += (id_, number)
-                auths += row
-            for row in reasons:
-                overrides += (id_, number)
-                overrides += row
-        return aligned, failed
-
     def _tls(self, id_: int, content: TlsReport) -> tuple[Row, Row]:
         successes = failures = 0
         for number, policy in enumerate(content.policies):
             successes += policy.successes
             failures += policy.failures
-            texts = (_listed(policy.strings), _listed(policy.mx_hosts))
+            texts = (listed(policy.strings), listed(policy.mx_hosts))
             head = (id_, number, policy.type.value, policy.domain)
             self.tables["tls_policy"] += (*head, *texts, policy.successes, policy.failures)
             for at, detail in enumerate(policy.details):
@@ -221,7 +182,7 @@ def feedback_row(content: ArfReport) -> Row:
         content.source_ip,
         content.source_port,
         *map(cut, texts),
-        *map(_listed, lists),
+        *map(listed, lists),
         *words,
         *map(cut, (*dkim, content.dkim_adsp_dns, content.spf_dns)),
     )
@@ -240,39 +201,3 @@ def _policy(policy: DmarcPolicy) -> Row:
         cut(policy.failure_options),
         policy.discovery_method.value,
     )
-
-
-def _results(results: DmarcResults) -> Row:
-    """The row of ``dmarc_record`` from the column ``disposition`` on."""
-    words = (results.disposition.value, results.dkim.value, results.spf.value)
-    return *words, cut(results.header_from), cut(results.envelope_from), cut(results.envelope_to)
-
-
-def _checks(results: DmarcResults) -> Sequence[Row]:
-    """The rows of ``dmarc_auth`` from the column ``number`` on."""
-    rows = [
-        ("dkim", cut(dkim.domain), cut(dkim.selector), dkim.result.value, cut(dkim.human_result))
-        for dkim in results.dkim_results
-    ] + [
-        ("spf", cut(spf.domain), spf.scope.value, spf.result.value, cut(spf.human_result))
-        for spf in results.spf_results
-    ]
-    return [(at, *row) for at, row in enumerate(rows)]
-
-
-def _overrides(results: DmarcResults) -> Sequence[Row]:
-    """The rows of ``dmarc_override`` from the column ``number`` on."""
-    return [(at, override.reason.value, cut(override.comment)) for at, override in enumerate(results.overrides)]
-
-
-def cut(text: str) -> str:
-    """A text for a column."""
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
-
-
-def _listed(texts: Sequence[str]) -> str:
-    """Several texts in one column, as a JSON list; cut so that it stays one."""
-    if not texts:
-        return "[]"
-    kept = [cut(text) for text in texts[:100]]
-    return json.dumps(kept, ensure_ascii=False)

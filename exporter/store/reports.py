@@ -13,8 +13,9 @@ from exporter.model.reports import ArfReport, Incoming, IncomingReport, Unreadab
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.bulk import MOST_PARAMETERS
 from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
-from exporter.store.report_rows import ReportRows, cut, identity_of
+from exporter.store.report_rows import ReportRows, identity_of
 from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
+from exporter.store.report_texts import cut
 from exporter.store.reports_schema import SEEN_SOURCE
 from exporter.store.store import RowWriter, Store
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.store.report_records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
 from exporter.store.reports_schema import COUNTED_TABLES, REPORT_TABLES
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -40,3 +41,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 TABLES = ("tally", "watermark", "seen", *COUNTED_TABLES)
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
+
+TEMPORARY_TABLES = REPORT_TEMPORARY_TABLES
+"""What every connection that writes needs of its own."""

@@ -17,7 +17,7 @@ from exporter.errors import StoreError
 from exporter.store import file
 from exporter.store.bulk import Insert
 from exporter.store.connection import Connection, connect
-from exporter.store.schema import TABLES
+from exporter.store.schema import TABLES, TEMPORARY_TABLES
 
 T = TypeVar("T")
 
@@ -103,6 +103,9 @@ class Store:
         await connection.execute("PRAGMA synchronous=NORMAL")
         await connection.execute("PRAGMA foreign_keys=ON")
         await connection.execute("PRAGMA cache_size=-2048")
+        await connection.execute("PRAGMA temp_store=MEMORY")
+        for table in TEMPORARY_TABLES:
+            await connection.execute(table)
         store = cls(path, connection, handle)
         await store.refresh_stats()
         return store

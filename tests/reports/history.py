@@ -58,6 +58,7 @@ def ordinary() -> list[tuple[str, object]]:
     details = [("certificate-expired", 3), ("starttls-not-supported", 1)]
     policies = [wire.tls_policy(failures=4, details=details), wire.tls_policy("tlsa", domain="other.test")]
     reports.append(("tls", wire.tls(policies=policies)))
-    reports.append(("arf", wire.arf("AuthFailure", auth_failure="Spf", reported_domain=["example.test"])))
+    feedback = {"arrival_date": seconds(2), "reported_domain": ["example.test"], "auth_failure": "Spf"}
+    reports.append(("arf", wire.arf("AuthFailure", **feedback)))
     reports.append(("dmarc", wire.dmarc("bad", records=[wire.record(-1)])))
     return reports

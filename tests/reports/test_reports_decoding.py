@@ -345,7 +345,7 @@ def test_any_change_to_a_report_gives_a_report_or_a_reason(kind: ReportKind, dat
         return
     rows = ReportRows("mx1")
     rows.add(read, identity_of(read))
-    made = [value for table in rows.tables.values() for value in table]
+    made = [value for table in (*rows.tables.values(), *rows.records.tables.values()) for value in table]
     assert made
     assert {type(value) for value in made} <= {int, str, bytes, type(None)}
 

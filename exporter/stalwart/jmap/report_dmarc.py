@@ -152,9 +152,9 @@ def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
         domain_or_text(wire.header_from),
         domain_or_text(wire.envelope_from),
         domain_or_text(wire.envelope_to),
-        [_read_dkim(result, unknown) for result in in_order(wire.dkim_results or {})],
-        [_read_spf(result, unknown) for result in in_order(wire.spf_results or {})],
-        [_read_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})],
+        tuple(_read_dkim(result, unknown) for result in in_order(wire.dkim_results or {})),
+        tuple(_read_spf(result, unknown) for result in in_order(wire.spf_results or {})),
+        tuple(_read_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})),
     )
     return DmarcRecord(address(wire.source_ip), wire.count, results)
 

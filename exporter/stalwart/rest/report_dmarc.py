@@ -43,10 +43,8 @@ from exporter.stalwart.rest.report_dmarc_wire import (
     NO_RESULTS,
     PartlyRead,
     PartOfRecord,
-    auth_results_decoder,
-    evaluated_decoder,
-    identifiers_decoder,
     published_decoder,
+    results_decoder,
 )
 
 _disposition = Vocabulary("dmarc_disposition", Disposition)
@@ -119,20 +117,18 @@ def _read_records(records: Sequence[PartOfRecord], unknown: dict[str, int]) -> S
     read = []
     for record in records:
         row = record.row
-        evaluated, named, auth = bytes(row.policy_evaluated), bytes(record.identifiers), bytes(record.auth_results)
-        small = len(evaluated) + len(named) + len(auth) <= ALIKE_BYTES
-        results, not_known = (_results_alike if small else _read_results)(evaluated, named, auth)
+        parts = b",".join((row.policy_evaluated, record.identifiers, record.auth_results))
+        results, not_known = (_results_alike if len(parts) <= ALIKE_BYTES else _read_results)(parts)
         if not_known:
             _count(not_known, unknown)
         read.append(DmarcRecord(address(row.source_ip), row.count, results))
     return read
 
 
-def _read_results(evaluated: bytes, identifiers: bytes, auth_results: bytes) -> tuple[DmarcResults, Unknown]:
-    """The results of a record, and which of its words were not known."""
-    of = evaluated_decoder.decode(evaluated)
-    named = identifiers_decoder.decode(identifiers) or NO_IDENTIFIERS
-    auth = auth_results_decoder.decode(auth_results) or NO_RESULTS
+def _read_results(parts: bytes) -> tuple[DmarcResults, Unknown]:
+    """The results of a record, of which *parts* are the members, and which of its words were not known."""
+    of, identifiers, auth_results = results_decoder.decode(b"[%b]" % parts)
+    named, auth = identifiers or NO_IDENTIFIERS, auth_results or NO_RESULTS
     unknown: dict[str, int] = {}
     results = DmarcResults(
         _disposition.read(of.disposition, unknown),
@@ -141,11 +137,11 @@ def _read_results(evaluated: bytes, identifiers: bytes, auth_results: bytes) -> 
         domain_or_text(named.header_from),
         domain_or_text(named.envelope_from),
         domain_or_text(named.envelope_to),
-        dkim_results=[
+        dkim_results=tuple(
             DkimResult(domain_or_text(r.domain), r.selector or "", _auth.read(r.result, unknown), r.human_result or "")
             for r in auth.dkim or ()
-        ],
-        spf_results=[
+        ),
+        spf_results=tuple(
             SpfResult(
                 domain_or_text(r.domain),
                 _scope.read(r.scope, unknown),
@@ -153,8 +149,8 @@ def _read_results(evaluated: bytes, identifiers: bytes, auth_results: bytes) -> 
                 r.human_result or "",
             )
             for r in auth.spf or ()
-        ],
-        overrides=[Override(_override.read(r.type_, unknown), r.comment or "") for r in of.reason or ()],
+        ),
+        overrides=tuple(Override(_override.read(r.type_, unknown), r.comment or "") for r in of.reason or ()),
     )
     return results, unknown
 

@@ -122,9 +122,7 @@ of the time of reading everything.
 """
 
 published_decoder = Decoder(_Published)
-evaluated_decoder = Decoder(_Evaluated)
-identifiers_decoder = Decoder(_Identifiers | None)
-auth_results_decoder = Decoder(_AuthResults | None)
+results_decoder = Decoder(tuple[_Evaluated, _Identifiers | None, _AuthResults | None])
 
 NO_IDENTIFIERS = _Identifiers()
 NO_RESULTS = _AuthResults()

@@ -1,0 +1,23 @@
+"""Texts that strangers wrote, fit for a column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from exporter.store.reports_schema import TEXT_LIMIT
+
+_MOST_LISTED = 100
+
+
+def cut(text: str) -> str:
+    """One text; what is left out of a long one shows as an ellipsis."""
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Several texts in one column, as a JSON list; cut so that it stays one."""
+    if not texts:
+        return "[]"
+    kept = [cut(text) for text in texts[:_MOST_LISTED]]
+    return json.dumps(kept, ensure_ascii=False)
