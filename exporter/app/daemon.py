@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from exporter.app.expose import Exposer
+from exporter.app.history import History
 from exporter.app.http import HttpFront
 from exporter.app.logging import set_up_logging
 from exporter.app.own_registry import OwnRegistry
@@ -28,8 +29,6 @@ from exporter.store.store import Store
 from exporter.web.app import create_app
 
 log = structlog.get_logger("exporter.app")
-
-STORE_STATS_SECONDS = 300.0
 
 WEB = tuple(WebSettings.model_fields)
 
@@ -68,7 +67,7 @@ class Daemon:
         self._reload_ok = True
         self._exposition = Exposition(extra=OwnRegistry().families, monotonic=self._clock.monotonic)
         self._exposer = Exposer(self._exposition, self._boards, self._clock)
-        self._store: Store | None = None
+        self._history: History | None = None
         self._front: HttpFront | None = None
         self._retention: Retention | None = None
 
@@ -83,8 +82,11 @@ class Daemon:
         Raises `StoreError` if the history file cannot be used, and OSError if the port cannot be had.
         """
         async with AsyncExitStack() as stack:
-            store = self._store = await Store.open(self._settings.store.path, now=self._clock.now())
-            stack.push_async_callback(store.aclose)
+            store = await Store.open(self._settings.store.path, now=self._clock.now())
+            history = self._history = History(
+                store, adopt=self._watch_anew, changed=self._exposer.changed, clock=self._clock, rng=self._rng
+            )
+            stack.push_async_callback(history.aclose)
             front = self._front = self._http(store)
             await front.start()
             stack.push_async_callback(front.stop)
@@ -103,7 +105,8 @@ class Daemon:
             background = [
                 asyncio.create_task(self._exposer.run(), name="exposer"),
                 asyncio.create_task(retention.run(), name="retention"),
-                asyncio.create_task(self._count_store(store), name="store-stats"),
+                asyncio.create_task(history.keep(), name="history"),
+                asyncio.create_task(history.measure(), name="store-stats"),
                 *(asyncio.create_task(run, name=name) for name, run in front.runs().items()),
             ]
             stack.push_async_callback(_cancel, background)
@@ -144,20 +147,47 @@ class Daemon:
         return self._reload_ok, self._loaded_at
 
     async def _watch(self, settings: ServerSettings) -> None:
-        if self._store is None:
+        if self._history is None:
             raise StoreError("the store is not open")
-        watched = await WatchedServer.build(
-            settings, self._store, clock=self._clock, rng=self._rng, reraise_bugs=self._reraise_bugs
+        self._begin(await self._build(settings, self._history.store))
+
+    async def _build(self, settings: ServerSettings, store: Store) -> WatchedServer:
+        return await WatchedServer.build(
+            settings, store, clock=self._clock, rng=self._rng, reraise_bugs=self._reraise_bugs
         )
+
+    def _begin(self, watched: WatchedServer) -> None:
+        name = watched.settings.name
         watched.board.subscribe(self._exposer.changed)
         for source in watched.sources:
-            self._exposition.add(source, server=settings.name)
-        self._watched[settings.name] = watched
-        task = asyncio.create_task(watched.run(), name=f"server-{settings.name}")
+            self._exposition.add(source, server=name)
+        self._watched[name] = watched
+        task = asyncio.create_task(watched.run(), name=f"server-{name}")
         if self._reraise_bugs:
             task.add_done_callback(self._bug_ends_all)
-        self._tasks[settings.name] = task
+        self._tasks[name] = task
         self._exposer.changed()
+
+    async def _watch_anew(self, store: Store) -> None:
+        """
+        Watches every server as after a start, with what *store* knows of it.
+
+        Raises `StoreError` and goes on as before if *store* cannot be read.
+        """
+        async with self._reload_lock:
+            built: list[WatchedServer] = []
+            try:
+                for watched in self._watched.values():
+                    built.append(await self._build(watched.settings, store))
+            except StoreError:
+                for watched in built:
+                    await watched.aclose()
+                raise
+            await self._unwatch_all()
+            for watched in built:
+                self._begin(watched)
+            if self._retention is not None:
+                self._retention.store = store
 
     def _bug_ends_all(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -245,15 +275,6 @@ class Daemon:
             log.error("exporter.reload_failed", problems=list(error.problems))
         except ExporterError as error:
             log.error("exporter.reload_failed", error=str(error))
-
-    async def _count_store(self, store: Store) -> None:
-        while True:
-            await self._clock.sleep(STORE_STATS_SECONDS)
-            try:
-                await store.refresh_stats()
-            except StoreError as error:
-                log.warning("store.trouble", error=str(error))
-            self._exposer.changed()
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -10,7 +10,7 @@ from exporter import __version__
 from exporter.collectors.advice import advice_for
 from exporter.model.server import Generation
 from exporter.state.board import CollectorHealth, ServerBoard
-from exporter.store.store import StoreStats
+from exporter.store.stats import StoreStats
 from exporter.web.ports import (
     CapabilityStatus,
     CollectorState,

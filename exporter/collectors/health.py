@@ -13,7 +13,7 @@ from exporter.collectors.exposition import Buckets, Collected
 from exporter.model.server import Generation
 from exporter.state.board import Part, ServerBoard
 from exporter.state.distribution import Observations
-from exporter.store.store import DURATION_BOUNDS, StoreStats
+from exporter.store.stats import DURATION_BOUNDS, StoreStats
 
 
 class IdentitySource:

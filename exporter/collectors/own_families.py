@@ -146,7 +146,7 @@ STORE_WRITE = _f(
 STORE_ERRORS = _f(
     C,
     "stalwart_exporter_store_errors_total",
-    "Failed operations on the history file.",
+    "Failed operations on the history file: full, readonly, locked, io, corrupt (or cut), gone (or replaced), other.",
     ("reason",),
     source=SELF,
     per_server=False,

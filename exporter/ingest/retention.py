@@ -25,7 +25,8 @@ class Retention:
     The loop that keeps the history to its length.
 
     Attributes:
-        keep: How far back it reaches; may be set while it runs, and holds from the next time on.
+        store: The history; may be set while it runs, as may the other.
+        keep: How far back it reaches; holds from the next time on.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Retention:
         every_seconds: float = EVERY_SECONDS,
         reraise_bugs: bool = False,
     ) -> None:
-        self._store = store
+        self.store = store
         self.keep = timedelta(seconds=keep_seconds)
         self._clock = clock
         self._every_seconds = every_seconds
@@ -56,7 +57,7 @@ class Retention:
         """Deletes everything that is too old; how many reports that were. Raises `StoreError`."""
         before = self._clock.now() - self.keep
         total = 0
-        while (gone := await prune_batch(self._store, before=before)) > 0:
+        while (gone := await prune_batch(self.store, before=before)) > 0:
             total += gone
             if gone < PRUNE_BATCH:
                 break

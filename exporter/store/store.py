@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, NamedTuple, TypeVar
+
+import structlog
 
 from exporter.errors import StoreError
 from exporter.store import file
 from exporter.store.bulk import Insert
 from exporter.store.connection import Connection, connect
+from exporter.store.presence import Presence
 from exporter.store.schema import TABLES, TEMPORARY_TABLES
+from exporter.store.stats import LOST, StoreStats
+
+log = structlog.get_logger("exporter.store")
 
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
-DURATION_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
 
-REASONS = {
-    sqlite3.SQLITE_FULL: "full",
-    sqlite3.SQLITE_READONLY: "readonly",
-    sqlite3.SQLITE_BUSY: "locked",
-    sqlite3.SQLITE_LOCKED: "locked",
-    sqlite3.SQLITE_CORRUPT: "corrupt",
-    sqlite3.SQLITE_NOTADB: "corrupt",
-    sqlite3.SQLITE_IOERR: "io",
-    sqlite3.SQLITE_CANTOPEN: "io",
-}
+PRAGMAS = (
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-2048",
+    "PRAGMA temp_store=MEMORY",
+)
 
 SEEN = Insert("seen (server, source, id, at)", 4, "ON CONFLICT (server, source, id) DO NOTHING")
 
@@ -60,31 +62,23 @@ class SeenIds:
     forget_before: int | None = None
 
 
-@dataclass(slots=True)
-class StoreStats:
-    """How the file is doing, for self metrics."""
-
-    ok: bool = True
-    error: str = ""
-    errors: dict[str, int] = field(default_factory=dict)
-    durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS) + 1))
-    duration_sum: float = 0.0
-    size_bytes: int = 0
-    rows: dict[str, int] = field(default_factory=dict)
-
-
 class Store:
     """
     The open history file; made by `Store.open`, ended by `aclose`.
 
     Every method raises `StoreError` when SQLite cannot do it now; nothing is then changed.
+
+    Attributes:
+        lost: Set once the file is gone, cut or damaged: nothing will be written any more, a `successor` is wanted.
     """
 
-    def __init__(self, path: Path, connection: Connection, lock_handle: IO[bytes]) -> None:
+    def __init__(self, path: Path, opened: _Opened, lock_handle: IO[bytes], stats: StoreStats) -> None:
         self.path = path
-        self.stats = StoreStats()
-        self._connection = connection
-        self._lock_handle = lock_handle
+        self.stats = stats
+        self.lost = asyncio.Event()
+        self._connection: Connection | None = opened.connection
+        self._presence = opened.presence
+        self._lock_handle: IO[bytes] | None = lock_handle
         self._writer = asyncio.Lock()
 
     @classmethod
@@ -92,39 +86,66 @@ class Store:
         """Opens *path*, creating, checking and migrating it; raises `StoreError`."""
         handle = await asyncio.to_thread(file.lock_file, path)
         try:
-            await asyncio.to_thread(file.prepare, path, now=now)
-            connection = await connect(path, busy_seconds=BUSY_SECONDS)
-        except (sqlite3.Error, OSError) as error:
-            handle.close()
-            raise StoreError(f"cannot open {path}: {error}") from error
+            store = cls(path, await _open(path, now=now), handle, StoreStats())
         except BaseException:
             handle.close()
             raise
-        await connection.execute("PRAGMA synchronous=NORMAL")
-        await connection.execute("PRAGMA foreign_keys=ON")
-        await connection.execute("PRAGMA cache_size=-2048")
-        await connection.execute("PRAGMA temp_store=MEMORY")
-        for table in TEMPORARY_TABLES:
-            await connection.execute(table)
-        store = cls(path, connection, handle)
-        await store.refresh_stats()
+        try:
+            await store.refresh_stats()
+        except BaseException:
+            await store.aclose()
+            raise
         return store
+
+    async def successor(self, *, now: datetime) -> Store:
+        """
+        Lets go of the file, and opens what stands at its path by now as at a start: for a file that is lost.
+
+        This store can do nothing any more; the other one goes on with its figures. Raises `StoreError` if the file
+        cannot be opened now, and may then be called again.
+        """
+        async with self._writer:
+            await self._let_go()
+            if self._lock_handle is None:
+                raise StoreError(f"{self.path}: is closed")
+            heir = Store(self.path, await _open(self.path, now=now), self._lock_handle, self.stats)
+            self._lock_handle = None
+            self.stats.ok, self.stats.error = True, ""
+            return heir
 
     async def aclose(self) -> None:
         """Ends the connection and lets the file go; returns when everything written is in it."""
         async with self._writer:
-            await self._connection.close()
-            self._lock_handle.close()
+            await self._let_go()
+            if self._lock_handle is not None:
+                self._lock_handle.close()
+
+    async def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                await connection.close()
+
+    def _open_connection(self) -> Connection:
+        if self._connection is None:
+            raise StoreError(f"{self.path}: is not open")
+        return self._connection
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What *work* returns, done in one transaction, alone, and in SQLite's thread: nothing of the loop's for it."""
+
+        def guarded(connection: sqlite3.Connection) -> T:
+            self._presence.check()
+            return work(connection)
+
         async with self._writer:
+            connection = self._open_connection()
             started = time.perf_counter()
             try:
-                result = await self._connection.write(work)
+                result = await connection.write(guarded)
             except sqlite3.Error as error:
                 raise self._failed(error) from error
-            self._succeeded(time.perf_counter() - started)
+            self.stats.succeeded(time.perf_counter() - started)
             return result
 
     async def load_tallies(self, server: str) -> dict[Key, int]:
@@ -181,21 +202,37 @@ class Store:
     async def read(self, sql: str, parameters: Parameters = ()) -> Iterable[sqlite3.Row]:
         """The rows that a query finds."""
         try:
-            return await self._connection.execute_fetchall(sql, parameters)
+            return await self._open_connection().execute_fetchall(sql, parameters)
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def _succeeded(self, seconds: float) -> None:
-        self.stats.ok, self.stats.error = True, ""
-        self.stats.durations[sum(seconds > bound for bound in DURATION_BOUNDS)] += 1
-        self.stats.duration_sum += seconds
-
     def _failed(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", None)
-        reason = REASONS.get(code & 0xFF, "other") if code is not None else "other"
-        self.stats.ok, self.stats.error = False, str(error)
-        self.stats.errors[reason] = self.stats.errors.get(reason, 0) + 1
+        reason = self.stats.failed(error)
+        if reason in LOST and not self.lost.is_set():
+            self.lost.set()
+            log.error("store.lost", path=str(self.path), reason=reason, error=str(error))
         return StoreError(f"{self.path}: {error}")
+
+
+class _Opened(NamedTuple):
+    connection: Connection
+    presence: Presence
+
+
+async def _open(path: Path, *, now: datetime) -> _Opened:
+    """The file at *path*, checked and ready; raises `StoreError`."""
+    try:
+        await asyncio.to_thread(file.prepare, path, now=now)
+        connection = await connect(path, busy_seconds=BUSY_SECONDS)
+        try:
+            for statement in (*PRAGMAS, *TEMPORARY_TABLES):
+                await connection.execute(statement)
+            return _Opened(connection, await asyncio.to_thread(Presence, path))
+        except BaseException:
+            await connection.close()
+            raise
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"cannot open {path}: {error}") from error
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,84 @@
+"""The history file of the running daemon: kept an eye on, and opened anew when it is lost under us."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+import structlog
+
+from exporter.backoff import retry_delay
+from exporter.clock import Clock
+from exporter.errors import StoreError
+from exporter.store.store import Store
+
+log = structlog.get_logger("exporter.store")
+
+STATS_SECONDS = 300.0
+
+BETWEEN_SECONDS = 600.0
+"""A file that is lost again at once is not opened again sooner: everything that is watched begins anew each time."""
+
+
+class History:
+    """
+    The file in use.
+
+    Attributes:
+        store: The open file. One that is lost stays here, failing, until another one can be opened.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        adopt: Callable[[Store], Awaitable[None]],
+        changed: Callable[[], None],
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.store = store
+        self._adopt = adopt
+        self._changed = changed
+        self._clock = clock
+        self._rng = rng
+
+    async def aclose(self) -> None:
+        """Lets the file go."""
+        await self.store.aclose()
+
+    async def keep(self) -> NoReturn:
+        """
+        Opens another file whenever the one in use is lost, until cancelled.
+
+        Until that works everything is watched and shown on, as while the file cannot be written.
+        """
+        failures = 0
+        while True:
+            await self.store.lost.wait()
+            try:
+                self.store = await self.store.successor(now=self._clock.now())
+                await self.store.refresh_stats()
+                await self._adopt(self.store)
+            except StoreError as error:
+                self.store.lost.set()
+                failures += 1
+                wait = retry_delay(error, failures, self._rng)
+                log.error("store.not_reopened", error=str(error), wait_seconds=round(wait, 1))
+            else:
+                failures = 0
+                wait = BETWEEN_SECONDS
+                log.warning("store.reopened", path=str(self.store.path), rows=self.store.stats.rows)
+            self._changed()
+            await self._clock.sleep(wait)
+
+    async def measure(self) -> NoReturn:
+        """Counts what is in the file now and then, until cancelled."""
+        while True:
+            await self._clock.sleep(STATS_SECONDS)
+            try:
+                await self.store.refresh_stats()
+            except StoreError as error:
+                log.warning("store.trouble", error=str(error))
+            self._changed()

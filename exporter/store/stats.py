@@ -1,0 +1,66 @@
+"""How the history file is doing, for self metrics and the status page."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from exporter.store.presence import FileLost
+
+DURATION_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+REASONS = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "readonly",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_CORRUPT: "corrupt",
+    sqlite3.SQLITE_NOTADB: "corrupt",
+    sqlite3.SQLITE_IOERR: "io",
+    sqlite3.SQLITE_CANTOPEN: "io",
+}
+
+LOST = ("gone", "corrupt")
+"""Reasons that do not heal by waiting."""
+
+OTHER = "other"
+
+
+@dataclass(slots=True)
+class StoreStats:
+    """
+    Figures of one file.
+
+    Attributes:
+        ok: The last thing that was tried worked.
+        error: Else what SQLite said.
+        errors: How often it did not work, by every reason that there is: the first one of its kind is an increase, too.
+    """
+
+    ok: bool = True
+    error: str = ""
+    errors: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*REASONS.values(), *LOST, OTHER), 0))
+    durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS) + 1))
+    duration_sum: float = 0.0
+    size_bytes: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def succeeded(self, seconds: float) -> None:
+        """A transaction took so long."""
+        self.ok, self.error = True, ""
+        self.durations[sum(seconds > bound for bound in DURATION_BOUNDS)] += 1
+        self.duration_sum += seconds
+
+    def failed(self, error: sqlite3.Error) -> str:
+        """Something did not work; the reason."""
+        reason = _reason(error)
+        self.ok, self.error = False, str(error)
+        self.errors[reason] += 1
+        return reason
+
+
+def _reason(error: sqlite3.Error) -> str:
+    if isinstance(error, FileLost):
+        return error.reason
+    code = getattr(error, "sqlite_errorcode", None)
+    return REASONS.get(code & 0xFF, OTHER) if code is not None else OTHER
