@@ -7,13 +7,11 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from web_support import Run, application, basic, browsing, serving
+from web_support import HASH, Run, application, basic, browsing, serving
 
 from exporter.web.basic_auth import COST_LIMIT, Authenticator, check_password, hash_problem
 from exporter.web.guard import Guard
 from exporter.web.web_config import WebConfig
-
-HASH = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4))
 
 
 class CountingCheck:

@@ -8,14 +8,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import bcrypt
 import pytest
+import web_support
 from web_support import Authority, Identity
 
 from exporter.errors import SettingsError
 from exporter.web.web_config import WebConfig, load_web_config
 
-HASH = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4)).decode()
+HASH = web_support.HASH.decode()
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import bcrypt
 import httpx
 import pytest
+import web_support
 from web_support import (
     Authority,
     Identity,
@@ -34,7 +34,7 @@ from exporter.web.live_config import LiveWebConfig
 from exporter.web.server import WebServer
 from exporter.web.web_config import load_web_config
 
-HASH = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4)).decode()
+HASH = web_support.HASH.decode()
 
 
 @pytest.fixture

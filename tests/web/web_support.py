@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import bcrypt
 import httpx
 from starlette.types import ASGIApp
 
@@ -34,6 +35,9 @@ from exporter.web.server import WebServer
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
+
+HASH = bcrypt.hashpw(b"s3cret", b"$2b$04$KI8iTwmrL.TZAlDdO8nXae")
+"""Of a password; the same at every run, since tests are named by it."""
 
 
 @dataclass
