@@ -391,7 +391,7 @@ def test_labels_that_strangers_choose_stay_within_their_cap(path: Path):
         shown.update(life.shown())
         dropped.update(life.board.dropped)
 
-    live(server, path, act, max_domains=3)
+    live(server, path, act, max_domains=3, clock=TestClock())
 
     for family, labels, total in (
         ("stalwart_dmarc_messages_total", 4, 30),
@@ -438,7 +438,7 @@ def test_invented_numbers_that_are_each_just_possible_do_not_overflow_a_counter(
         seen.append(life.value("stalwart_dmarc_messages_total", **labels))
         seen.append(life.value("stalwart_dmarc_window_messages", domain="example.test", window="30d", result="aligned"))
 
-    live(server, path, act)
+    live(server, path, act, clock=TestClock())
 
     assert seen == [2**62, 600 * 2**53]
     assert query(path, "SELECT count(*) FROM report") == [(600,)]
