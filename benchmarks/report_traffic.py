@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 SNOWFLAKE_EPOCH = 1_632_280_000
-DOMAINS = [f"customer-{number}.example" for number in range(40)]
+DOMAINS = 40
 REPORTERS = ["google.com", "Yahoo", "Enterprise Outlook", "Mail.Ru", "comcast.net", "GMX", "fastmail.com", "seznam.cz"]
 DAY = 86400
 
@@ -26,13 +26,13 @@ class Traffic:
     documents: list[str]
 
 
-def make(count: int, *, now: int, seed: int = 7) -> Traffic:
-    """*count* reports of one to nine records, from the last thirty days, the oldest first."""
+def make(count: int, *, now: int, seed: int = 7, domains: int = DOMAINS) -> Traffic:
+    """*count* reports of one to nine records about so many *domains*, of the last thirty days, the oldest first."""
     rng = random.Random(seed)  # noqa: S311 - the same reports at every run
     answers, documents = [], []
     for number in range(count):
         begin = (now // DAY - 30 + 30 * number // count) * DAY
-        domain, reporter = rng.choice(DOMAINS), rng.choice(REPORTERS)
+        domain, reporter = f"customer-{rng.randrange(domains)}.example", rng.choice(REPORTERS)
         report_id = f"{rng.getrandbits(64)}"
         records = [_record(rng, domain) for _ in range(rng.randint(1, 9))]
         id_ = f"{((now - count + number - SNOWFLAKE_EPOCH) * 1000 << 21) + seed}_{now + 30 * DAY}"
