@@ -52,7 +52,7 @@ from exporter.store.report_records import SHARED, SPELLED_OUT, WRITES
 from exporter.store.report_rows import INSERTS
 from exporter.store.report_sums import window_query
 from exporter.store.reports import ReportHistory, seen_source
-from exporter.store.store import SEEN, SeenIds, Store
+from exporter.store.store import PRAGMAS, SEEN, SeenIds, Store
 
 T = TypeVar("T")
 
@@ -125,8 +125,8 @@ def raw(path: Path, answers: Answers) -> float:
     """Microseconds a report, of SQLite executing at *path* what ours comes to for *answers*."""
     steps = recorded(path, answers)
     connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-2048"):
-        connection.execute(f"PRAGMA {pragma}")
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
     started = time.perf_counter()
     for sql, rows in steps:
         if rows is None:

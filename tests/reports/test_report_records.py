@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import StoreError
@@ -102,6 +102,7 @@ def in_a_store(path: Path, act: Callable[[Store], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
+@settings(deadline=None)
 @given(batches=st.lists(reports(), min_size=1, max_size=2))
 def test_every_record_becomes_its_own_rows(tmp_path_factory: pytest.TempPathFactory, batches: list):
     """Whatever they share, in one transaction or in the next; and nothing is left beside the file's tables."""
