@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
-.PHONY: demo test check bench docs lock clean debian
+.PHONY: demo test faults check bench docs lock clean debian
 
 demo: $(STAMP)
 	$(BIN)/stalwart-exporter demo
 
 test: debian check
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+# Every fault of docs/faults.md, the slow ones included, on the running exporter.
+faults: debian $(STAMP)
+	$(BIN)/python -m pytest -m fault $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -19,6 +23,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m exporter.cli.docs --check
+	$(BIN)/python -m tests.support.faults --check
 	$(BIN)/python -m exporter.settings.reference --check
 	$(BIN)/python -m alerts --check
 	$(BIN)/python -m dashboards.build --check
@@ -29,6 +34,7 @@ bench: debian $(STAMP)
 # What is generated from the code: reference pages, rules and dashboards.
 docs: $(STAMP)
 	$(BIN)/python -m exporter.cli.docs --write
+	$(BIN)/python -m tests.support.faults --write
 	$(BIN)/python -m exporter.settings.reference --write
 	$(BIN)/python -m alerts --write
 	$(BIN)/python -m dashboards.build --write

@@ -92,6 +92,7 @@ def test_a_bad_answer_is_counted_under_its_reason(troubled: dict[str, Scene], na
     assert told[0]["error"]
 
 
+@pytest.mark.fault("protocol", "one endpoint returns unreadable, cut, huge or wrong answers")
 def test_the_other_collectors_go_on(troubled: dict[str, Scene]):
     """While the log cannot be read, the queue is."""
     patient = {name: scene for name, scene in troubled.items() if not TROUBLES[name].outage}
@@ -105,6 +106,7 @@ def test_the_other_collectors_go_on(troubled: dict[str, Scene]):
         assert scene.value(SUCCESS, collector="queue") == 1
 
 
+@pytest.mark.fault("protocol", "bad answers of every kind end again")
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_collector_recovers_and_has_missed_nothing(recovered: dict[str, Scene], name: str):
     """Once answers are good again, what happened meanwhile is counted."""
@@ -117,6 +119,7 @@ def test_a_collector_recovers_and_has_missed_nothing(recovered: dict[str, Scene]
     assert scene.exporter.is_running()
 
 
+@pytest.mark.fault("protocol", "every endpoint returns cut JSON")
 def test_every_collector_survives_garbage(licensed: Scene):
     """Whatever a path answers, its collector fails and comes back; nothing ends the process."""
     collectors = {
@@ -141,6 +144,7 @@ def test_every_collector_survives_garbage(licensed: Scene):
         licensed.wait_for(SUCCESS, 1, collector=collector)
 
 
+@pytest.mark.fault("credentials", "429 for too many failed logins")
 def test_the_answer_that_bans_ends_all_asking(licensed: Scene):
     """A 429 for failed logins is not tried again, by no collector, until an operator reloads."""
     licensed.server.faults.add("ban-warning", "/api/*", times=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import World
 from tests.support.standin import VERSIONS, Scene, after_polls, community, enterprise, fleet, wait_good, watching
 
@@ -45,6 +47,7 @@ def pass_the_hour(scene: Scene) -> None:
     scene.server.call(lambda world: world.advance(HOUR - world.now() % HOUR + 0.5))
 
 
+@pytest.mark.fault("server", "the server restarts and its totals begin at zero")
 def test_a_restarted_server_does_not_lower_or_double_a_counter(tmp_path: Path):
     """Its totals begin at zero; our tallies go on, and again after a restart of ours."""
     with fleet(tmp_path, SHAPES) as scenes:
@@ -72,6 +75,7 @@ def test_a_restarted_server_does_not_lower_or_double_a_counter(tmp_path: Path):
             assert shown(scene) == truth(scene), scene.name
 
 
+@pytest.mark.fault("server", "a 32-bit counter wraps")
 def test_a_counter_that_wraps_goes_on(licensed: Scene):
     """Past 2^32 the server begins anew; the tally does not, and nothing else is taken for a restart."""
     happen(licensed, 3)
@@ -90,6 +94,7 @@ def present(world: World) -> int:
     return world.journal.counters.counters.get(WRAPPING, 0)
 
 
+@pytest.mark.fault("server", "a gauge underflows")
 def test_a_gauge_below_zero_is_withheld(licensed: Scene):
     """A gauge that the server counted below zero is absent, its neighbours are shown, and it comes back."""
     active = "stalwart_active_connections"
@@ -138,6 +143,7 @@ def test_stored_metrics_are_hourly_deltas(tmp_path: Path):
             assert len(happened) == len(STORED)
 
 
+@pytest.mark.fault("server", "the source of the counters disappears and returns")
 def test_switching_source_and_back_makes_no_jump(tmp_path: Path):
     """From the native page to stored metrics and back, no event is counted twice, killed in between or not."""
     with watching(tmp_path, enterprise(), time_stands_still=True) as scene:

@@ -58,6 +58,7 @@ def test_an_api_key_given_as_a_token_is_sent_as_basic(tmp_path: Path):
         assert not refused(scene.server, 401, 403, 429)
 
 
+@pytest.mark.fault("credentials", "a wrong password")
 def test_a_wrong_password_is_sent_once_and_once_more_after_each_reload(tmp_path: Path):
     """A refused login is repeated by nobody until an operator reloads; a new secret in the file then works."""
     secret = tmp_path / "secret"
@@ -102,6 +103,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scen
         yield scenes
 
 
+@pytest.mark.fault("credentials", "the password changes on the server")
 def test_a_secret_that_stops_working_is_not_tried_again(watched: dict[str, Scene]):
     """A key rotated on the server while we watch costs one refused request; the others wait their turn in vain."""
     scene = watched["rotated"]
@@ -146,6 +148,7 @@ def go_down_and_up(scene: Scene) -> None:
     scene.server.start_listening()
 
 
+@pytest.mark.fault("credentials", "a key without any permission")
 def test_a_key_without_any_permission_breaks_nothing(watched: dict[str, Scene]):
     """A key that may not even log in shows everything as forbidden, and the exporter lives."""
     mute = [watched[f"mute-{version}"] for version in VERSIONS]
@@ -169,6 +172,7 @@ def test_a_key_without_any_permission_breaks_nothing(watched: dict[str, Scene]):
     assert "lacks" in mute[0].page("/")
 
 
+@pytest.mark.fault("credentials", "our address is banned")
 def test_a_ban_is_named_and_not_stormed(watched: dict[str, Scene]):
     """A server that drops our connections unanswered is asked ever more rarely, and people read why it may do so."""
     scene = watched["banned"]

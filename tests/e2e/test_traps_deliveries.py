@@ -89,6 +89,7 @@ def test_failures_that_leave_the_queue_are_counted_from_events(sources: list[Sce
         assert shown == {(outcome,): counted[event,] for outcome, event in EVENT_OF_OUTCOME.items()}, scene.name
 
 
+@pytest.mark.fault("protocol", "a remote server's reply imitates log fields")
 def test_a_hostile_reply_moves_no_other_count(sources: list[Scene]):
     """A remote server whose reply imitates our fields is counted under its own domain and code."""
 
@@ -121,6 +122,7 @@ def test_bursts_between_two_polls_are_counted_whole(servers: dict[str, Scene]):
     assert logged.value("stalwart_exporter_log_gaps_total") == 0
 
 
+@pytest.mark.fault("server", "a long trace is stored late, under an early id")
 def test_a_long_trace_that_appears_late_is_counted_once(servers: dict[str, Scene]):
     """An attempt that began before others and ended after them is counted when it ends, and not again."""
     scene = servers["patient"]
@@ -136,6 +138,7 @@ def test_a_long_trace_that_appears_late_is_counted_once(servers: dict[str, Scene
     assert outcomes(scene.server)["temporary_failure", "connection_error", ""] == 1
 
 
+@pytest.mark.fault("server", "the server restarts in the middle of a delivery")
 def test_a_server_that_restarts_in_mid_delivery_is_counted_right(sources: list[Scene]):
     """Attempts that die with the server's process are no outcomes; what it tries again afterwards is one."""
     for scene in sources:
@@ -147,6 +150,7 @@ def test_a_server_that_restarts_in_mid_delivery_is_counted_right(sources: list[S
     agree(*sources)
 
 
+@pytest.mark.fault("server", "the licence expires and is renewed")
 def test_a_server_that_gains_or_loses_its_traces_counts_each_delivery_once(tmp_path: Path):
     """When the other source of deliveries takes over, the tally goes on without a jump."""
     profiles = {"gains": Profile(trace_store=True), "loses": Profile(edition="enterprise", trace_store=True)}

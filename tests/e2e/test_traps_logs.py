@@ -91,6 +91,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Scene]]:
         yield list(scenes.values())
 
 
+@pytest.mark.fault("server", "the log rotates between two polls")
 def test_rotation_loses_no_line_and_repeats_none(shapes: list[Scene]):
     """A new file and an old one that vanishes are got over."""
     for change in (World.rotate_logs, remove_old_files, World.rotate_logs):
@@ -99,6 +100,7 @@ def test_rotation_loses_no_line_and_repeats_none(shapes: list[Scene]):
     agree(*shapes)
 
 
+@pytest.mark.fault("server", "the log is emptied in place")
 def test_a_log_that_is_emptied_in_place_may_have_lost_lines(quiet: Scene):
     """What is there now is counted; nothing in it is known, and so it cannot be told that nothing was missed."""
     change_after_a_poll([quiet], empty_files)

@@ -31,6 +31,7 @@ def run(config: Path, port: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environ, text=True, capture_output=True, timeout=60, check=False)
 
 
+@pytest.mark.fault("process", "SIGTERM")
 def test_it_ends_on_sigterm_with_everything_on_disk(tmp_path: Path):
     """It does not wait for a server that hangs, exits with 0, and what it had shown is there at the next start."""
     with watching(tmp_path, community(), request_timeout=100, read_timeout=100) as scene:
@@ -50,6 +51,7 @@ def test_it_ends_on_sigterm_with_everything_on_disk(tmp_path: Path):
         scene.server.resume()
 
 
+@pytest.mark.fault("process", "the port is taken")
 def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
     """Another program's port ends the start, without a traceback."""
     config = tmp_path / "config.toml"
@@ -66,6 +68,7 @@ def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
     assert "taken" in line
 
 
+@pytest.mark.fault("configuration", "settings that cannot be used")
 def test_bad_settings_are_all_told_at_once_and_status_2(tmp_path: Path):
     """Every problem has its path, none is a traceback."""
     config = tmp_path / "config.toml"
@@ -91,6 +94,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
+@pytest.mark.fault("store", "a second daemon on the same history")
 def test_a_second_daemon_on_the_same_history_does_not_start(running: Scene):
     """Two exporters never share one file: the second says so and ends."""
     ended = run(running.exporter.config_path, free_port())
@@ -99,6 +103,7 @@ def test_a_second_daemon_on_the_same_history_does_not_start(running: Scene):
     assert "in use by another" in ended.stderr
 
 
+@pytest.mark.fault("configuration", "a reload with a bad file")
 def test_a_bad_file_leaves_the_old_one_in_force(running: Scene):
     """A reload that cannot be done is told by the metric and in the log; nothing is lost, and the next one works."""
     config = running.exporter.config_path
@@ -142,6 +147,7 @@ def test_a_reload_says_what_takes_a_restart_and_changes_the_log_at_once(running:
     running.reload()
 
 
+@pytest.mark.fault("configuration", "servers come and go in a reload")
 def test_a_reload_adds_and_removes_servers_and_disturbs_no_other(running: Scene):
     """One that comes into the file is watched, one that leaves it is not shown; the first one keeps its tallies."""
     config = running.exporter.config_path

@@ -192,6 +192,7 @@ def whole_walk(server: StandIn) -> list[dict[str, str]]:
     return max((pages[low:high] for low, high in pairwise(begins)), key=len, default=pages)
 
 
+@pytest.mark.fault("server", "a queue longer than the configured maximum")
 def test_a_queue_above_the_cap_is_truncated_and_says_so(long_queues: dict[str, Scene]):
     """The walk ends at the configured number of messages, at which every number stops."""
     shapes = [long_queues[name] for name in SHAPES]

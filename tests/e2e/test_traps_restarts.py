@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import full_day
 from tests.support.standin import (
     Scene,
@@ -43,6 +45,7 @@ def kill_while_reading(scene: Scene, rng: random.Random) -> None:
     scene.exporter.kill()
 
 
+@pytest.mark.fault("process", "kill -9 at random moments")
 def test_killed_at_any_moment_it_counts_each_delivery_once(tmp_path: Path):
     """Whenever the process dies, and whatever happens meanwhile, tallies and watermark are of the same moment."""
     rng = random.Random(11)  # noqa: S311 - a choice of moments, not a secret

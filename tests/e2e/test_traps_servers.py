@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from exporter.simulator import RequestRecord
 from tests.support.exporter import Exporter, wait_until
 from tests.support.standin import (
@@ -28,6 +30,7 @@ MOST_REQUESTS = 12
 MOST_READINGS = 2
 
 
+@pytest.mark.fault("neighbours", "one server reads requests and never answers")
 def test_a_server_that_hangs_holds_up_no_other(tmp_path: Path):
     """While one server reads requests and answers none, the other's numbers keep moving; later it is back itself."""
     with fleet(tmp_path, {"hung": community(), "well": community()}, request_timeout=1.5) as scenes:
@@ -94,6 +97,7 @@ def newer_server() -> Iterator[NewerServer]:
         thread.join(5)
 
 
+@pytest.mark.fault("neighbours", "a server of another generation at the same address")
 def test_a_newer_server_is_recognised_before_it_gets_credentials(tmp_path: Path):
     """It is known by answers to nobody in particular; the old API's paths never see the key, and a refusal ends it."""
     with newer_server() as server, Exporter(tmp_path, config=server_table(server.url)) as exporter:

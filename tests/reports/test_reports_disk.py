@@ -73,6 +73,7 @@ async def limit_pages(life: Rig, more: int | None) -> None:
     await life.store.read(f"PRAGMA max_page_count={pages + more if more is not None else 2**30}")
 
 
+@pytest.mark.fault("store", "the history reaches its file size limit")
 def test_a_file_that_may_not_grow_stops_the_reports_and_nothing_else(tmp_path: Path):
     """Full is told as full; with room again everything is taken in."""
     path = tmp_path / "h.sqlite3"
@@ -89,6 +90,7 @@ def test_a_file_that_may_not_grow_stops_the_reports_and_nothing_else(tmp_path: P
     check_whole(path)
 
 
+@pytest.mark.fault("store", "the disk is full")
 def test_a_full_disk_stops_the_reports_until_there_is_room(tmp_path: Path):
     """The same on a disk that is full; where none can be mounted, by the file's own quota once more."""
     with small_disk(tmp_path / "disk", kibibytes=700) as disk:
@@ -110,6 +112,7 @@ def test_a_full_disk_stops_the_reports_until_there_is_room(tmp_path: Path):
         check_whole(path)
 
 
+@pytest.mark.fault("store", "the file system turns read-only")
 def test_a_disk_that_turned_read_only_stops_the_reports_until_it_is_writable(tmp_path: Path):
     """Reading goes on; where no disk can be mounted, the connection itself is made read-only."""
     with small_disk(tmp_path / "disk", kibibytes=64 * 1024) as disk:
@@ -141,6 +144,7 @@ def test_a_disk_that_turned_read_only_stops_the_reports_until_it_is_writable(tmp
             disk.protect(readonly=False)
 
 
+@pytest.mark.fault("store", "another process holds a lock on the history")
 def test_a_file_that_another_process_has_locked_is_waited_for(tmp_path: Path):
     """The poll fails as locked, and the next one takes what was left."""
     path = tmp_path / "h.sqlite3"
@@ -161,6 +165,7 @@ def test_a_file_that_another_process_has_locked_is_waited_for(tmp_path: Path):
     check_whole(path)
 
 
+@pytest.mark.fault("store", "a truncated history at the start")
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_truncated_file_is_moved_aside_and_the_reports_are_taken_again(tmp_path: Path, part: float):
     """What the server still has comes back whole, and counters start with it."""

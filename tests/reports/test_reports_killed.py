@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.reports import jmap, wire
 from tests.reports.rig import check_sums, query
 from tests.reports.server import ReportServer, serving
@@ -92,6 +94,7 @@ def kill_and_finish(killer: Killer, url: str, path: Path, *, generation: str, af
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
 
 
+@pytest.mark.fault("process", "kill -9 twenty times while reports are fetched")
 def test_twenty_kills_during_a_backfill_leave_nothing_missing_and_nothing_double(tmp_path: Path):
     """After twenty kills at random points the tables, the counters and the server's reports agree."""
     rng = random.Random(20)  # noqa: S311 - the same points at every run

@@ -40,6 +40,7 @@ def replaced(history: Path) -> None:
     os.replace(copy, history)
 
 
+@pytest.mark.fault("store", "the history is cut, removed or replaced under the running exporter")
 @pytest.mark.parametrize(
     ("lose", "reason"), [(emptied, "corrupt"), (halved, "corrupt"), (removed, "gone"), (replaced, "gone")]
 )
@@ -67,6 +68,7 @@ def test_a_file_lost_under_the_exporter_is_followed_by_another(
     )
 
 
+@pytest.mark.fault("store", "the history is lost and no other can be opened")
 def test_until_another_file_can_be_opened_everything_is_shown_on(tmp_path: Path):
     """Here a directory stands in its place for a while."""
     wanted = facts(RECORDING)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import StandIn
 from tests.streams.test_transports import Cutter, agree, an_hour_of_mail, follow, watching_by
 from tests.support.exporter import wait_until
@@ -34,6 +36,7 @@ def test_the_same_hour_over_the_stream_and_by_polling_alone(tmp_path: Path):
         assert not server.harm_done
 
 
+@pytest.mark.fault("streams", "streams are cut every few seconds (v0.16)")
 def test_streams_that_are_cut_every_few_seconds_count_the_hour(tmp_path: Path):
     """Cut in the middle of a message again and again, stream and stored traces end at the truth."""
     with StandIn(enterprise(JMAP)) as server, watching_by(tmp_path, server, "sse") as scenes:
