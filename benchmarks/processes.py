@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -33,10 +34,9 @@ def stand_in(*arguments: str) -> Iterator[str]:
 @contextlib.contextmanager
 def exporter(folder: Path, url: str, extra: str = "") -> Iterator[tuple[int, int]]:
     """An exporter that watches *url*; its process id and port."""
-    port = _free_port()
     config = folder / "config.toml"
     config.write_text(
-        f'[web]\nlisten = "127.0.0.1:{port}"\n[store]\npath = "{folder / "history.sqlite3"}"\n'
+        f'[web]\nlisten = "127.0.0.1:0"\n[store]\npath = "{folder / "history.sqlite3"}"\n'
         f'[[servers]]\nname = "mx1"\nurl = "{url}"\nusername = "watcher"\npassword = "lab-watcher-secret"\n'
         f'native_username = "prometheus"\nnative_password = "lab-prometheus-secret"\n{extra}'
     )
@@ -45,19 +45,17 @@ def exporter(folder: Path, url: str, extra: str = "") -> Iterator[tuple[int, int
             [sys.executable, "-m", "exporter", "run", "--config", str(config)], stdout=log, stderr=log
         )
     try:
-        wait_until(lambda: scrape(port) is not None)
-        yield process.pid, port
+        wait_until(lambda: _port(folder / "exporter.log") or process.poll() is not None)
+        yield process.pid, _port(folder / "exporter.log")
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _port(log: Path) -> int:
+    """Return the port that the exporter says it listens on, 0 while it has not."""
+    started = re.search(r'"port": ?([0-9]+)', log.read_text())
+    return int(started[1]) if started else 0
 
 
 def scrape(port: int) -> str | None:

@@ -104,6 +104,7 @@ class Listener:
         self._config.load()
         self._state = ServerState()
         self._server: asyncio.Server | None = None
+        self._placeholder: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -120,27 +121,46 @@ class Listener:
         """Begin to listen; raises OSError when the port is taken."""
         if self._server is not None:
             return
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = self._bind()
         try:
-            bound.bind((self.host, self.port))
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(self._connect, sock=bound, backlog=1024)
         except BaseException:
             bound.close()
             raise
         self.port = bound.getsockname()[1]
+        self._release()
+
+    def _bind(self) -> socket.socket:
+        """Return a socket bound to the port. Without `listen`, it keeps the port from others and refuses clients."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self.host, self.port))
+        except BaseException:
+            bound.close()
+            raise
+        return bound
+
+    def _release(self) -> None:
+        if self._placeholder is not None:
+            self._placeholder.close()
+            self._placeholder = None
 
     def _connect(self) -> _Connection:
         return _Connection(self._config, self._state, self._hooks)
 
-    async def close(self) -> None:
-        """Stop listening and drop every client."""
+    async def close(self, *, keep_port: bool = True) -> None:
+        """Stop listening and drop every client; with *keep_port* no other program gets the port meanwhile."""
+        if not keep_port:
+            self._release()
         if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
+        if keep_port:
+            self._placeholder = self._bind()
         connections = self._clients()
         self.drop()
         tasks = list(self._state.tasks)

@@ -81,7 +81,7 @@ class Simulator:
             for listener in (self.listener, self.control):
                 if listener is not None:
                     await listener.open()
-                    stack.push_async_callback(listener.close)
+                    stack.push_async_callback(listener.close, keep_port=False)
             self._opened = stack.pop_all()
         if self._script is not None:
             self._script.begin(self.world)

@@ -18,7 +18,8 @@ import httpx
 
 from exporter.simulator import Profile, StandIn
 from tests.alerts.promtool import ALERTS
-from tests.support.exporter import Exporter, free_port, wait_until
+from tests.support.exporter import Exporter, wait_until
+from tests.support.ports import reserve_port
 from tests.support.prometheus import Prometheus, prometheus
 
 SPEED = 120.0
@@ -189,7 +190,7 @@ def alertmanager_config(receiver_url: str) -> str:
 @contextlib.contextmanager
 def alertmanager(folder: Path, config: str) -> Iterator[str]:
     """A running Alertmanager; yields its URL."""
-    path, port = folder / "alertmanager.yml", free_port()
+    path, port = folder / "alertmanager.yml", reserve_port()
     path.write_text(config)
     url = f"http://127.0.0.1:{port}"
     with (folder / "alertmanager.log").open("ab") as out:

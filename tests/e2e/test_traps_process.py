@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
-from tests.support.exporter import free_port, wait_until
+from tests.support.exporter import wait_until
+from tests.support.ports import reserve_port
 from tests.support.standin import Scene, community, counting, outcomes, reloads, server_table, watching
 
 DELIVERIES = "stalwart_deliveries_total"
@@ -77,7 +78,7 @@ def test_bad_settings_are_all_told_at_once_and_status_2(tmp_path: Path):
         '[[servers]]\nurl = "ftp://mx.example.org"\nqeue = 1\n[servers.intervals]\nqueue = "1ms"\n'
     )
 
-    ended = run(config, free_port())
+    ended = run(config, reserve_port())
 
     assert ended.returncode == 2
     for path in ("store.retention", "servers[0].url", "servers[0].qeue", "servers[0].intervals.queue"):
@@ -97,7 +98,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 @pytest.mark.fault("store", "a second daemon on the same history")
 def test_a_second_daemon_on_the_same_history_does_not_start(running: Scene):
     """Two exporters never share one file: the second says so and ends."""
-    ended = run(running.exporter.config_path, free_port())
+    ended = run(running.exporter.config_path, reserve_port())
 
     assert ended.returncode == 1
     assert "in use by another" in ended.stderr

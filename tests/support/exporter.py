@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from types import TracebackType
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.ports import reserve_port
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -39,13 +40,6 @@ def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 3
         tick.wait(0.05)
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Exporter:
     """
     A running exporter.
@@ -56,7 +50,7 @@ class Exporter:
 
     def __init__(self, directory: Path, *, config: str = "", environ: Mapping[str, str] | None = None) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environ = dict(environ or {})
         self._config = directory / "config.toml"

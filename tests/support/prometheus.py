@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.exporter import free_port, wait_until
+from tests.support.exporter import wait_until
+from tests.support.ports import reserve_port
 
 
 class Prometheus:
@@ -25,7 +26,7 @@ class Prometheus:
         self._directory = directory
         self._config = directory / "prometheus.yml"
         self._config.write_text(config)
-        self._port = free_port()
+        self._port = reserve_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
