@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
-.PHONY: demo test faults check bench soak docs lock clean debian
+.PHONY: demo test faults check bench docs lock clean debian
 
 demo: $(STAMP)
 	$(BIN)/stalwart-exporter demo
@@ -30,10 +30,6 @@ check: $(STAMP)
 
 bench: debian $(STAMP)
 	$(BIN)/python -m benchmarks
-
-# Two compressed days: memory, descriptors, threads and tasks do not grow.
-soak: $(STAMP)
-	$(BIN)/python -m benchmarks.soak
 
 # What is generated from the code: reference pages, rules and dashboards.
 docs: $(STAMP)

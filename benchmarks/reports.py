@@ -107,11 +107,11 @@ async def _take_in(store: Store, answers: Answers) -> float:
         reports = [parse_report(ReportKind.DMARC, id_, body, now=NOW) for id_, body in part]
         judged = await history.judge(reports)
         increments: Increments = {}
-        for place in judged.new:
-            counter.count(reports[place], increments)
+        for report in judged.counted():
+            counter.count(report, increments)
         counter.keep_in_range(increments)
         seen = SeenIds(source=SOURCE, added=[(id_, SEED_TIME) for id_, _ in part])
-        rows = history.writer(reports, judged, now=NOW)
+        rows = history.writer(judged, now=NOW)
         await ledger.record(increments, {SOURCE: {"left": 0}}, [seen], rows=rows)
     took = time.perf_counter() - started
     assert book.value(("reports", ("dmarc",))) - before == len(answers)

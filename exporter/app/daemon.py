@@ -91,7 +91,7 @@ class Daemon:
             await front.start()
             stack.push_async_callback(front.stop)
             self.port = front.port
-            self._exposition.add(ExporterSource(store.stats, self._reload_state, _count_tasks), server=None)
+            self._exposition.add(ExporterSource(store.stats, self._reload_state), server=None)
             for settings in self._settings.servers:
                 await self._watch(settings)
             stack.push_async_callback(self._unwatch_all)
@@ -281,7 +281,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _count_tasks() -> int:
-    return len(asyncio.all_tasks())

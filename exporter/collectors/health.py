@@ -98,12 +98,9 @@ class ExporterSource:
         stalwart_exporter_store_size_bytes 73728
     """
 
-    def __init__(
-        self, store: StoreStats, reload: Callable[[], tuple[bool, datetime]], tasks: Callable[[], int]
-    ) -> None:
+    def __init__(self, store: StoreStats, reload: Callable[[], tuple[bool, datetime]]) -> None:
         self._store = store
         self._reload = reload
-        self._tasks = tasks
 
     def version(self) -> object:
         s = self._store
@@ -111,7 +108,6 @@ class ExporterSource:
 
     def collect(self) -> Iterator[Collected]:
         yield own.BUILD, {(__version__, platform.python_version()): 1}
-        yield own.TASKS, {(): self._tasks()}
         s = self._store
         yield own.STORE_SIZE, {(): s.size_bytes}
         yield own.STORE_ROWS, {(table,): n for table, n in sorted(s.rows.items())}

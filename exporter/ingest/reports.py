@@ -226,15 +226,15 @@ class ReportJob:
         now = self._clock.now()
         judged = await self._history.judge(reports)
         increments: Increments = {}
-        for place, report in enumerate(reports):
-            if judged.counts(place):
-                self._counter.count(report, increments)
+        for report in judged.counted():
+            self._counter.count(report, increments)
+        for report in reports:
             inbox.accounted_for(report.source_id)
         self._counter.keep_in_range(increments)
         inbox.settle()
         source = seen_source(inbox.kind)
         seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp())) for report in reports])
-        rows = self._history.writer(reports, judged, now=now)
+        rows = self._history.writer(judged, now=now)
         await self._ledger.record(increments, {source: inbox.to_state()}, [seen], rows=rows)
         for place, report in enumerate(reports):
             self._tell_of(report, new=place in judged.new)

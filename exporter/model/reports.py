@@ -181,7 +181,12 @@ class TlsFailure(NamedTuple):
 
 
 class TlsPolicy(NamedTuple):
-    """Sessions under one policy."""
+    """
+    Sessions under one policy.
+
+    Attributes:
+        domain: Whose policy it is; ``unknown`` if the report does not say.
+    """
 
     type: TlsPolicyType
     domain: str
@@ -190,6 +195,11 @@ class TlsPolicy(NamedTuple):
     successes: int
     failures: int
     details: Sequence[TlsFailure]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the policies under one `TlsReport.identity` apart: the domain and the type."""
+        return self.domain, self.type.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +215,7 @@ class TlsReport:
 
     @property
     def identity(self) -> Sequence[object]:
-        """What makes it this report, however often and under whatever id it comes."""
+        """What its policies have in common with their repetitions. Reports about different domains may share it."""
         return self.reporter, self.report_id, unix_second(self.begins_at), unix_second(self.ends_at)
 
     @property

@@ -95,7 +95,7 @@ def dmarc(report: Json, release: tuple[int, ...], subdomains: str = "unspecified
         "reportId": about["report_id"],
         "dateRangeBegin": rfc3339(about["date_range"]["begin"]),
         "dateRangeEnd": rfc3339(about["date_range"]["end"]),
-        "errors": as_list(about["error"]),
+        "errors": as_set(about["error"]),
         "policyDomain": policy["domain"],
         "policyVersion": policy["version_published"],
         "policyAdkim": camel(policy["adkim"]),
@@ -121,7 +121,9 @@ def _record(record: Json) -> Json:
         "evaluatedDisposition": camel(evaluated["disposition"]),
         "evaluatedDkim": camel(evaluated["dkim"]),
         "evaluatedSpf": camel(evaluated["spf"]),
-        "policyOverrideReasons": {},
+        "policyOverrideReasons": as_list(
+            {"overrideType": reason["type_"], "comment": reason["comment"]} for reason in evaluated["reason"]
+        ),
         "envelopeTo": names["envelope_to"],
         "envelopeFrom": names["envelope_from"],
         "headerFrom": names["header_from"],
@@ -177,13 +179,15 @@ def _policy(policy: Json) -> Json:
 def arf(report: Json) -> Json:
     """An abuse report."""
     words = ("feedback_type", "auth_failure", "delivery_result", "identity_alignment")
-    sets = {"reported_domain": "reportedDomains", "reported_uri": "reportedUris"}
+    sets = {
+        "reported_domain": "reportedDomains",
+        "reported_uri": "reportedUris",
+        "authentication_results": "authenticationResults",
+    }
     shown: Json = {}
     for name, value in report.items():
         if name in sets:
             shown[sets[name]] = as_set(value)
-        elif name == "authentication_results":
-            shown["authenticationResults"] = as_list(value)
         elif name == "arrival_date":
             shown["arrivalDate"] = rfc3339(value)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -16,6 +16,9 @@ E = TypeVar("E", bound=StrEnum)
 
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999 in Unix seconds; nothing later has a date."""
+
+UNKNOWN_DOMAIN = "unknown"
+"""Stands for a domain that a report does not name."""
 
 _LONGEST_WORD = 64
 _OTHER_SPELLINGS = 32
@@ -86,6 +89,20 @@ def required_domain(text: str, path: str) -> str:
     if name is None:
         raise PayloadError(f"{path}: not a domain name")
     return name
+
+
+def policy_domains(texts: Sequence[str | None], path: str) -> list[str]:
+    """
+    The domains of a TLS report's policies, in their order.
+
+    A policy that names none is about the only domain that the others name, or else about `UNKNOWN_DOMAIN`. Raises
+    `PayloadError` for what is no domain name; *path* takes the policy's number.
+    """
+    named = [(text or "").strip() for text in texts]
+    domains = [required_domain(text, path.format(number)) if text else "" for number, text in enumerate(named)]
+    known = set(filter(None, domains))
+    silent = next(iter(known)) if len(known) == 1 else UNKNOWN_DOMAIN
+    return [domain or silent for domain in domains]
 
 
 def reporter_name(organisation: str | None, *addresses: str | None) -> str:

@@ -57,7 +57,7 @@ Row = tuple[Any, ...]
 
 def identity_of(report: IncomingReport) -> bytes:
     """
-    Sixteen bytes that equal reports share and, for all practical purposes, only they.
+    Sixteen bytes that equal reports share and, for all practical purposes, only they; see `TlsReport.identity`.
 
     The first four are the day that the report ends, if it has an end: what comes in together then stands together in
     the index, and a large one is not written to all over.

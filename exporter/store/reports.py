@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import ArfReport, Incoming, IncomingReport, UnreadableReport
+from exporter.model.reports import ArfReport, Incoming, IncomingReport, TlsReport, UnreadableReport
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.bulk import MOST_PARAMETERS
+from exporter.store.report_policies import PolicyKey, known_policies_query, unknown_policies
 from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
 from exporter.store.report_rows import ReportRows, identity_of
 from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
@@ -24,9 +27,22 @@ PRUNE_BATCH = 200
 
 NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM report"
 
+_KNOWN = "SELECT identity FROM report WHERE server = ? AND kind = ? AND kind <> 'tls' AND identity IN ({marks})"
+
+FORGET_REJECTED = (
+    "DELETE FROM report_rejected WHERE server = ? AND kind = ? AND source_id IN (SELECT value FROM json_each(?))"
+)
+
 FORGET_SEEN = (
     "DELETE FROM seen WHERE server = ? AND source = ? AND at < ? AND id NOT IN (SELECT value FROM json_each(?))"
 )
+
+
+class NewReport(NamedTuple):
+    """A report to be written, and its `identity_of`."""
+
+    report: IncomingReport
+    identity: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +51,19 @@ class Judged:
     What some reports are to the history, by their places; one that is nowhere here is known.
 
     Attributes:
-        new: Those to be written, with their identities.
+        new: Those to be written, of TLS reports only the policies to be written.
         renamed: Those that are known under another id.
         rejected: Unreadable ones that were not set aside before.
     """
 
-    new: Mapping[int, bytes]
+    new: Mapping[int, NewReport]
     renamed: Mapping[int, Renamed]
-    rejected: Set[int]
+    rejected: Mapping[int, UnreadableReport]
 
-    def counts(self, place: int) -> bool:
-        """Whether the report at *place* adds to the counters."""
-        return place in self.new or place in self.rejected
+    def counted(self) -> list[Incoming]:
+        """What adds to the counters, in the order of their places."""
+        found: dict[int, Incoming] = {place: new.report for place, new in self.new.items()}
+        return [report for _, report in sorted({**found, **self.rejected}.items())]
 
 
 class ReportHistory:
@@ -71,31 +88,77 @@ class ReportHistory:
 
     async def judge(self, reports: Sequence[Incoming]) -> Judged:
         """Which of *reports* the history does not have yet."""
-        identities: dict[tuple[str, bytes], int] = {}
+        tls: dict[int, NewReport] = {}
+        others: dict[tuple[str, bytes], int] = {}
         unreadable: dict[tuple[str, str], int] = {}
         for place, report in enumerate(reports):
-            if isinstance(report, IncomingReport):
-                identities.setdefault((str(report.kind), identity_of(report)), place)
-            else:
+            if isinstance(report, UnreadableReport):
                 unreadable.setdefault((str(report.kind), lasting_id(report.source_id)), place)
-        known = await self._known(identities)
-        new = {place: key[1] for key, place in identities.items() if key not in known}
-        rejected = {place for key, place in unreadable.items() if not await self._is_rejected(*key)}
-        renamed = await self._renamed(reports, new)
-        new = {place: identity for place, identity in new.items() if place not in renamed}
-        return Judged(new=new, renamed=renamed, rejected=rejected)
+            elif report.kind is ReportKind.TLS:
+                tls[place] = NewReport(report, identity_of(report))
+            else:
+                others.setdefault((str(report.kind), identity_of(report)), place)
+        new = await self._new(reports, others)
+        renamed = await self._renamed(new)
+        new = {place: of for place, of in new.items() if place not in renamed} | await self._new_policies(tls)
+        return Judged(new=new, renamed=renamed, rejected=await self._rejected(reports, unreadable))
+
+    async def _new(self, reports: Sequence[Incoming], places: Mapping[tuple[str, bytes], int]) -> dict[int, NewReport]:
+        """The DMARC and ARF reports at *places*, by kind and identity, that are not known."""
+        known = await self._known(places)
+        found = {}
+        for key, place in places.items():
+            report = reports[place]
+            if key not in known and isinstance(report, IncomingReport):
+                found[place] = NewReport(report, key[1])
+        return found
+
+    async def _new_policies(self, reports: Mapping[int, NewReport]) -> dict[int, NewReport]:
+        """TLS *reports* of which some policies are not known, with these alone."""
+        known = await self._known_policies({new.identity for new in reports.values()})
+        found = {}
+        for place, (report, identity) in reports.items():
+            content = report.content
+            if not isinstance(content, TlsReport):
+                continue
+            is_first = identity not in known
+            policies = unknown_policies(content.policies, known.setdefault(identity, Counter()))
+            if policies or is_first:
+                found[place] = NewReport(report._replace(content=replace(content, policies=policies)), identity)
+        return found
+
+    async def _known_policies(self, identities: Set[bytes]) -> dict[bytes, Counter[PolicyKey]]:
+        """How many policies of each domain and type are known, by the identity of their reports."""
+        known: dict[bytes, Counter[PolicyKey]] = {}
+        for part in _parts(list(identities)):
+            sql, parameters = known_policies_query(self._server, part)
+            for identity, domain, type_, count in await self._store.read(sql, parameters):
+                of = known.setdefault(identity, Counter())
+                if domain is not None:
+                    of[domain, type_] = count
+        return known
+
+    async def _rejected(
+        self, reports: Sequence[Incoming], places: Mapping[tuple[str, str], int]
+    ) -> dict[int, UnreadableReport]:
+        """The unreadable reports at *places*, by kind and lasting id, that were not set aside before."""
+        found = {}
+        for key, place in places.items():
+            report = reports[place]
+            if isinstance(report, UnreadableReport) and not await self._is_rejected(*key):
+                found[place] = report
+        return found
 
     async def _is_rejected(self, kind: str, id_: str) -> bool:
         sql = "SELECT 1 FROM report_rejected WHERE server = ? AND kind = ? AND source_id = ?"
         return bool(list(await self._store.read(sql, (self._server, kind, id_))))
 
-    async def _renamed(self, reports: Sequence[Incoming], new: Mapping[int, bytes]) -> dict[int, Renamed]:
+    async def _renamed(self, new: Mapping[int, NewReport]) -> dict[int, Renamed]:
         """Feedback that the server listed under another id before it was upgraded."""
         renamed: dict[int, Renamed] = {}
         taken: set[int] = set()
-        for place, identity in new.items():
-            report = reports[place]
-            content = report.content if isinstance(report, IncomingReport) else None
+        for place, (report, identity) in new.items():
+            content = report.content
             if not isinstance(content, ArfReport) or (query := renamed_query(self._server, content)) is None:
                 continue
             rows = [row for row in await self._store.read(*query) if row[0] not in taken]
@@ -111,26 +174,30 @@ class ReportHistory:
             by_kind.setdefault(kind, []).append(identity)
         known = set()
         for kind, wanted in by_kind.items():
-            for start in range(0, len(wanted), MOST_PARAMETERS):
-                part = wanted[start : start + MOST_PARAMETERS]
+            for part in _parts(wanted):
                 marks = ", ".join("?" * len(part))
-                sql = f"SELECT identity FROM report WHERE server = ? AND kind = ? AND identity IN ({marks})"  # noqa: S608 - marks only
-                rows = await self._store.read(sql, (self._server, kind, *part))
+                rows = await self._store.read(_KNOWN.format(marks=marks), (self._server, kind, *part))
                 known |= {(kind, row[0]) for row in rows}
         return known
 
-    def writer(self, reports: Sequence[Incoming], judged: Judged, *, now: datetime) -> RowWriter:
-        """What writes those *reports* that are new and sets aside those that could not be read."""
+    def writer(self, judged: Judged, *, now: datetime) -> RowWriter:
+        """
+        What writes the reports that are new and sets aside those that could not be read.
+
+        A report that an older release could not read is no longer set aside once it is taken in.
+        """
 
         def write(connection: sqlite3.Connection) -> None:
             rows = ReportRows(self._server, connection.execute(NEXT_ID).fetchone()[0])
-            for place, report in enumerate(reports):
-                if isinstance(report, UnreadableReport):
-                    if place in judged.rejected:
-                        rows.reject(report, now)
-                elif place in judged.new:
-                    rows.add(report, judged.new[place])
+            for report, identity in judged.new.values():
+                rows.add(report, identity)
+            for unreadable in judged.rejected.values():
+                rows.reject(unreadable, now)
             rows.write(connection)
+            for kind in ReportKind:
+                taken = [lasting_id(of.report.source_id) for of in judged.new.values() if of.report.kind is kind]
+                if taken:
+                    connection.execute(FORGET_REJECTED, (self._server, kind.value, json.dumps(taken)))
             connection.executemany(RENAME, judged.renamed.values())
 
         return write
@@ -156,6 +223,12 @@ class ReportHistory:
         """
         rows = await self._store.read(LAST_HEARD, {"server": self._server, "most": most})
         return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """*values* in parts that one statement takes."""
+    for start in range(0, len(values), MOST_PARAMETERS):
+        yield values[start : start + MOST_PARAMETERS]
 
 
 def seen_source(kind: ReportKind) -> str:

@@ -191,5 +191,39 @@ REPORT_TABLES = (
     """,
 )
 
+TLS_POLICIES_ONCE = (
+    """
+    DELETE FROM seen
+    WHERE (server, source) IN (
+        SELECT server, 'reports_' || json_extract(labels, '$[0]') FROM tally
+        WHERE name = 'reports' AND labels IN ('["dmarc"]', '["tls"]')
+            AND value = (
+                SELECT count(*) FROM report
+                WHERE report.server = tally.server AND report.kind = json_extract(tally.labels, '$[0]')
+            )
+            AND (
+                SELECT value FROM tally AS rejected
+                WHERE rejected.server = tally.server AND rejected.name = 'reports_rejected'
+                    AND rejected.labels = tally.labels
+            ) = (
+                SELECT count(*) FROM report_rejected
+                WHERE report_rejected.server = tally.server
+                    AND report_rejected.kind = json_extract(tally.labels, '$[0]')
+            )
+    )
+    AND (server, source, id) NOT IN (SELECT server, 'reports_' || kind, source_id FROM report)
+    """,
+    "DROP INDEX report_identity",
+    "CREATE UNIQUE INDEX report_identity ON report (server, kind, identity) WHERE kind <> 'tls'",
+    "CREATE INDEX report_tls_identity ON report (server, identity) WHERE kind = 'tls'",
+)
+"""
+TLS reports no longer have an identity of their own: their policies have.
+
+Until then the second of two TLS reports with one id and range was taken for a repetition, and reports with what could
+not be read then were rejected. They are fetched again if the server still lists them: their ids are forgotten where as
+many reports are stored as were ever counted, so that none that was pruned comes back.
+"""
+
 COUNTED_TABLES = ("report", "report_rejected")
 """Those whose rows are cheap to count; the rows below a report are not counted every few minutes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.store.report_records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
-from exporter.store.reports_schema import COUNTED_TABLES, REPORT_TABLES
+from exporter.store.reports_schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -36,6 +36,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX seen_at ON seen (server, source, at)",
     ),
     REPORT_TABLES,
+    TLS_POLICIES_ONCE,
 )
 """Statement groups; group *n* brings a file of ``user_version`` *n* to *n* + 1. Never edited, only added to."""
 

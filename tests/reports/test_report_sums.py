@@ -50,7 +50,7 @@ async def save(store: Store, reports: list[Incoming], *, now: datetime = NOW) ->
     """Writes *reports* as the collector does."""
     history = ReportHistory(store, "mx1")
     judged = await history.judge(reports)
-    await store.save("mx1", tallies={}, watermarks={}, rows=history.writer(reports, judged, now=now))
+    await store.save("mx1", tallies={}, watermarks={}, rows=history.writer(judged, now=now))
 
 
 DAY_SUMS = (

@@ -75,7 +75,7 @@ def test_the_words_of_dmarc_are_read_in_this_generations_spelling():
         policyDiscoveryMethod="treewalk",
         policyTestingMode=True,
         policyFailureReportingOptions={"spfFailure": True, "any": True},
-        errors={"0": "late"},
+        errors={"late": True, "before that": True},
         generator="rua-maker 1",
         records=dmarc_record(
             policyOverrideReasons={"0": {"overrideType": "SampledOut", "comment": None}},
@@ -88,7 +88,7 @@ def test_the_words_of_dmarc_are_read_in_this_generations_spelling():
     assert report.policy.nonexistent_policy is Disposition.REJECT
     assert report.policy.discovery_method is DiscoveryMethod.TREEWALK
     assert (report.policy.testing, report.policy.failure_options) == (True, "1:s")
-    assert (list(report.errors), report.generator) == (["late"], "rua-maker 1")
+    assert (list(report.errors), report.generator) == (["before that", "late"], "rua-maker 1")
     assert results.overrides[0].reason is OverrideReason.SAMPLED_OUT
     assert results.spf_results[0] == ("example.test", SpfScope.MFROM, AuthResult.SOFTFAIL, "x")
     assert results.dkim_results[0].result is AuthResult.PERMERROR

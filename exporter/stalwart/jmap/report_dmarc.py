@@ -2,7 +2,8 @@
 DMARC aggregate reports as the server sends them.
 
 Contract: Stalwart v0.16, ``report`` of ``x:DmarcExternalReport``; tests/recordings/jmap-0.16.18. The policy for names
-that do not exist, the discovery method and the generator come from v0.16.12 on.
+that do not exist, the discovery method and the generator come from v0.16.12 on. The reporter's errors and the options
+of failure reports are sets, whose order is lost.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Dmarc(Struct, gc=False, rename="camel"):
     org_name: str | None = None
     email: str | None = None
     extra_contact_info: str | None = None
-    errors: Mapping[str, str] | None = None
+    errors: Mapping[str, bool] | None = None
     generator: str | None = None
     policy_adkim: str | None = None
     policy_aspf: str | None = None
@@ -121,7 +122,7 @@ def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> Dmar
         records=[_read_record(record, unknown) for record in in_order(wire.records)],
         email=wire.email or "",
         extra_contact=wire.extra_contact_info or "",
-        errors=in_order(wire.errors or {}),
+        errors=sorted(wire.errors or ()),
         generator=wire.generator or "",
     )
     if sum(report.messages()) > MOST_COUNTED:

@@ -19,8 +19,8 @@ from exporter.stalwart.report_values import (
     Vocabulary,
     address,
     domain_or_text,
+    policy_domains,
     reporter_name,
-    required_domain,
     utc,
 )
 from exporter.stalwart.rest.report_numbers import Count, Stamp
@@ -41,9 +41,9 @@ class _Failure(Struct, gc=False, rename="camel"):
 
 
 class _Policy(Struct, gc=False, rename="camel"):
-    policy_domain: str
     total_successful_sessions: Count
     total_failed_sessions: Count
+    policy_domain: str | None = None
     policy_type: str | None = None
     policy_strings: Mapping[str, bool] | None = None
     mx_hosts: Mapping[str, bool] | None = None
@@ -63,7 +63,9 @@ class Tls(Struct, gc=False, rename="camel"):
 
 def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
-    policies = [_read_policy(policy, number, unknown) for number, policy in enumerate(in_order(wire.policies))]
+    told = in_order(wire.policies)
+    domains = policy_domains([policy.policy_domain for policy in told], "report.policies[{}].policyDomain")
+    policies = [_read_policy(policy, domain, unknown) for policy, domain in zip(told, domains, strict=True)]
     sessions = sum(policy.successes + policy.failures for policy in policies)
     failed = sum(failure.sessions for policy in policies for failure in policy.details)
     if max(sessions, failed) > MOST_COUNTED:
@@ -78,10 +80,10 @@ def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsRepor
     )
 
 
-def _read_policy(wire: _Policy, number: int, unknown: dict[str, int]) -> TlsPolicy:
+def _read_policy(wire: _Policy, domain: str, unknown: dict[str, int]) -> TlsPolicy:
     return TlsPolicy(
         _policy_type.read(wire.policy_type, unknown),
-        required_domain(wire.policy_domain, f"report.policies[{number}].policyDomain"),
+        domain,
         list(wire.policy_strings or ()),
         [domain_or_text(host) for host in wire.mx_hosts or ()],
         wire.total_successful_sessions,

@@ -15,8 +15,8 @@ from exporter.stalwart.report_values import (
     Vocabulary,
     address,
     domain_or_text,
+    policy_domains,
     reporter_name,
-    required_domain,
     utc,
 )
 from exporter.stalwart.rest.report_numbers import Count, Stamp
@@ -31,7 +31,7 @@ class _Range(Struct, gc=False, rename="kebab"):
 
 
 class _Described(Struct, gc=False, rename="kebab"):
-    policy_domain: str
+    policy_domain: str | None = None
     policy_type: str | None = None
     policy_string: list[str] | None = None
     mx_host: list[str] | None = None
@@ -79,21 +79,23 @@ def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsRepor
     failed = sum(detail.failed_session_count for policy in wire.policies for detail in policy.failure_details or ())
     if max(sessions, failed) > MOST_COUNTED:
         raise PayloadError("data.report.policies: more sessions together than anybody can have counted")
+    told = [policy.policy.policy_domain for policy in wire.policies]
+    domains = policy_domains(told, "data.report.policies[{}].policy.policy-domain")
     return TlsReport(
         reporter=reporter_name(wire.organization_name, wire.contact_info, sender),
         report_id=wire.report_id.strip(),
         begins_at=utc(wire.date_range.start_datetime, "data.report.date-range.start-datetime"),
         ends_at=utc(wire.date_range.end_datetime, "data.report.date-range.end-datetime"),
-        policies=[_read_policy(policy, number, unknown) for number, policy in enumerate(wire.policies)],
+        policies=[_read_policy(policy, domain, unknown) for policy, domain in zip(wire.policies, domains, strict=True)],
         contact=wire.contact_info or "",
     )
 
 
-def _read_policy(wire: Policy, number: int, unknown: dict[str, int]) -> TlsPolicy:
+def _read_policy(wire: Policy, domain: str, unknown: dict[str, int]) -> TlsPolicy:
     described = wire.policy
     return TlsPolicy(
         _policy_type.read(described.policy_type, unknown),
-        required_domain(described.policy_domain, f"data.report.policies[{number}].policy.policy-domain"),
+        domain,
         described.policy_string or (),
         [domain_or_text(host) for host in described.mx_host or ()],
         wire.summary.successes,
