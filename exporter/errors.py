@@ -107,11 +107,13 @@ class TargetUnsupported(TargetError):
 
     Attributes:
         status: ``not_licensed``, ``not_configured`` or ``unsupported``, as in ``stalwart_exporter_capability``.
+        again_seconds: When it is worth asking again; ``None``: as with everything that a server does not have.
     """
 
-    def __init__(self, message: str, *, status: str = "unsupported") -> None:
+    def __init__(self, message: str, *, status: str = "unsupported", again_seconds: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.again_seconds = again_seconds
 
 
 class PayloadError(TargetError):

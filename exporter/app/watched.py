@@ -214,7 +214,15 @@ def _plan(
     every = settings.intervals
     choice, owners, deliveries = counting.choice, counting.owners, counting.deliveries
     port = urlsplit(settings.url).port or 0
-    own = None if settings.count_own_requests else OwnLines(board, connection.account, port)
+    logs = LogJob(
+        board,
+        ledger,
+        owners,
+        deliveries,
+        own=OwnLines(board, connection.account, port),
+        count_own=settings.count_own_requests,
+        interval_seconds=every.logs,
+    )
     queue = QueueJob(board, max_messages=settings.max_queue_messages, interval_seconds=every.queue)
     native = NativeJob(counting.totals, choice, interval_seconds=every.native)
     traces = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=counting.reconciler)
@@ -223,7 +231,7 @@ def _plan(
         ("queue", queue, every.queue, Capability.QUEUE),
         ("native", native, every.native, Capability.NATIVE_METRICS),
         ("traces", traces, every.traces, Capability.TRACES),
-        ("logs", LogJob(board, ledger, owners, deliveries, own=own), every.logs, Capability.LOGS),
+        ("logs", logs, every.logs, Capability.LOGS),
         ("metrics", stored, every.metrics, Capability.STORED_METRICS),
         ("outgoing", OutgoingJob(board, interval_seconds=every.outgoing), every.outgoing, Capability.OUTGOING_REPORTS),
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),

@@ -19,6 +19,7 @@ from exporter.model.server import Capability, CapabilityStatus, Edition, Generat
 from exporter.settings import ServerSettings, load_settings
 from exporter.stalwart.jmap.examine import examine as examine_jmap
 from exporter.stalwart.listening import listen
+from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
 from exporter.stalwart.rest.examine import Examiner
 
 EXIT_TROUBLE = 1
@@ -40,6 +41,7 @@ class Finding:
     capabilities: dict[str, str] = field(default_factory=dict)
     missing_permissions: list[str] = field(default_factory=list)
     streams: str = ""
+    log: str = ""
 
 
 def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seconds: float) -> int:
@@ -74,6 +76,7 @@ async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
     connection = connect(settings, clock=SystemClock(), observer=None, ask_version=settings.ask_version)
     try:
         await _fill(finding, connection)
+        finding.log = await _look_at_log(finding, connection)
         finding.streams = await _listen(finding, connection, listen_seconds)
     except TargetError as error:
         finding.trouble = str(error)
@@ -96,6 +99,22 @@ async def _fill(finding: Finding, connection: Connection) -> None:
     finding.missing_permissions = list(found.missing)
     finding.capabilities = {c.value: s.value for c, s in found.statuses.items()}
     finding.edition = edition_of(found.statuses.get(Capability.STORED_METRICS), identity.edition).value
+
+
+async def _look_at_log(finding: Finding, connection: Connection) -> str:
+    """What keeps the server's log from being read, in words; empty if nothing does, or if it has none for us."""
+    if finding.capabilities.get(Capability.LOGS.value) != CapabilityStatus.AVAILABLE.value:
+        return ""
+    try:
+        problem = (await look_at_log(connection.client)).problem
+    except TargetUnsupported as error:
+        finding.capabilities[Capability.LOGS.value] = error.status
+        return ""
+    except TargetError as error:
+        return f"the log cannot be read: {error}"
+    if problem in (LogProblem.OWN_RESPONSES, LogProblem.ANSI):
+        finding.capabilities[Capability.LOGS.value] = CapabilityStatus.NOT_CONFIGURED.value
+    return "" if problem is None else LOG_PROBLEM_WORDS[problem]
 
 
 async def _listen(finding: Finding, connection: Connection, seconds: float) -> str:
@@ -136,8 +155,12 @@ def show(finding: Finding) -> None:
     for name, status in finding.capabilities.items():
         colour = {"available": "green", "forbidden": "red"}.get(status, "yellow")
         words = advice_for(Capability(name), CapabilityStatus(status), Generation(finding.api))
+        if name == Capability.LOGS.value and finding.log:
+            words = "See below."
         table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(words))
     console.print(table)
+    if finding.log:
+        console.print(f"\n  [red]log[/red]: {plain(finding.log)}", soft_wrap=True)
     if finding.streams:
         console.print(f"\n  [red]live streams[/red]: {plain(finding.streams)}", soft_wrap=True)
     if finding.missing_permissions:

@@ -11,6 +11,7 @@ from exporter.collectors import families as f
 from exporter.collectors import own_families as own
 from exporter.collectors.exposition import Buckets, Collected
 from exporter.model.server import Generation
+from exporter.stalwart.log_problems import LogProblem
 from exporter.state.board import Part, ServerBoard
 from exporter.state.distribution import Observations
 from exporter.store.stats import DURATION_BOUNDS, StoreStats
@@ -82,8 +83,13 @@ class CollectorsSource:
         )
         yield own.STREAM_TRANSPORT, {(s.name, s.transport): 1 for s in streams if s.transport}
         yield own.LOG_GAPS, {(): board.log_gaps}
+        yield own.LOG_PROBLEM, _flags(board.log_problem) if board.log_looked_at else {}
         yield own.UNKNOWN_VALUES, {(field,): n for field, n in sorted(board.unknown.items())}
         yield own.SERIES_DROPPED, {(family,): n for family, n in sorted(board.dropped.items())}
+
+
+def _flags(problem: LogProblem | None) -> dict[tuple[str, ...], int]:
+    return {(each.value,): int(each is problem) for each in LogProblem}
 
 
 def _buckets(observations: Observations) -> Buckets:

@@ -118,6 +118,14 @@ LOG_GAPS = _f(
     "Times that log lines may have been missed: one poll does not reach the one before it, or the log was emptied.",
     source=SELF,
 )
+LOG_PROBLEM = _f(
+    G,
+    "stalwart_exporter_log_problem",
+    "1 for what keeps the server's log from being read in full: own_responses and ansi (not read at all), multiline "
+    "(deliveries without domain, reason and code), outdated (its newest lines are hidden).",
+    ("problem",),
+    source=SELF,
+)
 UNKNOWN_VALUES = _f(
     C,
     "stalwart_exporter_unknown_values_total",

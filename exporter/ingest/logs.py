@@ -1,25 +1,34 @@
 """
 The server's log, counted line by line.
 
-Lines have a time to the second and no id, so the newest lines are read in one answer, as many as it takes to reach
-what is counted already, and compared as multisets near the watermark.
+Lines have a time to the second and no id, so they are read from the newest back to what is counted already, and
+compared as multisets near the watermark. A log that grows fast is read more often than the interval says; one that
+cannot be read rightly is reported, and left alone where reading it would make it grow.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
+from exporter.errors import TargetUnsupported
 from exporter.ingest.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
+from exporter.ingest.log_reading import FIRST_LINES, MOST_LINES, MOST_SPOOLED_BYTES, BackwardsReader, LogReading
+from exporter.ingest.log_watch import LogWatch, OwnLines
 from exporter.ingest.recent import RecentMultiset
 from exporter.model.delivery import LogLine
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.delivery import AttemptFolder
+from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
+
+__all__ = ["MOST_LINES", "LogJob", "OwnLines"]
 
 log = structlog.get_logger("exporter.logs")
 
@@ -27,39 +36,44 @@ LOG_MARK = "log"
 WINDOW_SECONDS = 2
 """The server's threads may write their lines slightly out of order."""
 
-FIRST_LINES = 100
-MOST_LINES = 20_000
-GROWTH = 4
+LINES_A_POLL = 2000
+"""A log that grows by more lines per poll is polled sooner, so that each poll has about as many."""
+
+SOONEST_SECONDS = 5.0
+LINES_AT_ONCE = 1000
+"""So many are counted before other tasks have their turn."""
 
 EVENT_ID = re.compile(r"[a-z][a-z0-9-]{0,31}\.[a-z0-9-]{1,48}")
 MOST_EVENT_IDS = 700
 """The server has some 640 event types; beyond that somebody is inventing them."""
 
 
-class OwnLines:
+@dataclass(slots=True)
+class _Counted:
     """
-    Which lines our own requests wrote: those of our account on an HTTP listener.
+    What a poll has counted.
 
-    The account is known from the credentials, or from what the server calls us (v0.16 on); its log may name us by the
-    part before the ``@``.
+    Attributes:
+        lines: New lines.
+        ours: Those of them that our own requests wrote.
+        known: Whether any line was one of those counted last.
+        bare: As `has_bare_lines` says of the newest of them that show it.
     """
 
-    def __init__(self, board: ServerBoard, account: str, port: int) -> None:
-        self._board = board
-        self._account = account
-        self._port = port
-
-    def wrote(self, line: LogLine) -> bool:
-        """Whether *line* tells of us."""
-        if not line.account or not (line.listener.startswith("http") or line.local_port == self._port):
-            return False
-        told = self._board.identity.account if self._board.identity is not None else ""
-        names = {name for full in (self._account, told) for name in (full, full.partition("@")[0])}
-        return line.account.lower() in {name.lower() for name in names}
+    increments: Increments = field(default_factory=dict)
+    lines: int = 0
+    ours: int = 0
+    known: bool = False
+    bare: bool | None = None
 
 
 class LogJob:
-    """Reads the newest log lines, counts them, and on servers without traces the deliveries they tell of."""
+    """
+    Reads the newest log lines, counts them, and on servers without traces the deliveries they tell of.
+
+    Attributes:
+        sooner_seconds: When the next poll should begin after this one began; ``None``: at the interval.
+    """
 
     def __init__(
         self,
@@ -69,83 +83,121 @@ class LogJob:
         deliveries: DeliveryCounter,
         *,
         own: OwnLines | None,
+        count_own: bool = False,
+        interval_seconds: float = 60.0,
+        most_spooled_bytes: int = MOST_SPOOLED_BYTES,
     ) -> None:
+        self.sooner_seconds: float | None = None
         self._board = board
         self._ledger = ledger
         self._owners = owners
         self._deliveries = deliveries
         self._own = own
+        self._count_own = count_own
+        self._interval = interval_seconds
+        self._most_bytes = most_spooled_bytes
         self._likely_lines = FIRST_LINES
+        self._watch = LogWatch(board, own, interval_seconds=interval_seconds)
+        self._looked = False
 
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
+        stopped = self._watch.stopped
+        try:
+            if not self._looked:
+                self._watch.looked(await look_at_log(client))
+                self._looked = True
+            await self._poll(client)
+        except TargetUnsupported:
+            self._looked = False
+            if self._watch.stopped is not stopped:
+                await self._leave_alone()
+            raise
+
+    async def _leave_alone(self) -> None:
+        """What is written from now on is not counted, and not read later where it is full of responses."""
+        self.sooner_seconds = None
+        if self._ledger.watermark(LOG_MARK) is not None:
+            self._count_gap()
+        if self._watch.stopped is LogProblem.OWN_RESPONSES:
+            await self._ledger.record({}, {LOG_MARK: None})
+
+    async def _poll(self, client: StalwartClient) -> None:
         state = self._ledger.watermark(LOG_MARK)
         if state is None:
             await self._first_contact(client)
             return
         recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
         folder = AttemptFolder.from_state(state["attempts"])
-        lines = await self._read_back_to(client, recent.horizon)
-        items = [_item(line) for line in lines]
-        if items and recent.horizon is not None and items[-1][0] >= recent.horizon and not recent.has_any(items):
-            self._gap(len(lines))
-        new = [lines[index] for index in recent.take_new(items)]
-        new.reverse()
-        self._likely_lines = min(MOST_LINES, max(FIRST_LINES, 2 * len(new)))
+        horizon = recent.horizon
+        reader = BackwardsReader(client, self._watch.check, most_bytes=self._most_bytes)
+        reading = await reader.read(horizon, likely=self._likely_lines)
+        lines_read = reading.spool.lines
         if self._owners.vacant:
             self._owners.take_over(LOG)
-        increments = self._count(new, folder)
+        counted = await self._count_all(reading, recent, folder)
+        if not counted.known and horizon is not None and _begins_after(reading, horizon):
+            log.warning("log.gap", server=self._board.name, lines_read=lines_read)
+            self._count_gap()
+        self._pace(counted.lines)
         marks = {
             LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()},
             OWNERS_MARK: self._owners.to_state(),
         }
-        await self._ledger.record(increments, marks)
+        await self._ledger.record(counted.increments, marks)
+        self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
 
     async def _first_contact(self, client: StalwartClient) -> None:
         """What is in the log already is history; only its end is remembered."""
         lines = await client.fetch_newest_log_lines(limit=FIRST_LINES)
+        self._watch.check(lines)
         recent = RecentMultiset(WINDOW_SECONDS)
         recent.take_new([_item(line) for line in lines])
         folder = AttemptFolder()
         for line in reversed(lines):
             if line.delivery is not None:
                 folder.feed(line.delivery)
+        self._watch.first_lines(lines)
         await self._ledger.record({}, {LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()}})
 
-    async def _read_back_to(self, client: StalwartClient, horizon: int | None) -> Sequence[LogLine]:
-        """
-        Everything from *horizon* on, newest first, in one answer; longer answers are asked for until it fits.
+    def _pace(self, new: int) -> None:
+        """Sees to it that the next answer is long enough, and comes before too much has been written."""
+        self._likely_lines = min(MOST_LINES, max(FIRST_LINES, 2 * new))
+        fast = new > LINES_A_POLL
+        self.sooner_seconds = max(SOONEST_SECONDS, self._interval * LINES_A_POLL / new) if fast else None
 
-        A short answer need not be the whole log: lines that the server cannot parse are left out of it. Two in a row
-        are taken for it.
-        """
-        limit = self._likely_lines
-        was_short = horizon is None
-        while True:
-            lines = await client.fetch_newest_log_lines(limit=limit)
-            short = len(lines) < limit
-            reached = horizon is not None and bool(lines) and lines[-1].at.timestamp() < horizon
-            if reached or (short and was_short) or (limit >= MOST_LINES and not short):
-                return lines
-            was_short = short
-            limit = min(MOST_LINES, limit * GROWTH)
+    async def _count_all(self, reading: LogReading, recent: RecentMultiset, folder: AttemptFolder) -> _Counted:
+        counted, looking = _Counted(), recent.look()
+        async for lines in reading.spool.oldest_first():
+            for end in range(len(lines), 0, -LINES_AT_ONCE):
+                part = lines[max(0, end - LINES_AT_ONCE) : end]
+                items = [_item(line) for line in part]
+                counted.known = counted.known or recent.has_any(items)
+                new = [part[index] for index in looking.take_new(items)]
+                bare = has_bare_lines(new)
+                counted.bare = counted.bare if bare is None else bare
+                self._count(new[::-1], folder, counted)
+                await asyncio.sleep(0)
+        looking.finish()
+        return counted
 
-    def _gap(self, lines: int) -> None:
+    def _count_gap(self) -> None:
         """None of the lines is one that was counted last: what stood between them was not read, or is gone."""
-        log.warning("log.gap", server=self._board.name, lines_read=lines)
         self._board.log_gaps += 1
         self._board.touch(Part.HEALTH)
 
-    def _count(self, lines: Sequence[LogLine], folder: AttemptFolder) -> Increments:
-        increments: Increments = {}
+    def _count(self, lines: Sequence[LogLine], folder: AttemptFolder, counted: _Counted) -> None:
+        increments = counted.increments
+        counted.lines += len(lines)
         for line in lines:
             if line.version:
                 self._board.learn_version(line.version)
-            if self._own is None or not self._own.wrote(line):
+            ours = self._own is not None and self._own.wrote(line)
+            counted.ours += ours
+            if self._count_own or not ours:
                 add(increments, "log_entries", (line.level, self._event(line.event_id, increments)), 1)
             if line.delivery is not None:
                 self._deliveries.count(LOG, folder.feed(line.delivery), increments)
-        return increments
 
     def _event(self, event_id: str, increments: Increments) -> str:
         """The label for an event id: any of the server's own, which newer releases add to."""
@@ -154,6 +206,10 @@ class LogJob:
             return event_id
         self._board.count_unknown({"log_event": 1})
         return "unknown"
+
+
+def _begins_after(reading: LogReading, horizon: int) -> bool:
+    return reading.oldest_at is not None and int(reading.oldest_at.timestamp()) >= horizon
 
 
 def _item(line: LogLine) -> tuple[int, int]:

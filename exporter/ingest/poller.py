@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import NoReturn, Protocol, runtime_checkable
 
 import structlog
 
@@ -25,6 +25,18 @@ from exporter.state.board import CollectorHealth, Part
 log = structlog.get_logger("exporter.poller")
 
 Job = Callable[[StalwartClient], Awaitable[None]]
+
+
+@runtime_checkable
+class PacedJob(Protocol):
+    """
+    A job that may have more to do than its interval allows.
+
+    Attributes:
+        sooner_seconds: When its next run should begin after this one began; ``None``: at the interval.
+    """
+
+    sooner_seconds: float | None
 
 
 class Poller:
@@ -92,9 +104,10 @@ class Poller:
 
     async def _pause(self, failure: TargetError | None, took: float) -> None:
         if failure is None:
-            await self._clock.sleep(max(0.0, self._interval - took))
+            sooner = self._job.sooner_seconds if isinstance(self._job, PacedJob) else None
+            await self._clock.sleep(max(0.0, min(self._interval, sooner or self._interval) - took))
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
-            await self._session.wait_for_news(RECHECK_SECONDS)
+            await self._session.wait_for_news(getattr(failure, "again_seconds", None) or RECHECK_SECONDS)
         else:
             await self._session.wait_for_news(
                 max(self._interval - took, retry_delay(failure, self._failures, self._rng))
@@ -141,7 +154,7 @@ class Poller:
         if self._speaks_for_api:
             self._session.note(TargetForbidden(str(error)))
         self._set_capability(status)
-        if had and not forbidden:
+        if had and not forbidden and getattr(error, "again_seconds", None) is None:
             self._session.gone()
         return error
 

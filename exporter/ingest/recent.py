@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Item = tuple[int, int]
@@ -62,6 +62,16 @@ class RecentMultiset:
         merged = self._counted | Counter(item for item in items if item[0] >= horizon)
         self._counted = Counter({item: n for item, n in merged.items() if item[0] >= horizon})
 
+    def look(self) -> Looking:
+        """Begins to compare things that come in parts."""
+        return Looking(self._window, self.horizon, self._counted.copy(), self._see)
+
+    def _see(self, newest: int, seen: Counter[Item]) -> None:
+        """Counts what was *seen* of the last seconds before *newest*."""
+        self._newest = newest if self._newest is None else max(self._newest, newest)
+        horizon = self._newest - self._window
+        self._counted = Counter({item: n for item, n in (self._counted | seen).items() if item[0] >= horizon})
+
     def to_state(self) -> Any:
         """The JSON-able form."""
         return {"newest": self._newest, "counted": [[at, mark, n] for (at, mark), n in self._counted.items()]}
@@ -70,3 +80,52 @@ class RecentMultiset:
     def from_state(cls, window_seconds: int, state: Any) -> RecentMultiset:
         """Back from `to_state`."""
         return cls(window_seconds, state["newest"], (((at, mark), n) for at, mark, n in state["counted"]))
+
+
+MOST_SEEN = 50_000
+
+
+class Looking:
+    """One comparison of what exists with what was counted; its parts together hold all from the horizon on."""
+
+    def __init__(
+        self,
+        window_seconds: int,
+        horizon: int | None,
+        left: Counter[Item],
+        finish: Callable[[int, Counter[Item]], None],
+    ) -> None:
+        self._window = window_seconds
+        self._horizon = horizon
+        self._left = left
+        self._finish = finish
+        self._newest: int | None = None
+        self._seen: Counter[Item] = Counter()
+
+    def take_new(self, items: Sequence[Item]) -> list[int]:
+        """Indexes of those *items* that have not been counted, in their order."""
+        horizon, left = self._horizon, self._left
+        new = []
+        for index, item in enumerate(items):
+            if horizon is not None and item[0] < horizon:
+                continue
+            if left[item] > 0:
+                left[item] -= 1
+            else:
+                new.append(index)
+        if items:
+            newest = max(at for at, _ in items)
+            self._newest = newest if self._newest is None else max(self._newest, newest)
+            self._remember(items, self._newest - self._window)
+        return new
+
+    def _remember(self, items: Sequence[Item], since: int) -> None:
+        """Keeps what may stand near the next watermark."""
+        self._seen.update(item for item in items if item[0] >= since)
+        if len(self._seen) > MOST_SEEN:
+            self._seen = Counter({item: n for item, n in self._seen.items() if item[0] >= since})
+
+    def finish(self) -> None:
+        """What was seen is counted from now on."""
+        if self._newest is not None:
+            self._finish(self._newest, self._seen)

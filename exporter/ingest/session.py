@@ -133,7 +133,6 @@ class Session:
             log.warning("server.down", server=self.board.name, reason=error.reason, error=str(error))
         self._trouble = error
         self.board.trouble = str(error)
-        self.board.refused = isinstance(error, TargetRefused)
         self.board.asked = True
         self._set_up(False)
         self.board.touch(Part.IDENTITY)
@@ -145,7 +144,7 @@ class Session:
 
     def _set_up(self, up: bool) -> None:
         if up:
-            self.board.trouble, self.board.refused = "", False
+            self.board.trouble = ""
         if self.board.up is not up:
             self.board.up = up
             self.board.touch(Part.IDENTITY)
@@ -169,7 +168,6 @@ class Session:
         elif isinstance(error, TargetRefused):
             self._trouble = error
             self.board.trouble = str(error)
-            self.board.refused = True
             self._set_up(False)
         elif isinstance(error, DOWN):
             self.board.trouble = str(error)

@@ -83,6 +83,8 @@ class LogLine:
         local_port: The listener's port, or 0.
         delivery: The same as a delivery event, where it is one.
         version: The server's version, where the line tells it (start of the server), else empty.
+        quotes_response: It holds the body of an HTTP response, perhaps one of those to us.
+        is_bare: Its event always has details and it has none: each stands on a line of its own in the log's file.
     """
 
     at: datetime
@@ -94,6 +96,8 @@ class LogLine:
     local_port: int = 0
     delivery: DeliveryEvent | None = None
     version: str = ""
+    quotes_response: bool = False
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from exporter.model.delivery import LogLine, Trace
+from exporter.model.delivery import Trace
 from exporter.model.inventory import Inventory
+from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -54,8 +55,15 @@ class StalwartClient(Protocol):
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
         """Stored samples taken at or after *after*, ascending."""
 
-    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
-        """The newest *limit* lines (fewer if the log is shorter), newest first, from one answer."""
+    async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
+        """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""
+
+    async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
+        """
+        At most *limit* lines that come before those of *page*, none left out and none twice.
+
+        Without lines if the log has none, or if its files have changed so that they cannot be found.
+        """
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """Ids of the finished delivery attempts that began after *after*, newest first, each once."""

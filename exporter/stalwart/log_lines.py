@@ -16,13 +16,18 @@ from typing import Annotated, Protocol
 import msgspec
 
 from exporter.errors import PayloadError
-from exporter.model.delivery import LogLine
+from exporter.model.delivery import DeliveryEvent, LogLine
 from exporter.stalwart.answers import reading_problem
-from exporter.stalwart.delivery import FOLLOWED_EVENTS
-from exporter.stalwart.details import DetailsReader
+from exporter.stalwart.delivery import FOLLOWED_EVENTS, OUTCOME_EVENTS
+from exporter.stalwart.details import DEFAULT_QUEUE, DetailsReader
 from exporter.stalwart.events import canonical_event
 
 STARTUP = "server.startup"
+RESPONSE_BODY = "http.response-body"
+"""The event with which a tracer at level ``trace`` logs each HTTP response, in full."""
+
+_LOG_ANSWERS = ('{"data":{"items":[{"timestamp":"', '{"methodResponses":[["x:Log/')
+"""How answers begin that hold log lines, whatever event quotes them."""
 
 _Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 _LEVELS = {name: name.lower() for name in ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")}
@@ -74,6 +79,10 @@ def read_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
 def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:
     level, event_id = _LEVELS.get(line.level, "unknown"), canonical_event(line.event_id) or line.event_id
     fingerprint = _fingerprint(line)
+    if event_id == RESPONSE_BODY or any(answer in line.details for answer in _LOG_ANSWERS):
+        return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, quotes_response=True)
+    if not line.details and (event_id in FOLLOWED_EVENTS or event_id.startswith("auth.")):
+        return _bare(at, level, event_id, fingerprint)
     if event_id in FOLLOWED_EVENTS:
         event = details.delivery_event(event_id, at, line.details)
         return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event)
@@ -81,6 +90,12 @@ def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:
         return _authentication(at, level, event_id, fingerprint, line.details)
     version = _version(line.details) if event_id == STARTUP else ""
     return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, version=version)
+
+
+def _bare(at: datetime, level: str, event_id: str, fingerprint: int) -> LogLine:
+    """A line without its details: an outcome is all that it tells, and of which message it does not."""
+    event = DeliveryEvent(event_id, at, 0, DEFAULT_QUEUE) if event_id in OUTCOME_EVENTS else None
+    return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event, is_bare=True)
 
 
 def _authentication(at: datetime, level: str, event_id: str, fingerprint: int, details: str) -> LogLine:

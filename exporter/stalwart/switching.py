@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from exporter.model.delivery import LogLine, Trace
+from exporter.model.delivery import Trace
 from exporter.model.inventory import Inventory
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -59,8 +60,11 @@ class SwitchingClient:
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
         return await self._current.fetch_stored_metrics(after=after)
 
-    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+    async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         return await self._current.fetch_newest_log_lines(limit=limit)
+
+    async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
+        return await self._current.fetch_older_log_lines(page, limit=limit)
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         return await self._current.fetch_trace_ids(after=after)

@@ -17,6 +17,7 @@ from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
+from exporter.stalwart.log_problems import LogProblem
 from exporter.state.costs import ApiCosts
 from exporter.state.distribution import Observations
 from exporter.state.streams import StreamHealth
@@ -84,7 +85,6 @@ class ServerBoard:
         self.up: bool | None = None
         self.asked = False
         self.trouble = ""
-        self.refused = False
         self.identity: ServerIdentity | None = None
         self.capabilities: dict[Capability, CapabilityStatus] = {}
         self.metrics_source = ""
@@ -93,6 +93,8 @@ class ServerBoard:
         self.unknown: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
         self.log_gaps = 0
+        self.log_looked_at = False
+        self.log_problem: LogProblem | None = None
         self._monotonic = monotonic
         self._fresh: dict[Part, Fresh[object]] = {}
         self._versions: dict[Part, int] = dict.fromkeys(Part, 0)
@@ -169,6 +171,11 @@ class ServerBoard:
         if self.metrics_source != source:
             self.metrics_source = source
             self.touch(Part.IDENTITY)
+
+    def show_log_problem(self, problem: LogProblem | None) -> None:
+        """Says what keeps the log from being read in full; ``None``: nothing does."""
+        self.log_looked_at, self.log_problem = True, problem
+        self.touch(Part.HEALTH)
 
     def learn_edition(self, edition: Edition) -> None:
         """Corrects the edition by what the server has just answered."""

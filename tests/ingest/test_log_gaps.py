@@ -1,9 +1,8 @@
-"""Log lines that could not be read are told of."""
+"""Log lines that could not be read are reported, and a flood of them is read to its end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 import pytest
 
 from exporter.clock import SystemClock
+from exporter.errors import PayloadTooLarge
 from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.logs import MOST_LINES, LogJob
 from exporter.model.delivery import LogLine
+from exporter.model.log import LogPage
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
@@ -23,21 +24,39 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 class Log:
-    """A server's log, of which a reading never gives more than *most* lines."""
+    """
+    A server's log.
 
-    def __init__(self, most: int = MOST_LINES) -> None:
+    *most* is how far back its newest lines can be read, *fitting* how many fit into one answer.
+    """
+
+    def __init__(self, most: int = 10**9, fitting: int = 10**9) -> None:
         self.lines: list[LogLine] = []
+        self.limits: list[int] = []
         self._most = most
+        self._fitting = fitting
 
     def write(self, count: int, *, second: int) -> None:
         """So many lines within a second."""
         first = len(self.lines)
         self.lines += [line(first + number, START + timedelta(seconds=second)) for number in range(count)]
 
-    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+    async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """Newest first."""
-        newest = self.lines[-min(limit, self._most) :] if self.lines else []
-        return list(reversed(newest))
+        return self._page(0, limit)
+
+    async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
+        """Those before *page*."""
+        assert isinstance(page.place, int)
+        return self._page(page.place, limit)
+
+    def _page(self, before: int, limit: int) -> LogPage:
+        self.limits.append(limit)
+        if limit > self._fitting:
+            raise PayloadTooLarge("logs: too large")
+        end = len(self.lines) - before
+        lines = self.lines[max(0, end - limit, len(self.lines) - self._most) : end][::-1]
+        return LogPage(lines=lines, ended=len(lines) < limit, place=before + len(lines))
 
 
 def line(number: int, at: datetime) -> LogLine:
@@ -45,21 +64,21 @@ def line(number: int, at: datetime) -> LogLine:
     return LogLine(at=at, level="info", event_id="smtp.ehlo", fingerprint=number)
 
 
-async def _job(path: Path) -> tuple[LogJob, ServerBoard, Store]:
+async def _job(path: Path, **settings: Any) -> tuple[LogJob, ServerBoard, Store]:
     store = await Store.open(path / "history.sqlite3", now=START)
     book = TallyBook()
     board = ServerBoard("mx1", book, monotonic=SystemClock().monotonic)
     ledger = await Ledger.load(store, "mx1", book, board)
     owners = DeliveryOwners(SystemClock(), None)
     deliveries = DeliveryCounter(board, owners, SystemClock(), max_domains=5)
-    return LogJob(board, ledger, owners, deliveries, own=None), board, store
+    return LogJob(board, ledger, owners, deliveries, own=None, **settings), board, store
 
 
-def polled(path: Path, log: Log, *bursts: tuple[int, int]) -> tuple[int, int]:
+def polled(path: Path, log: Log, *bursts: tuple[int, int], **settings: Any) -> tuple[int, int]:
     """Polls after each burst of (lines, second); how many lines were counted, and how many gaps."""
 
     async def play() -> tuple[int, int]:
-        job, board, store = await _job(path)
+        job, board, store = await _job(path, **settings)
         client: Any = log
         log.write(10, second=0)
         await job(client)
@@ -72,17 +91,48 @@ def polled(path: Path, log: Log, *bursts: tuple[int, int]) -> tuple[int, int]:
     return asyncio.run(play())
 
 
-@pytest.mark.parametrize("bursts", [((5, 1), (5, 1)), ((500, 60), (0, 60), (3, 61)), ((MOST_LINES - 100, 9), (1, 9))])
+@pytest.mark.parametrize(
+    "bursts",
+    [
+        ((5, 1), (5, 1)),
+        ((500, 60), (0, 60), (3, 61)),
+        ((MOST_LINES - 100, 9), (1, 9)),
+        ((MOST_LINES + 500, 60), (1, 60)),
+        ((3 * MOST_LINES, 60), (2 * MOST_LINES, 61), (7, 61)),
+    ],
+)
 def test_what_reaches_back_to_what_was_counted_has_no_gap(tmp_path: Path, bursts: tuple[tuple[int, int], ...]):
-    """Every line is counted once."""
+    """Every line is counted once, however many there are."""
     assert polled(tmp_path, Log(), *bursts) == (sum(count for count, _ in bursts), 0)
 
 
-def test_more_lines_than_one_poll_reads_are_a_gap(tmp_path: Path):
+def test_answers_that_do_not_fit_are_asked_for_in_smaller_parts(tmp_path: Path):
+    """The limit on what is taken of an answer loses no line."""
+    assert polled(tmp_path, Log(fitting=300), (5000, 60), (5, 61)) == (5005, 0)
+
+
+def test_more_lines_than_memory_holds_are_a_gap(tmp_path: Path):
     """The newest are counted, and that others were not is told."""
-    assert polled(tmp_path, Log(), (MOST_LINES + 500, 60)) == (MOST_LINES, 1)
+    assert polled(tmp_path, Log(), (4 * MOST_LINES, 60), most_spooled_bytes=1) == (2 * MOST_LINES, 1)
 
 
 def test_an_answer_that_ends_before_what_was_counted_is_a_gap(tmp_path: Path):
     """However few lines it has: a server that does not give all of its log is not taken to have written no more."""
     assert polled(tmp_path, Log(most=50), (80, 60), (20, 61)) == (70, 1)
+
+
+def test_a_log_that_grows_fast_is_polled_sooner(tmp_path: Path):
+    """So that each poll has fewer lines to read; a quiet one is polled at its interval again."""
+
+    async def play() -> list[float | None]:
+        job, _, store = await _job(tmp_path)
+        log: Any = Log()
+        paces = []
+        for count, second in ((10, 0), (500, 1), (4000, 2), (10**5, 3), (1, 4)):
+            log.write(count, second=second)
+            await job(log)
+            paces.append(job.sooner_seconds)
+        await store.aclose()
+        return paces
+
+    assert asyncio.run(play()) == [None, None, 30.0, 5.0, None]

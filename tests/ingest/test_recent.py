@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +70,32 @@ def test_things_slightly_out_of_order_are_not_missed(order, cut):
     counted = [things[i] for i in recent.take_new(things[:cut])] + [things[i] for i in recent.take_new(things)]
 
     assert sorted(counted) == sorted(things)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=60),
+    st.lists(st.integers(1, 59), max_size=6),
+    st.integers(0, 60),
+)
+def test_however_it_is_cut_a_look_finds_what_one_answer_shows(gaps, cuts, counted):
+    """In parts or at once: the same things are new, now and in the next look."""
+    at, things = 100, []
+    for gap, mark in gaps:
+        at += gap
+        things.append((at, mark))
+    whole, parts = RecentMultiset(WINDOW), RecentMultiset(WINDOW)
+    whole.take_new(things[:counted])
+    parts.take_new(things[:counted])
+
+    looking = parts.look()
+    bounds = [0, *sorted(cuts), len(things)]
+    found = [
+        item
+        for start, end in pairwise(bounds)
+        for part in [things[start:end]]
+        for item in (part[index] for index in looking.take_new(part))
+    ]
+    looking.finish()
+
+    assert Counter(found) == Counter(things[index] for index in whole.take_new(things))
+    assert Counter(map(tuple, parts.to_state()["counted"])) == Counter(map(tuple, whole.to_state()["counted"]))

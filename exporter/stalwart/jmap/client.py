@@ -8,8 +8,9 @@ from datetime import datetime
 
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetError
-from exporter.model.delivery import LogLine, Trace
+from exporter.model.delivery import Trace
 from exporter.model.inventory import Inventory
+from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -126,9 +127,13 @@ class JmapClient:
         """Stored samples taken at or after *after*, ascending; histograms as what was added."""
         return await self._stored.read(after=after)
 
-    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+    async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""
-        return await self._logs.read(limit)
+        return await self._logs.newest(limit)
+
+    async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
+        """At most *limit* lines before those of *page*."""
+        return await self._logs.older(page, limit)
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """Ids of the finished delivery attempts that began after *after*, newest first, each once."""

@@ -8,14 +8,19 @@ not part of the next page; an anchor that is gone gives an empty page. ``total``
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from exporter.errors import TargetServerError
 from exporter.model.delivery import LogLine
+from exporter.model.log import LogPage
 from exporter.stalwart.jmap.api import JmapApi
+from exporter.stalwart.jmap.ids import MOST, decode_id, encode_id
 from exporter.stalwart.jmap.paging import found_decoder
 from exporter.stalwart.jmap.wire import Answers, Call
 from exporter.stalwart.log_lines import read_log_lines
@@ -24,6 +29,15 @@ IDS_A_QUERY = 5000
 """The most ids that a server gives at once."""
 
 TRIES = 3
+
+FILE_BITS = 48
+"""An id is a place in a file, with the file's number, from the newest by name, above so many bits."""
+
+OTHER_FILES = tuple(encode_id(number << FILE_BITS) for number in (1, 2, 3))
+"""The first lines of the files that are read after the newest one, in which no line should be newer."""
+
+MANY_LINES = 500
+"""From this number on, lines are read outside of the event loop."""
 
 T = TypeVar("T")
 
@@ -53,39 +67,127 @@ class _RotatedError(Exception):
     """The ids mean other lines than before."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """
+    The end of a page.
+
+    Attributes:
+        newest: The newest line of the first page: as long as its id leads to it, the files are the same.
+        last_id: The last line of this page.
+    """
+
+    newest: Line
+    last_id: str
+
+    def moved(self) -> _Place | None:
+        """The same in files that have each become one older; ``None`` where no id can say so."""
+        newest, last = _one_file_older(self.newest.id), _one_file_older(self.last_id)
+        if not newest or not last:
+            return None
+        return _Place(msgspec.structs.replace(self.newest, id=newest), last)
+
+
 class LogReader:
-    """Reads the newest lines of one server's log."""
+    """Reads the log of one server backwards."""
 
     def __init__(self, api: JmapApi) -> None:
         self._api = api
 
-    async def read(self, limit: int) -> Sequence[LogLine]:
+    async def newest(self, limit: int) -> LogPage:
         """The newest *limit* lines, newest first, as if from one answer. Raises a `TargetError`."""
         for _ in range(TRIES):
+            reading = _Reading(self._api)
             try:
-                lines = await _Reading(self._api).run(limit)
+                ended = await reading.run(limit)
             except _RotatedError:
                 continue
-            return read_log_lines(lines, "x:Log/get.list")
+            lines = await _read(reading.lines)
+            newest = lines[0].at if lines else None
+            return LogPage(
+                lines=lines,
+                ended=ended,
+                newer_elsewhere=next((at for at in reading.elsewhere if newest is not None and at > newest), None),
+                place=_Place(reading.lines[0], reading.lines[-1].id) if lines else None,
+            )
         raise TargetServerError("x:Log/get: the log was rotated while it was read, again and again")
+
+    async def older(self, page: LogPage, limit: int) -> LogPage:
+        """At most *limit* lines before those of *page*; none if they cannot be found any more."""
+        place = page.place if isinstance(page.place, _Place) else None
+        for _ in range(TRIES):
+            if place is None:
+                break
+            reading = _Reading(self._api, place)
+            try:
+                ended = await reading.run_on(limit)
+            except _RotatedError:
+                place = place.moved()
+                continue
+            last_id = reading.lines[-1].id if reading.lines else place.last_id
+            return LogPage(lines=await _read(reading.lines), ended=ended, place=_Place(place.newest, last_id))
+        return LogPage(lines=(), ended=True)
+
+
+async def _read(lines: Sequence[Line]) -> Sequence[LogLine]:
+    if len(lines) < MANY_LINES:
+        return read_log_lines(lines, "x:Log/get.list")
+    return await asyncio.to_thread(read_log_lines, lines, "x:Log/get.list")
 
 
 class _Reading:
     """
-    One answer put together from several.
+    One page put together from several answers.
 
-    The newest line is asked for again with each request: as long as it is the same, the files are.
+    The newest line is asked for again with each request: as long as it is the same, the files are. Attributes:
+
+        lines: Those read so far, newest first.
+        elsewhere: When the first lines of the files behind the newest one were written.
     """
 
-    def __init__(self, api: JmapApi) -> None:
+    def __init__(self, api: JmapApi, place: _Place | None = None) -> None:
+        self.lines: list[Line] = []
+        self.elsewhere: Sequence[datetime] = ()
         self._api = api
-        self._lines: list[Line] = []
+        self._place = place
 
-    async def run(self, limit: int) -> Sequence[Line]:
+    async def run(self, limit: int) -> bool:
+        """Reads *limit* lines; true at the end of the log."""
         ended = False
-        while len(self._lines) < limit and not ended:
-            ended = await self._read_on(min(limit - len(self._lines), IDS_A_QUERY))
-        return self._lines
+        while len(self.lines) < limit and not ended:
+            ended = await self._read_on(min(limit - len(self.lines), IDS_A_QUERY))
+        return ended
+
+    async def run_on(self, limit: int) -> bool:
+        """
+        The same with fewer requests, which is worth it only for thousands.
+
+        Each request gets the lines that the one before has listed, and lists the next ones.
+        """
+        listed: Sequence[str] = ()
+        last_id, ended = self._last_id(), False
+        while True:
+            wanted = min(limit - len(self.lines) - len(listed), IDS_A_QUERY)
+            gets = self._gets(listed)
+            query = Call("q", "x:Log/query", {"anchor": last_id, "limit": wanted}) if wanted > 0 and not ended else None
+            if not gets and query is None:
+                return ended
+            batches = list(_parts([*gets, *([query] if query else [])], max(2, self._api.limits.calls - 1)))
+            found: Sequence[str] = ()
+            for batch in batches:
+                answers = await self._ask(batch)
+                for call in batch:
+                    if call is query:
+                        found = answers.result(call, found_decoder).ids
+                        ended = len(found) < wanted
+                    else:
+                        self._add(answers, call, call.arguments["ids"])
+            listed, last_id = found, found[-1] if found else last_id
+
+    def _last_id(self) -> str:
+        if self.lines:
+            return self.lines[-1].id
+        return self._place.last_id if self._place is not None else ""
 
     async def _read_on(self, wanted: int) -> bool:
         """
@@ -94,11 +196,16 @@ class _Reading:
         Fewer do not make an end: what was written between the first two calls takes up places of the second.
         """
         most = min(wanted, self._api.limits.objects)
-        place = {"anchor": self._lines[-1].id} if self._lines else {}
+        first, anchor = not self.lines, self._last_id()
+        place = {"anchor": anchor} if anchor else {}
         page = Call("q", "x:Log/query", {**place, "limit": most})
         get = Call("g", "x:Log/get", {"#ids": page.ids()})
         further = Call("f", "x:Log/query", {**place, "limit": wanted})
-        answers = await self._ask([page, get, *([further] if wanted > most else [])])
+        other = Call("o", "x:Log/get", {"ids": OTHER_FILES})
+        extra = [*([further] if wanted > most else []), *([other] if first else [])]
+        answers = await self._ask([page, get, *extra])
+        if first:
+            self.elsewhere = [line.at for line in read_log_lines(answers.result(other, _lines).items, "x:Log/get.list")]
         ids = answers.result(page, found_decoder).ids
         self._add(answers, get, ids)
         if wanted <= most or len(ids) < most:
@@ -110,21 +217,23 @@ class _Reading:
             raise _RotatedError
         return len(listed) < wanted
 
-    async def _get(self, ids: Sequence[str]) -> None:
-        """The lines of *ids*, as many a request as the server allows."""
-        gets = [
+    def _gets(self, ids: Sequence[str]) -> Sequence[Call]:
+        return [
             Call(f"g{number}", "x:Log/get", {"ids": part})
             for number, part in enumerate(_parts(ids, self._api.limits.objects))
         ]
-        for batch in _parts(gets, max(1, self._api.limits.calls - 1)):
+
+    async def _get(self, ids: Sequence[str]) -> None:
+        """The lines of *ids*, as many a request as the server allows."""
+        for batch in _parts(self._gets(ids), max(1, self._api.limits.calls - 1)):
             answers = await self._ask(batch)
             for get in batch:
                 self._add(answers, get, get.arguments["ids"])
 
     async def _ask(self, calls: Sequence[Call]) -> Answers:
-        if not self._lines:
+        newest = self._place.newest if self._place is not None else self.lines[0] if self.lines else None
+        if newest is None:
             return await self._api.ask(calls)
-        newest = self._lines[0]
         witness = Call("w", "x:Log/get", {"ids": [newest.id]})
         answers = await self._api.ask([*calls, witness])
         if answers.result(witness, _lines).items != [newest]:
@@ -136,7 +245,16 @@ class _Reading:
         lines = {line.id: line for line in answers.result(get, _lines).items}
         if not all(id_ in lines for id_ in ids):
             raise _RotatedError
-        self._lines += [lines[id_] for id_ in ids]
+        self.lines += [lines[id_] for id_ in ids]
+
+
+def _one_file_older(id_: str) -> str:
+    """The id of a line after a rotation; empty where there is none."""
+    try:
+        number = decode_id(id_) + (1 << FILE_BITS)
+    except ValueError:
+        return ""
+    return encode_id(number) if number < MOST else ""
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

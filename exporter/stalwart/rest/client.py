@@ -12,8 +12,9 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetUnsupported
-from exporter.model.delivery import LogLine, Trace
+from exporter.model.delivery import Trace
 from exporter.model.inventory import Inventory
+from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -22,7 +23,7 @@ from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.allowlist import Endpoint, Login
 from exporter.stalwart.answers import decode_answer
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.native import parse_native_page
 from exporter.stalwart.rest.queue_walk import PageSize, walk_queue
 from exporter.stalwart.rest.reports_client import fetch_report, fetch_report_ids
@@ -76,6 +77,7 @@ class RestClient:
         self._transport = transport
         self._clock = clock
         self._page_size = PageSize()
+        self._logs = LogReader(transport)
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
         """The queue, summed; at most *max_messages* of it (0: no limit)."""
@@ -120,11 +122,13 @@ class RestClient:
         body = await self._transport.request(Endpoint.STORED_METRICS, params={"after": stamp_of(after)})
         return await _read(parse_stored_metrics, body)
 
-    async def fetch_newest_log_lines(self, *, limit: int) -> Sequence[LogLine]:
+    async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """The newest *limit* lines; 0, which would be the whole log, is a ``ValueError``."""
-        if limit < 1:
-            raise ValueError("a limit of 0 asks for the whole log")
-        return await _read(parse_log_page, await self._transport.request(Endpoint.LOGS, params={"limit": limit}))
+        return await self._logs.newest(limit)
+
+    async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
+        """At most *limit* lines before those of *page*."""
+        return await self._logs.older(page, limit)
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """

@@ -2,10 +2,14 @@
 The server's log as the management API gives it.
 
 Contract: Stalwart v0.10-v0.15, ``GET /api/logs``, newest first; tests/recordings/rest-0.12.5 and rest-0.15.5. The
-``total`` beside the lines means nothing.
+``total`` beside the lines is the number of lines of the files that were read for the answer, those that the server
+could not parse and those of the pages before included, plus ``limit`` if the log goes on.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +27,7 @@ class _Line(msgspec.Struct, gc=False):
 
 class _Lines(msgspec.Struct):
     items: list[_Line]
+    total: Any = 0
 
 
 class _Page(msgspec.Struct):
@@ -32,6 +37,35 @@ class _Page(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Page)
 
 
+class LogAnswer(NamedTuple):
+    """
+    The lines of one answer, newest first.
+
+    Attributes:
+        total: As the server reports it; 0 if it does not.
+    """
+
+    lines: Sequence[LogLine]
+    total: int
+
+    def lines_read(self, *, before: int, limit: int) -> int:
+        """
+        How many lines of the files, counted from the newest, end with this answer.
+
+        *before* is how many the request skipped. What cannot be told apart is taken for fewer.
+        """
+        at_least = before + len(self.lines)
+        if len(self.lines) == limit and self.total - limit >= at_least:
+            return self.total - limit
+        return max(self.total, at_least)
+
+
+def parse_log_answer(body: bytes) -> LogAnswer:
+    """One answer. Raises `PayloadError` with the path of what cannot be read."""
+    data = decode_answer(_decoder, body).data
+    return LogAnswer(read_log_lines(data.items, "data.items"), data.total if isinstance(data.total, int) else 0)
+
+
 def parse_log_page(body: bytes) -> list[LogLine]:
     """The lines of one answer, newest first. Raises `PayloadError` with the path of what cannot be read."""
-    return read_log_lines(decode_answer(_decoder, body).data.items, "data.items")
+    return list(parse_log_answer(body).lines)

@@ -1,0 +1,119 @@
+"""
+The server's log, page by page.
+
+A page is asked for by the number of lines before it, counted from the newest. What is written between two requests
+moves the older lines away, so each page is asked for from before the end of the last one and put together with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.model.delivery import LogLine
+from exporter.model.log import LogPage
+from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.rest.logs import LogAnswer, parse_log_answer
+from exporter.stalwart.transport import Transport
+
+OVERLAP = 500
+"""Lines of the last page that the next one is to begin with; what is written meanwhile adds to them."""
+
+LONG_OVERLAP = 10_000
+"""The same where equal lines follow each other, so that only more of them show where a page ended."""
+
+MARK_BYTES = 8
+
+TRIES = 5
+
+LARGE_BYTES = 64 * 1024
+"""From this size on, an answer is read outside of the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """
+    The end of a page.
+
+    Attributes:
+        depth: Lines of the files, counted from the newest, up to it.
+        tail: The fingerprints of its last lines, `MARK_BYTES` each.
+    """
+
+    depth: int
+    tail: bytes
+
+
+class LogReader:
+    """Reads the log of one server backwards."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def newest(self, limit: int) -> LogPage:
+        """The newest *limit* lines, from one answer. Raises a `TargetError`; ``ValueError`` for a *limit* of 0."""
+        if limit < 1:
+            raise ValueError("a limit of 0 asks for the whole log")
+        answer = await self._ask({"limit": limit})
+        return _page(answer, answer.lines, before=0, limit=limit)
+
+    async def older(self, page: LogPage, limit: int) -> LogPage:
+        """
+        At most *limit* lines that come before those of *page*. Raises a `TargetError`.
+
+        A page that has ended without lines is all there is to find of them: the files have changed meanwhile.
+        """
+        place = page.place
+        if not isinstance(place, _Place) or not place.tail:
+            return LogPage(lines=(), ended=True)
+        depth, overlap = place.depth, OVERLAP
+        for _ in range(TRIES):
+            skipped = max(1, -(-(depth - overlap) // limit))
+            size = max(1, (depth - overlap) // skipped)
+            answer = await self._ask({"limit": size, "page": skipped + 1})
+            unreadable = answer.lines_read(before=skipped * size, limit=size) - skipped * size - len(answer.lines)
+            ends = _ends(answer.lines, place.tail, at_least=1 if unreadable > 0 else depth - skipped * size)
+            if not ends and answer.lines:
+                depth += max(1, len(answer.lines) - overlap)  # More was written meanwhile than a page holds.
+            elif len(ends) > 1 and overlap < min(LONG_OVERLAP, depth // 2):
+                overlap = min(LONG_OVERLAP, depth // 2)
+            elif ends:
+                return _page(answer, answer.lines[ends[0] :], before=skipped * size, limit=size)
+            else:
+                break
+        return LogPage(lines=(), ended=True)
+
+    async def _ask(self, params: dict[str, str | int]) -> LogAnswer:
+        body = await self._transport.request(Endpoint.LOGS, params=params)
+        if len(body) < LARGE_BYTES:
+            return parse_log_answer(body)
+        return await asyncio.to_thread(parse_log_answer, body)
+
+
+def _page(answer: LogAnswer, lines: Sequence[LogLine], *, before: int, limit: int) -> LogPage:
+    depth = answer.lines_read(before=before, limit=limit)
+    return LogPage(
+        lines=lines,
+        ended=len(answer.lines) < limit,
+        unreadable=max(0, depth - before - len(answer.lines)),
+        place=_Place(depth, _marks(answer.lines[-LONG_OVERLAP:])),
+    )
+
+
+def _ends(lines: Sequence[LogLine], tail: bytes, *, at_least: int) -> Sequence[int]:
+    """How many of the first *lines*, *at_least* so many, can be those that a page with *tail* ended with."""
+    marks, last = _marks(lines), tail[-MARK_BYTES:]
+    ends = []
+    for end in range(max(1, at_least), len(lines) + 1):
+        size = end * MARK_BYTES
+        if marks[size - MARK_BYTES : size] != last:
+            continue
+        if marks.endswith(tail, 0, size) if size >= len(tail) else tail.endswith(marks[:size]):
+            ends.append(end)
+    return ends
+
+
+def _marks(lines: Sequence[LogLine]) -> bytes:
+    return array("q", [line.fingerprint for line in lines]).tobytes()
