@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.rows import show
 
-NAMES = ("scrape", "queue_decode", "queue_walk", "log_decode", "idle", "reports", "streams")
+NAMES = ("scrape", "crowds", "queue_decode", "queue_walk", "log_decode", "idle", "reports", "streams")
 
 
 def main(wanted: list[str]) -> int:

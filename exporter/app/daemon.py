@@ -135,7 +135,14 @@ class Daemon:
             reloader=self if web.enable_reload else None,
             clock=self._clock,
         )
-        return HttpFront(app, web.listen, web.config_file, clock=self._clock)
+        return HttpFront(
+            app,
+            web.listen,
+            web.config_file,
+            servers=len(self._settings.servers),
+            clock=self._clock,
+            changed=self._exposer.changed,
+        )
 
     def _pages(self) -> Iterable[tuple[ServerBoard, str]]:
         return [(watched.board, watched.settings.url) for watched in self._watched.values()]
@@ -144,7 +151,8 @@ class Daemon:
         return [watched.board for watched in self._watched.values()]
 
     def _reload_state(self) -> tuple[bool, datetime]:
-        return self._reload_ok, self._loaded_at
+        web_is_current = self._front is None or self._front.is_current
+        return self._reload_ok and web_is_current, self._loaded_at
 
     async def _watch(self, settings: ServerSettings) -> None:
         if self._history is None:

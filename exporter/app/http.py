@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import resource
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,30 @@ from starlette.types import ASGIApp
 
 from exporter.clock import Clock
 from exporter.settings import ListenAddress
+from exporter.web.protocol import Limits
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
     from exporter.web.live_config import LiveWebConfig
+
+
+OWN_DESCRIPTORS = 32
+"""Kept from clients: the history file, the log, certificates that are read again, name look-ups."""
+
+DESCRIPTORS_OF_SERVER = 4
+"""Kept for each server: one connection for requests, one for each live stream, one that is being made."""
+
+FEWEST_CONNECTIONS = 8
+
+
+def limits_for(servers: int) -> Limits:
+    """What clients may take: fewer connections where the process may not open many files."""
+    most = Limits().connections
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return Limits()
+    spare = allowed - OWN_DESCRIPTORS - DESCRIPTORS_OF_SERVER * servers
+    return Limits(connections=max(FEWEST_CONNECTIONS, min(most, spare)))
 
 
 class HttpFront:
@@ -23,7 +44,17 @@ class HttpFront:
     Raises `SettingsError` if the web configuration cannot be used.
     """
 
-    def __init__(self, app: ASGIApp, listen: ListenAddress, config_file: Path | None, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listen: ListenAddress,
+        config_file: Path | None,
+        *,
+        servers: int,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """*changed* is called when the web configuration was read again by itself."""
         self._live: LiveWebConfig | None = None
         if config_file is not None:
             # YAML and bcrypt take a megabyte that most installations never need.
@@ -33,15 +64,27 @@ class HttpFront:
 
             config = load_web_config(config_file)
             guard = Guard(app, config)
-            self._live = LiveWebConfig(config, guard=guard, clock=clock)
+            self._live = LiveWebConfig(config, guard=guard, clock=clock, changed=changed)
             app = guard
         context = None if self._live is None else self._live.ssl_context
-        self._server = WebServer(app, host=listen.host, port=listen.port, clock=clock, ssl_context=context)
+        self._server = WebServer(
+            app,
+            host=listen.host,
+            port=listen.port,
+            clock=clock,
+            ssl_context=context,
+            limits=limits_for(servers),
+        )
 
     @property
     def port(self) -> int:
         """The port listened on, once started."""
         return self._server.port
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest content of the web configuration is in force."""
+        return self._live is None or not self._live.problems
 
     async def start(self) -> None:
         """Listens; raises OSError in words if the port cannot be had."""

@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 
@@ -19,10 +21,22 @@ COST_LIMIT = 15
 PARALLEL_CHECKS = 1
 """Checks at the same time, so that wrong passwords cannot take every core."""
 
+WAITING_CHECKS = 16
+"""Logins that are checked or wait for it; further ones are refused until a place is free."""
+
+WAITING_CHECKS_OF_ADDRESS = 8
+"""How many of those places one address may take."""
+
+REMEMBERED_FAILURES = 256
+"""Wrong logins that are not hashed again, such as those of a scraper with an old password."""
+
 PASSWORD_BYTES = 72
 """bcrypt reads no further; like other implementations we cut instead of refusing."""
 
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+
+Login = tuple[str, bytes]
+"""A user's name and the keyed digest of a password."""
 
 
 def hash_problem(hashed: str) -> str | None:
@@ -35,43 +49,94 @@ def hash_problem(hashed: str) -> str | None:
     return None
 
 
+class TooManyLogins(Exception):
+    """So many unknown logins wait to be checked that this one is refused unchecked."""
+
+
 class Authenticator:
     """
-    Knows who may come in.
+    Checks the credentials of requests.
 
-    A password that was found good is remembered by a keyed digest, one for each user, and compared in constant time;
-    a wrong one is hashed every time. An unknown user costs the check of the costliest known one.
+    Passwords are hashed one at a time on a thread of their own, which leaves the event loop and other threads free. The
+    latest good password of each user and the latest wrong logins are remembered by keyed digests and compared in
+    constant time, so that an established scraper never waits behind others' logins. An unknown user costs the check of
+    the costliest known one.
     """
 
     def __init__(self, users: Mapping[str, bytes], *, check: Callable[[bytes, bytes], bool] | None = None) -> None:
         """*check* takes a password and a hash, on a thread; bcrypt's by default."""
         self._check = check or check_password
-        self._users = dict(users)
-        self._stand_in = max(self._users.values(), key=lambda hashed: hashed.split(b"$")[2])
         self._digest_key = os.urandom(32)
         self._proven: dict[str, bytes] = {}
-        self._checks = asyncio.Semaphore(PARALLEL_CHECKS)
+        self._wrong: dict[Login, None] = {}
+        self._under_way: dict[Login, asyncio.Event] = {}
+        self._waiting: Counter[str] = Counter()
+        self._turn = asyncio.Semaphore(PARALLEL_CHECKS)
+        self._thread = ThreadPoolExecutor(PARALLEL_CHECKS, thread_name_prefix="passwords")
+        self._users: dict[str, bytes] = {}
+        self.use(users)
 
-    async def allows(self, authorization: bytes | None) -> bool:
-        """Whether the value of an ``Authorization`` header opens the door."""
+    def use(self, users: Mapping[str, bytes]) -> None:
+        """Puts other users in force; who proved a password that is still the user's stays known."""
+        self._proven = {n: digest for n, digest in self._proven.items() if users.get(n) == self._users[n]}
+        self._wrong.clear()
+        self._users = dict(users)
+        self._stand_in = max(self._users.values(), key=lambda hashed: hashed.split(b"$")[2])
+
+    async def allows(self, authorization: bytes | None, *, address: str = "") -> bool:
+        """
+        Whether the value of an ``Authorization`` header, sent from *address*, grants access.
+
+        Raises `TooManyLogins` for a login that is neither known nor can be checked soon.
+        """
         credentials = _parse_basic(authorization)
         if credentials is None:
             return False
         name, password = credentials
-        digest = hashlib.blake2b(password, key=self._digest_key).digest()
-        if self._is_proven(name, digest):
-            return True
-        async with self._checks:
-            if self._is_proven(name, digest):
-                return True
-            matches = await asyncio.to_thread(self._check, password, self._users.get(name, self._stand_in))
-        if not (matches and name in self._users):
-            return False
-        self._proven[name] = digest
-        return True
+        login = name, hashlib.blake2b(password, key=self._digest_key).digest()
+        while (known := self._verdict(login)) is None:
+            same = self._under_way.get(login)
+            if same is not None:
+                await same.wait()
+            else:
+                await self._look_into(login, password, address)
+        return known
 
-    def _is_proven(self, name: str, digest: bytes) -> bool:
-        return hmac.compare_digest(self._proven.get(name, b""), digest)
+    def _verdict(self, login: Login) -> bool | None:
+        """What is known of a login without hashing: ``None`` if nothing."""
+        name, digest = login
+        if hmac.compare_digest(self._proven.get(name, b""), digest):
+            return True
+        return False if login in self._wrong else None
+
+    async def _look_into(self, login: Login, password: bytes, address: str) -> None:
+        """Checks a login and remembers the outcome."""
+        if self._waiting.total() >= WAITING_CHECKS or self._waiting[address] >= WAITING_CHECKS_OF_ADDRESS:
+            raise TooManyLogins
+        done = self._under_way[login] = asyncio.Event()
+        self._waiting[address] += 1
+        try:
+            async with self._turn:
+                hashed = self._users.get(login[0], self._stand_in)
+                loop = asyncio.get_running_loop()
+                matches = await loop.run_in_executor(self._thread, self._check, password, hashed)
+            self._remember(login, hashed, matches=matches)
+        finally:
+            self._waiting[address] -= 1
+            self._waiting += Counter()  # drops addresses at zero
+            del self._under_way[login]
+            done.set()
+
+    def _remember(self, login: Login, hashed: bytes, *, matches: bool) -> None:
+        name, digest = login
+        if hashed != self._users.get(name, self._stand_in):
+            return  # other users were put in force meanwhile
+        if matches and name in self._users:
+            self._proven[name] = digest
+            return
+        self._wrong[login] = None
+        if len(self._wrong) > REMEMBERED_FAILURES:
+            del self._wrong[next(iter(self._wrong))]
 
 
 def check_password(password: bytes, hashed: bytes) -> bool:

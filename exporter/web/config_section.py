@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
+def printable(text: str) -> str:
+    """Text of a configuration file, fit for one line of a log."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 class Section:
     """
     A mapping, read key by key.
@@ -77,6 +82,21 @@ class Section:
             return default
         return value
 
+    def whole_number(self, key: str) -> int | None:
+        """A whole number; ``None`` if absent or wrong, which is a problem either way."""
+        value = self._take(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self.problem(key, "must be a whole number")
+        return None
+
+    def duration_text(self, key: str) -> str:
+        """A duration as written, where a bare number needs no quotes; empty if absent or wrong."""
+        value = self._take(key)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return ""
+        return str(value).strip()
+
     def section(self, key: str) -> Section:
         """A mapping within; an empty one if absent or wrong."""
         return Section(self._take(key), self._path_of(key), self._problems)
@@ -86,10 +106,10 @@ class Section:
         if self._take(key) is not None:
             self.problem(key, why)
 
-    def finish(self, unknown: str = "unknown key") -> None:
-        """Notes every key that was not read."""
+    def finish(self, unknown: str = "unknown key", *, known: Sequence[str] = ()) -> None:
+        """Notes every key that was not read and is not *known*."""
         for key in self._values:
-            if key not in self._read:
+            if key not in self._read and key not in known:
                 self.problem(str(key), unknown)
 
     def _take(self, key: str) -> object:

@@ -1,39 +1,90 @@
-"""Stands before every page: asks who comes, and adds the configured headers to every answer."""
+"""Stands before every page: who may see it, how many requests are answered, and the configured headers."""
 
 from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.web.basic_auth import Authenticator
+from exporter.web.basic_auth import Authenticator, TooManyLogins
+from exporter.web.rate_limit import TokenBucket
 from exporter.web.web_config import WebConfig
 
-_CHALLENGE = {
-    "WWW-Authenticate": 'Basic realm="stalwart-exporter", charset="UTF-8"',
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
+HEALTH_PATH = "/-/healthy"
+
+REFUSAL_SECONDS = 0.5
+"""How long a refused login waits for its answer, so that a client that tries one after the other costs little."""
+
+_PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="stalwart-exporter", charset="UTF-8"', **_PLAIN}
+_TRY_LATER = {"Retry-After": "5", **_PLAIN}
 
 
 class Guard:
-    """An ASGI application around another; health pages are behind it as well."""
+    """
+    An ASGI application around another that puts a web configuration in force.
+
+    `HEALTH_PATH` answers requests from this machine without a login and beyond the rate limit: it says no more than
+    that the process serves, and a health check has no password.
+    """
 
     def __init__(self, app: ASGIApp, config: WebConfig) -> None:
         self._app = app
+        self._authenticator: Authenticator | None = None
+        self._bucket: TokenBucket | None = None
         self.use(config)
 
     def use(self, config: WebConfig) -> None:
         """Puts a configuration in force for the requests that come from now on."""
         self._headers = config.headers
-        self._authenticator = Authenticator(config.users) if config.users else None
+        if self._authenticator is not None and config.users:
+            self._authenticator.use(config.users)
+        else:
+            self._authenticator = Authenticator(config.users) if config.users else None
+        if self._bucket is None or self._bucket.limit != config.rate_limit:
+            self._bucket = TokenBucket(config.rate_limit, monotonic=time.monotonic) if config.rate_limit else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._headers:
             send = _with_headers(send, self._headers)
-        if self._authenticator is None or await self._authenticator.allows(_authorization(scope)):
+        if scope["path"] == HEALTH_PATH and is_from_this_machine(scope):
             await self._app(scope, receive, send)
-        else:
-            await PlainTextResponse("unauthorized\n", 401, headers=_CHALLENGE)(scope, receive, send)
+            return
+        refusal = await self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        """The response to a request that may not see its page; ``None`` if it may."""
+        if self._bucket is not None and not self._bucket.admits():
+            return PlainTextResponse("too many requests\n", 429, headers=_TRY_LATER)
+        authorization = _authorization(scope)
+        try:
+            if self._authenticator is None or await self._authenticator.allows(
+                authorization, address=scope["client"][0] if scope["client"] else ""
+            ):
+                return None
+            refusal = PlainTextResponse("unauthorized\n", 401, headers=_CHALLENGE)
+        except TooManyLogins:
+            refusal = PlainTextResponse("too many logins to check\n", 429, headers=_TRY_LATER)
+        if authorization is not None:
+            await asyncio.sleep(REFUSAL_SECONDS)
+        return refusal
+
+
+def is_from_this_machine(scope: Scope) -> bool:
+    """Whether a request came over loopback, or to an address of this machine from the same one."""
+    if not scope["client"] or not scope["server"]:
+        return False
+    client = scope["client"][0]
+    if client == scope["server"][0]:
+        return True
+    try:
+        return ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False
 
 
 def _authorization(scope: Scope) -> bytes | None:

@@ -7,7 +7,8 @@ import errno
 import os
 import socket
 
-BACKLOG = 128
+BACKLOG = 1024
+"""Clients that the kernel keeps waiting; further ones try again after a second, which is longer than a scrape takes."""
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import structlog
 
 from exporter.clock import Clock
 from exporter.errors import SettingsError
-from exporter.web.file_stamps import stamp_files
+from exporter.web.config_files import stamp_files
 from exporter.web.guard import Guard
 from exporter.web.tls import SwitchableContext
 from exporter.web.web_config import WebConfig, load_web_config
@@ -32,10 +32,14 @@ class LiveWebConfig:
         problems: What keeps the files' newest content from being in force; empty if it is.
     """
 
-    def __init__(self, config: WebConfig, *, guard: Guard, clock: Clock) -> None:
+    def __init__(
+        self, config: WebConfig, *, guard: Guard, clock: Clock, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """*changed* is called whenever `problems` has changed by itself."""
         self._config = config
         self._guard = guard
         self._clock = clock
+        self._changed = changed
         self.problems: Sequence[str] = ()
         self.ssl_context = SwitchableContext(config.ssl_context) if config.ssl_context else None
 
@@ -78,5 +82,7 @@ class LiveWebConfig:
         except SettingsError as error:
             if error.problems != known:
                 log.error("web_config.reload_failed", problems=error.problems)
+                self._changed()
         else:
             log.info("web_config.reloaded", path=str(self._config.path))
+            self._changed()

@@ -17,7 +17,7 @@ class Limits:
     What clients may take; the defaults let an idle connection outlive the usual scrape interval of a minute.
 
     Attributes:
-        connections: Open at once; further clients wait in the kernel's queue.
+        connections: Open at once; for a further client the idlest one is closed.
         request_seconds: From a connection's beginning, or a request's first byte, to the request's last byte.
         response_seconds: From the answer's last byte written to its last byte taken.
         head_bytes: Request line and headers.
@@ -25,12 +25,15 @@ class Limits:
     """
 
     connections: int = 128
-    handshake_seconds: float = 10.0
-    request_seconds: float = 10.0
+    handshake_seconds: float = 5.0
+    request_seconds: float = 5.0
     response_seconds: float = 60.0
     keep_alive_seconds: int = 75
     head_bytes: int = 16_384
     body_bytes: int = 65_536
+
+
+ERROR_STATUS = 400
 
 
 class HeadTooLarge(Exception):
@@ -43,17 +46,39 @@ class BoundedProtocol(HttpToolsProtocol):
 
     Attributes:
         closed: Set when the connection is gone.
+        idle_since: When the client was last of use, by the loop's clock: the end of the latest response, else the
+            connection's beginning. Bytes of an unfinished request do not count.
+        latest_status: Of the latest response; 0 before the first one.
     """
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, limits: Limits) -> None:
         super().__init__(config, server_state, app_state)
         self.closed = asyncio.Event()
+        self.idle_since = self.loop.time()
+        self.latest_status = 0
         self._limits = limits
         self._request_timer: asyncio.TimerHandle | None = None
         self._response_timer: asyncio.TimerHandle | None = None
         self._in_message = False
         self._message_bytes = 0
         self._allowed_bytes = 0
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request waits for its response, and not for the client to take an earlier one."""
+        if self.cycle is None or self.cycle.response_complete or self.transport is None:
+            return False
+        return self.transport.get_write_buffer_size() == 0
+
+    @property
+    def was_served(self) -> bool:
+        """Whether the client got a successful response and has taken all of it."""
+        return 0 < self.latest_status < ERROR_STATUS and self.transport.get_write_buffer_size() == 0
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the latest response was an error."""
+        return self.latest_status >= ERROR_STATUS
 
     def abort(self) -> None:
         """Ends the connection at once, whatever is still to be sent."""
@@ -101,6 +126,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_request_timer()
 
     def on_response_complete(self) -> None:
+        self.idle_since = self.loop.time()
         super().on_response_complete()
         if self._response_timer is not None:
             self._response_timer.cancel()

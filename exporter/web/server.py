@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from email.utils import format_datetime
 
 import structlog
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from exporter.clock import Clock
 from exporter.web.listener import bind
 from exporter.web.protocol import BoundedProtocol, Limits
+from exporter.web.slots import Seat, Slots
 
 log = structlog.get_logger("exporter.web")
 
 GRACE_SECONDS = 1.0
 ABORT_SECONDS = 0.5
-ACCEPT_RETRY_SECONDS = 0.5
+ACCEPT_RETRY_SECONDS = 0.05
+
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_CONNECTION = "connection"
 
 
 class WebServer:
@@ -28,7 +33,8 @@ class WebServer:
     Serves one ASGI application; touches no signal handler and no log handler.
 
     Connections are accepted here and not by an `asyncio.Server`, so that their number has a limit that counts
-    unfinished TLS handshakes too, and so that every connection is closed when `stop` returns.
+    unfinished TLS handshakes too, so that the idlest of them can make room for a new one, and so that every connection
+    is closed when `stop` returns.
     """
 
     def __init__(
@@ -50,10 +56,10 @@ class WebServer:
         self._state = ServerState()
         self._exhausted = False
         self._stopped = False
-        self._slots = asyncio.Semaphore(self._limits.connections)
+        self._slots = Slots(self._limits.connections)
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._connections: dict[asyncio.Task[None], BoundedProtocol] = {}
+        self._connections: dict[asyncio.Task[None], Seat] = {}
 
     @property
     def port(self) -> int:
@@ -84,11 +90,11 @@ class WebServer:
             await asyncio.wait(self._accepting)
         for listener in self._listeners:
             listener.close()
-        for task, protocol in self._connections.items():
-            if protocol.transport is None:
+        for task, seat in self._connections.items():
+            if seat.protocol.transport is None:
                 task.cancel()
             else:
-                protocol.shutdown()
+                seat.protocol.shutdown()
         await self._wait_for_connections(GRACE_SECONDS)
         for task in self._connections:
             task.cancel()
@@ -111,27 +117,50 @@ class WebServer:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._note_exhaustion()
-            await self._slots.acquire()
             try:
-                connection, _ = await loop.sock_accept(listener)
+                connection, (address, *_) = await loop.sock_accept(listener)
             except OSError as error:
-                self._slots.release()
-                log.warning("web.accept_failed", error=error.strerror)
-                await self._clock.sleep(ACCEPT_RETRY_SECONDS)
+                await self._recover(error)
                 continue
-            protocol = BoundedProtocol(self._config, self._state, {}, limits=self._limits)
-            task = loop.create_task(self._serve(connection, protocol), name="web.connection")
-            self._connections[task] = protocol
-            task.add_done_callback(self._forget)
+            self._close(self._slots.crowded_out(address, now=loop.time()))
+            self._admit(connection, address)
+            # One client per turn of the loop: those that were accepted get to send their requests in a flood of others.
+            await asyncio.sleep(0)
 
-    def _note_exhaustion(self) -> None:
-        """One line when every slot is taken, and no other before half of them were free again."""
-        if self._slots.locked() and not self._exhausted:
+    async def _recover(self, error: OSError) -> None:
+        """After a client could not be accepted: gives a connection up where it takes what the next one needs."""
+        if error.errno in _OUT_OF_RESOURCES:
+            self._close(self._slots.least_missed(now=asyncio.get_running_loop().time()))
+        if error.errno != errno.ECONNABORTED:
+            self._note_exhaustion(error.strerror or str(error))
+            await self._clock.sleep(ACCEPT_RETRY_SECONDS)
+
+    def _admit(self, connection: socket.socket, address: str) -> None:
+        app_state: dict[str, BoundedProtocol] = {}
+        protocol = BoundedProtocol(self._config, self._state, app_state, limits=self._limits)
+        app_state[_CONNECTION] = protocol
+        task = asyncio.get_running_loop().create_task(self._serve(connection, protocol), name="web.connection")
+        seat = Seat(address, protocol, task)
+        self._slots.add(seat)
+        self._connections[task] = seat
+        task.add_done_callback(self._forget)
+
+    def _close(self, seat: Seat | None) -> None:
+        """Ends a connection at once, to make room."""
+        if seat is None:
+            return
+        self._slots.discard(seat)
+        self._note_exhaustion("all connections are taken")
+        if seat.protocol.transport is None:
+            seat.task.cancel()
+        else:
+            seat.protocol.abort()
+
+    def _note_exhaustion(self, reason: str) -> None:
+        """Logs the first time that clients crowd each other out, and again only after half of the slots were free."""
+        if not self._exhausted:
             self._exhausted = True
-            log.warning("web.connections_exhausted", limit=self._limits.connections)
-        elif len(self._connections) * 2 <= self._limits.connections:
-            self._exhausted = False
+            log.warning("web.connections_exhausted", limit=self._slots.limit, reason=reason)
 
     async def _serve(self, connection: socket.socket, protocol: BoundedProtocol) -> None:
         """One connection from its first byte to its last; being cancelled ends it at once."""
@@ -149,15 +178,32 @@ class WebServer:
             protocol.abort()
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        del self._connections[task]
-        self._slots.release()
+        self._slots.discard(self._connections.pop(task))
+        if len(self._connections) * 2 <= self._slots.limit:
+            self._exhausted = False
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("web.connection_failed", exc_info=error)
 
 
+def _noting_status(app: ASGIApp) -> ASGIApp:
+    """An application that notes each response's status on its connection."""
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        connection: BoundedProtocol = scope["state"].pop(_CONNECTION)
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                connection.latest_status = message["status"]
+            await send(message)
+
+        await app(scope, receive, noted)
+
+    return noting
+
+
 def _uvicorn_config(app: ASGIApp, limits: Limits) -> Config:
     return Config(
-        app,
+        _noting_status(app),
         interface="asgi3",
         http=BoundedProtocol,
         ws="none",

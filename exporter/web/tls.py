@@ -7,8 +7,12 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from exporter.web.config_files import FileProblem, read_regular
 from exporter.web.config_section import Section
 from exporter.web.tls_section import TlsSettings
+
+FILE_LIMIT_BYTES = 4 * 1024 * 1024
+"""Of a file with certificates or a key."""
 
 
 def build_ssl_context(settings: TlsSettings, section: Section) -> ssl.SSLContext:
@@ -41,11 +45,11 @@ def build_ssl_context(settings: TlsSettings, section: Section) -> ssl.SSLContext
 
 def _is_readable(section: Section, key: str, path: Path) -> bool:
     try:
-        with path.open("rb"):
-            return True
-    except OSError as error:
-        section.problem(key, f"{path}: {error.strerror or error}")
+        read_regular(path, FILE_LIMIT_BYTES)
+    except FileProblem as problem:
+        section.problem(key, f"{path}: {problem}")
         return False
+    return True
 
 
 def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: Section) -> None:
@@ -61,27 +65,28 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: S
 
     try:
         context.load_cert_chain(settings.cert_file, settings.key_file, no_password)
-    except ssl.SSLError as error:
+    except (OSError, ValueError) as error:  # among them ssl.SSLError
+        reason = getattr(error, "reason", None)
         if encrypted:
             what = "is encrypted; the key must be readable without a password"
-        elif error.reason == "KEY_VALUES_MISMATCH":
+        elif reason == "KEY_VALUES_MISMATCH":
             what = f"does not belong to the certificate in {settings.cert_file}"
         else:
-            what = f"cannot be used with this certificate ({error.reason or 'no private key in PEM form'})"
+            what = f"cannot be used with this certificate ({reason or 'no private key in PEM form'})"
         section.problem("key_file", f"{settings.key_file}: {what}")
 
 
 def _load_client_ca(context: ssl.SSLContext, path: Path, section: Section) -> None:
     try:
         context.load_verify_locations(path)
-    except ssl.SSLError:
+    except (OSError, ValueError):  # among them ssl.SSLError
         section.problem("client_ca_file", f"{path}: holds no certificate in PEM form")
 
 
 def _holds_certificate(path: Path) -> bool:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
-    except ssl.SSLError:
+    except (OSError, ValueError):  # among them ssl.SSLError
         return False
     return True
 

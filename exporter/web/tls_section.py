@@ -87,6 +87,9 @@ def read_tls_section(section: Section, directory: Path) -> TlsSettings | None:
 
 def _read_path(section: Section, key: str, directory: Path, *, required: bool) -> Path | None:
     text = section.text(key)
+    if text and not text.isprintable():
+        section.problem(key, "holds a control character")
+        return None
     if text:
         return directory / text
     if required:

@@ -9,20 +9,20 @@ spoken.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from exporter.errors import SettingsError
 from exporter.web.basic_auth import hash_problem
-from exporter.web.config_section import Section
-from exporter.web.file_stamps import Stamps, stamp_files
+from exporter.web.config_files import FileProblem, Stamps, read_regular, stamp_files
+from exporter.web.config_section import Section, printable
+from exporter.web.rate_limit import RateLimit, read_rate_limit
 from exporter.web.tls import build_ssl_context
-from exporter.web.tls_section import read_tls_section
+from exporter.web.tls_section import TlsSettings, read_tls_section
+from exporter.web.yaml_document import DocumentError, parse_yaml
 
-SIZE_LIMIT_BYTES = 1_000_000
+SIZE_LIMIT_BYTES = 256 * 1024
 
 _HEADER_VALUES: Mapping[str, tuple[str, ...]] = {
     "Content-Security-Policy": (),
@@ -40,17 +40,21 @@ class WebConfig:
 
     Attributes:
         path: The file itself.
-        ssl_context: ``None`` for plain HTTP.
+        tls: What the listener's TLS shall be; ``None`` for plain HTTP.
+        ssl_context: Made from *tls*; ``None`` for plain HTTP.
         stamps: The files that it was made from, as they were just before they were read.
         headers: For every response; names in lower case, as ASGI wants them.
         users: Password hashes by user name; empty if no authentication is asked for.
+        rate_limit: For all requests together; ``None`` for no limit.
     """
 
     path: Path
+    tls: TlsSettings | None = None
     ssl_context: ssl.SSLContext | None = None
     stamps: Stamps = field(default_factory=dict)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    rate_limit: RateLimit | None = None
 
 
 def load_web_config(path: Path) -> WebConfig:
@@ -69,11 +73,13 @@ def load_web_config(path: Path) -> WebConfig:
     context = build_ssl_context(tls, tls_section) if tls else None
     headers = _read_http(root.section("http_server_config"))
     users = _read_users(root.section("basic_auth_users"))
-    root.refuse("rate_limit", "requests are not rate limited here; leave this to a reverse proxy")
+    rate_limit = read_rate_limit(root.section("rate_limit"))
     root.finish()
     if problems:
-        raise SettingsError([f"{path}: {problem}" for problem in problems])
-    return WebConfig(path=path, ssl_context=context, stamps=stamps, headers=headers, users=users)
+        raise SettingsError([f"{path}: {printable(problem)}" for problem in problems])
+    return WebConfig(
+        path=path, tls=tls, ssl_context=context, stamps=stamps, headers=headers, users=users, rate_limit=rate_limit
+    )
 
 
 def _read_http(section: Section) -> tuple[tuple[bytes, bytes], ...]:
@@ -112,37 +118,10 @@ def _read_users(section: Section) -> dict[str, bytes]:
 
 def _parse(path: Path) -> object:
     try:
-        with path.open("rb") as file:
-            content = file.read(SIZE_LIMIT_BYTES + 1)
-    except OSError as error:
-        raise SettingsError([f"{path}: {error.strerror or error}"]) from error
-    if len(content) > SIZE_LIMIT_BYTES:
-        raise SettingsError([f"{path}: larger than {SIZE_LIMIT_BYTES} bytes"])
-    try:
-        # The loader is safe: it derives from yaml.SafeLoader.
-        parsed: object = yaml.load(content, Loader=_UniqueKeyLoader)  # noqa: S506 - see above
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: {_yaml_problem(error)}"]) from error
+        content = read_regular(path, SIZE_LIMIT_BYTES)
+        parsed = parse_yaml(content)
+    except FileProblem as problem:
+        raise SettingsError([f"{path}: {problem}"]) from None
+    except DocumentError as error:
+        raise SettingsError([f"{path}: not valid YAML: {error}"]) from None
     return {} if parsed is None else parsed
-
-
-def _yaml_problem(error: Exception) -> str:
-    """The place and the kind of the mistake, without the line itself: it may hold a password hash."""
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "cannot be read as text"
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"not valid YAML: {place}{problem}"
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a mapping that names a key twice, of which YAML's own loader would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)

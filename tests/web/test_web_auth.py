@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import bcrypt
 import pytest
+from starlette.types import Message
 from web_support import HASH, Run, application, basic, browsing, serving
 
-from exporter.web.basic_auth import COST_LIMIT, Authenticator, check_password, hash_problem
+from exporter.web.basic_auth import (
+    COST_LIMIT,
+    WAITING_CHECKS,
+    WAITING_CHECKS_OF_ADDRESS,
+    Authenticator,
+    TooManyLogins,
+    check_password,
+    hash_problem,
+)
 from exporter.web.guard import Guard
+from exporter.web.rate_limit import RateLimit, TokenBucket
 from exporter.web.web_config import WebConfig
 
 
@@ -29,7 +40,7 @@ def authorization(name: str, password: str) -> bytes:
     return basic(name, password)["Authorization"].encode()
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready", "/-/reload", "/nothing"])
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy/", "/-/ready", "/-/reload", "/nothing"])
 def test_every_page_asks_who_comes(run: Run, path):
     """Without credentials every path, known or not, is a 401 with a challenge."""
     guarded = Guard(application(), WebConfig(path=Path("web.yml"), users={"prometheus": HASH}))
@@ -42,6 +53,33 @@ def test_every_page_asks_who_comes(run: Run, path):
             assert response.headers["www-authenticate"].startswith('Basic realm="')
 
     run(scenario())
+
+
+def test_health_needs_no_password_on_this_machine_alone(run: Run):
+    """A request over loopback or to the machine's own address gets the health page, one from elsewhere a challenge."""
+    guarded = Guard(application(), WebConfig(path=Path("web.yml"), users={"prometheus": HASH}))
+    statuses = []
+
+    async def ask(client: str, server: str) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "method": "GET", "path": "/-/healthy", "headers": [], "query_string": b""}
+        await guarded({**scope, "client": (client, 5), "server": (server, 9787)}, receive, send)
+
+    async def scenario() -> None:
+        await ask("127.0.0.1", "127.0.0.1")
+        await ask("::1", "::1")
+        await ask("192.0.2.1", "192.0.2.1")
+        await ask("192.0.2.2", "192.0.2.1")
+
+    run(scenario())
+
+    assert statuses == [200, 200, 200, 401]
 
 
 def test_the_right_password_opens(run: Run):
@@ -207,6 +245,72 @@ def test_the_loop_runs_on_while_a_password_is_hashed(run: Run):
     run(scenario())
 
 
+def test_a_wrong_login_is_hashed_once(run: Run):
+    """A scraper with an old password costs one check, however often it asks."""
+    check = CountingCheck()
+    authenticator = Authenticator({"prometheus": HASH}, check=check)
+
+    async def scenario() -> None:
+        for _ in range(5):
+            assert not await authenticator.allows(authorization("prometheus", "old"))
+
+    run(scenario())
+
+    assert len(check.hashes) == 1
+
+
+def test_logins_past_the_queue_are_refused_unchecked(run: Run):
+    """No more than a few logins wait, fewer of one address, and a known one is let in meanwhile."""
+    held = threading.Event()
+    check = CountingCheck()
+
+    def wait_and_check(password: bytes, hashed: bytes) -> bool:
+        if password != b"s3cret":
+            held.wait(60)
+        return check(password, hashed)
+
+    authenticator = Authenticator({"prometheus": HASH}, check=wait_and_check)
+
+    async def scenario() -> None:
+        assert await authenticator.allows(authorization("prometheus", "s3cret"))
+        waiting = []
+        for address in ("192.0.2.1", "192.0.2.2"):
+            for number in range(WAITING_CHECKS_OF_ADDRESS):
+                login = authorization("prometheus", f"{address}-{number}")
+                waiting.append(asyncio.ensure_future(authenticator.allows(login, address=address)))
+        await asyncio.sleep(0)
+
+        for address in ("192.0.2.1", "192.0.2.3"):
+            with pytest.raises(TooManyLogins):
+                await authenticator.allows(authorization("prometheus", "more"), address=address)
+        assert await authenticator.allows(authorization("prometheus", "s3cret"), address="192.0.2.1")
+        held.set()
+        assert not any(await asyncio.gather(*waiting))
+        assert not await authenticator.allows(authorization("prometheus", "more"), address="192.0.2.1")
+
+    run(scenario())
+
+    assert len(check.hashes) == 1 + WAITING_CHECKS + 1
+
+
+def test_other_users_leave_a_proven_password_proven(run: Run):
+    """A reload makes nobody wait for a check whose hash stayed the same, and forgets whose hash changed."""
+    check = CountingCheck()
+    other = bcrypt.hashpw(b"other", bcrypt.gensalt(4))
+    authenticator = Authenticator({"prometheus": HASH, "admin": HASH}, check=check)
+
+    async def scenario() -> None:
+        for name in ("prometheus", "admin"):
+            assert await authenticator.allows(authorization(name, "s3cret"))
+        authenticator.use({"prometheus": HASH, "admin": other})
+        assert await authenticator.allows(authorization("prometheus", "s3cret"))
+        assert not await authenticator.allows(authorization("admin", "s3cret"))
+
+    run(scenario())
+
+    assert check.hashes == [HASH, HASH, other]
+
+
 @pytest.mark.parametrize(
     ("hashed", "words"),
     [
@@ -226,6 +330,34 @@ def test_a_hash_that_cannot_serve_is_told_without_being_quoted(hashed, words):
     assert problem is not None
     assert words in problem
     assert not hashed.strip() or hashed.strip() not in problem
+
+
+def test_requests_beyond_the_rate_limit_are_refused(run: Run):
+    """After the burst every request is a 429, but for a health check from this machine."""
+    limited = Guard(
+        application(), WebConfig(path=Path("web.yml"), rate_limit=RateLimit(interval_seconds=3600, burst=2))
+    )
+
+    async def scenario() -> None:
+        async with serving(limited) as server, browsing(server) as client:
+            statuses = [(await client.get("/metrics")).status_code for _ in range(3)]
+
+            assert statuses == [200, 200, 429]
+            assert (await client.get("/-/healthy")).status_code == 200
+
+    run(scenario())
+
+
+def test_a_token_is_earned_per_interval():
+    """A bucket fills by one request for each interval, and never beyond its burst."""
+    now = [0.0]
+    bucket = TokenBucket(RateLimit(interval_seconds=2.0, burst=2), monotonic=lambda: now[0])
+
+    assert [bucket.admits() for _ in range(3)] == [True, True, False]
+    now[0] = 2.0
+    assert [bucket.admits() for _ in range(2)] == [True, False]
+    now[0] = 1000.0
+    assert [bucket.admits() for _ in range(3)] == [True, True, False]
 
 
 def test_configured_headers_stand_on_every_answer(run: Run):

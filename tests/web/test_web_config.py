@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import web_support
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from web_support import Authority, Identity
 
 from exporter.errors import SettingsError
+from exporter.web.rate_limit import RateLimit
 from exporter.web.web_config import WebConfig, load_web_config
 
 HASH = web_support.HASH.decode()
@@ -256,7 +260,11 @@ def test_an_encrypted_key_is_told_and_not_asked_for(load: Load, tls: str, tmp_pa
         (f"basic_auth_users: {{123: {HASH}}}", "basic_auth_users.123: must be written in quotes"),
         (f'basic_auth_users: {{"a:b": {HASH}}}', "basic_auth_users.a:b: a user name cannot hold a colon"),
         ("basic_auth_users: {prometheus: 5}", "basic_auth_users.prometheus: must be a string"),
-        ("rate_limit: {interval: 1s, burst: 2}", "rate_limit: requests are not rate limited here"),
+        ("rate_limit: {interval: soon, burst: 2}", "rate_limit.interval: must be a duration such as 1s"),
+        ("rate_limit: {interval: 1s}", "rate_limit.burst: must be a whole number"),
+        ("rate_limit: {interval: 1s, burst: 1.5}", "rate_limit.burst: must be a whole number"),
+        ("rate_limit: {interval: 1s, burst: 0}", "rate_limit.burst: must be 1 or more"),
+        ("rate_limit: {interval: 1s, burst: 2, per: host}", "rate_limit.per: unknown key"),
         ("[1, 2]", "must be a mapping"),
         ("basic_auth_users: {a: b, a: c}", "not valid YAML: line 1, column 26: key 'a' is given twice"),
         ("a: [1", "not valid YAML: line "),
@@ -268,6 +276,65 @@ def test_other_mistakes_are_told_in_words(load: Load, content, expected):
     (found,) = problems(load, content)
 
     assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("", None),
+        ("rate_limit: {interval: 0}", None),
+        ("rate_limit: {interval: 0s, burst: 5}", None),
+        ("rate_limit: {interval: 1s, burst: 2}", RateLimit(interval_seconds=1.0, burst=2)),
+        ("rate_limit: {interval: 1m30s, burst: 1}", RateLimit(interval_seconds=90.0, burst=1)),
+        ("rate_limit: {interval: '500ms', burst: 20}", RateLimit(interval_seconds=0.5, burst=20)),
+    ],
+)
+def test_a_rate_limit_is_read(load: Load, lines, expected):
+    """Intervals are written as in the shared format, and 0 turns the limit off."""
+    assert load(lines).rate_limit == expected
+
+
+documents = st.recursive(
+    st.sampled_from(
+        ["2026-13-45", "!!int x", '"\\ud800"', "!!bool x", "!!timestamp x", "!!binary x", "1e999", ".nan", "*a", "&a"]
+    )
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]")
+        | st.tuples(inner, inner).map(lambda pair: f"{{? {pair[0]} : {pair[1]}}}")
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    key=st.sampled_from(["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit", "more"]),
+    value=documents,
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_value_is_a_configuration_or_a_settings_error(tmp_path: Path, key, value):
+    """Nothing that a document can hold raises anything else, and the problems can be logged."""
+    path = tmp_path / "web.yml"
+    path.write_bytes(f"{key}: {value}\n".encode("utf-8", "surrogatepass"))
+
+    found: Sequence[str] = ()
+    try:
+        load_web_config(path)
+    except SettingsError as error:
+        found = error.problems
+
+    assert all(problem.encode() and problem.isprintable() for problem in found)
+
+
+@given(st.binary(max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_bytes_are_a_configuration_or_a_settings_error(tmp_path: Path, content):
+    """A file that is no text at all is refused in words."""
+    path = tmp_path / "web.yml"
+    path.write_bytes(content)
+
+    with contextlib.suppress(SettingsError):
+        load_web_config(path)
 
 
 def test_a_mistake_never_shows_a_secret(load: Load):

@@ -419,22 +419,29 @@ def test_what_is_not_http_is_refused_and_harms_nobody(run: Run, sent):
     run(scenario())
 
 
-def test_clients_past_the_limit_wait_for_a_free_place(run: Run):
-    """With every slot taken a further client is served as soon as one leaves."""
+def test_a_client_past_the_limit_takes_the_place_of_the_idlest(run: Run):
+    """With every slot taken a further client is served at once, and the connection that was idle longest is closed."""
 
     async def scenario() -> None:
         async with (
-            serving(application(), limits=Limits(connections=2)) as server,
+            serving(application(), limits=Limits(connections=4, request_seconds=60, keep_alive_seconds=60)) as server,
+            connected(server) as (oldest_reader, oldest),
+            connected(server) as (kept_reader, kept),
             browsing(server) as client,
-            connected(server) as (_, first),
-            connected(server) as (_, second),
         ):
-            first.write(b"GET")
-            second.write(b"GET")
-            waiting = asyncio.create_task(client.get("/-/healthy"))
-            first.close()
+            for reader, writer in ((oldest_reader, oldest), (kept_reader, kept)):
+                writer.write(GET_HEALTHY)
+                await reader.readuntil(b"ok\n")
 
-            assert (await waiting).status_code == 200
+            # Three of one address are its share of four.
+            assert (await client.get("/-/healthy")).status_code == 200
+            async with connected(server) as (reader, writer):
+                writer.write(GET_HEALTHY)
+                assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+            assert await read_to_end(oldest_reader) == b""
+            kept.write(GET_HEALTHY)
+            assert await kept_reader.readline() == b"HTTP/1.1 200 OK\r\n"
 
     run(scenario())
 

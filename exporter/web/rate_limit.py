@@ -1,0 +1,72 @@
+"""The section ``rate_limit`` of the web configuration: a token bucket over all requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.web.config_section import Section
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ns|us|µs|ms|s|m|h)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """
+    How many requests are answered.
+
+    Attributes:
+        interval_seconds: Time after which one more request may come.
+        burst: Requests that may come at once.
+    """
+
+    interval_seconds: float
+    burst: int
+
+
+class TokenBucket:
+    """Admits requests within a rate limit."""
+
+    def __init__(self, limit: RateLimit, *, monotonic: Callable[[], float]) -> None:
+        self.limit = limit
+        self._monotonic = monotonic
+        self._tokens = float(limit.burst)
+        self._filled_at = monotonic()
+
+    def admits(self) -> bool:
+        """Whether one more request may be answered now; counts it if so."""
+        now = self._monotonic()
+        earned = (now - self._filled_at) / self.limit.interval_seconds
+        self._tokens = min(float(self.limit.burst), self._tokens + earned)
+        self._filled_at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+def read_rate_limit(section: Section) -> RateLimit | None:
+    """The limit; ``None`` if there is none or the interval is 0, which turns it off."""
+    if not section.given:
+        return None
+    interval = _read_interval(section)
+    burst = section.whole_number("burst") if interval else 0
+    section.finish(known=("burst",))
+    if not interval or burst is None:
+        return None
+    if burst < 1:
+        section.problem("burst", "must be 1 or more, or no request would be answered")
+        return None
+    return RateLimit(interval_seconds=interval, burst=burst)
+
+
+def _read_interval(section: Section) -> float:
+    text = section.duration_text("interval")
+    if text == "0":
+        return 0.0
+    if re.fullmatch(f"(?:{_PART})+", text):
+        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+    section.problem("interval", "must be a duration such as 1s, 500ms or 1m30s, or 0 for no limit")
+    return 0.0

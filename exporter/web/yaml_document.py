@@ -1,0 +1,133 @@
+"""
+YAML as far as a configuration file needs it: mappings, lists, texts, truth values and whole numbers.
+
+PyYAML composes the document and resolves aliases; its constructors are not used, since they raise all kinds of errors
+for values such as ``2026-13-45`` or ``!!int x``, and follow aliases without a bound.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+MERGED_KEYS_LIMIT = 10_000
+"""Keys that merges (``<<``) may copy in one document, so that merges of merges end."""
+
+_TAG = "tag:yaml.org,2002:"
+_TRUE = frozenset({"yes", "true", "on"})
+_FALSE = frozenset({"no", "false", "off"})
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A value of another kind, such as a date, as it is written in the file."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class DocumentError(Exception):
+    """The document cannot be used; the message says where and why without quoting the line."""
+
+
+def parse_yaml(content: bytes) -> object:
+    """
+    Parse one document into dicts, lists, strings, booleans, integers, `Other` and ``None``.
+
+    Raises `DocumentError` for whatever is not such a document, among it a key that is given twice.
+    """
+    try:
+        node = yaml.compose(content, Loader=yaml.SafeLoader)
+        return None if node is None else _Builder().build(node)
+    except yaml.MarkedYAMLError as error:
+        raise DocumentError(_place(error.problem_mark) + (error.problem or "malformed")) from None
+    except RecursionError:
+        raise DocumentError("nested too deeply") from None
+    except (yaml.YAMLError, ValueError, OverflowError):
+        # Bytes that are not text, and escapes or version numbers that are beyond all bounds.
+        raise DocumentError("cannot be read as text") from None
+
+
+class _Builder:
+    """Makes values of one document's nodes, each node once, however many aliases refer to it."""
+
+    def __init__(self) -> None:
+        self._built: dict[int, object] = {}
+        self._merged_keys = 0
+
+    def build(self, node: yaml.Node) -> object:
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if id(node) not in self._built:
+            self._built[id(node)] = _UNFINISHED
+            self._built[id(node)] = (
+                self._mapping(node) if isinstance(node, yaml.MappingNode) else [self.build(item) for item in node.value]
+            )
+        value = self._built[id(node)]
+        if value is _UNFINISHED:
+            raise DocumentError(f"{_place(node.start_mark)}an alias refers to what it stands in")
+        return value
+
+    def _mapping(self, node: yaml.MappingNode) -> dict[object, object]:
+        own: dict[object, object] = {}
+        merged: dict[object, object] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise DocumentError(f"{_place(key_node.start_mark)}a key must be a text")
+            if key_node.tag == _TAG + "merge":
+                self._merge(merged, value_node)
+                continue
+            key = _scalar(key_node)
+            if key in own:
+                raise DocumentError(f"{_place(key_node.start_mark)}key {key_node.value!r} is given twice")
+            own[key] = self.build(value_node)
+        return {**merged, **own}
+
+    def _merge(self, into: dict[object, object], node: yaml.Node) -> None:
+        """Adds the keys of the mappings at *node*; an earlier one's key stays."""
+        value = self.build(node)
+        for mapping in value if isinstance(value, list) else [value]:
+            if not isinstance(mapping, dict):
+                raise DocumentError(f"{_place(node.start_mark)}only mappings can be merged")
+            self._merged_keys += len(mapping)
+            if self._merged_keys > MERGED_KEYS_LIMIT:
+                raise DocumentError(f"{_place(node.start_mark)}merges more than {MERGED_KEYS_LIMIT} keys")
+            for key, item in mapping.items():
+                into.setdefault(key, item)
+
+
+_UNFINISHED = object()
+
+
+def _scalar(node: yaml.ScalarNode) -> object:
+    text: str = node.value
+    kind = node.tag.removeprefix(_TAG)
+    if not text.isascii() and not _is_unicode(text):
+        raise DocumentError(f"{_place(node.start_mark)}holds half a surrogate pair, which is no character")
+    if kind == "str":
+        return text
+    if kind == "null":
+        return None
+    if kind == "bool" and text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    if kind == "int" and _WHOLE_NUMBER.fullmatch(text):
+        return int(text)
+    return Other(text)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _place(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
