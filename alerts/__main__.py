@@ -6,10 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from alerts.rules import documents
+from alerts.rules import THRESHOLDS, documents
 from alerts.thresholds import ThresholdsError, load
 
 HERE = Path(__file__).parent
+PACKAGED = HERE.parent / "exporter" / "web" / "verdict" / THRESHOLDS
+"""Where the exporter reads the shipped thresholds."""
 
 
 def main() -> int:
@@ -36,15 +38,19 @@ def main() -> int:
 def _write(made: dict[str, str], folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        _path(folder, name).write_text(text, encoding="utf-8")
     return 0
+
+
+def _path(folder: Path, name: str) -> Path:
+    return PACKAGED if folder == HERE and name == THRESHOLDS else folder / name
 
 
 def _check(made: dict[str, str], folder: Path) -> int:
     stale = [
         name
         for name, text in made.items()
-        if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text
+        if not _path(folder, name).exists() or _path(folder, name).read_text(encoding="utf-8") != text
     ]
     for name in stale:
         print(f"{name} is not what alerts/source and the thresholds say: python -m alerts --write", file=sys.stderr)  # noqa: T201 - a command line tool speaks

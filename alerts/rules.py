@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from alerts.thresholds import fill, find
+from alerts.thresholds import as_numbers, fill, find
 
 SOURCE = Path(__file__).with_name("source")
 ALERT_FILES = ("queue", "delivery", "server", "reports", "exporter")
+
+THRESHOLDS = "thresholds.json"
 
 HEADER = "# Made from alerts/source and alerts/thresholds.yaml by `python -m alerts --write`. Do not edit.\n"
 
@@ -94,7 +97,10 @@ def to_yaml(content: Mapping[str, Any]) -> str:
 
 
 def documents(thresholds: Mapping[str, Any]) -> dict[str, str]:
-    """The files: two for Prometheus, and the same as one object for the Prometheus operator."""
+    """
+    The files: two for Prometheus, the same as one object for the Prometheus operator, and the thresholds by which the
+    exporter's status page judges.
+    """
     recording, alerting = recording_groups(thresholds), alert_groups(thresholds)
     prometheus_rule = {
         "apiVersion": "monitoring.coreos.com/v1",
@@ -106,4 +112,5 @@ def documents(thresholds: Mapping[str, Any]) -> dict[str, str]:
         "stalwart-recording.rules.yml": to_yaml({"groups": recording}),
         "stalwart-alerts.rules.yml": to_yaml({"groups": alerting}),
         "stalwart-prometheusrule.yaml": to_yaml(prometheus_rule),
+        THRESHOLDS: json.dumps(as_numbers(thresholds), indent=2) + "\n",
     }

@@ -89,3 +89,17 @@ def find(thresholds: Mapping[str, Any], path: str) -> Any:
             raise ThresholdsError(f"{path}: there is no such threshold")
         found = found[part]
     return found
+
+
+def as_numbers(thresholds: Mapping[str, Any]) -> dict[str, Any]:
+    """The thresholds of the alerts that are enabled, durations in seconds, for a program without YAML."""
+    alerts = {
+        name: {key: _number(value) for key, value in values.items() if key != "enabled"}
+        for name, values in thresholds["alerts"].items()
+        if values.get("enabled", True)
+    }
+    return {"alerts": alerts, "slo": dict(thresholds["slo"])}
+
+
+def _number(value: Any) -> Any:
+    return seconds(value) if isinstance(value, str) and _DURATION.fullmatch(value) else value

@@ -27,6 +27,7 @@ from exporter.settings import ServerSettings, Settings, WebSettings
 from exporter.state.board import ServerBoard
 from exporter.store.store import Store
 from exporter.web.app import create_app
+from exporter.web.verdict.thresholds import load_thresholds, shipped
 
 log = structlog.get_logger("exporter.app")
 
@@ -70,6 +71,7 @@ class Daemon:
         self._history: History | None = None
         self._front: HttpFront | None = None
         self._retention: Retention | None = None
+        self._status: Status | None = None
 
     def stop(self) -> None:
         """Ends `run`."""
@@ -108,6 +110,7 @@ class Daemon:
                 asyncio.create_task(history.keep(), name="history"),
                 asyncio.create_task(history.measure(), name="store-stats"),
                 *(asyncio.create_task(run, name=name) for name, run in front.runs().items()),
+                *self._observing(),
             ]
             stack.push_async_callback(_cancel, background)
             log.info(
@@ -118,6 +121,10 @@ class Daemon:
             await self._until_stopped(background)
         log.info("exporter.stopped")
 
+    def _observing(self) -> Iterable[asyncio.Task[None]]:
+        if self._status is not None and self._settings.web.status_page:
+            yield asyncio.create_task(self._status.run(), name="status")
+
     async def _until_stopped(self, background: list[asyncio.Task[None]]) -> None:
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
@@ -126,8 +133,9 @@ class Daemon:
             task.result()
 
     def _http(self, store: Store) -> HttpFront:
-        status = Status(self._pages, store.stats, store.path, self._clock.now())
         web = self._settings.web
+        limits = load_thresholds(web.thresholds_file) if web.thresholds_file else shipped()
+        status = self._status = Status(self._pages, store.stats, store.path, self._clock, limits=limits)
         app = create_app(
             metrics=self._exposition,
             health=status,

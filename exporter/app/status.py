@@ -1,32 +1,55 @@
-"""The status page's facts, read off the boards."""
+"""The status page's facts, read off the boards, and the recent past that its verdict needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from exporter import __version__
+from exporter.clock import Clock
 from exporter.collectors.advice import advice_for
+from exporter.collectors.inventory import in_use
+from exporter.ingest.subscriber import CAPABILITIES
+from exporter.model.inventory import Certificate, TaskState
+from exporter.model.live import StreamKind
+from exporter.model.queue import OTHER_DOMAIN, QueueSnapshot, RecipientStatus
 from exporter.model.server import Capability, Generation
+from exporter.model.server import CapabilityStatus as Offer
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS
 from exporter.state.board import CollectorHealth, ServerBoard
+from exporter.state.streams import StreamHealth
+from exporter.state.tally import TallyBook
 from exporter.store.stats import StoreStats
 from exporter.web.ports import (
     CapabilityStatus,
     CollectorState,
     CollectorStatus,
     Link,
+    QueueFacts,
     ServerStatus,
     StatusPage,
     StoreStatus,
     StreamStatus,
 )
+from exporter.web.verdict.deliveries import DELIVERED_REMOTELY, OUTCOMES
+from exporter.web.verdict.events import is_watched
+from exporter.web.verdict.history import EVENT, History
+from exporter.web.verdict.queue import MESSAGES
+from exporter.web.verdict.server import server_conditions
+from exporter.web.verdict.thresholds import Thresholds
+
+OBSERVE_SECONDS = 15.0
+"""How often conditions are evaluated, so that the page knows since when they hold."""
+
+MOST = 25
+"""How many destinations and certificates of a server are looked at."""
 
 LINKS = (
-    Link(text="metrics", url="/metrics"),
-    Link(text="health", url="/-/healthy"),
-    Link(text="readiness", url="/-/ready"),
+    Link(text="metrics", url="metrics"),
+    Link(text="health", url="-/healthy"),
+    Link(text="readiness", url="-/ready"),
 )
 
 
@@ -38,19 +61,24 @@ class Status:
         servers: Callable[[], Iterable[tuple[ServerBoard, str]]],
         store: StoreStats,
         store_path: Path,
-        started_at: datetime,
+        clock: Clock,
+        *,
+        limits: Thresholds,
     ) -> None:
         self._servers = servers
         self._store = store
         self._store_path = store_path
-        self._started_at = started_at
+        self._clock = clock
+        self._limits = limits
+        self._started_at = clock.now()
+        self._histories: dict[str, tuple[ServerBoard, History]] = {}
 
     def status(self) -> StatusPage:
         """The state of affairs now."""
         return StatusPage(
             version=__version__,
             started_at=self._started_at,
-            servers=[server_status(board, url) for board, url in self._servers()],
+            servers=[server_status(board, url, self._history(board)) for board, url in self._servers()],
             store=StoreStatus(
                 path=str(self._store_path),
                 size_bytes=self._store.size_bytes,
@@ -58,7 +86,35 @@ class Status:
                 error=self._store.error,
             ),
             links=LINKS,
+            limits=self._limits,
         )
+
+    async def run(self) -> NoReturn:
+        """Observes until cancelled."""
+        while True:
+            self.observe()
+            await self._clock.sleep(OBSERVE_SECONDS)
+
+    def observe(self) -> None:
+        """Takes a sample of each server, and notes which conditions hold."""
+        present = dict(self._servers())
+        self._histories = {
+            name: (board, history) for name, (board, history) in self._histories.items() if board in present
+        }
+        for board, url in present.items():
+            history = self._history(board)
+            history.record(numbers(board))
+            server = server_status(board, url, history)
+            history.hold(condition.key for condition in server_conditions(server, self._limits, self._clock.now()))
+
+    def _history(self, board: ServerBoard) -> History:
+        """Begun anew where a board took another's place."""
+        known = self._histories.get(board.name)
+        if known is not None and known[0] is board:
+            return known[1]
+        history = History(monotonic=self._clock.monotonic)
+        self._histories[board.name] = board, history
+        return history
 
     def ready(self) -> tuple[bool, str]:
         """Ready once every server has been asked, whatever it answered."""
@@ -66,10 +122,11 @@ class Status:
         return (False, f"not asked yet: {', '.join(waiting)}") if waiting else (True, "ready")
 
 
-def server_status(board: ServerBoard, url: str) -> ServerStatus:
+def server_status(board: ServerBoard, url: str, history: History | None = None) -> ServerStatus:
     """One server as the page shows it."""
     identity = board.identity
     generation = identity.generation if identity else Generation.UNKNOWN
+    inventory = board.inventory
     return ServerStatus(
         name=board.name,
         url=url,
@@ -77,21 +134,76 @@ def server_status(board: ServerBoard, url: str) -> ServerStatus:
         edition=identity.edition.value if identity else "",
         version=identity.version if identity else "",
         up=board.up,
+        refused=board.refused,
         note=board.trouble or (identity.note if identity else ""),
         capabilities=[
             CapabilityStatus(name=c.value, status=s.value, words=_words(board, c) or advice_for(c, s, generation))
             for c, s in sorted(board.capabilities.items())
         ],
         collectors=[collector_status(health) for health in board.collectors.values()],
-        streams=[
-            StreamStatus(
-                name=stream.name,
-                connected=stream.connected,
-                transport=stream.transport,
-                last_event_at=stream.last_event_at,
-            )
-            for stream in board.streams.values()
-        ],
+        streams=[stream_status(stream, board) for stream in board.streams.values()],
+        queue=queue_facts(board.queue) if board.queue is not None else None,
+        certificates=_certificates(inventory.certificates or ()) if inventory is not None else {},
+        failed_tasks=_failed(inventory.tasks or {}) if inventory is not None else {},
+        metrics_source=board.metrics_source,
+        recent=history,
+    )
+
+
+def _certificates(certificates: Iterable[Certificate]) -> Mapping[str, datetime]:
+    """When those in use expire, the first ones only."""
+    return dict(sorted(in_use(list(certificates)).items(), key=lambda item: item[1])[:MOST])
+
+
+def _failed(tasks: Mapping[tuple[str, TaskState], int]) -> Mapping[str, int]:
+    return {kind: number for (kind, state), number in tasks.items() if state is TaskState.FAILED and number}
+
+
+def queue_facts(queue: QueueSnapshot) -> QueueFacts:
+    """The queue as the verdict needs it."""
+    temporary, permanent = RecipientStatus.TEMPORARY_FAILURE, RecipientStatus.PERMANENT_FAILURE
+    deferring = {
+        domain: number
+        for (domain, status), number in queue.domains.items()
+        if status is temporary and domain != OTHER_DOMAIN
+    }
+    return QueueFacts(
+        running=queue.running,
+        messages=queue.messages,
+        overdue=sum(queue.overdue.values()),
+        expired=sum(queue.expired.values()),
+        failing=sum(n for (_, status), n in queue.recipients.items() if status in (temporary, permanent)),
+        oldest_created_at=queue.oldest_created_at,
+        deferring=dict(sorted(deferring.items(), key=lambda item: (-item[1], item[0]))[:MOST]),
+    )
+
+
+def numbers(board: ServerBoard) -> Mapping[str, float]:
+    """What the history remembers of a server."""
+    book = board.tallies
+    found: dict[str, float] = dict.fromkeys(OUTCOMES, 0.0)
+    for (outcome, *_), number in book.family("deliveries").items():
+        found[outcome] = found.get(outcome, 0.0) + number
+    found[DELIVERED_REMOTELY] = book.value(("events", ("delivery.delivered",)))
+    found |= _events(book)
+    if board.queue is not None:
+        found[MESSAGES] = board.queue.messages
+    return found
+
+
+def _events(book: TallyBook) -> Mapping[str, float]:
+    return {EVENT + event: number for (event,), number in book.family("events").items() if is_watched(event)}
+
+
+def stream_status(stream: StreamHealth, board: ServerBoard) -> StreamStatus:
+    """One live stream as the page shows it."""
+    offer = board.capabilities.get(CAPABILITIES[StreamKind(stream.name)], Offer.AVAILABLE)
+    return StreamStatus(
+        name=stream.name,
+        connected=stream.connected,
+        transport=stream.transport,
+        last_event_at=stream.last_event_at,
+        off="" if offer is Offer.AVAILABLE else offer.value,
     )
 
 

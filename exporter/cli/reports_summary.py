@@ -79,15 +79,15 @@ def show_summary(
 def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
     """What the numbers of the window say about the next step."""
     messages = summary.aligned + summary.failed
-    days = (int(now.timestamp()) - max(summary.first_at, summary.window_begins_at)) / DAY_SECONDS
+    days = _days_covered(summary, now=now)
     published = summary.policy.get("policy", "unspecified")
     if published == "reject" and not summary.policy.get("testing") and (summary.policy.get("percent") in (None, 100)):
         return Verdict(step="none", words="p=reject is published: there is no stricter policy.")
     if messages < ENOUGH_MESSAGES or days < ENOUGH_DAYS:
         return Verdict(
             step="wait",
-            words=f"Too early to tell: {counted(messages, 'message')} in {counted(max(0, int(days)), 'day')}; "
-            f"{ENOUGH_MESSAGES} messages and {ENOUGH_DAYS} days say something.",
+            words=f"Too early to tell: {counted(messages, 'message')} over {counted(days, 'day')}; "
+            f"needs at least {ENOUGH_MESSAGES} messages over {ENOUGH_DAYS} days.",
         )
     rest = f"{share(summary.failed, messages)} of {number(messages)} messages fail"
     forwarded = f", {number(summary.overridden)} of them forwarded or from lists" if summary.overridden else ""
@@ -100,6 +100,13 @@ def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
         words=f"Not ready: {rest}{forwarded}, from {counted(summary.failing_source_count, 'source')}. "
         "Those that pass SPF or DKIM for another domain are likely yours and need alignment.",
     )
+
+
+def _days_covered(summary: DomainSummary, *, now: datetime) -> int:
+    """Days of the window from the beginning of the first report to the end of the last one."""
+    begin = max(summary.first_begins_at, summary.window_begins_at)
+    end = min(summary.last_at, int(now.timestamp()))
+    return max(0, round((end - begin) / DAY_SECONDS))
 
 
 def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
@@ -116,21 +123,27 @@ def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
         console.print(
             Text.assemble("Policy ", words, f" as seen {day(policy['seen_at'])} by ", cell(policy["reporter"]))
         )
-    span = f"from {day(summary.first_at)} to {day(summary.last_at)}"
-    console.print(f"{counted(summary.reports, 'DMARC report')}, {span}")
+    console.print(f"{counted(summary.reports, 'DMARC report')}, {_span(summary)}")
     console.print(Text(f"\n{verdict.words}\n", style="bold"))
     _weeks(summary.weeks)
-    title = f"Failing sources in the last {days} days"
+    window = "last day" if days == 1 else f"last {days} days"
+    title = f"Failing sources in the {window}"
     if summary.failing_source_count > len(summary.failing_sources):
         title += f": {len(summary.failing_sources)} of {number(summary.failing_source_count)} (--limit shows more)"
     _sources(title, summary.failing_sources, last="#authenticated")
     if summary.failing_sources:
         console.print("authenticated: passed SPF or DKIM, but for a domain that is not aligned", style="dim")
     if summary.new_sources is None:
-        console.print(f"\nNew sources: nothing is known from more than {days} days ago.")
+        console.print(f"\nNew sources: not known, no report is older than the {window}")
     else:
-        _sources(f"Sources never seen before the last {days} days", summary.new_sources, last="=first seen")
+        _sources(f"Sources never seen before the {window}", summary.new_sources, last="=first seen")
     _silent(summary.silent_reporters)
+
+
+def _span(summary: DomainSummary) -> str:
+    """The days that the reports are about; one that ends at midnight is about the day before."""
+    first, last = day(summary.first_begins_at), day(max(summary.first_begins_at, summary.last_at - 1))
+    return f"about {first}" if first == last else f"from {first} to {last}"
 
 
 def _weeks(weeks: Sequence[Fields]) -> None:

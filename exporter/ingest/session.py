@@ -133,6 +133,7 @@ class Session:
             log.warning("server.down", server=self.board.name, reason=error.reason, error=str(error))
         self._trouble = error
         self.board.trouble = str(error)
+        self.board.refused = isinstance(error, TargetRefused)
         self.board.asked = True
         self._set_up(False)
         self.board.touch(Part.IDENTITY)
@@ -144,7 +145,7 @@ class Session:
 
     def _set_up(self, up: bool) -> None:
         if up:
-            self.board.trouble = ""
+            self.board.trouble, self.board.refused = "", False
         if self.board.up is not up:
             self.board.up = up
             self.board.touch(Part.IDENTITY)
@@ -168,6 +169,7 @@ class Session:
         elif isinstance(error, TargetRefused):
             self._trouble = error
             self.board.trouble = str(error)
+            self.board.refused = True
             self._set_up(False)
         elif isinstance(error, DOWN):
             self.board.trouble = str(error)

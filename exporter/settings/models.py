@@ -37,6 +37,11 @@ class WebSettings(Section):
     status_page: bool = Field(
         default=True, description="Whether `/` shows the state of servers and collectors to people."
     )
+    thresholds_file: ReadableFile | None = Field(
+        default=None,
+        description="The `thresholds.json` of your own rules, by which the status page then judges; else by the "
+        "shipped thresholds.",
+    )
 
 
 class StoreSettings(Section):

@@ -85,6 +85,7 @@ class ServerBoard:
         self.up: bool | None = None
         self.asked = False
         self.trouble = ""
+        self.refused = False
         self.identity: ServerIdentity | None = None
         self.capabilities: dict[Capability, CapabilityStatus] = {}
         self.metrics_source = ""

@@ -29,6 +29,8 @@ class DomainSummary:
         policy: As the newest report tells it; empty if there is none.
         weeks: ``begins_at`` (a Monday), ``aligned``, ``failed``, ``reports``, oldest first.
         window_begins_at: Where the window begins that the rest is about; Unix seconds.
+        first_begins_at: Where the earliest report begins; ``first_at`` is where the first one ends, ``last_at`` where
+            the last one ends.
         aligned: In the window, as the numbers below.
         new_sources: Sources that no report from before the window names, the busiest first; ``None`` if nothing is
             known from before it.
@@ -40,6 +42,7 @@ class DomainSummary:
     policy: Fields
     weeks: Sequence[Fields]
     window_begins_at: int
+    first_begins_at: int
     first_at: int
     last_at: int
     reports: int
@@ -72,6 +75,7 @@ def summarise(
         policy=next(iter(ask(_POLICY)), {}),
         weeks=ask(_WEEKS),
         window_begins_at=begin,
+        first_begins_at=span["first_begins_at"],
         first_at=span["first_at"],
         last_at=span["last_at"],
         reports=span["reports"],
@@ -93,8 +97,8 @@ def _is_silent(reporter: Fields, now: int) -> bool:
 
 
 _SPAN = """
-    SELECT count(*) AS reports, min(ends_at) AS first_at, max(ends_at) AS last_at FROM report
-    WHERE kind = 'dmarc' AND domain = :domain AND (:server IS NULL OR server = :server)
+    SELECT count(*) AS reports, min(begins_at) AS first_begins_at, min(ends_at) AS first_at, max(ends_at) AS last_at
+    FROM report WHERE kind = 'dmarc' AND domain = :domain AND (:server IS NULL OR server = :server)
 """
 _SUMS = """
     SELECT CAST(total(passed) AS INTEGER) AS aligned, CAST(total(failed) AS INTEGER) AS failed FROM report

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from exporter.collectors.exposition import Format as Format
+from exporter.web.verdict.thresholds import Thresholds
 
 
 class MetricsSource(Protocol):
@@ -92,12 +93,55 @@ class StreamStatus:
     Attributes:
         transport: ``websocket``, ``sse`` or empty while that is not known.
         last_event_at: Aware, in UTC; ``None`` before the first event.
+        off: The capability's status where the server does not offer the stream, else empty.
     """
 
     name: str
     connected: bool
     transport: str
     last_event_at: datetime | None
+    off: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFacts:
+    """
+    The outbound queue, as far as the verdict is about it.
+
+    Attributes:
+        running: ``None`` where the server does not report it.
+        overdue: Recipients whose next retry is over five minutes past.
+        expired: Recipients past their expiry.
+        failing: Recipients in temporary or permanent failure.
+        deferring: Recipients in temporary failure by destination, the most first; without the rest in ``other``.
+    """
+
+    running: bool | None
+    messages: int
+    overdue: int = 0
+    expired: int = 0
+    failing: int = 0
+    oldest_created_at: datetime | None = None
+    deferring: Mapping[str, int] = field(default_factory=dict)
+
+
+class Recent(Protocol):
+    """The recent past of one server's numbers and conditions."""
+
+    def names(self) -> Iterable[str]:
+        """The names of the numbers that there are samples of."""
+
+    def covered_seconds(self, name: str) -> float:
+        """How far back the samples of *name* reach."""
+
+    def increase(self, name: str, window_seconds: float) -> float:
+        """By how much a counter has grown in the window."""
+
+    def slope(self, name: str, window_seconds: float) -> float | None:
+        """The slope of a gauge per second; ``None`` if not known."""
+
+    def held_seconds(self, condition: str) -> float:
+        """For how long *condition* has held without a break."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +153,13 @@ class ServerStatus:
         url: Without credentials.
         version: The server's own; empty if unknown.
         up: What ``stalwart_up`` says; ``None`` before the first answer.
+        refused: Whether the server is not up because it refuses our credentials.
         note: One sentence where something is out of the ordinary, else empty.
+        queue: ``None`` while it is not known.
+        certificates: When those in use expire, by name.
+        failed_tasks: Background tasks that the server gave up, by type.
+        metrics_source: As in ``stalwart_exporter_metrics_source``; empty if none feeds.
+        recent: ``None`` if nothing is remembered.
     """
 
     name: str
@@ -118,10 +168,16 @@ class ServerStatus:
     edition: str
     version: str
     up: bool | None
+    refused: bool = False
     note: str = ""
     capabilities: Sequence[CapabilityStatus] = ()
     collectors: Sequence[CollectorStatus] = ()
     streams: Sequence[StreamStatus] = ()
+    queue: QueueFacts | None = None
+    certificates: Mapping[str, datetime] = field(default_factory=dict)
+    failed_tasks: Mapping[str, int] = field(default_factory=dict)
+    metrics_source: str = ""
+    recent: Recent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +192,7 @@ class StoreStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A further page; only a path, ``http`` and ``https`` become links."""
+    """A further page; only a path relative to this page, ``http`` and ``https`` become links."""
 
     text: str
     url: str
@@ -151,6 +207,7 @@ class StatusPage:
         version: The exporter's.
         started_at: Aware, in UTC.
         store: ``None`` if there is no history file.
+        limits: What the verdict compares with; the shipped thresholds if ``None``.
     """
 
     version: str
@@ -158,3 +215,4 @@ class StatusPage:
     servers: Sequence[ServerStatus]
     store: StoreStatus | None
     links: Sequence[Link] = ()
+    limits: Thresholds | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -12,10 +13,13 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from exporter.web.ports import CollectorState, StatusPage
-from exporter.web.verdict import judge
+from exporter.web.ports import CollectorState, StatusPage, StreamStatus
+from exporter.web.verdict.judge import judge
+from exporter.web.words import ago, duration, size
 
 TEXT_LIMIT = 600
+
+_RELATIVE = re.compile(r"[a-z-]+(/[a-z-]+)*")
 
 
 class StatusRenderer:
@@ -43,6 +47,7 @@ class StatusRenderer:
             "iso": _iso,
             "size": size,
             "state_badge": _state_badge,
+            "stream_badge": _stream_badge,
             "up_badge": _up_badge,
         }
         environment.tests["web_address"] = is_web_address
@@ -58,7 +63,7 @@ class StatusRenderer:
 
     def render(self, page: StatusPage, *, now: datetime) -> bytes:
         """The page as of *now*."""
-        return self._template.render(page=page, verdict=judge(page), now=now).encode("utf-8", "replace")
+        return self._template.render(page=page, verdict=judge(page, now=now), now=now).encode("utf-8", "replace")
 
 
 def _policy(css: str) -> str:
@@ -82,7 +87,11 @@ def harmless(value: object) -> object:
 
 
 def is_web_address(url: str) -> bool:
-    """Whether a link may point there: a path on this server, or http and https with a host."""
+    """
+    Whether a link may point there: a path relative to this page, or http and https with a host.
+
+    A path from the root would miss the prefix under which a proxy serves this page.
+    """
     if not url.isprintable() or "\\" in url:
         return False
     try:
@@ -91,44 +100,7 @@ def is_web_address(url: str) -> bool:
         return False
     if parts.scheme:
         return parts.scheme in ("http", "https") and bool(parts.netloc)
-    return url.startswith("/") and not parts.netloc
-
-
-def ago(when: datetime, now: datetime) -> str:
-    """How long ago that was; a moment ahead of a clock that differs is ``in ...``."""
-    seconds = (now - when).total_seconds()
-    return f"in {duration(-seconds)}" if seconds <= -1 else f"{duration(max(0.0, seconds))} ago"
-
-
-def duration(seconds: float) -> str:
-    """
-    A length of time in its largest unit, and the next one where that still matters::
-
-        45 s    12 min    3 h 20 min    5 d 2 h
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return _two_units(whole, 60, "min", 1, "s") if whole % 60 and whole < 600 else f"{whole // 60} min"
-    if whole < 86400:
-        return _two_units(whole, 3600, "h", 60, "min")
-    return _two_units(whole, 86400, "d", 3600, "h")
-
-
-def _two_units(whole: int, large: int, large_name: str, small: int, small_name: str) -> str:
-    major, minor = whole // large, whole % large // small
-    return f"{major} {large_name} {minor} {small_name}" if minor else f"{major} {large_name}"
-
-
-def size(size_bytes: int) -> str:
-    """Bytes in the unit that people read."""
-    amount = float(size_bytes)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"
+    return _RELATIVE.fullmatch(url) is not None
 
 
 def _iso(when: datetime) -> str:
@@ -145,5 +117,11 @@ def _state_badge(state: CollectorState) -> tuple[str, str]:
 
 
 def _capability_badge(status: str) -> tuple[str, str]:
-    kinds = {"available": "good", "forbidden": "bad"}
+    kinds = {"available": "good", "forbidden": "wait"}
     return kinds.get(status, "off"), status.replace("_", " ")
+
+
+def _stream_badge(stream: StreamStatus) -> tuple[str, str]:
+    if stream.connected:
+        return "good", "connected"
+    return ("off", stream.off.replace("_", " ")) if stream.off else ("wait", "disconnected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerts.rules import alert_groups, documents
+from alerts.__main__ import PACKAGED
+from alerts.rules import THRESHOLDS, alert_groups, documents
 from alerts.thresholds import ThresholdsError, load, seconds
 from tests.alerts import promtool
 from tests.alerts.test_rules import run
@@ -26,7 +28,8 @@ def rules_of(thresholds: dict[str, object]) -> dict[str, dict[str, object]]:
 def test_the_committed_rule_files_are_in_sync():
     """What is in the repository is what the sources and thresholds say."""
     for name, text in documents(load()).items():
-        assert (promtool.ALERTS / name).read_text() == text, f"{name}: run `python -m alerts --write`"
+        path = PACKAGED if name == THRESHOLDS else promtool.ALERTS / name
+        assert path.read_text() == text, f"{name}: run `python -m alerts --write`"
 
 
 def test_every_alert_has_everything_an_operator_needs():
@@ -122,6 +125,7 @@ def test_the_command_writes_rules_that_prometheus_accepts(tmp_path: Path):
     run("promtool", "check", "rules", *map(str, (tmp_path / "rules").glob("*.rules.yml")))
     written = yaml.safe_load((tmp_path / "rules" / "stalwart-alerts.rules.yml").read_text())
     assert written["groups"][0]["rules"][0]["expr"] == "stalwart_queue_messages > 7"
+    assert json.loads((tmp_path / "rules" / THRESHOLDS).read_text())["alerts"]["StalwartQueueBacklog"]["messages"] == 7
     assert checked.returncode == 0
     assert shipped.returncode == 1
     assert "stalwart-alerts.rules.yml is not what" in shipped.stderr

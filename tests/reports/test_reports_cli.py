@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,43 @@ def test_little_mail_gives_no_verdict_and_none_gives_status_3(tmp_path: Path, hi
 
     assert answer(tmp_path / "h.sqlite3", "summary", "example.test")["verdict"]["step"] == "wait"
     assert call(history, "summary", "nobody.test").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("spans", "messages", "words"),
+    [
+        ([(7, 6)], 4, "4 messages over 1 day; needs at least 100 messages over 14 days."),
+        ([(25, 24)], 1, "1 message over 1 day;"),
+        ([(25, 24)], 1000, "1 000 messages over 1 day;"),
+        ([(9, 8), (4, 3)], 2, "4 messages over 6 days;"),
+        ([(13, 12), (1, 0)], 1000, "2 000 messages over 13 days;"),
+        ([(14, 13), (1, 0)], 1000, "Ready for p=reject"),
+        ([(50, 49)], 1000, "0 messages over 0 days;"),
+    ],
+)
+def test_the_days_of_a_verdict_are_those_that_reports_are_about(
+    tmp_path: Path, spans: list[tuple[int, int]], messages: int, words: str
+):
+    """One report about one day is a day, however long ago it came."""
+    reports = [
+        ("dmarc", wire.dmarc(f"r-{n}", records=[wire.record(messages)], begin=seconds(begin), end=seconds(end) - 1))
+        for n, (begin, end) in enumerate(spans)
+    ]
+    take_in(tmp_path / "h.sqlite3", reports)
+
+    assert words in call(tmp_path / "h.sqlite3", "summary", "example.test").stdout
+
+
+def test_a_summary_counts_in_the_singular(tmp_path: Path):
+    """One report about one day, in a window of one day."""
+    take_in(tmp_path / "h.sqlite3", [("dmarc", wire.dmarc(begin=seconds(7), end=seconds(6)))])
+    day = f"{now() - timedelta(days=7):%Y-%m-%d}"
+
+    shown = call(tmp_path / "h.sqlite3", "summary", "example.test", "--days", "1").stdout
+
+    assert f"1 DMARC report, about {day}\n" in shown
+    assert "Failing sources in the last day: none" in shown
+    assert "1 days" not in shown
 
 
 def test_exports_in_every_format_hold_the_same_reports(tmp_path: Path, history: Path):

@@ -40,6 +40,10 @@ def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 3
         tick.wait(0.05)
 
 
+START_SECONDS = 120.0
+"""Not a limit but a guard against waiting for ever: a loaded machine takes long to start a process."""
+
+
 class Exporter:
     """
     A running exporter.
@@ -86,7 +90,11 @@ class Exporter:
             command += ["--config", str(self._config)]
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(command, env=environ, stdout=out, stderr=out, cwd=self.directory)
-        wait_until(self._serves, what="the exporter serves")
+        try:
+            wait_until(self._serves, what="the exporter serves", seconds=START_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def _serves(self) -> bool:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urljoin
 
+import httpx
 import pytest
-from web_support import NOW, application, collector, server_status, serving, status_page
+from web_support import NOW, Run, application, collector, server_status, serving, status_page
 
+from exporter.app.status import LINKS
 from exporter.web.guard import Guard
 from exporter.web.ports import (
     CapabilityStatus,
@@ -22,9 +29,10 @@ from exporter.web.ports import (
     StoreStatus,
     StreamStatus,
 )
-from exporter.web.status_page import TEXT_LIMIT, StatusRenderer, ago, duration, harmless, is_web_address, size
-from exporter.web.verdict import PROBLEMS_SHOWN, judge
+from exporter.web.status_page import TEXT_LIMIT, StatusRenderer, harmless, is_web_address
+from exporter.web.verdict.judge import PROBLEMS_SHOWN, judge
 from exporter.web.web_config import WebConfig
+from exporter.web.words import ago, duration, size
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
@@ -105,16 +113,17 @@ def hostile_page() -> StatusPage:
 
 def test_a_page_where_all_is_well_says_so():
     """The verdict comes first, and each server, collector, stream and capability is named with its state."""
-    page = rendered(status_page())
+    page = rendered(status_page(links=LINKS))
 
-    assert "All is well: 1 of 1 server up" in page.text
-    assert "What to do" not in page.text
+    assert page.text.startswith("All is well")
+    assert "1 of 1 server up" in page.text
+    assert "Runbook" not in page.text
     assert re.search(r"mx1 up https://mx1\.example\.org Stalwart 0\.15\.5, enterprise edition, rest API", page.text)
     assert "queue every 30 s ok 12 s ago" in page.text
     assert "metrics sse connected 0 s ago" in page.text
     assert "queue available" in page.text
     assert "History ok /var/lib/history.sqlite3, 5.1 MiB" in page.text
-    assert {"/metrics", "/-/healthy", "/-/ready"} <= set(page.attributes("href"))
+    assert {"metrics", "-/healthy", "-/ready"} == set(page.attributes("href"))
 
 
 def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
@@ -143,11 +152,13 @@ def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
         )
     )
 
-    assert "1 of 2 servers up, 2 collectors failing, history not usable" in page.text
+    assert "stalwart-exporter mx2 is down: connection refused. See whether its process runs" in page.text
+    assert "1 of 2 servers up, 3 problems" in page.text
     assert re.search(
-        r"mx2: is down: connection refused \(last good 2 h ago\)"
-        r" mx1: reports fails: the server refused our credentials \(last good 42 min ago\)"
-        r" history: disk full What to do: stalwart-exporter doctor",
+        r"mx2: is down: connection refused .*\(last good 2 h ago\).* Runbook: StalwartServerDown"
+        r".* history: disk full.* Runbook: StalwartExporterStoreErrors"
+        r".* mx1: reports fails: the server refused our credentials .*\(last good 42 min ago\).*"
+        r" Ask `stalwart-exporter doctor` what is wrong. Runbook: StalwartCollectorStale",
         page.text,
     )
 
@@ -156,10 +167,12 @@ def test_a_stream_that_is_cut_is_a_problem_unless_its_server_is_down():
     """A live stream without a connection is told; on a server that is down it goes without saying."""
     cut = [StreamStatus(name="traces", connected=False, transport="sse", last_event_at=None)]
 
-    verdict = judge(status_page(server_status(name="a", streams=cut), server_status(name="b", up=False, streams=cut)))
+    verdict = judge(
+        status_page(server_status(name="a", streams=cut), server_status(name="b", up=False, streams=cut)), now=NOW
+    )
 
     told = [(problem.where, problem.what) for problem in verdict.problems]
-    assert told == [("b", "is down"), ("a", "live stream traces is disconnected")]
+    assert told == [("b", "is down"), ("a", "the live stream traces is disconnected")]
 
 
 def test_a_page_before_the_first_answers_is_waiting():
@@ -167,7 +180,7 @@ def test_a_page_before_the_first_answers_is_waiting():
     server = server_status(up=None, collectors=[collector(state=CollectorState.WAITING, last_success_at=None)])
     page = rendered(status_page(server))
 
-    assert "Waiting for first answers: 0 of 1 server up" in page.text
+    assert "stalwart-exporter Waiting for first answers 0 of 1 server up" in page.text
     assert "not asked yet" in page.text
     assert "queue every 30 s waiting never" in page.text
 
@@ -191,7 +204,7 @@ def test_only_so_many_problems_are_listed():
     """A server on which everything fails does not push the page away; the rest is counted."""
     failing = [collector(f"c{n}", state=CollectorState.FAILING) for n in range(PROBLEMS_SHOWN + 5)]
 
-    verdict = judge(status_page(server_status(collectors=failing)))
+    verdict = judge(status_page(server_status(collectors=failing)), now=NOW)
 
     assert len(verdict.problems) == PROBLEMS_SHOWN
     assert verdict.problems_left_out == 5
@@ -209,7 +222,7 @@ def test_hostile_texts_stay_texts():
         *("lang", "charset", "name", "content", "class", "href", "rel", "datetime", "title", "aria-label"),
         *("scope", "colspan"),
     }
-    assert set(page.attributes("href")) == {"/metrics", "/-/healthy", "/-/ready"}
+    assert page.attributes("href") == []
     assert "<script>document.title='owned'</script>" in page.text
     assert "{{ 7 * 7 }}" in page.text
     assert page.text.isprintable()
@@ -218,7 +231,9 @@ def test_hostile_texts_stay_texts():
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("/metrics", True),
+        ("metrics", True),
+        ("-/healthy", True),
+        ("/metrics", False),
         ("https://example.org/a?b=c#d", True),
         ("http://[::1]:9787/", True),
         ("//evil.example/", False),
@@ -233,7 +248,8 @@ def test_hostile_texts_stay_texts():
         ("https:///path", False),
         ("https:evil", False),
         ("http://[", False),
-        ("metrics", False),
+        ("metrics:80", False),
+        ("?query", False),
         ("", False),
     ],
 )
@@ -323,8 +339,8 @@ def test_a_browser_shows_hostile_texts_and_runs_none(tmp_path: Path):
 
         page = read(seen.dom)
         assert "0 of 1" not in page.text
-        title = "1 of 1 server up, 10 collectors failing, 10 live streams disconnected, history not usable"
-        assert f"<title>{title} - stalwart-exporter</title>" in seen.dom
+        assert page.text.startswith("history: <script>document.title='owned'</script>")
+        assert "<title>history: &lt;script&gt;document.title=" in seen.dom
         assert not {"script", "img"} & {tag for tag, _ in page.tags}
         assert not [key for _, found in page.tags for key in found if key.startswith("on")]
         assert "<script>document.title='owned'</script>" in page.text
@@ -345,3 +361,54 @@ def test_a_browser_refuses_a_style_sheet_that_is_not_ours(tmp_path: Path):
         assert "Content Security Policy" in seen.console
 
     asyncio.run(scenario(), debug=True)
+
+
+@contextmanager
+def proxy(port: int, prefix: str) -> Iterator[str]:
+    """A proxy that serves the program on *port* of loopback under *prefix*, and nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith(prefix):
+                self.send_error(404)
+                return
+            passed_on = httpx.get(f"http://127.0.0.1:{port}/{self.path.removeprefix(prefix)}", trust_env=False)
+            self.send_response(passed_on.status_code)
+            self.send_header("Content-Type", passed_on.headers["content-type"])
+            self.end_headers()
+            self.wfile.write(passed_on.content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _link_bodies(port: int, prefix: str) -> dict[str, str]:
+    """What each link of the page leads to, when followed as a browser does from below *prefix*."""
+    with proxy(port, prefix) as url, httpx.Client(trust_env=False) as client:
+        links = read(client.get(url).text).attributes("href")
+        answers = {link: client.get(urljoin(url, link)) for link in links}
+        assert {link: answer.status_code for link, answer in answers.items()} == dict.fromkeys(links, 200)
+        return {link: answer.text for link, answer in answers.items()}
+
+
+@pytest.mark.parametrize("prefix", ["/", "/stalwart/", "/mail/eu/stalwart/"])
+def test_links_work_behind_a_proxy_under_any_path(run: Run, prefix):
+    """Every link leads back to the exporter, wherever a proxy has put it."""
+
+    async def scenario() -> None:
+        async with serving(application(page=status_page(links=LINKS))) as server:
+            bodies = await asyncio.to_thread(_link_bodies, server.port, prefix)
+
+        assert bodies == {"metrics": "up 1\n", "-/healthy": "ok\n", "-/ready": "every server was asked\n"}
+
+    run(scenario())

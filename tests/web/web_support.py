@@ -112,7 +112,7 @@ def server_status(**changes: object) -> ServerStatus:
         "edition": "enterprise",
         "version": "0.15.5",
         "up": True,
-        "capabilities": (CapabilityStatus(name="queue", status="available"),),
+        "capabilities": tuple(CapabilityStatus(name=name, status="available") for name in ("queue", "logs")),
         "collectors": (collector(),),
         "streams": (StreamStatus(name="metrics", connected=True, transport="sse", last_event_at=NOW),),
     }

@@ -1,0 +1,91 @@
+"""Conditions of deliveries: too many given up, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exporter.web.ports import Recent, ServerStatus
+from exporter.web.verdict.condition import Condition
+from exporter.web.verdict.thresholds import Thresholds
+from exporter.web.words import duration
+
+DELIVERED, GIVEN_UP, PUT_OFF = OUTCOMES = ("delivered", "permanent_failure", "temporary_failure")
+"""The names of the outcomes in the history, as in ``stalwart_deliveries_total``."""
+
+DELIVERED_REMOTELY = "delivered_remotely"
+"""The name of the server's own counter of deliveries to remote servers in the history."""
+
+REMOTE_SOURCES = ("native", "live")
+"""Sources of that counter that are read as it rises."""
+
+SEEN_BY = ("live_traces", "traces", "logs")
+"""Capabilities that show deliveries."""
+
+BURNS = ("StalwartDeliverySloFastBurn", "StalwartDeliverySloBurn")
+"""Objective alerts whose windows fit into the history."""
+
+
+def sees_deliveries(server: ServerStatus) -> bool:
+    """Whether the server shows what becomes of deliveries."""
+    return any(c.name in SEEN_BY and c.status == "available" for c in server.capabilities)
+
+
+def delivery_conditions(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
+    """What is wrong with deliveries that are known."""
+    if server.recent is None:
+        return
+    yield from _stalled(server, server.recent, limits)
+    ratio = list(_given_up(server.recent, limits))
+    yield from ratio
+    if not ratio:
+        yield from _burning(server.recent, limits)
+
+
+def _stalled(server: ServerStatus, recent: Recent, limits: Thresholds) -> Iterator[Condition]:
+    limit = limits.get("StalwartDeliveriesStalled")
+    if limit is None:
+        return
+    window = limit["window"]
+    delivered = DELIVERED_REMOTELY if server.metrics_source in REMOTE_SOURCES else DELIVERED
+    put_off = recent.increase(PUT_OFF, window)
+    if put_off >= limit["attempts"] and not recent.increase(delivered, window):
+        yield Condition(
+            alert="StalwartDeliveriesStalled",
+            what=f"nothing gets out: {put_off:.0f} attempts were put off within {duration(window)}",
+            do="Test DNS and port 25 from the mail server's host.",
+        )
+
+
+def _given_up(recent: Recent, limits: Thresholds) -> Iterator[Condition]:
+    limit = limits.get("StalwartDeliveryFailureRatio")
+    if limit is None:
+        return
+    failures, ratio = _failures(recent, limit["window"])
+    if failures >= limit["failures"] and ratio > limit["ratio"]:
+        yield _failing("StalwartDeliveryFailureRatio", ratio, limit["window"])
+
+
+def _burning(recent: Recent, limits: Thresholds) -> Iterator[Condition]:
+    for alert in BURNS:
+        limit = limits.get(alert)
+        if limit is None:
+            continue
+        allowed = limit["factor"] * (1 - limits.slo["objective"])
+        failures, ratio = _failures(recent, limit["long"])
+        if failures >= limits.slo["failures"] and min(ratio, _failures(recent, limit["short"])[1]) > allowed:
+            yield _failing(alert, ratio, limit["long"])
+            return
+
+
+def _failures(recent: Recent, window: float) -> tuple[float, float]:
+    failures = recent.increase(GIVEN_UP, window)
+    done = failures + recent.increase(DELIVERED, window)
+    return failures, failures / done if done else 0.0
+
+
+def _failing(alert: str, ratio: float, window: float) -> Condition:
+    return Condition(
+        alert=alert,
+        what=f"{ratio:.0%} of the recipients of the last {duration(window)} were given up",
+        do="See who rejects them and with what reply.",
+    )

@@ -1,0 +1,138 @@
+"""Conditions of the server itself and of what the exporter reads from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from exporter.web.ports import CollectorState, CollectorStatus, ServerStatus
+from exporter.web.verdict.condition import Condition
+from exporter.web.verdict.deliveries import delivery_conditions
+from exporter.web.verdict.events import event_conditions
+from exporter.web.verdict.queue import queue_conditions
+from exporter.web.verdict.thresholds import Threshold, Thresholds
+from exporter.web.words import count, duration
+
+LIVE = "live_"
+"""How the collectors and capabilities of streams begin; streams have conditions of their own."""
+
+
+def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -> Iterator[Condition]:
+    """Everything that is wrong with one server; of one that does not answer, that alone."""
+    if server.up is False:
+        yield from _down(server, limits)
+        return
+    yield from queue_conditions(server, limits, now)
+    yield from delivery_conditions(server, limits)
+    yield from event_conditions(server, limits)
+    yield from _certificates(server, limits, now)
+    yield from _tasks(server, limits)
+    yield from _unreadable(server, limits)
+    yield from _collectors(server, limits.get("StalwartCollectorStale"), now)
+    yield from _streams(server, limits)
+
+
+def _down(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
+    successes = [c.last_success_at for c in server.collectors if c.last_success_at is not None]
+    last_good_at = max(successes, default=None)
+    if server.refused and limits.get("StalwartCredentialsRefused") is not None:
+        yield Condition(
+            alert="StalwartCredentialsRefused",
+            what="the server refuses the exporter's credentials",
+            do="Put valid ones into the exporter's secret file and reload it; nothing is asked until then.",
+            at_once=True,
+            last_good_at=last_good_at,
+        )
+        return
+    error = server.note or next((c.error for c in server.collectors if c.error), "")
+    yield Condition(
+        alert="StalwartServerDown",
+        what=f"is down: {error}" if error else "is down",
+        do="See whether its process runs and whether this host reaches it.",
+        at_once=True,
+        last_good_at=last_good_at,
+    )
+
+
+def _certificates(server: ServerStatus, limits: Thresholds, now: datetime) -> Iterator[Condition]:
+    for name, not_after in server.certificates.items():
+        left = (not_after - now).total_seconds()
+        ends = f"expires in {duration(left)}" if left > 0 else f"expired {duration(-left)} ago"
+        for alert in ("StalwartCertificateAboutToExpire", "StalwartCertificateExpiring"):
+            limit = limits.get(alert)
+            if limit is not None and left < limit["left"]:
+                yield Condition(
+                    alert=alert,
+                    about=name,
+                    what=f"the certificate for {name} {ends}",
+                    do="See why its renewal failed.",
+                    at_once=True,
+                )
+                break
+
+
+def _tasks(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
+    limit = limits.get("StalwartTasksFailed")
+    for kind, failed in server.failed_tasks.items():
+        if limit is not None and failed > limit["tasks"]:
+            yield Condition(
+                alert="StalwartTasksFailed",
+                about=kind,
+                what=f"{count(failed, f'{kind} task')} failed for good",
+                do="Read the reason of the failure; the server does not try again by itself.",
+            )
+
+
+def _unreadable(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
+    status = {c.name: c for c in server.capabilities}
+    queue, counters = status.get("queue"), status.get("event_counters")
+    if queue is not None and queue.status != "available" and limits.get("StalwartQueueNotReadable"):
+        yield Condition(
+            alert="StalwartQueueNotReadable",
+            what=f"the queue cannot be read ({queue.status.replace('_', ' ')})",
+            do=queue.words or "See which permission the exporter's key lacks.",
+        )
+    if counters is not None and counters.status == "unsupported" and limits.get("StalwartCountersUnreliable"):
+        yield Condition(
+            alert="StalwartCountersUnreliable",
+            what="this release prints its counters under wrong names",
+            do="Upgrade the server to v0.16.12 or newer.",
+        )
+
+
+def _collectors(server: ServerStatus, limit: Threshold | None, now: datetime) -> Iterator[Condition]:
+    for collector in server.collectors:
+        if limit is None or collector.name.startswith(LIVE):
+            continue
+        failing = collector.state is CollectorState.FAILING
+        if failing or (collector.state is CollectorState.OK and _is_stale(collector, limit, now)):
+            error = f": {collector.error}" if collector.error else ""
+            yield Condition(
+                alert="StalwartCollectorStale",
+                about=collector.name,
+                what=f"{collector.name} {'fails' if failing else 'is stale'}{error}",
+                do="Ask `stalwart-exporter doctor` what is wrong.",
+                last_good_at=collector.last_success_at,
+            )
+
+
+def _is_stale(collector: CollectorStatus, limit: Threshold, now: datetime) -> bool:
+    if collector.last_success_at is None:
+        return False
+    age = (now - collector.last_success_at).total_seconds()
+    return age > limit["intervals"] * collector.interval_seconds + limit["grace"]
+
+
+def _streams(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
+    if limits.get("StalwartStreamDown") is None:
+        return
+    waiting = {c.name for c in server.collectors if c.state is CollectorState.WAITING}
+    for stream in server.streams:
+        if not stream.connected and not stream.off and f"{LIVE}{stream.name}" not in waiting:
+            yield Condition(
+                alert="StalwartStreamDown",
+                about=stream.name,
+                what=f"the live stream {stream.name} is disconnected",
+                do="See whether a proxy cuts event streams; slower sources stand in meanwhile.",
+                last_good_at=stream.last_event_at,
+            )

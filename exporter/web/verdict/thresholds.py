@@ -1,0 +1,78 @@
+"""The alerts' thresholds, as ``python -m alerts --write`` has put them beside this module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from exporter.errors import SettingsError
+
+FILE = "thresholds.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """
+    What one alert compares with.
+
+    Attributes:
+        severity: ``page`` or ``ticket``.
+        for_seconds: How long the condition must hold before the alert fires.
+        values: The other numbers by their names in ``alerts/thresholds.yaml``; durations in seconds.
+    """
+
+    severity: str
+    for_seconds: float
+    values: Mapping[str, float]
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """
+    All of them.
+
+    Attributes:
+        alerts: By the alert's name; one that is not enabled is absent.
+        slo: The numbers of the delivery objective.
+    """
+
+    alerts: Mapping[str, Threshold]
+    slo: Mapping[str, float]
+
+    def get(self, alert: str) -> Threshold | None:
+        """Those of *alert*; ``None`` if it is not enabled."""
+        return self.alerts.get(alert)
+
+
+def parse_thresholds(content: Mapping[str, Any]) -> Thresholds:
+    """The thresholds from the generated file's content; raises KeyError, TypeError or ValueError for another shape."""
+    alerts = {name: _threshold(values) for name, values in content["alerts"].items()}
+    return Thresholds(alerts, {name: float(value) for name, value in content["slo"].items()})
+
+
+def _threshold(values: Mapping[str, Any]) -> Threshold:
+    numbers = {name: float(value) for name, value in values.items() if name not in ("severity", "for")}
+    return Threshold(str(values["severity"]), float(values["for"]), numbers)
+
+
+def load_thresholds(path: Path) -> Thresholds:
+    """Those of an operator's own rules; raises `SettingsError`."""
+    try:
+        return parse_thresholds(json.loads(path.read_bytes()))
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        problem = f"web.thresholds_file: {path} is not a thresholds.json of `python -m alerts`: {error!r}"
+        raise SettingsError([problem]) from error
+
+
+@cache
+def shipped() -> Thresholds:
+    """Those that the shipped rules are made from."""
+    return parse_thresholds(json.loads(files(__package__).joinpath(FILE).read_text("utf-8")))

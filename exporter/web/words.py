@@ -1,0 +1,52 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def count(number: float, thing: str) -> str:
+    """A number and what it counts: ``1 message``, ``12 messages``."""
+    return f"{number:.0f} {thing}" if number == 1 else f"{number:.0f} {thing}s"
+
+
+def are(number: float) -> str:
+    """The verb behind a count."""
+    return "is" if number == 1 else "are"
+
+
+def ago(when: datetime, now: datetime) -> str:
+    """How long ago that was; a moment ahead of a clock that differs is ``in ...``."""
+    seconds = (now - when).total_seconds()
+    return f"in {duration(-seconds)}" if seconds <= -1 else f"{duration(max(0.0, seconds))} ago"
+
+
+def duration(seconds: float) -> str:
+    """
+    A length of time in its largest unit, and the next one where that still matters::
+
+        45 s    12 min    3 h 20 min    5 d 2 h
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _two_units(whole, 60, "min", 1, "s") if whole % 60 and whole < 600 else f"{whole // 60} min"
+    if whole < 86400:
+        return _two_units(whole, 3600, "h", 60, "min")
+    return _two_units(whole, 86400, "d", 3600, "h")
+
+
+def _two_units(whole: int, large: int, large_name: str, small: int, small_name: str) -> str:
+    major, minor = whole // large, whole % large // small
+    return f"{major} {large_name} {minor} {small_name}" if minor else f"{major} {large_name}"
+
+
+def size(size_bytes: int) -> str:
+    """Bytes in the unit that people read."""
+    amount = float(size_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
