@@ -59,7 +59,7 @@ def _nothing_is_attempted(server: ServerStatus, queue: QueueFacts, limit: Thresh
     if recent.covered_seconds(OUTCOMES[0]) < window:
         return False
     attempted = any(recent.increase(outcome, window) for outcome in OUTCOMES)
-    return not attempted and recent.increase(MESSAGES, window) > 0
+    return not attempted and (recent.slope(MESSAGES, window) or 0.0) > 0
 
 
 def _stuck(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition]:
