@@ -1,51 +1,34 @@
-"""``stalwart-exporter doctor``: asks each server once and says what is what, in words."""
+"""``stalwart-exporter doctor``: asks each server once and reports what it found, in words."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from rich.table import Table
-
 from exporter.app.connection import Connection, connect
+from exporter.cli.doctor_finding import FAILED, Finding, exit_status
+from exporter.cli.doctor_text import show
 from exporter.cli.output import console, plain, problems
 from exporter.clock import SystemClock
-from exporter.collectors.advice import advice_for
+from exporter.collectors.advice import advice_for, refused_login
 from exporter.errors import SettingsError, TargetError, TargetUnsupported
-from exporter.model.server import Capability, CapabilityStatus, Edition, Generation
+from exporter.model.server import Capability, CapabilityStatus, Generation, ServerIdentity
 from exporter.settings import ServerSettings, load_settings
+from exporter.stalwart.examination import Examination
 from exporter.stalwart.jmap.examine import examine as examine_jmap
 from exporter.stalwart.listening import listen
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
 from exporter.stalwart.rest.examine import Examiner
 
-EXIT_TROUBLE = 1
 EXIT_SETTINGS = 2
-EXIT_MISSING = 3
-
-
-@dataclass(slots=True)
-class Finding:
-    """What was found out about one server."""
-
-    server: str
-    url: str
-    api: str = ""
-    edition: str = ""
-    version: str = ""
-    trouble: str = ""
-    note: str = ""
-    capabilities: dict[str, str] = field(default_factory=dict)
-    missing_permissions: list[str] = field(default_factory=list)
-    streams: str = ""
-    log: str = ""
+NAMED_CHANGES = 4
 
 
 def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seconds: float) -> int:
-    """Examines the configured servers, and listens to their live streams for a while; the exit status."""
+    """Examine the configured servers, and listen to their live streams for a while; the exit status."""
     try:
         settings = load_settings(config, dict(os.environ))
     except SettingsError as error:
@@ -62,9 +45,7 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
     else:
         for finding in findings:
             show(finding)
-    if any(finding.trouble for finding in findings):
-        return EXIT_TROUBLE
-    return EXIT_MISSING if any(finding.missing_permissions for finding in findings) else 0
+    return exit_status(findings)
 
 
 async def _examine_all(servers: list[ServerSettings], listen_seconds: float) -> list[Finding]:
@@ -73,9 +54,14 @@ async def _examine_all(servers: list[ServerSettings], listen_seconds: float) -> 
 
 async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
     finding = Finding(server=settings.name, url=settings.url)
-    connection = connect(settings, clock=SystemClock(), observer=None, ask_version=settings.ask_version)
     try:
-        await _fill(finding, connection)
+        connection = connect(settings, clock=SystemClock(), observer=None, ask_version=False)
+    except SettingsError as error:
+        finding.trouble = "; ".join(error.problems)
+        return finding
+    finding.account = connection.account
+    try:
+        await _fill(finding, connection, ask_version=settings.ask_version)
         finding.log = await _look_at_log(finding, connection)
         finding.streams = await _listen(finding, connection, listen_seconds)
     except TargetError as error:
@@ -85,20 +71,59 @@ async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
     return finding
 
 
-async def _fill(finding: Finding, connection: Connection) -> None:
+async def _fill(finding: Finding, connection: Connection, *, ask_version: bool) -> None:
     identity = await connection.detector.detect()
-    finding.api, finding.version, finding.note = identity.generation.value, identity.version, identity.note
-    finding.edition = identity.edition.value
+    finding.api, finding.edition = identity.generation.value, identity.edition.value
     if identity.generation is Generation.UNKNOWN:
         finding.trouble = identity.note
         return
     if identity.generation is Generation.JMAP:
         found = await examine_jmap(connection.jmap, identity)
     else:
-        found = await Examiner(connection.transport).examine(SystemClock().now())
+        found = await Examiner(connection.transport).examine(SystemClock().now(), ask_version=ask_version)
+    finding.edition, finding.version = found.edition.value, found.version or identity.version
+    finding.note = _note(identity, found)
     finding.missing_permissions = list(found.missing)
+    finding.native_login_refused = found.native_refused
     finding.capabilities = {c.value: s.value for c, s in found.statuses.items()}
-    finding.edition = edition_of(found.statuses.get(Capability.STORED_METRICS), identity.edition).value
+    finding.capabilities |= {c.value: FAILED for c in found.failures}
+    finding.meanings = _meanings(found, identity.generation)
+    finding.warnings = _warnings(found)
+
+
+def _note(identity: ServerIdentity, found: Examination) -> str:
+    """What detection noticed, unless it is a refusal that is explained with the permissions."""
+    explained = not found.can_log_in or Capability.QUEUE_STATUS in found.lacking
+    return "" if explained else identity.note
+
+
+def _meanings(found: Examination, generation: Generation) -> dict[str, str]:
+    words = {c.value: _failed(c, why) for c, why in found.failures.items()}
+    for capability, status in found.statuses.items():
+        if capability is Capability.NATIVE_METRICS and found.native_refused:
+            words[capability.value] = refused_login(generation)
+        else:
+            lacking = found.lacking.get(capability, ())
+            words[capability.value] = advice_for(capability, status, generation, lacking=lacking)
+    return {name: text for name, text in words.items() if text}
+
+
+def _failed(capability: Capability, why: str) -> str:
+    if capability is Capability.LOGS:
+        return f"{why}. Does the directory of the server's log tracer exist, and may the server read it?"
+    return f"{why}."
+
+
+def _warnings(found: Examination) -> list[str]:
+    if not found.changes:
+        return []
+    named = ", ".join(found.changes[:NAMED_CHANGES])
+    rest = len(found.changes) - NAMED_CHANGES
+    more = f" and {rest} more" if rest > 0 else ""
+    return [
+        f"This login can change the server (permissions {named}{more}): whoever gets hold of it has the server. "
+        "Use an API key that can only read; the README lists the permissions it needs."
+    ]
 
 
 async def _look_at_log(finding: Finding, connection: Connection) -> str:
@@ -129,50 +154,3 @@ async def _listen(finding: Finding, connection: Connection, seconds: float) -> s
         return ""
     except TargetError as error:
         return f"the live streams cannot be followed: {error}"
-
-
-def edition_of(stored: CapabilityStatus | None, known: Edition) -> Edition:
-    """What the answer about stored metrics tells of the edition."""
-    if known is not Edition.UNKNOWN or stored is None:
-        return known
-    licensed = (CapabilityStatus.AVAILABLE, CapabilityStatus.NOT_CONFIGURED, CapabilityStatus.FORBIDDEN)
-    return Edition.ENTERPRISE if stored in licensed else Edition.COMMUNITY
-
-
-def show(finding: Finding) -> None:
-    """Prints one finding for people."""
-    console.print(f"[bold]{plain(finding.server)}[/bold]  {plain(finding.url)}")
-    if finding.trouble:
-        console.print(f"  [red]does not work[/red]: {plain(finding.trouble)}\n")
-        return
-    version = f"version {plain(finding.version)}" if finding.version else "version not told to this key"
-    console.print(f"  management API: {finding.api}, edition: {finding.edition}, {version}")
-    if finding.note:
-        console.print(f"  {plain(finding.note)}")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("  capability", "status", "what that means"):
-        table.add_column(column)
-    for name, status in finding.capabilities.items():
-        colour = {"available": "green", "forbidden": "red"}.get(status, "yellow")
-        words = advice_for(Capability(name), CapabilityStatus(status), Generation(finding.api))
-        if name == Capability.LOGS.value and finding.log:
-            words = "See below."
-        table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(words))
-    console.print(table)
-    if finding.log:
-        console.print(f"\n  [red]log[/red]: {plain(finding.log)}", soft_wrap=True)
-    if finding.streams:
-        console.print(f"\n  [red]live streams[/red]: {plain(finding.streams)}", soft_wrap=True)
-    if finding.missing_permissions:
-        console.print(f"\n  [red]missing permissions[/red]: {', '.join(finding.missing_permissions)}")
-        if finding.api == Generation.JMAP.value:
-            console.print(
-                "  Grant them by a role of the key's account, and list them in the key itself if it is restricted."
-            )
-            console.print()
-            return
-        console.print("  Grant them as an administrator who holds them (the key's name is its user name):")
-        for permission in finding.missing_permissions:
-            change = json.dumps([{"action": "addItem", "field": "enabledPermissions", "value": permission}])
-            console.print(f"    PATCH /api/principal/<key>  {plain(change)}", soft_wrap=True)
-    console.print()

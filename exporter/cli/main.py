@@ -99,9 +99,10 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """
-    Ask each server once and say what it is, what it gives, what the key lacks and how to grant it.
+    Ask each server once and report what it is, what it offers, which permissions the key lacks and how to grant them.
 
-    Exit status: 0 all well, 1 a server does not answer or refuses the credentials, 3 permissions are missing.
+    Warns about a key that can change the server. Exit status: 0 all well, 1 a server or a part of it fails, does not
+    answer or refuses the credentials, 3 permissions are missing.
     """
     from exporter.cli.doctor import examine
 

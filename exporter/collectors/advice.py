@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model.server import Capability, CapabilityStatus, Generation
@@ -49,18 +49,34 @@ JMAP_SETTINGS: Mapping[Capability, str] = {
 }
 """From v0.16 on, where settings are objects."""
 
+PAGE_LOGIN: Mapping[Generation, str] = {
+    Generation.REST: "metrics.prometheus.auth.username and metrics.prometheus.auth.secret",
+    Generation.JMAP: "authUsername and authSecret of Metrics.prometheus",
+}
+"""Where a server keeps the login of its own metrics page."""
+
 IN_PARTS = frozenset({Capability.INVENTORY})
 
 
-def advice_for(capability: Capability, status: CapabilityStatus, generation: Generation = Generation.REST) -> str:
-    """One sentence for people; empty where there is nothing to do."""
+def advice_for(
+    capability: Capability,
+    status: CapabilityStatus,
+    generation: Generation = Generation.REST,
+    *,
+    lacking: Sequence[str] = (),
+) -> str:
+    """
+    One sentence for people; empty where there is nothing to do.
+
+    *lacking* are the permissions that the key is known not to have; without them, all that are needed are named.
+    """
     need = _need(capability, generation)
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:
-            return "The server wants a login of its own here: set native_username and native_password_file."
-        if need.in_parts:
-            return f"The API key lacks some of {', '.join(need.permissions)}; what it may see is shown."
-        return f"The API key lacks {_some_of(need.permissions)}."
+            settings = "native_username and native_password_file"
+            return f"The page has a login of its own: set {settings} to {_login(generation)}."
+        lacks = f"The API key lacks {_listed(lacking) if lacking else _some_of(need.permissions)}"
+        return f"{lacks}; what it may see is shown." if need.in_parts else f"{lacks}."
     if status is CapabilityStatus.NOT_CONFIGURED:
         return f"Off on the server; it is turned on by {need.setting}." if need.setting else "Off on the server."
     if status is CapabilityStatus.NOT_LICENSED:
@@ -78,6 +94,24 @@ def _need(capability: Capability, generation: Generation) -> Need:
     return Need(permissions, JMAP_SETTINGS.get(capability, ""), need.enterprise, capability in IN_PARTS)
 
 
-def _some_of(permissions: tuple[str, ...]) -> str:
+def refused_login(generation: Generation) -> str:
+    """One sentence for people whose login the server's own metrics page refuses."""
+    return f"The server refuses native_username and its password: they must be {_login(generation)} there."
+
+
+def _login(generation: Generation) -> str:
+    return PAGE_LOGIN.get(generation, PAGE_LOGIN[Generation.REST])
+
+
+def _some_of(permissions: Sequence[str]) -> str:
+    match permissions:
+        case [only]:
+            return only
+        case [one, other]:
+            return f"{one} and {other}, or one of them"
     # Reports take six in v0.16, of which perhaps one is missing.
-    return " and ".join(permissions) if len(permissions) < 3 else f"one or more of {', '.join(permissions)}"
+    return f"one or more of {', '.join(permissions)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -66,6 +66,9 @@ def logs(world: World, request: Request) -> Answer:
     require(request, "logs-view")
     if not world.profile.log_files:
         return unsupported("Tracer log path not configured")
+    if world.profile.log_directory_missing:
+        reason = "No such file or directory (os error 2)"
+        return management_error("other", details="Failed to read log files", reason=reason)
     parameters = request.parameters
     page, limit = parameters.number("page"), parameters.number("limit", 100)
     return data(world.journal.log.read(parameters.text("filter"), page, limit))

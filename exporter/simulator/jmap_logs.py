@@ -41,6 +41,8 @@ def query(world: World, arguments: Mapping[str, Any]) -> Json:
 def _require_files(world: World) -> None:
     if not world.profile.log_files:
         raise MethodError("invalidArguments", NO_FILES)
+    if world.profile.log_directory_missing:
+        raise MethodError("serverUnavailable")
 
 
 def _anchor(anchor: str | None) -> tuple[int, int] | None:

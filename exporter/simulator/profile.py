@@ -21,6 +21,7 @@ class Profile:
             each bucket's own count and call the last bound `inf`.
         log_files: A log tracer with a path is configured; without one `/api/logs` is unsupported,
             and so is `x:Log`.
+        log_directory_missing: The tracer's path does not exist: reading the log fails.
         policy_lookups: MTA-STS and DANE are looked up before delivery (None: from v0.13 on, as in the recordings).
         signs_mail: Keys for DKIM and ARC are configured; a freshly set up server warns with each message it queues.
         metrics_interval_seconds: Time between two samples of the metrics history, aligned to the clock.
@@ -38,6 +39,7 @@ class Profile:
     native_login: tuple[str, str] | None = ("prometheus", "lab-prometheus-secret")
     correct_histograms: bool = False
     log_files: bool = True
+    log_directory_missing: bool = False
     log_level: str = "INFO"
     policy_lookups: bool | None = None
     signs_mail: bool = False

@@ -29,14 +29,16 @@ class _Session(msgspec.Struct):
     apiUrl: str
 
 
-class _Version(msgspec.Struct):
+class Version(msgspec.Struct):
+    """What the server says of its release and edition, and of what the caller may do."""
+
     permissions: list[str]
     isEnterprise: bool
     version: str = ""
 
 
 class _VersionAnswer(msgspec.Struct):
-    data: _Version
+    data: Version
 
 
 _session = msgspec.json.Decoder(_Session)
@@ -96,17 +98,25 @@ class RestDetector:
 
     async def _ask_for_version(self, identity: ServerIdentity) -> ServerIdentity:
         try:
-            answer = decode_answer(_version, await self._transport.request(Endpoint.VERSION, body=VERSION_REQUEST))
+            told = await fetch_version(self._transport)
         except (TargetForbidden, TargetUnsupported) as error:
             unasked = f"version unknown: {error}"
             return replace(identity, note=f"{identity.note}; {unasked}" if identity.note else unasked)
-        told = answer.data
         return replace(
             identity,
             version=told.version,
             edition=Edition.ENTERPRISE if told.isEnterprise else Edition.COMMUNITY,
             permissions=frozenset(told.permissions),
         )
+
+
+async def fetch_version(transport: Transport) -> Version:
+    """
+    Ask a server of v0.10-v0.15 for its version, and for what our key may do.
+
+    Raises a `TargetError`, `TargetForbidden` for most keys.
+    """
+    return decode_answer(_version, await transport.request(Endpoint.VERSION, body=VERSION_REQUEST)).data
 
 
 def _unknown(note: str) -> ServerIdentity:

@@ -11,9 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from exporter.simulator import StandIn
 from exporter.simulator.directory import WATCHER_PERMISSIONS
-from tests.support.standin import VERSIONS, community, enterprise, server_table
+from exporter.simulator.faults import FaultKind
+from exporter.simulator.jmap_auth import api_key
+from tests.support.standin import NATIVE, VERSIONS, community, enterprise, server_table
 
 LACKING = ("incoming-report-get", "tracing-get")
 COMMUNITY_LACKS = ("incoming-report-get", "logs-view")
@@ -103,3 +107,159 @@ def test_a_ban_is_named(tmp_path: Path):
         assert ended.returncode == 1
         assert "banned" in findings(ended)["mx1"]["trouble"]
         assert "server.blocked-ip" in findings(ended)["mx1"]["trouble"]
+
+
+REST, JMAP = "0.15.5", "0.16.18"
+GENERATIONS = pytest.mark.parametrize("version", [REST, JMAP], ids=["rest", "jmap"])
+
+
+def table_of(server: StandIn, version: str, key: str = "watcher", **settings: Any) -> str:
+    """The settings of a server that is watched with an API key."""
+    if version == REST:
+        return server_table(server.url, login=(key, f"lab-{key}-secret"), **settings)
+    token = server.call(lambda world: api_key(world.directory.accounts[key]))
+    return server_table(server.url, login=None, token=token, **settings)
+
+
+def granted(server: StandIn, permissions: Iterable[str], key: str = "watcher") -> None:
+    """The key holds these and no others."""
+    server.call(lambda world: world.directory.grant(key, frozenset(permissions)))
+
+
+@GENERATIONS
+@pytest.mark.fault("credentials", "the key lacks the permission without which it may not log in")
+def test_a_key_that_may_not_log_in_lacks_that_permission_and_no_other_is_guessed(tmp_path: Path, version: str):
+    """Only `authenticate` is named and to be granted, the edition is unknown, and nothing more is asked for."""
+    with StandIn(community(version)) as server:
+        granted(server, WATCHER_PERMISSIONS - {"authenticate"})
+        table = table_of(server, version)
+
+        told = doctor(tmp_path, [table], "--json")
+        shown = doctor(tmp_path, [table])
+
+        found = findings(told)["mx1"]
+        assert (told.returncode, shown.returncode) == (3, 3)
+        assert found["missing_permissions"] == ["authenticate"]
+        assert found["edition"] == "unknown"
+        assert found["capabilities"] == {"native_metrics": "available"}
+        assert shown.stdout.count("PATCH /api/principal/watcher") == (1 if version == REST else 0)
+        assert "refuses every request of the key" in shown.stdout
+        assert len([r for r in server.requests if r.status == 403]) <= 2 * 3
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_community_server_is_one_whatever_the_key_lacks(tmp_path: Path, version: str):
+    """A key that may log in and nothing else is offered no permission for what only the other edition has."""
+    with StandIn(community(version)) as server:
+        granted(server, {"authenticate"})
+
+        ended = doctor(tmp_path, [table_of(server, REST)], "--json")
+
+        found = findings(ended)["mx1"]
+        assert found["edition"] == "community"
+        assert "authenticate" not in found["missing_permissions"]
+        assert not [name for name in found["missing_permissions"] if name.startswith(("metrics", "tracing"))]
+
+
+@GENERATIONS
+def test_a_narrow_key_is_told_what_it_lacks_and_not_what_it_holds(tmp_path: Path, version: str):
+    """In the table for people as well, capability by capability."""
+    held = {REST: ("message-queue-list", "tracing-list"), JMAP: ("sysQueuedMessageQuery", "sysTraceQuery")}[version]
+    lacks = {REST: ("message-queue-get", "tracing-get"), JMAP: ("sysQueuedMessageGet", "sysTraceGet")}[version]
+    with StandIn(enterprise(version)) as server:
+        granted(server, {"authenticate", "message-queue-list", "tracing-list"}, key="narrow")
+        table = table_of(server, version, "narrow")
+
+        told = doctor(tmp_path, [table], "--json")
+        shown = doctor(tmp_path, [table])
+
+        assert told.returncode == 3
+        assert not {*held, "authenticate"} & set(findings(told)["mx1"]["missing_permissions"])
+        assert {*lacks} <= set(findings(told)["mx1"]["missing_permissions"])
+        assert not [name for name in (*held, "authenticate") if name in shown.stdout]
+        assert all(name in shown.stdout for name in lacks)
+
+
+@GENERATIONS
+@pytest.mark.fault("server", "the directory of the server's log is missing")
+def test_a_log_that_cannot_be_read_is_that_parts_trouble_alone(tmp_path: Path, version: str):
+    """Everything else is reported, and the advice is about the directory."""
+    with StandIn(community(version, log_directory_missing=True)) as server:
+        table = table_of(server, version)
+
+        told = doctor(tmp_path, [table], "--json")
+        shown = doctor(tmp_path, [table])
+
+        found = findings(told)["mx1"]
+        assert (told.returncode, found["trouble"], found["missing_permissions"]) == (1, "", [])
+        assert found["capabilities"]["logs"] == "failed"
+        assert {name for name, status in found["capabilities"].items() if status == "available"} >= {"queue", "reports"}
+        assert "Does the directory of the server's log tracer exist" in shown.stdout
+        assert found["edition"] == "community"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [(FaultKind.STATUS, {"status": 500}), (FaultKind.CLOSE, {}), (FaultKind.HTML, {"status": 200, "body": "<html>"})],
+)
+def test_one_part_that_fails_does_not_hide_the_others(tmp_path: Path, kind: FaultKind, settings: dict[str, Any]):
+    """Its own line says what went wrong; status 1."""
+    with StandIn(enterprise()) as server:
+        server.faults.add(kind, "/api/queue/reports", **settings)
+
+        ended = doctor(tmp_path, [table_of(server, REST)], "--json", "--listen", "0")
+
+        found = findings(ended)["mx1"]
+        assert (ended.returncode, found["trouble"]) == (1, "")
+        assert [name for name, status in found["capabilities"].items() if status != "available"] == ["outgoing_reports"]
+        assert found["meanings"]["outgoing_reports"].startswith("outgoing_reports: ")
+
+
+@GENERATIONS
+def test_an_administrators_password_is_warned_about(tmp_path: Path, version: str):
+    """All is well with it, and it can change the server."""
+    with StandIn(community(version)) as server:
+        table = server_table(server.url, login=("admin", "lab-admin-secret"))
+
+        told = doctor(tmp_path, [table], "--json")
+        shown = doctor(tmp_path, [table])
+
+        assert (told.returncode, findings(told)["mx1"]["missing_permissions"]) == (0, [])
+        assert "This login can change the server" in findings(told)["mx1"]["warnings"][0]
+        assert "This login can change the server" in shown.stdout
+        assert "lab-admin-secret" not in shown.stdout + told.stdout
+
+
+@GENERATIONS
+def test_a_key_that_only_reads_is_not_warned_about(tmp_path: Path, version: str):
+    """The watcher of the documentation."""
+    with StandIn(community(version)) as server:
+        ended = doctor(tmp_path, [table_of(server, version)], "--json")
+
+        assert (ended.returncode, findings(ended)["mx1"]["warnings"]) == (0, [])
+
+
+@GENERATIONS
+@pytest.mark.parametrize(
+    ("login", "status", "words"),
+    [
+        (("prometheus", "wrong"), 1, "The server refuses native_username and its password"),
+        (None, 0, "set native_username and native_password_file"),
+        (NATIVE, 0, None),
+    ],
+    ids=["wrong", "none", "right"],
+)
+def test_the_login_of_the_metrics_page_is_judged(
+    tmp_path: Path, version: str, login: tuple[str, str] | None, status: int, words: str | None
+):
+    """A wrong one is not to be set again, and one that is missing is to be set."""
+    with StandIn(community(version)) as server:
+        page = {} if login is None else {"native_username": login[0], "native_password": login[1]}
+
+        ended = doctor(tmp_path, [table_of(server, version, native=False, **page)], "--json")
+
+        found = findings(ended)["mx1"]
+        assert (ended.returncode, found["trouble"]) == (status, "")
+        assert found["capabilities"]["native_metrics"] == ("available" if words is None else "forbidden")
+        assert (words or "") in found["meanings"].get("native_metrics", "")
+        assert ("set native" in found["meanings"].get("native_metrics", "")) == (login is None)

@@ -97,6 +97,10 @@ class JmapClient:
         """Whether the server's counters stand under their own names, as far as is known."""
         return self._names
 
+    def now(self) -> datetime:
+        """This moment, by our clock."""
+        return self._clock.now()
+
     async def require(self, permission: str, *, what: str) -> None:
         """Raises a `TargetError` if our key or the server's licence is known not to suffice for *what*."""
         await self._api.require(permission, what=what)

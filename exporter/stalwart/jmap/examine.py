@@ -1,17 +1,19 @@
 """
 What a key may do on a server of v0.16 or newer, told from its list of permissions: nothing is refused for it.
 
-The server's own metrics page has a login of its own, and is asked.
+What it may do is asked for once, as little of it as there is: that alone says whether it is configured and works. The
+server's own metrics page has a login of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
+from exporter.model.report_words import ReportKind
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
+from exporter.stalwart.examination import LOG_IN, Examination, PartByPart
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.rest.examine import Examination
 
 
 def _both(*objects: str) -> tuple[str, ...]:
@@ -38,34 +40,79 @@ PERMISSIONS: Mapping[Capability, tuple[str, ...]] = {
 
 LICENSED = frozenset({Capability.STORED_METRICS, Capability.TRACES, Capability.LIVE_METRICS, Capability.LIVE_TRACES})
 
+_OWN = "|".join(
+    (
+        *("AccountPassword", "AccountSettings", "ApiKey", "AppPassword"),
+        *("ArchivedItem", "MaskedEmail", "PublicKey", "SpamTrainingSample"),
+    )
+)
+_CHANGES = re.compile(
+    rf"sys(?!(?:{_OWN})(?:Create|Update|Destroy)$)\w+(?:Create|Update|Destroy)|(?:action|task)[A-Z]\w*|impersonate"
+)
+"""Beside what every account may change of itself."""
+
+Question = Callable[[], Awaitable[object]]
+
 
 async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
     """
-    The status of each capability, and the permissions that are missing for what the server could give.
+    The status of each capability, and the permissions that are missing for what the server has.
 
-    *identity* is what `identify` has just found. What is available may still not be configured: that only asking tells.
+    *identity* is what `identify` has just found.
     """
     permissions = identity.permissions or frozenset()
-    statuses = {Capability.QUEUE_STATUS: CapabilityStatus.UNSUPPORTED}
-    missing: list[str] = []
+    can_log_in = LOG_IN in permissions
+    parts = PartByPart()
+    if can_log_in:
+        await _ask_all(parts, client, identity, permissions)
+    await parts.ask_native(client.fetch_native_totals)
+    return Examination(
+        statuses=parts.statuses,
+        lacking=parts.lacking,
+        failures=parts.failures,
+        can_log_in=can_log_in,
+        native_refused=parts.native_refused,
+        edition=identity.edition,
+        version=identity.version,
+        changes=tuple(sorted(filter(changes_server, permissions))),
+    )
+
+
+async def _ask_all(parts: PartByPart, client: JmapClient, identity: ServerIdentity, permissions: Iterable[str]) -> None:
+    parts.statuses[Capability.QUEUE_STATUS] = CapabilityStatus.UNSUPPORTED
+    asked = _questions(client)
     for capability, needed in PERMISSIONS.items():
-        lacking = [name for name in ("authenticate", *needed) if name not in permissions]
+        lacking = [name for name in needed if name not in permissions]
         if capability in LICENSED and identity.edition is Edition.COMMUNITY:
-            statuses[capability] = CapabilityStatus.NOT_LICENSED
+            parts.statuses[capability] = CapabilityStatus.NOT_LICENSED
         elif lacking:
-            statuses[capability] = CapabilityStatus.FORBIDDEN
-            missing += [name for name in lacking if name not in missing]
+            parts.lacks(capability, lacking)
         else:
-            statuses[capability] = CapabilityStatus.AVAILABLE
-    statuses[Capability.NATIVE_METRICS] = await _native(client)
-    return Examination(statuses, tuple(missing))
+            await parts.ask(capability, asked.get(capability, _nothing), permissions=needed)
 
 
-async def _native(client: JmapClient) -> CapabilityStatus:
-    try:
-        await client.fetch_native_totals()
-    except TargetUnsupported as error:
-        return CapabilityStatus(error.status)
-    except (TargetRefused, TargetForbidden):
-        return CapabilityStatus.FORBIDDEN
-    return CapabilityStatus.AVAILABLE
+async def _nothing() -> None:
+    """The live streams are listened to later."""
+
+
+def _questions(client: JmapClient) -> Mapping[Capability, Question]:
+    now = client.now()
+
+    async def reports() -> None:
+        for kind in ReportKind:
+            await client.fetch_report_ids(kind, page=1, limit=1)
+
+    return {
+        Capability.QUEUE: lambda: client.fetch_queue(max_messages=1),
+        Capability.OUTGOING_REPORTS: client.fetch_outgoing_reports,
+        Capability.REPORTS: reports,
+        Capability.INVENTORY: client.fetch_inventory,
+        Capability.LOGS: lambda: client.fetch_newest_log_lines(limit=1),
+        Capability.STORED_METRICS: lambda: client.fetch_stored_metrics(after=now),
+        Capability.TRACES: lambda: client.fetch_trace_ids(after=now),
+    }
+
+
+def changes_server(permission: str) -> bool:
+    """Whether *permission* lets its holder change more than its own account."""
+    return _CHANGES.fullmatch(permission) is not None

@@ -3,32 +3,33 @@ What a key may do, found by asking for each thing once, as little of it as there
 
 For a person who waits for the answer (`stalwart-exporter doctor`), not for a poll: each refusal moves a security
 counter of the server.
+
+Contract: Stalwart v0.10-v0.15. A refusal does not name the permission, and without ``authenticate`` everything is
+refused, telemetry of servers that have none included. ``/api/account`` does not exist there: whoever may log in is told
+so with a 404. ``POST /api/oauth`` lists the caller's permissions, and takes one that few keys have.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
-from exporter.model.server import Capability, CapabilityStatus
+from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
+from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.stalwart.allowlist import Endpoint, Login
+from exporter.stalwart.detect import Version, fetch_version
+from exporter.stalwart.examination import Examination, PartByPart
 from exporter.stalwart.transport import Transport
 
+__all__ = ["Examination", "Examiner"]
 
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """
-    What was found.
-
-    Attributes:
-        statuses: Of each capability.
-        missing: Permissions that the key lacks, of those that something available here would need.
-    """
-
-    statuses: Mapping[Capability, CapabilityStatus]
-    missing: tuple[str, ...] = field(default_factory=tuple)
+_OF_MAILBOX = ("jmap-", "imap-", "pop3-", "sieve-", "dav-", "calendar-", "email-")
+_CHANGES = re.compile(
+    r".*-(?:create|update|delete|reload|reindex|train|registration|override)|purge-.*|undelete|restart|impersonate"
+)
+_SECRETS = "settings-list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,45 +70,91 @@ class Examiner:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._statuses: dict[Capability, CapabilityStatus] = {}
-        self._missing: list[str] = []
+        self._parts = PartByPart()
 
-    async def examine(self, now: datetime) -> Examination:
+    async def examine(self, now: datetime, *, ask_version: bool = False) -> Examination:
         """
-        Asks everything once.
+        Ask everything once.
 
-        Raises a `TargetError` if the server cannot be asked at all, such as `TargetRefused` for bad credentials.
+        The version and the key's permissions are asked for with *ask_version*, and where the key lacks nothing: it may
+        be an administrator's. Raises `TargetRefused` for bad credentials.
         """
+        can_log_in = await self._ask_all(now)
+        await self._parts.ask_native(self._ask_native)
+        version = None
+        if can_log_in and (ask_version or not (self._parts.lacking or self._parts.failures)):
+            version = await self._ask_version()
+        return self._examination(can_log_in, version)
+
+    async def _ask_all(self, now: datetime) -> bool:
+        """Ask all questions; false, with nothing judged, if the key may not even log in."""
+        asked_whether = False
         for question in questions(now):
-            if self._statuses.get(question.capability) in (
-                None,
-                CapabilityStatus.AVAILABLE,
-                CapabilityStatus.FORBIDDEN,
-            ):
+            if not self._parts.settled(question.capability):
                 await self._ask(question)
-        await self._ask_native()
-        return Examination(dict(self._statuses), tuple(dict.fromkeys(self._missing)))
+            if self._parts.lacking and not asked_whether:
+                asked_whether = True
+                if not await self._may_log_in():
+                    self._parts = PartByPart()
+                    return False
+        return True
 
     async def _ask(self, question: Question) -> None:
-        try:
-            await self._transport.request(question.endpoint, params=question.params, path_args=question.path_args)
-        except TargetForbidden:
-            self._missing.append(question.endpoint.value.permission)
-            self._statuses[question.capability] = CapabilityStatus.FORBIDDEN
-            return
-        except TargetUnsupported as error:
-            if not question.absence_is_fine:
-                self._statuses[question.capability] = CapabilityStatus(error.status)
-                return
-        self._statuses.setdefault(question.capability, CapabilityStatus.AVAILABLE)
+        endpoint = question.endpoint
+        await self._parts.ask(
+            question.capability,
+            lambda: self._transport.request(endpoint, params=question.params, path_args=question.path_args),
+            permissions=(endpoint.value.permission,),
+            absence_is_fine=question.absence_is_fine,
+        )
 
-    async def _ask_native(self) -> None:
-        login = Login.NATIVE if self._transport.has_native_login else Login.NONE
+    async def _may_log_in(self) -> bool:
         try:
-            await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login)
-        except TargetUnsupported as error:
-            self._statuses[Capability.NATIVE_METRICS] = CapabilityStatus(error.status)
-        except (TargetRefused, TargetForbidden):
-            self._statuses[Capability.NATIVE_METRICS] = CapabilityStatus.FORBIDDEN
+            await self._transport.request(Endpoint.JMAP_ACCOUNT)
+        except TargetForbidden:
+            return False
+        except (TargetUnsupported, TargetServerError, PayloadError):
+            return True
+        return True
+
+    async def _ask_native(self) -> bytes:
+        login = Login.NATIVE if self._transport.has_native_login else Login.NONE
+        return await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login)
+
+    async def _ask_version(self) -> Version | None:
+        try:
+            return await fetch_version(self._transport)
+        except TargetError:
+            return None  # Few keys may ask, and v0.10 answers without it.
+
+    def _examination(self, can_log_in: bool, version: Version | None) -> Examination:
+        statuses = self._parts.statuses
+        if version is None:
+            edition = edition_of(statuses.get(Capability.STORED_METRICS))
         else:
-            self._statuses[Capability.NATIVE_METRICS] = CapabilityStatus.AVAILABLE
+            edition = Edition.ENTERPRISE if version.isEnterprise else Edition.COMMUNITY
+        return Examination(
+            statuses=statuses,
+            lacking=self._parts.lacking,
+            failures=self._parts.failures,
+            can_log_in=can_log_in,
+            native_refused=self._parts.native_refused,
+            edition=edition,
+            version=version.version if version else "",
+            changes=tuple(sorted(filter(changes_server, version.permissions))) if version else (),
+        )
+
+
+def edition_of(stored: CapabilityStatus | None) -> Edition:
+    """What the answer about stored metrics says of the edition, of a key that may log in."""
+    if stored is None:
+        return Edition.UNKNOWN
+    licensed = (CapabilityStatus.AVAILABLE, CapabilityStatus.NOT_CONFIGURED, CapabilityStatus.FORBIDDEN)
+    return Edition.ENTERPRISE if stored in licensed else Edition.COMMUNITY
+
+
+def changes_server(permission: str) -> bool:
+    """Whether *permission* lets its holder change the server, or read the secrets in its settings."""
+    if permission.startswith(_OF_MAILBOX):
+        return False
+    return permission == _SECRETS or _CHANGES.fullmatch(permission) is not None

@@ -1,0 +1,69 @@
+"""What `doctor` prints for people."""
+
+from __future__ import annotations
+
+import json
+
+from rich.table import Table
+
+from exporter.cli.doctor_finding import FAILED, Finding
+from exporter.cli.output import console, plain
+from exporter.model.server import Generation
+from exporter.stalwart.examination import LOG_IN
+
+COLOURS = {"available": "green", "forbidden": "red", FAILED: "red"}
+
+
+def show(finding: Finding) -> None:
+    """Print one finding."""
+    console.print(f"[bold]{plain(finding.server)}[/bold]  {plain(finding.url)}")
+    if finding.trouble:
+        console.print(f"  [red]error[/red]: {plain(finding.trouble)}\n", soft_wrap=True)
+        return
+    version = f"version {plain(finding.version)}" if finding.version else "version not disclosed to this key"
+    console.print(f"  management API: {finding.api}, edition: {finding.edition}, {version}")
+    if finding.note:
+        console.print(f"  {plain(finding.note)}", soft_wrap=True)
+    _capabilities(finding)
+    for warning in finding.warnings:
+        console.print(f"\n  [yellow]warning[/yellow]: {plain(warning)}", soft_wrap=True)
+    if finding.log:
+        console.print(f"\n  [red]log[/red]: {plain(finding.log)}", soft_wrap=True)
+    if finding.streams:
+        console.print(f"\n  [red]live streams[/red]: {plain(finding.streams)}", soft_wrap=True)
+    if finding.missing_permissions:
+        _grants(finding)
+    console.print()
+
+
+def _capabilities(finding: Finding) -> None:
+    if not finding.capabilities:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("  capability", "status", "what that means"):
+        table.add_column(column)
+    for name, status in finding.capabilities.items():
+        colour = COLOURS.get(status, "yellow")
+        table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(finding.meanings.get(name, "")))
+    console.print(table)
+
+
+def _grants(finding: Finding) -> None:
+    names = ", ".join(finding.missing_permissions)
+    console.print(f"\n  [red]missing permissions[/red]: {names}", soft_wrap=True)
+    if LOG_IN in finding.missing_permissions:
+        console.print(
+            f"  Without {LOG_IN} the server refuses every request of the key: grant it, then run doctor again to see "
+            "what else is missing.",
+            soft_wrap=True,
+        )
+    if finding.api == Generation.JMAP.value:
+        console.print(
+            "  Grant them by a role of the key's account. A key that is restricted must list them as well.",
+            soft_wrap=True,
+        )
+        return
+    console.print("  Grant them as an administrator who holds them, with one request each:")
+    for permission in finding.missing_permissions:
+        change = json.dumps([{"action": "addItem", "field": "enabledPermissions", "value": permission}])
+        console.print(f"    PATCH /api/principal/{plain(finding.account or '<key>')}  {plain(change)}", soft_wrap=True)
