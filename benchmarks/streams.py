@@ -39,6 +39,7 @@ from exporter.simulator.live import LiveHub, Message, live_event_to_json, sse_fr
 from exporter.stalwart.credentials import Basic
 from exporter.stalwart.rest.live import read_traces
 from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.sse import SseDecoder
 from exporter.stalwart.stream import StreamOpener
 from exporter.stalwart.throttle import Throttle
@@ -156,11 +157,12 @@ async def counting(path: Path, work: Callable[[LiveTraces, HandClock], Awaitable
     try:
         board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
         ledger = await Ledger.load(store, "mx1", board.tallies, board)
-        owners = DeliveryOwners(clock)
+        server_clock = ServerClock(clock)
+        owners = DeliveryOwners(server_clock)
         deliveries = DeliveryCounter(board, owners, clock, max_domains=25)
-        reconciler = await Reconciler.load(ledger, clock=clock)
+        reconciler = await Reconciler.load(ledger, clock=server_clock)
         reconciler.coverage.no_store()
-        feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=clock)
+        feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=server_clock)
         await feed.connected()
         await work(feed, clock)
     finally:

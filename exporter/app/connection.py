@@ -15,6 +15,7 @@ from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.stream import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, SwitchingLiveClient
 from exporter.stalwart.throttle import Throttle
@@ -29,6 +30,7 @@ class Connection:
 
     Attributes:
         jmap: What of the client speaks to servers of v0.16 and newer.
+        server_clock: The server's time, as far as its responses have shown it.
         account: The name under which the server's log mentions us; empty if the credentials do not tell.
         live: Its live streams; ``None`` where they are turned off.
     """
@@ -37,6 +39,7 @@ class Connection:
     detector: Detector
     client: StalwartClient
     jmap: JmapClient
+    server_clock: ServerClock
     account: str
     live: LiveClient | None = None
 
@@ -57,6 +60,7 @@ def connect(
     """Makes the client of one server; nothing is asked yet. Raises `SettingsError` for certificates that do not fit."""
     throttle = Throttle(clock=clock, requests=settings.max_requests_per_minute)
     tls = _context(settings)
+    server_clock = ServerClock(clock, server=settings.name)
     transport = Transport(
         base_url=settings.url,
         credentials=credentials_of(settings.credentials),
@@ -69,15 +73,17 @@ def connect(
         total_timeout_seconds=settings.request_timeout,
         max_body_bytes=settings.max_body_bytes,
         observer=observer,
+        server_clock=server_clock,
     )
     ask = settings.ask_version if ask_version is None else ask_version
-    jmap = JmapClient(transport, clock=clock)
-    client = SwitchingClient(rest=RestClient(transport, clock=clock), jmap=jmap)
+    jmap = JmapClient(transport, clock=server_clock, known_second=server_clock.known_second)
+    client = SwitchingClient(rest=RestClient(transport, clock=server_clock), jmap=jmap)
     return Connection(
         transport=transport,
         detector=SwitchingDetector(RestDetector(transport, ask_version=ask), jmap, client),
         client=client,
         jmap=jmap,
+        server_clock=server_clock,
         account=transport.account_name or "",
         live=_live(settings, transport, client, jmap, throttle, tls, clock, observer),
     )

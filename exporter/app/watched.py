@@ -33,6 +33,7 @@ from exporter.ingest.telemetry import COUNTERS_MARK, LIVE, RANKING, SOURCE_MARK,
 from exporter.ingest.traces import TraceJob
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
+from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import TallyBook
@@ -93,6 +94,8 @@ class WatchedServer:
         board = ServerBoard(settings.name, book, monotonic=clock.monotonic)
         ledger = await Ledger.load(store, settings.name, book, board)
         connection = connect(settings, observer=board.costs, clock=clock)
+        server_clock = connection.server_clock
+        server_clock.subscribe(board.show_clock_skew)
         session = Session(
             detector=connection.detector,
             client=connection.client,
@@ -101,20 +104,20 @@ class WatchedServer:
             rng=rng,
             reraise_bugs=reraise_bugs,
         )
-        counting = await Counting.load(settings, board, ledger, streams=connection.live is not None, clock=clock)
+        counting = await Counting.load(settings, board, ledger, streams=connection.live is not None, clock=server_clock)
         report_gauges = ReportGaugeBoard(monotonic=clock.monotonic)
         reports = ReportJob(
             board,
             ledger,
             ReportHistory(store, settings.name),
             report_gauges,
-            clock=clock,
+            clock=server_clock,
             interval_seconds=settings.intervals.reports,
             max_requests_per_minute=settings.max_requests_per_minute,
             max_domains=settings.max_domains,
         )
         plan: Plan = [
-            *_plan(settings, board, ledger, connection, counting, clock),
+            *_plan(settings, board, ledger, connection, counting),
             ("reports", reports, settings.intervals.reports, Capability.REPORTS),
         ]
         shortest = min(interval for _, _, interval, _ in plan)
@@ -138,7 +141,7 @@ class WatchedServer:
             Subscriber(
                 feed=feed, live=connection.live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs
             )
-            for feed in _feeds(board, ledger, counting, clock)
+            for feed in _feeds(board, ledger, counting, server_clock)
             if connection.live is not None
         ]
         return cls(settings, board, connection, session, pollers, report_gauges, subscribers)
@@ -174,7 +177,7 @@ class Counting:
 
     @classmethod
     async def load(
-        cls, settings: ServerSettings, board: ServerBoard, ledger: Ledger, *, streams: bool, clock: Clock
+        cls, settings: ServerSettings, board: ServerBoard, ledger: Ledger, *, streams: bool, clock: ServerClock
     ) -> Counting:
         """Takes up what was saved; raises `StoreError`."""
         choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
@@ -191,7 +194,7 @@ class Counting:
         )
 
 
-def _feeds(board: ServerBoard, ledger: Ledger, counting: Counting, clock: Clock) -> Sequence[Feed]:
+def _feeds(board: ServerBoard, ledger: Ledger, counting: Counting, clock: ServerClock) -> Sequence[Feed]:
     """What is counted from the live streams."""
     feeds: list[Feed] = [LiveMetrics(board, counting.totals, counting.choice)]
     if counting.reconciler is not None:
@@ -208,9 +211,9 @@ def _plan(
     ledger: Ledger,
     connection: Connection,
     counting: Counting,
-    clock: Clock,
 ) -> Plan:
     """The collectors of a server, in the order of their first runs."""
+    clock = connection.server_clock
     every = settings.intervals
     choice, owners, deliveries = counting.choice, counting.owners, counting.deliveries
     port = urlsplit(settings.url).port or 0

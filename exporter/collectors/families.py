@@ -17,6 +17,12 @@ QUEUE, TOTALS, LOGS, DELIVERIES, REPORTS = "queue", "server counters", "log", "t
 INVENTORY = "inventory"
 
 UP = _f(G, "stalwart_up", "Whether the management API answered with good credentials at the last try.", source="any")
+CLOCK_SKEW = _f(
+    G,
+    "stalwart_clock_skew_seconds",
+    "The server's clock minus the exporter's; absent until the server has shown its clock.",
+    source="any response",
+)
 SERVER = _f(I, "stalwart_server_info", "What server we talk to.", ("version", "edition", "api"), source="detection")
 
 QUEUE_RUNNING = _f(

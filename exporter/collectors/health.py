@@ -35,6 +35,8 @@ class IdentitySource:
         board = self._board
         if board.up is not None:
             yield f.UP, {(): int(board.up)}
+        if board.clock_skew_seconds is not None:
+            yield f.CLOCK_SKEW, {(): round(board.clock_skew_seconds, 1)}
         identity = board.identity
         if identity is not None and identity.generation is not Generation.UNKNOWN:
             yield f.SERVER, {(identity.version, identity.edition.value, identity.generation.value): 1}

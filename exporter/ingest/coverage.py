@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from exporter.stalwart.server_clock import STEP_SECONDS
+
 AttemptKey = tuple[int, str]
 """The queued message and its virtual queue; no two attempts of one run at a time."""
 
@@ -36,10 +38,11 @@ class LiveCoverage:
     Attributes:
         has_store: Whether the server stores traces; ``None`` until it has been asked.
         since: The second of the first event ever; 0 before that. What began earlier is history.
-        until: The newest second that the stream has told of; 0 before the first.
+        until: The second that the stream has told of last; 0 before the first. It goes back with the server's clock.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float], state: Any | None = None) -> None:
+    def __init__(self, *, monotonic: Callable[[], float], state: Any | None = None, down_seconds: float = 0.0) -> None:
+        """*down_seconds* is how long ago *state* was saved."""
         self._monotonic = monotonic
         self.has_store: bool | None = None
         self.since = self.until = 0
@@ -49,6 +52,8 @@ class LiveCoverage:
         self._settled_at = 0.0
         self._read_at = -1.0
         self._missed: list[Span] = [(0, None)]
+        self._lost_at = self._saw_at = monotonic() - down_seconds
+        self._set_at = monotonic() - (0.0 if state is not None and state.get("was_set") else LONGEST_SECONDS)
         if state is not None:
             self.since, self.until = int(state["since"]), int(state["until"])
             self._missed = [(begin, end) for begin, end in state["missed"]]
@@ -83,15 +88,42 @@ class LiveCoverage:
 
     def saw(self, oldest: int, newest: int) -> None:
         """A message has told of everything from *oldest* to *newest*."""
+        is_set_back = newest < self.until - STEP_SECONDS
         if self._opening:
             self._opening = False
-            self._missed = [(begin, newest + MARGIN_SECONDS if end is None else end) for begin, end in self._missed]
+            self._close_missed(newest)
+            self.ask()
+        elif self._is_ahead(newest):
+            self._set_at = self._monotonic()
+        self._saw_at = self._monotonic()
+        if is_set_back:
+            self._set_at = self._monotonic()
+            self.since = min(self.since, oldest)
             self.ask()
         self.since = self.since or oldest
-        self.until = max(self.until, newest)
+        self.until = newest if is_set_back else max(self.until, newest)
+
+    def _is_ahead(self, newest: int) -> bool:
+        """Whether more of the server's time has passed since the last message than has by any other clock."""
+        return self.until > 0 and newest - self.until > self._monotonic() - self._saw_at + STEP_SECONDS
+
+    def _close_missed(self, newest: int) -> None:
+        """What was missed without an end ends now, at *newest*; also if the server's clock was set meanwhile."""
+        gap = int(self._monotonic() - self._lost_at) + STEP_SECONDS
+        was_set = self.until > 0 and not -STEP_SECONDS <= newest - self.until <= gap
+        if was_set:
+            self._set_at = self._monotonic()
+        open_ends = [begin for begin, end in self._missed if end is None]
+        self._missed = [(begin, end) for begin, end in self._missed if end is not None]
+        for begin in open_ends:
+            self._miss(begin, begin + gap if was_set else newest + MARGIN_SECONDS)
+        if was_set and open_ends:
+            self._miss(newest - gap, newest + MARGIN_SECONDS)
 
     def lose(self) -> None:
         """The stream is gone, or messages of it were not read: what follows has not been told of."""
+        if self._up:
+            self._lost_at = self._monotonic()
         if not self._opening and self._up:
             self._miss(self.until - MARGIN_SECONDS, None)
             for began in self._whole.values():
@@ -132,8 +164,13 @@ class LiveCoverage:
         """
         self.has_store = True
         self._read_at = began
+        if began - self._set_at < LONGEST_SECONDS:
+            return  # What was missed before the server's clock was set is long ago, or to come, by its new time.
+        latest = self.until + LONGEST_SECONDS
         self._missed = [
-            (begin, end) for begin, end in self._missed if end is None or end + LONGEST_SECONDS >= self.until
+            (begin, end)
+            for begin, end in self._missed
+            if end is None or (end + LONGEST_SECONDS >= self.until and begin <= latest)
         ]
 
     def no_store(self) -> None:
@@ -144,15 +181,19 @@ class LiveCoverage:
     def to_state(self) -> Any:
         """The JSON-able form."""
         under_way = sorted(set(self._whole.values()))
-        return {"since": self.since, "until": self.until, "missed": self._missed, "open": under_way}
+        was_set = self._monotonic() - self._set_at < LONGEST_SECONDS
+        told = {"since": self.since, "until": self.until, "was_set": was_set}
+        return {**told, "missed": self._missed, "open": under_way}
 
     def _miss(self, begin: int, end: int | None) -> None:
         spans: list[Span] = []
-        for low, high in sorted([*self._missed, (max(0, begin), end)], key=lambda span: span[0]):
-            if spans and (spans[-1][1] is None or low <= spans[-1][1] + 1):
-                last_low, last_high = spans[-1]
-                spans[-1] = (last_low, None if last_high is None or high is None else max(last_high, high))
+        known = dict.fromkeys([*self._missed, (max(0, begin), end)])
+        for low, high in sorted(known, key=lambda span: span[0]):
+            last_low, last_high = spans[-1] if spans else (0, None)
+            if last_high is not None and high is not None and low <= last_high + 1:
+                spans[-1] = (last_low, max(last_high, high))
             else:
+                # One without an end stands by itself: where it ends is not known, should the clock be set meanwhile.
                 spans.append((low, high))
         while len(spans) > MOST_SPANS:
             # The oldest two become one: too much is asked for, never too little.

@@ -12,6 +12,7 @@ from typing import Any
 
 from exporter.clock import Clock, unix_second
 from exporter.model.delivery import DeliveryOutcome, Outcome
+from exporter.stalwart.server_clock import STEP_SECONDS
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
@@ -21,25 +22,32 @@ TOGETHER = frozenset({LIVE, TRACES})
 OWNERS_MARK = "delivery_owners"
 
 HANDOVER_SECONDS = 5
-"""A new owner begins this far ahead of our clock, so that a server whose clock is ahead loses nothing."""
+"""A new owner begins this far ahead of the server's clock, which is known to the second at best."""
 
 OWNERS_KEPT = 8
 FAMILY = "stalwart_domain_deliveries_total"
 
 
 class DeliveryOwners:
-    """Who owns which span of event time: the latest source first."""
+    """
+    Who owns which span of event time, by the server's *clock*: the latest source first.
+
+    After that clock was set back, the latest source owns everything from then on; what was stamped before it still
+    belongs to who owned it then.
+    """
 
     def __init__(self, clock: Clock, state: Any | None = None) -> None:
         self._clock = clock
         self._spans: list[tuple[int, str]] = [(at, name) for at, name in state] if state else []
         self._lost: set[str] = set()
+        self._before: list[tuple[int, str]] = []
 
     def take_over(self, source: str) -> None:
         """*source* owns what happens from about now on."""
         self._lost.discard(source)
         if self._spans and _same(self._spans[0][1], source):
             return
+        self._follow_clock()
         begins = int(self._clock.now().timestamp()) + HANDOVER_SECONDS if self._spans else 0
         self._spans.insert(0, (begins, source))
         del self._spans[OWNERS_KEPT:]
@@ -58,10 +66,19 @@ class DeliveryOwners:
 
     def owns(self, source: str, at: int) -> bool:
         """Whether *source* counts what happened at *at* (Unix seconds)."""
-        for begins, owner in self._spans:
+        now = self._follow_clock()
+        spans = self._before if self._before and at > now + STEP_SECONDS else self._spans
+        for begins, owner in spans:
             if at >= begins:
                 return _same(owner, source)
         return False
+
+    def _follow_clock(self) -> int:
+        """Notices that the server's clock was set back behind the last change of owner; its time in Unix seconds."""
+        now = int(self._clock.now().timestamp())
+        if self._spans and self._spans[0][0] > now + HANDOVER_SECONDS + STEP_SECONDS:
+            self._before, self._spans = self._spans, [(0, self._spans[0][1])]
+        return now
 
     def to_state(self) -> Any:
         """The JSON-able form."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from exporter.clock import Clock, unix_second
+from exporter.clock import unix_second
 from exporter.errors import PayloadError
 from exporter.ingest.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
@@ -15,6 +15,7 @@ from exporter.model.delivery import DeliveryOutcome
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START, AttemptFolder
 from exporter.stalwart.live import LiveClient
+from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments
 
@@ -37,7 +38,7 @@ class LiveTraces:
         deliveries: DeliveryCounter,
         reconciler: Reconciler,
         *,
-        clock: Clock,
+        clock: ServerClock,
     ) -> None:
         self._board = board
         self._ledger = ledger
@@ -109,6 +110,7 @@ class LiveTraces:
             elif event.event_id == ATTEMPT_END:
                 coverage.ended((event.queue_id, event.queue_name))
         if read.newest_at:
+            self._clock.learn_event(read.newest_at)
             coverage.saw(read.oldest_at, read.newest_at)
         return outcomes
 
@@ -123,4 +125,5 @@ class LiveTraces:
         if not (increments or rows or changed or due):
             return
         self._saved_state, self._saved_at = state, self._clock.monotonic()
-        await self._ledger.record(increments, {LIVE_MARK: state, OWNERS_MARK: self._owners.to_state()}, rows)
+        marks = {LIVE_MARK: state, OWNERS_MARK: self._owners.to_state(), **self._reconciler.marks()}
+        await self._ledger.record(increments, marks, rows)

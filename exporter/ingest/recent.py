@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+NEAR_SECONDS = 7200
+"""Things so near to each other in time are looked at together after a clock was set back."""
+
 Item = tuple[int, int]
 """A thing's time in Unix seconds, and a fingerprint that equal things share."""
 
@@ -34,11 +37,16 @@ class RecentMultiset:
         """Whether any of *items* was counted within the window."""
         return any(item in self._counted for item in items)
 
-    def take_new(self, items: Sequence[Item]) -> list[int]:
+    def is_ahead_of(self, latest: int) -> bool:
+        """Whether something was counted that is newer than *latest*: the clock that stamps it was set back."""
+        return self._newest is not None and self._newest > latest
+
+    def take_new(self, items: Sequence[Item], *, latest: int | None = None) -> list[int]:
         """
         Indexes of those *items* that have not been counted, in their order; counts them.
 
-        *items* must hold everything that exists at and after `horizon`.
+        *items* must hold everything that exists at and after `horizon`. What is newer than *latest* was stamped before
+        the clock was set back, and does not move the window.
         """
         horizon = self.horizon
         left = self._counted.copy()
@@ -50,11 +58,34 @@ class RecentMultiset:
                 left[item] -= 1
             else:
                 new.append(index)
-        self._advance(items)
+        self._advance(items, latest)
         return new
 
-    def _advance(self, items: Sequence[Item]) -> None:
-        newest = max((at for at, _ in items), default=None)
+    def take_set_back(self, items: Sequence[Item], *, since: int, latest: int) -> list[int]:
+        """
+        The same for the first *items* after the clock was set back, to somewhere between *since* and *latest*.
+
+        They must reach from `NEAR_SECONDS` before *since* to the newest. What is from *since* on counts unless there
+        are others of about that time, so that it may have been there before.
+        """
+        horizon = self.horizon or 0
+        lately = [i for i, (at, _) in enumerate(items) if at < horizon and since <= at <= latest]
+        others = (at for at, _ in items if at < horizon and not since <= at <= latest)
+        if lately and any(since - NEAR_SECONDS <= at <= latest + NEAR_SECONDS for at in others):
+            lately = []
+        left = self._counted.copy()
+        late = []
+        for index, item in enumerate(items):
+            if item[0] >= horizon and left[item] > 0:
+                left[item] -= 1
+            elif item[0] >= horizon:
+                late.append(index)
+        self._newest = max((at for at, _ in items if at <= latest), default=since)
+        self._counted = Counter(item for item in items if item[0] >= self._newest - self._window)
+        return sorted([*lately, *late])
+
+    def _advance(self, items: Sequence[Item], latest: int | None) -> None:
+        newest = max((at for at, _ in items if latest is None or at <= latest), default=None)
         if newest is None:
             return
         self._newest = newest if self._newest is None else max(self._newest, newest)

@@ -7,18 +7,18 @@ waits a while for the stored trace, which knows why; should none come, it counts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.clock import Clock
 from exporter.ingest.coverage import SETTLE_SECONDS, AttemptKey, LiveCoverage
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
+from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.snowflakes import second_of
 from exporter.store.store import SeenIds
 
-LIVE_MARK = "live_traces"
+LIVE_MARK, LIVED_MARK = "live_traces", "lived"
 
 FORGET_EVERY_SECONDS = 600.0
 MOST_AGE_SECONDS = 86_400
@@ -38,21 +38,26 @@ class Reconciler:
         coverage: What the stream has told.
     """
 
-    def __init__(self, coverage: LiveCoverage, counts: OutcomeCounts, *, clock: Clock) -> None:
+    def __init__(self, coverage: LiveCoverage, counts: OutcomeCounts, *, clock: ServerClock, lived: int) -> None:
         self.coverage = coverage
         self._counts = counts
         self._clock = clock
         self._withheld: dict[bytes, list[Withheld]] = {}
         self._nameless: list[DeliveryOutcome] = []
         self._forgot_at = clock.monotonic()
+        self._lived = lived - int(clock.monotonic())
 
     @classmethod
-    async def load(cls, ledger: Ledger, *, clock: Clock) -> Reconciler:
+    async def load(cls, ledger: Ledger, *, clock: ServerClock) -> Reconciler:
         """Takes up what was saved; raises `StoreError`."""
         counts = OutcomeCounts()
         counts.load(await ledger.seen(LIVE_OUTCOMES), await ledger.seen(STORED_OUTCOMES))
-        coverage = LiveCoverage(monotonic=clock.monotonic, state=ledger.watermark(LIVE_MARK))
-        return cls(coverage, counts, clock=clock)
+        state = ledger.watermark(LIVE_MARK)
+        lived = ledger.watermark(LIVED_MARK)
+        ours = clock.ours().timestamp()
+        down = 0.0 if state is None else max(0.0, ours - state.get("at", 0))
+        coverage = LiveCoverage(monotonic=clock.monotonic, state=state, down_seconds=down)
+        return cls(coverage, counts, clock=clock, lived=int(ours) if lived is None else lived)
 
     def take_live(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
         """The outcomes to count now that the stream has told of *outcome*, which *event* decided."""
@@ -129,7 +134,7 @@ class Reconciler:
 
     def to_state(self) -> Any:
         """The JSON-able form of what the stream has told."""
-        return self.coverage.to_state()
+        return {**self.coverage.to_state(), "at": int(self._clock.ours().timestamp())}
 
     def _knows_why(self, attempt: AttemptKey) -> bool:
         return self.coverage.has_store is False or self.coverage.is_whole(attempt)
@@ -139,4 +144,13 @@ class Reconciler:
             yield outcome
 
     def _now(self) -> int:
-        return int(self._clock.now().timestamp())
+        """
+        Seconds that this has been counting for, over all runs, from the Unix time of the first one.
+
+        What is remembered is forgotten by these: no clock that is set changes them, neither ours nor the server's.
+        """
+        return self._lived + int(self._clock.monotonic())
+
+    def marks(self) -> Mapping[str, Any]:
+        """The watermark that goes to disk with what `take_rows` gives."""
+        return {LIVED_MARK: self._now()}

@@ -12,23 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zlib import crc32
 
 import structlog
 
-from exporter.clock import Clock
 from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.recent import RecentMultiset
 from exporter.ingest.sources import NO_CLAIM, SourceChoice
+from exporter.ingest.stored_samples import STORED_MARK, STORED_WINDOW_SECONDS, StoredReading
 from exporter.ingest.totals import Baseline, increments_since, may_be_older, restarted
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events import COUNTERS, ON_CALL_EVENTS, STORED_EVENTS
+from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
 
@@ -37,11 +37,8 @@ log = structlog.get_logger("exporter.telemetry")
 LIVE, NATIVE, STORED = "live", "native", "stored"
 RANKING = (LIVE, NATIVE, STORED)
 TOTALS_SOURCES = (LIVE, NATIVE)
-TOTALS_MARK, STORED_MARK = "totals", "stored"
+TOTALS_MARK = "totals"
 SOURCE_MARK, COUNTERS_MARK = "metrics_source", "counters_source"
-
-STORED_WINDOW_SECONDS = 600
-"""Cluster nodes write their samples at slightly different times."""
 
 _COUNTED, _REST = "counters", "rest"
 """What is chosen for apart."""
@@ -155,24 +152,23 @@ def start_at_zero(increments: Increments, board: ServerBoard, *, told: Container
 class StoredJob:
     """Reads the server's stored metrics, each of which is what was added since the one before it."""
 
-    def __init__(self, board: ServerBoard, ledger: Ledger, choice: SourceChoice, *, clock: Clock) -> None:
+    def __init__(self, board: ServerBoard, ledger: Ledger, choice: SourceChoice, *, clock: ServerClock) -> None:
         self._board = board
         self._ledger = ledger
         self._choice = choice
-        self._clock = clock
         self._skip: set[str] = set()
+        self._reading = StoredReading(ledger, clock=clock)
+        self._take_up(ledger.watermark(STORED_MARK) or {})
 
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
-        recent = self._recent()
         try:
-            samples = await client.fetch_stored_metrics(after=datetime.fromtimestamp(recent.horizon or 0, UTC))
+            recent, samples, new = await self._reading.read(client)
         except TargetUnsupported as error:
             self._board.learn_edition(Edition.ENTERPRISE if error.status == "not_configured" else Edition.COMMUNITY)
             self._choice.out(STORED)
             raise
         self._board.learn_edition(Edition.ENTERPRISE)
-        new = [samples[i] for i in recent.take_new([(int(s.taken_at.timestamp()), _fingerprint(s)) for s in samples])]
         claim, counters = self._choice.claim(STORED), self._choice.claim_counters(STORED)
         self._skip |= {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.switched_from}
         feeds = {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.feeds}
@@ -188,20 +184,17 @@ class StoredJob:
         if _REST in feeds:
             self._show_gauges(samples)
 
-    def _recent(self) -> RecentMultiset:
-        """What is counted so far; on first contact everything up to now: older samples are history."""
-        state = self._ledger.watermark(STORED_MARK)
-        if state is not None:
-            if state.get("skip_first", False):
-                self._skip.add(_REST)
-            if state.get("skip_counters", state.get("skip_first", False)):
-                self._skip.add(_COUNTED)
-            return RecentMultiset.from_state(STORED_WINDOW_SECONDS, state)
-        return RecentMultiset(STORED_WINDOW_SECONDS, int(self._clock.now().timestamp()) + STORED_WINDOW_SECONDS)
+    def _take_up(self, state: Any) -> None:
+        """Remembers which samples are still to be left out after a switch."""
+        if state.get("skip_first", False):
+            self._skip.add(_REST)
+        if state.get("skip_counters", state.get("skip_first", False)):
+            self._skip.add(_COUNTED)
 
     def _state(self, recent: RecentMultiset) -> Any:
         """The watermark; a sample still to be left out after a switch is left out after a restart of ours, too."""
-        return {**recent.to_state(), "skip_first": _REST in self._skip, "skip_counters": _COUNTED in self._skip}
+        skip = {"skip_first": _REST in self._skip, "skip_counters": _COUNTED in self._skip}
+        return {**self._reading.to_state(recent), **skip}
 
     def _without_overlap(self, new: Sequence[StoredSample]) -> Sequence[StoredSample]:
         """After a switch the first sample covers time that the other source has counted: it is left out."""
@@ -240,7 +233,3 @@ def increments_of(samples: Sequence[StoredSample]) -> Increments:
 
 def _part_of(sample: StoredSample) -> str:
     return _COUNTED if sample.kind == "counter" else _REST
-
-
-def _fingerprint(sample: StoredSample) -> int:
-    return crc32(f"{sample.kind}|{sample.id}|{sample.value}|{sample.count}".encode())

@@ -7,20 +7,23 @@ while it has missed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
-from exporter.clock import Clock
 from exporter.errors import TargetForbidden, TargetUnsupported
 from exporter.ingest.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.reconcile import Reconciler
 from exporter.ingest.session import RECHECK_SECONDS
+from exporter.ingest.trace_ids import OVERLAP_SECONDS, Reading, TraceMemory
 from exporter.model.delivery import DeliveryOutcome, Trace
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.delivery import AttemptFolder
+from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
 from exporter.stalwart.snowflakes import second_of
 from exporter.state.tally import Increments
 from exporter.store.store import SeenIds
@@ -28,9 +31,10 @@ from exporter.store.store import SeenIds
 log = structlog.get_logger("exporter.traces")
 
 TRACES_MARK = "traces"
-OVERLAP_SECONDS = 3600
-"""How late a trace may appear, counted from its beginning: longer than any delivery attempt takes."""
+FIRST_LOOK_SECONDS = 4 * 86_400
+"""How far back the newest trace is looked for at first contact, where the last hour has none."""
 
+LOOKS = 3
 BATCH = 50
 MOST_A_POLL = 1000
 """Traces fetched in one poll; the rest waits for the next, since a poll must not run for minutes."""
@@ -45,7 +49,7 @@ class TraceJob:
         owners: DeliveryOwners,
         deliveries: DeliveryCounter,
         *,
-        clock: Clock,
+        clock: ServerClock,
         reconciler: Reconciler | None = None,
     ) -> None:
         self._ledger = ledger
@@ -53,37 +57,94 @@ class TraceJob:
         self._deliveries = deliveries
         self._clock = clock
         self._reconciler = reconciler
-        self._seen: set[str] | None = None
+        self._memory = TraceMemory((), monotonic=0.0)
+        self._is_loaded = False
+        self._held_since: float | None = None
         self._asked_at: float | None = None
 
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
-        if self._seen is None:
-            self._seen = await self._ledger.seen(TRACES_MARK)
+        began = self._clock.monotonic()
+        if not self._is_loaded:
+            self._memory = TraceMemory(await self._ledger.seen(TRACES_MARK), monotonic=began)
+            self._is_loaded = True
         if not self._is_needed():
             return
-        began, last = self._clock.monotonic(), self._last_poll()
-        after = self._after(last)
-        now = max(last, int(self._clock.now().timestamp()))
+        is_first = self._ledger.watermark(TRACES_MARK) is None
         try:
-            ids = await client.fetch_trace_ids(after=datetime.fromtimestamp(after, UTC))
+            reading, ids = await (self._first_look(client) if is_first else self._look(client))
         except (TargetUnsupported, TargetForbidden):
             self._owners.give_up(TRACES)
             if self._reconciler is not None:
                 self._reconciler.coverage.no_store()
             raise
-        new = [id_ for id_ in reversed(ids) if str(id_) not in self._seen and self._wants(id_)]
-        if self._ledger.watermark(TRACES_MARK) is None:
-            await self._record([id_ for id_ in new if self._is_history(id_)], {}, polled_at=now)
-            new = [id_ for id_ in new if not self._is_history(id_)]
-        todo = new[:MOST_A_POLL]
-        for start in range(0, len(todo), BATCH):
-            batch = todo[start : start + BATCH]
-            await self._record(batch, self._count(await client.fetch_traces(batch)), polled_at=last)
-        if len(todo) == len(new):
-            await self._record([], {}, polled_at=now)
+        unseen = [id_ for id_ in reversed(ids) if id_ not in self._memory]
+        new, old = self._split_first(unseen) if is_first else reading.split(unseen)
+        if old:
+            await self._record(old, {}, self._mark(reading.newest) if is_first else None)
+        todo = [id_ for id_ in new if self._wants(id_)]
+        if await self._count_all(client, todo[:MOST_A_POLL]) == len(todo):
+            gone = self._memory.forget(ids, monotonic=began)
+            await self._record([], {}, self._next_mark(reading, ids), removed=gone)
             self._read_all(began)
-        self._seen = {id_ for id_ in self._seen if second_of(int(id_)) >= after - OVERLAP_SECONDS}
+
+    async def _first_look(self, client: StalwartClient) -> tuple[Reading, Sequence[int]]:
+        """What the server has at first contact: the newest shows where reading begins, whatever either clock says."""
+        now = int(self._clock.now().timestamp())
+        for back in (OVERLAP_SECONDS, FIRST_LOOK_SECONDS):
+            ids = await client.fetch_trace_ids(after=datetime.fromtimestamp(now - back, UTC))
+            if ids:
+                break
+        reading = Reading(newest=0, held=0, now=self._clock.known_second(), since_last=0)
+        newest = reading.next_newest(ids) or now - back
+        return replace(reading, newest=newest, held=newest), ids
+
+    async def _look(self, client: StalwartClient) -> tuple[Reading, Sequence[int]]:
+        """What the server lists; once more if the answer shows that its clock was set back meanwhile."""
+        reading = self._reading()
+        for _ in range(LOOKS):
+            after = self._after(reading)
+            ids = await client.fetch_trace_ids(after=datetime.fromtimestamp(after, UTC))
+            reading = self._reading()
+            if self._after(reading) >= after - STEP_SECONDS:
+                break
+        return reading, ids
+
+    def _reading(self) -> Reading:
+        mark, now = self._ledger.watermark(TRACES_MARK) or {}, self._clock.known_second()
+        newest = mark.get("newest")
+        if newest is None:  # Written by a release that went by our own clock.
+            newest = mark["polled_at"] if now is None else min(mark["polled_at"], now)
+        if self._asked_at is not None:
+            since_last = self._clock.monotonic() - self._asked_at
+        else:
+            since_last = max(0.0, self._clock.ours().timestamp() - mark.get("at", 0))
+        return Reading(newest=newest, held=mark.get("held", newest), now=now, since_last=int(since_last))
+
+    def _next_mark(self, reading: Reading, ids: Sequence[int]) -> Mapping[str, int]:
+        newest = reading.next_newest(ids)
+        held = reading.next_held(newest)
+        if held >= newest:
+            self._held_since = None
+            return self._mark(newest)
+        if self._held_since is None or held != reading.held:
+            self._held_since = self._clock.monotonic()
+        is_over = self._clock.monotonic() - self._held_since > OVERLAP_SECONDS
+        return self._mark(newest) if is_over else {**self._mark(newest), "held": held}
+
+    def _mark(self, newest: int) -> Mapping[str, int]:
+        return {"newest": newest, "at": int(self._clock.ours().timestamp())}
+
+    def _split_first(self, ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """What is there at first contact is history, but for what the stream has told of from its beginning."""
+        return [id_ for id_ in ids if not self._is_history(id_)], [id_ for id_ in ids if self._is_history(id_)]
+
+    async def _count_all(self, client: StalwartClient, ids: Sequence[int]) -> int:
+        """Reads and counts the traces of *ids*; how many there were."""
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            await self._record(batch, self._count(await client.fetch_traces(batch)))
+        return len(ids)
 
     def _read_all(self, began: float) -> None:
         self._asked_at = began
@@ -101,10 +162,10 @@ class TraceJob:
             return True
         return self._clock.monotonic() - self._asked_at >= RECHECK_SECONDS
 
-    def _after(self, last_poll: int) -> int:
+    def _after(self, reading: Reading) -> int:
         """From when on traces are listed, in Unix seconds."""
         since = None if self._reconciler is None else self._reconciler.coverage.missing_since
-        return last_poll - OVERLAP_SECONDS if since is None else max(last_poll - OVERLAP_SECONDS, since - 1)
+        return reading.after if since is None else max(reading.after, since - 1)
 
     def _wants(self, id_: int) -> bool:
         return self._reconciler is None or self._reconciler.wants(id_)
@@ -120,20 +181,26 @@ class TraceJob:
                 self._deliveries.count(TRACES, outcomes, increments)
         return increments
 
-    def _last_poll(self) -> int:
-        """When everything had been counted; after an outage of ours that is a while ago."""
-        state = self._ledger.watermark(TRACES_MARK)
-        return int(self._clock.now().timestamp()) if state is None else int(state["polled_at"])
-
-    async def _record(self, ids: Sequence[int], increments: Increments, *, polled_at: int) -> None:
+    async def _record(
+        self,
+        ids: Sequence[int],
+        increments: Increments,
+        mark: Mapping[str, int] | None = None,
+        *,
+        removed: Sequence[int] = (),
+    ) -> None:
         self._owners.take_over(TRACES)
         seen = SeenIds(
             source=TRACES_MARK,
-            added=[(str(id_), polled_at) for id_ in ids],
-            forget_before=polled_at - 2 * OVERLAP_SECONDS,
+            added=[(str(id_), second_of(id_)) for id_ in ids],
+            removed=[str(id_) for id_ in removed],
         )
-        marks = {TRACES_MARK: {"polled_at": polled_at}, OWNERS_MARK: self._owners.to_state()}
-        rows = [] if self._reconciler is None else self._reconciler.take_rows()
+        marks: Mapping[str, Any] = {
+            OWNERS_MARK: self._owners.to_state(),
+            **({TRACES_MARK: mark} if mark is not None else {}),
+        }
+        rows: Sequence[SeenIds] = ()
+        if self._reconciler is not None:
+            rows, marks = self._reconciler.take_rows(), {**marks, **self._reconciler.marks()}
         await self._ledger.record(increments, marks, [seen, *rows])
-        if self._seen is not None:
-            self._seen.update(map(str, ids))
+        self._memory.add(ids, monotonic=self._clock.monotonic())

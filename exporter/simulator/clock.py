@@ -13,14 +13,14 @@ class Clock(Protocol):
         """The present instant."""
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Let `seconds` pass; if negative, the clock goes back."""
 
 
 class WallClock:
-    """Real time, plus whatever was skipped with `advance`."""
+    """Real time plus `ahead_seconds` and whatever was skipped with `advance`."""
 
-    def __init__(self) -> None:
-        self._skipped = 0.0
+    def __init__(self, ahead_seconds: float = 0.0) -> None:
+        self._skipped = ahead_seconds
 
     def now(self) -> float:
         """The present instant."""

@@ -57,6 +57,7 @@ class Control:
             "rotate-secret": lambda a: self._simulator.world.directory.rotate_secret(a["name"], a["secret"]),
             "permissions": self._permissions,
             "event": lambda a: self._simulator.world.raise_event(**a),
+            "set-clock": lambda a: self._simulator.world.set_clock(float(a["seconds"])),
             "lift-ban": lambda a: self._simulator.world.gate.lift(a["ip"]),
             "synthetic-queue": lambda a: self._simulator.world.synthetic_queue(int(a["count"])).count,
             "dmarc-report": self._dmarc_report,

@@ -108,7 +108,7 @@ class Front:
             scope["state"]["transport"].abort()
             await _until_gone(receive)
             return
-        sender = _Sender(scope, receive, send)
+        sender = _Sender(scope, receive, send, self.world.clock.now)
         if isinstance(answer.stream, SseBody) and fault is not None and fault.kind is FaultKind.GARBAGE:
             answer.stream.channel.close()
         elif isinstance(answer.stream, SseBody):
@@ -184,8 +184,9 @@ async def _until_gone(receive: Receive) -> None:
 class _Sender:
     """Sends one answer, whole or as a fault has it."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, now: Callable[[], float]) -> None:
         self._scope = scope
+        self._now = now
         self._transport: asyncio.Transport = scope["state"]["transport"]
         self._receive = receive
         self._send = send
@@ -230,7 +231,7 @@ class _Sender:
             await asyncio.gather(playing, leaving, return_exceptions=True)
 
     async def _start(self, answer: Answer) -> None:
-        headers = [*answer.headers, ("date", formatdate(usegmt=True))]
+        headers = [*answer.headers, ("date", formatdate(int(self._now()), usegmt=True))]
         if answer.status != 204:
             headers.append(("content-type", answer.content_type))
         if answer.stream is None:

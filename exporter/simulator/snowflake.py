@@ -5,6 +5,10 @@ from __future__ import annotations
 EPOCH_SECONDS = 1_632_280_000
 NODE_BITS = 9
 TIME_SHIFT = 21
+BACK_BITS = 4
+MOST_BACK = 1 << BACK_BITS
+SET_BACK = 1000 << TIME_SHIFT
+"""A second earlier than the last id: the clock was set back."""
 
 
 def first_id_at(seconds: float) -> int:
@@ -18,15 +22,21 @@ def created_at(snowflake: int) -> float:
 
 
 class Snowflakes:
-    """Hands out strictly ascending ids of one node."""
+    """Hands out ids of one node, strictly ascending as long as its clock is not set back."""
 
     def __init__(self, node: int = 156) -> None:
         self._node = node
         self._last = 0
+        self._times_back = 0
 
     def next(self, seconds: float) -> int:
-        """An id created at `seconds` (Unix time), above every earlier one."""
-        candidate = first_id_at(seconds) | self._node
+        """An id created at `seconds` (Unix time), other than every earlier one."""
+        first = first_id_at(seconds)
+        if first < self._last - SET_BACK:
+            # Ids follow the clock: those of the same millisecond before it was set back have other numbers.
+            self._times_back += 1
+            self._last = 0
+        candidate = first | self._node | self._times_back % MOST_BACK << TIME_SHIFT - BACK_BITS
         if candidate <= self._last:
             candidate = self._last + (1 << NODE_BITS)
         self._last = candidate

@@ -20,6 +20,7 @@ class Timeline:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._at: float | None = None
+        self._set_to = 0.0
         self._timers: list[tuple[float, int, int | None, Callable[[], None]]] = []
         self._sequence = itertools.count()
         self.generation = 0
@@ -36,6 +37,16 @@ class Timeline:
     def after(self, seconds: float, action: Callable[[], None], *, outlives_restart: bool = True) -> None:
         """Let something happen in so many seconds."""
         self.at(self.now() + seconds, action, outlives_restart=outlives_restart)
+
+    def set_clock(self, seconds: float) -> None:
+        """
+        The clock is set `seconds` ahead, or back if negative.
+
+        Timers of the process count seconds and go on; what is kept with a time waits for that time.
+        """
+        self._clock.advance(seconds)
+        self._set_to = self._clock.now()
+        self._timers = [(timer[0] + seconds, *timer[1:]) for timer in self._timers]
 
     def drive(self, steps: Iterator[float]) -> None:
         """Go through the steps of something the server does; each yields the seconds until the next."""
@@ -55,7 +66,7 @@ class Timeline:
         until = self._clock.now()
         try:
             while (moment := self._next(next_due())) is not None and moment <= until:
-                self._at = moment if self._at is None else max(moment, self._at)
+                self._at = max(moment, self._set_to if self._at is None else self._at)
                 if self._timers and self._timers[0][0] <= self._at:
                     self._fire()
                 else:

@@ -114,6 +114,10 @@ class World:
         self.clock.advance(seconds)
         self.tick()
 
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the server's clock `seconds` ahead, or back if negative; no time passes."""
+        self.timeline.set_clock(seconds)
+
     def tick(self) -> None:
         """Let everything happen that is due by now."""
         self.timeline.run(self.queue.next_due, self._attempt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpcore
 import httpx
@@ -19,6 +19,7 @@ from exporter.stalwart.answers import SMALL_BYTES, CredentialsRefused, RawAnswer
 from exporter.stalwart.client import RequestObserver
 from exporter.stalwart.credentials import Credentials
 from exporter.stalwart.network_errors import NETWORK_ERRORS, translate
+from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.throttle import Throttle
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -59,6 +60,7 @@ class Transport:
         total_timeout_seconds: float = 30.0,
         max_body_bytes: int = MAX_BODY_BYTES,
         observer: RequestObserver | None = None,
+        server_clock: ServerClock | None = None,
     ) -> None:
         """Raises ``ValueError`` for an address that cannot be asked. Without *tls* the system's authorities count."""
         self._base_url = _checked_base_url(base_url)
@@ -73,6 +75,7 @@ class Transport:
         self._total_timeout_seconds = total_timeout_seconds
         self._max_body_bytes = max_body_bytes
         self._observer = observer
+        self._server_clock = server_clock
         self._turn = asyncio.Lock()
         self._absence = Absence(clock)
         self._pardons = 0
@@ -176,10 +179,19 @@ class Transport:
             )
         return credentials
 
+    def _learn_date_of(self, asked_at: float) -> Callable[[httpx.Headers], None]:
+        """Takes the server's time from the headers of a response to a request made at *asked_at*."""
+
+        def learn(headers: httpx.Headers) -> None:
+            if self._server_clock is not None:
+                self._server_clock.learn_date(headers.get("date", ""), asked_at=asked_at, age=headers.get("age", ""))
+
+        return learn
+
     async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawAnswer:
         """Sends a request and reads its answer, under the deadline; reports what it cost."""
         started = self._clock.monotonic()
-        reading = _Reading(endpoint, self._max_body_bytes)
+        reading = _Reading(endpoint, self._max_body_bytes, self._learn_date_of(started))
         outcome = ""
         try:
             async with asyncio.timeout(self._total_timeout_seconds):
@@ -212,11 +224,12 @@ class Transport:
 class _Reading:
     """An answer while it comes."""
 
-    def __init__(self, endpoint: Endpoint, max_body_bytes: int) -> None:
+    def __init__(self, endpoint: Endpoint, max_body_bytes: int, on_headers: Callable[[httpx.Headers], None]) -> None:
         self.status: int | None = None
         self.received = 0
         self._endpoint = endpoint
         self._max_body_bytes = max_body_bytes
+        self._on_headers = on_headers
         self._headers = httpx.Headers()
         self._pieces: list[bytes] = []
 
@@ -224,6 +237,7 @@ class _Reading:
         response = await http.send(request, stream=True)
         try:
             self.status, self._headers = response.status_code, response.headers
+            self._on_headers(response.headers)
             if self.status == 200:
                 # Closing the connection is how HTTP/1.0, which simple proxies speak, tells the end.
                 self._check_head(ends_by_closing=response.http_version == "HTTP/1.0")

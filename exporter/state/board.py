@@ -87,6 +87,7 @@ class ServerBoard:
         self.trouble = ""
         self.refused = False
         self.identity: ServerIdentity | None = None
+        self.clock_skew_seconds: float | None = None
         self.capabilities: dict[Capability, CapabilityStatus] = {}
         self.metrics_source = ""
         self.collectors: dict[str, CollectorHealth] = {}
@@ -177,6 +178,11 @@ class ServerBoard:
         """Says what keeps the log from being read in full; ``None``: nothing does."""
         self.log_looked_at, self.log_problem = True, problem
         self.touch(Part.HEALTH)
+
+    def show_clock_skew(self, seconds: float) -> None:
+        """Shows the server's clock minus ours."""
+        self.clock_skew_seconds = seconds
+        self.touch(Part.IDENTITY)
 
     def learn_edition(self, edition: Edition) -> None:
         """Corrects the edition by what the server has just answered."""

@@ -55,11 +55,13 @@ class SeenIds:
     Attributes:
         added: Id and its time in Unix seconds.
         forget_before: Ids of times before this (Unix seconds) are dropped; ``None`` drops nothing.
+        removed: Ids to drop.
     """
 
     source: str
     added: Iterable[tuple[str, int]]
     forget_before: int | None = None
+    removed: Sequence[str] = ()
 
 
 class Store:
@@ -248,3 +250,7 @@ def _note(connection: sqlite3.Connection, server: str, ids: SeenIds) -> None:
         connection.execute(
             "DELETE FROM seen WHERE server = ? AND source = ? AND at < ?", (server, ids.source, ids.forget_before)
         )
+    connection.executemany(
+        "DELETE FROM seen WHERE server = ? AND source = ? AND id = ?",
+        [(server, ids.source, id_) for id_ in ids.removed],
+    )

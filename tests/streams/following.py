@@ -25,6 +25,7 @@ from exporter.stalwart.credentials import Basic
 from exporter.stalwart.detect import RestDetector
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.stream import Mode, StreamOpener
 from exporter.stalwart.throttle import Throttle
 from exporter.stalwart.transport import Transport
@@ -96,11 +97,12 @@ async def following(
     if kind is StreamKind.METRICS:
         feed = LiveMetrics(board, TotalsCounter(board, ledger, choice), choice)
     else:
-        owners = DeliveryOwners(clock)
+        server_clock = ServerClock(clock)
+        owners = DeliveryOwners(server_clock)
         deliveries = DeliveryCounter(board, owners, clock, max_domains=25)
-        reconciler = await Reconciler.load(ledger, clock=clock)
+        reconciler = await Reconciler.load(ledger, clock=server_clock)
         reconciler.coverage.no_store()
-        feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=clock)
+        feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=server_clock)
     subscriber = Subscriber(
         feed=wrap(feed),
         live=live,

@@ -30,7 +30,7 @@ HOSTS = ("ok", "defer", "busy", "hang", "grey", "refused", "expire", "reject", "
 
 @dataclass(frozen=True)
 class StoredTrace:
-    """A trace as the management API gives it, and when it was there (Unix seconds)."""
+    """A trace as the management API gives it, and when it was there (seconds since the beginning, plus `START`)."""
 
     id: int
     at: float
@@ -44,13 +44,16 @@ class Hour:
 
     Attributes:
         seconds: How long mail was written.
-        told: JSON of the live events of each second (Unix seconds), in order.
+        steps: When (seconds since the beginning) and by how much the server's clock was set, in order.
+        told: JSON of the live events of each second since the beginning (plus `START`), in order.
         stored: In the order in which they were stored.
         deliveries: The truth by outcome, reason and code.
         by_domain: The truth by domain and outcome.
     """
 
     seconds: int
+    steps: tuple[tuple[int, int], ...] = ()
+    set_by: int = 0
     told: dict[int, list[bytes]] = field(default_factory=dict)
     stored: list[StoredTrace] = field(default_factory=list)
     deliveries: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -58,7 +61,7 @@ class Hour:
 
     @property
     def end(self) -> int:
-        """When the last attempt has ended, in Unix seconds."""
+        """When the last attempt has ended, as time passed since `START`."""
         return START + self.seconds + TAIL_SECONDS
 
     def message(self, second: int) -> bytes:
@@ -67,17 +70,23 @@ class Hour:
         return b"[" + b",".join(events) + b"]" if events else b""
 
     def visible(self, after: float, now: float) -> list[int]:
-        """Ids of the traces that are there at *now* and began after *after*, newest first."""
+        """Ids of the traces that are there at *now* and began after *after* by the server's clock, newest first."""
         return sorted((t.id for t in self.stored if t.at <= now and began(t.id) > after), reverse=True)
 
     def tell(self, event: Event) -> None:
         """Takes down what the stream says of *event*."""
         told: dict[str, Any] = live_event_to_json(event)
-        self.told.setdefault(int(event.time), []).append(json.dumps(told, separators=(",", ":")).encode())
+        self.told.setdefault(self.second_of(event), []).append(json.dumps(told, separators=(",", ":")).encode())
+
+    def second_of(self, event: Event) -> int:
+        """The second in which *event* happened, as time passed since `START`."""
+        return int(event.time - self.set_by)
 
     def keep(self, world: World, id_: int) -> None:
         """Takes down the trace that has just been stored."""
-        self.stored.append(StoredTrace(id_, world.now(), json.dumps({"data": world.traces.get(id_)}).encode()))
+        self.stored.append(
+            StoredTrace(id_, world.now() - self.set_by, json.dumps({"data": world.traces.get(id_)}).encode())
+        )
 
     def read(self, ids: Sequence[int]) -> list[Trace]:
         """Those traces, through the decoder."""
@@ -106,15 +115,19 @@ def lived_through(hour: Hour, *, version: str, seed: int) -> Hour:
         destination.round_trip_ms = (0, 40, 900, 7000)[number % 4]
     world.journal.listeners.append(hour.tell)
     known: set[int] = set()
-    while world.now() < hour.end:
-        if world.now() == START + 1:
+    for now in range(START, hour.end):
+        step = sum(by for at, by in hour.steps if START + at == now)
+        if step:
+            hour.set_by += step
+            world.set_clock(step)
+        if now == START + 1:
             world.raise_event("http.connection-start")
-        if START + QUIET_SECONDS <= world.now() < START + seconds and rng.random() < 0.15:
+        if START + QUIET_SECONDS <= now < START + seconds and rng.random() < 0.15:
             count = 1 if rng.random() < 0.7 else rng.randint(2, 4)
             domains = rng.choices(HOSTS, k=count)
             world.submit(list(dict.fromkeys(f"u{rng.randrange(9)}@{domain}.test" for domain in domains)))
             world.tick()
-        elif world.now() >= START + seconds:
+        elif now >= START + seconds:
             world.pause_queue()
         world.advance(1)
         for id_ in world.traces._spans.keys() - known:

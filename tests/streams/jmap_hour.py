@@ -30,13 +30,15 @@ class JmapHour(Hour):
     """An hour in the words of v0.16."""
 
     def tell(self, event: Event) -> None:
-        self.told.setdefault(int(event.time), []).append(json.dumps(live_event(event), separators=(",", ":")).encode())
+        self.told.setdefault(self.second_of(event), []).append(
+            json.dumps(live_event(event), separators=(",", ":")).encode()
+        )
 
     def keep(self, world: World, id_: int) -> None:
         span = world.traces.span(id_)
         assert span is not None
         body = {"list": [{"id": encode_id(id_), **trace_to_json(span)}]}
-        self.stored.append(StoredTrace(id_, world.now(), json.dumps(body).encode()))
+        self.stored.append(StoredTrace(id_, world.now() - self.set_by, json.dumps(body).encode()))
 
     def read(self, ids: Sequence[int]) -> list[Trace]:
         by_id = {trace.id: trace for trace in self.stored}

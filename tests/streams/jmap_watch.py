@@ -90,13 +90,14 @@ async def watching(
     client = connection.live if live is None else live(connection)
     session = Session(detector=connection.detector, client=connection.client, board=board, clock=clock, rng=rng)
     choice = SourceChoice(RANKING)
-    owners = DeliveryOwners(clock)
+    server_clock = connection.server_clock
+    owners = DeliveryOwners(server_clock)
     deliveries = DeliveryCounter(board, owners, clock, max_domains=25)
-    reconciler = await Reconciler.load(ledger, clock=clock)
-    job = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=reconciler)
+    reconciler = await Reconciler.load(ledger, clock=server_clock)
+    job = TraceJob(ledger, owners, deliveries, clock=server_clock, reconciler=reconciler)
     feeds = (
         LiveMetrics(board, TotalsCounter(board, ledger, choice), choice),
-        LiveTraces(board, ledger, owners, deliveries, reconciler, clock=clock),
+        LiveTraces(board, ledger, owners, deliveries, reconciler, clock=server_clock),
     )
     subscribers = [
         Subscriber(feed=feed, live=client, session=session, clock=clock, rng=rng, reraise_bugs=True) for feed in feeds

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from exporter.ingest.traces import TraceJob
 from exporter.model.delivery import Trace
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.stalwart.rest.live import read_traces
+from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
@@ -45,26 +47,47 @@ class Trouble:
 
 
 class HandClock:
-    """A clock that is moved by hand; ours is *ahead_seconds* ahead of the server's."""
+    """
+    A clock that is moved by hand; ours is *ahead_seconds* ahead of the server's at the beginning.
+
+    Attributes:
+        passed: Time as it passes, whatever clocks are set to: seconds, from `START` on.
+        server_set: By how much the server's clock has been set.
+        ours_set: By how much ours has.
+    """
 
     def __init__(self, ahead_seconds: float = 0.0) -> None:
-        self.server_now = float(START)
+        self.passed = float(START)
+        self.server_set = self.ours_set = 0
         self._ahead_seconds = ahead_seconds
 
+    @property
+    def server_now(self) -> float:
+        """The server's time."""
+        return self.passed + self.server_set
+
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.server_now + self._ahead_seconds, UTC)
+        return datetime.fromtimestamp(self.passed + self.ours_set + self._ahead_seconds, UTC)
 
     def monotonic(self) -> float:
-        return self.server_now - START
+        return self.passed - START
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("nothing here waits")
 
 
 class StoredSide:
-    """A server's stored traces, listed *listed_after* seconds after they were stored."""
+    """
+    A server's stored traces, listed *listed_after* seconds after they were stored.
 
-    def __init__(self, hour: Hour, clock: HandClock, *, listed_after: int = 0) -> None:
+    A bound in the server's future is ignored where it *drops_bounds*, and else excludes everything.
+    """
+
+    def __init__(
+        self, hour: Hour, clock: HandClock, *, listed_after: int = 0, drops_bounds: bool = True, sends_date: bool = True
+    ) -> None:
+        self._drops_bounds = drops_bounds
+        self._sends_date = sends_date
         self._hour = hour
         self._clock = clock
         self._listed_after = listed_after
@@ -75,11 +98,36 @@ class StoredSide:
         self.asked += 1
         if self.is_down:
             raise TargetUnreachable("no connection")
-        return self._hour.visible(after.timestamp(), self._clock.server_now - self._listed_after)
+        bound = after.timestamp()
+        if self._drops_bounds and bound > self._clock.server_now:
+            bound = 0
+        return self._hour.visible(bound, self._clock.passed - self._listed_after)
+
+    def answer(self, learning: ServerClock) -> None:
+        """Any response shows the server's clock."""
+        if self._sends_date:
+            date = formatdate(int(self._clock.server_now), usegmt=True)
+            learning.learn_date(date, asked_at=self._clock.monotonic())
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
         self.fetched += len(ids)
         return self._hour.read(ids)
+
+
+class _Answering:
+    """The stored side as one run asks it: each response shows the server's clock before it is read."""
+
+    def __init__(self, stored: StoredSide, learning: ServerClock) -> None:
+        self._stored = stored
+        self._learning = learning
+
+    async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
+        self._stored.answer(self._learning)
+        return await self._stored.fetch_trace_ids(after=after)
+
+    async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
+        self._stored.answer(self._learning)
+        return await self._stored.fetch_traces(ids)
 
 
 class LiveSide:
@@ -99,15 +147,19 @@ class LiveSide:
 class Counting:
     """One run of the exporter, from its start to its death."""
 
-    def __init__(self, store: Store, board: ServerBoard, feed: LiveTraces, job: TraceJob) -> None:
+    def __init__(
+        self, store: Store, board: ServerBoard, feed: LiveTraces, job: TraceJob, server_clock: ServerClock
+    ) -> None:
         self.store = store
         self.board = board
         self.feed = feed
         self.job = job
+        self.server_clock = server_clock
 
     @classmethod
-    async def start(cls, path: Path, clock: HandClock) -> Counting:
-        store = await Store.open(path, now=clock.now())
+    async def start(cls, path: Path, ours: HandClock) -> Counting:
+        clock = ServerClock(ours)
+        store = await Store.open(path, now=ours.now())
         book = TallyBook()
         board = ServerBoard("mx1", book, monotonic=clock.monotonic)
         ledger = await Ledger.load(store, "mx1", book, board)
@@ -116,7 +168,7 @@ class Counting:
         reconciler = await Reconciler.load(ledger, clock=clock)
         feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=clock)
         job = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=reconciler)
-        return cls(store, board, feed, job)
+        return cls(store, board, feed, job, clock)
 
     def shown(self, family: str) -> dict[tuple[str, ...], int]:
         """A family's tallies that are not zero."""
@@ -136,15 +188,21 @@ class Play:
         ahead_seconds: float = 0.0,
         listed_after: int = 0,
         polled_first: bool = True,
+        ours_set: Sequence[tuple[int, int]] = (),
+        drops_bounds: bool = True,
+        sends_date: bool = True,
         side: Callable[[], LiveSide] = LiveSide,
     ) -> None:
+        self._ours_set = ours_set
         self._new_side = side
         self._side = side()
         self._polled_first = polled_first
         self._hour = hour
         self._path = path
         self._clock = HandClock(ahead_seconds)
-        self._stored = StoredSide(hour, self._clock, listed_after=listed_after)
+        self._stored = StoredSide(
+            hour, self._clock, listed_after=listed_after, drops_bounds=drops_bounds, sends_date=sends_date
+        )
         self._troubles = sorted(troubles)
         self._live = live
         self._held: list[bytes] = []
@@ -161,12 +219,17 @@ class Play:
             if self._polled_first:
                 await self._poll()
             for second in range(START, self._hour.end + SETTLE_SECONDS):
-                self._clock.server_now = second + 0.999
+                self._set_clocks(second)
                 await self._second(second)
             return self._run.shown("deliveries"), self._run.shown("domain_deliveries"), self._stored
         finally:
             if self._run is not None:
                 await self._run.store.aclose()
+
+    def _set_clocks(self, second: int) -> None:
+        self._clock.passed = second + 0.999
+        self._clock.server_set = sum(by for at, by in self._hour.steps if START + at <= second)
+        self._clock.ours_set = sum(by for at, by in self._ours_set if START + at <= second)
 
     async def _second(self, second: int) -> None:
         kinds = {t.kind for t in self._troubles if t.begins <= second - START < t.begins + t.seconds}
@@ -196,6 +259,7 @@ class Play:
         if not self._up:
             # What happens while it connects comes with no message.
             self._up = True
+            self._stored.answer(run.server_clock)
             client.opened()
             await run.feed.connected()
             return
@@ -212,4 +276,5 @@ class Play:
 
     async def _poll(self) -> None:
         if self._run is not None:
-            await self._run.job(self._stored)  # type: ignore[arg-type]
+            client = _Answering(self._stored, self._run.server_clock)
+            await self._run.job(client)  # type: ignore[arg-type]

@@ -30,6 +30,7 @@ from exporter.ingest.telemetry import (
 )
 from exporter.model.telemetry import HistogramTotals, ServerTotals, StoredSample
 from exporter.stalwart.events import STORED_EVENTS
+from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
@@ -164,7 +165,7 @@ class Run:
         ledger = await Ledger.load(self.store, "mx1", self.board.tallies, self.board)
         self.choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
         self.counter = TotalsCounter(self.board, ledger, self.choice)
-        self.stored = StoredJob(self.board, ledger, self.choice, clock=clock)
+        self.stored = StoredJob(self.board, ledger, self.choice, clock=ServerClock(clock))
 
     async def read(self, server: Server, source: str) -> None:
         await self.counter.apply(source, server.totals(), fresh_seconds=60)

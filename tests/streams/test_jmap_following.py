@@ -240,7 +240,7 @@ def test_a_dear_stream_lasts_a_while_at_least():
     async def run() -> None:
         for _ in frames[:7]:
             assert await stream.receive()
-        clock.server_now += RENEWAL_SECONDS
+        clock.passed += RENEWAL_SECONDS
         with pytest.raises(RenewalDue) as caught:
             await stream.receive()
         assert caught.value.wait_seconds == 0
@@ -256,7 +256,7 @@ def test_a_huge_message_ends_a_young_stream_and_the_next_one_waits():
 
     async def run() -> None:
         assert await stream.receive() == [huge]
-        clock.server_now += 5
+        clock.passed += 5
         with pytest.raises(RenewalDue) as caught:
             await stream.receive()
         assert caught.value.wait_seconds == pytest.approx(RENEWAL_SECONDS - 5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -49,13 +49,16 @@ class JmapClient:
 
     generation = Generation.JMAP
 
-    def __init__(self, transport: Transport, *, clock: Clock) -> None:
+    def __init__(
+        self, transport: Transport, *, clock: Clock, known_second: Callable[[], int | None] = lambda: None
+    ) -> None:
+        """*known_second* is the server's time in Unix seconds, ``None`` while it is not known."""
         self._transport = transport
         self._clock = clock
         self._api = JmapApi(transport, clock=clock)
         self._identifier = Identifier(transport, self._api)
         self._queue = QueueReader(self._api, clock=clock)
-        self._stored = StoredReader(self._api)
+        self._stored = StoredReader(self._api, known_second=known_second)
         self._logs = LogReader(self._api)
         self._inventory = InventoryReader(self._api, clock=clock)
         self._names = CounterNames.UNKNOWN

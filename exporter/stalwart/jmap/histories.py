@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -46,6 +46,19 @@ class Histories:
             at = bisect_left(known, total)
             if known[at : at + 1] != [total]:
                 insort(known, total)
+
+    def is_ahead_of(self, latest: datetime) -> bool:
+        """Whether a total is known that is newer than *latest*."""
+        return any(known[-1].at > latest for known in self._totals.values() if known)
+
+    def set_back(self, to: datetime) -> None:
+        """The clock was set back to some time after *to*: the largest total of each series comes before the next."""
+        largest = {series: max(known, key=lambda total: total.count) for series, known in self._totals.items() if known}
+        self._totals = {series: [replace(total, at=to)] for series, total in largest.items()}
+
+    def has_reached(self, total: Total) -> bool:
+        """Whether a total of its series is known that is as large."""
+        return any(known.count >= total.count for known in self._totals.get(total.series, ()))
 
     def without_beginning(self, series: Iterable[Series], after: datetime) -> set[Series]:
         """Those *series* whose first total at or after *after* has nothing known before it."""

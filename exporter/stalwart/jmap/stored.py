@@ -8,7 +8,7 @@ one in the server's future does not bind at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.histories import Histories, Series, Total
 from exporter.stalwart.jmap.ids import decode_id, moment_of, node_of
 from exporter.stalwart.jmap.paging import Cursor
+from exporter.stalwart.server_clock import STEP_SECONDS
 
 UNDERFLOW = 2**63
 PAGE_ROWS = 500
@@ -64,18 +65,21 @@ class StoredReader:
     restart of ours loses nothing: it is looked up. *by_position* is for servers whose anchors do not work.
     """
 
-    def __init__(self, api: JmapApi) -> None:
+    def __init__(self, api: JmapApi, *, known_second: Callable[[], int | None] = lambda: None) -> None:
         self.by_position = False
         self._api = api
+        self._known_second = known_second
         self._histories = Histories()
+        self._of_before: set[str] = set()
 
     def forget(self) -> None:
         """The server is perhaps another one now."""
         self._histories = Histories()
+        self._of_before.clear()
 
     async def read(self, *, after: datetime) -> Sequence[StoredSample]:
         """The samples taken at or after *after*, ascending; of very many, the first. Raises a `TargetError`."""
-        rows = await self._rows_since(after)
+        rows = self._without_those_of_before(await self._rows_since(after), after)
         totals = {row.id: _total(row, index) for index, row in enumerate(rows) if _is_histogram(row)}
         self._histories.learn(totals.values())
         await self._look_back({total.series for total in totals.values()}, after)
@@ -88,6 +92,23 @@ class StoredReader:
             if sample is not None:
                 samples.append(sample)
         return samples
+
+    def _without_those_of_before(self, rows: Sequence[Row], after: datetime) -> Sequence[Row]:
+        """
+        *rows* without the histograms that were written before the server's clock was set back.
+
+        They lie in the server's future, or are not larger than the largest total of before.
+        """
+        now = self._known_second()
+        latest = None if now is None else datetime.fromtimestamp(now + STEP_SECONDS, UTC)
+        histograms = {row.id: row for row in rows if _is_histogram(row) and row.id not in self._of_before}
+        future = [row for row in histograms.values() if latest is not None and row.timestamp > latest]
+        if latest is not None and (future or self._histories.is_ahead_of(latest)):
+            self._histories.learn(_total(row, 0) for row in future)
+            self._histories.set_back(after - _LOOSE)
+            totals = {id_: _total(row, 0) for id_, row in histograms.items()}
+            self._of_before.update(id_ for id_, total in totals.items() if self._histories.has_reached(total))
+        return [row for row in rows if row.id not in self._of_before]
 
     async def _rows_since(self, after: datetime) -> Sequence[Row]:
         cursor = self._cursor({"timestampIsGreaterThanOrEqual": _stamp(after - _LOOSE)}, ascending=True)

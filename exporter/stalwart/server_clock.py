@@ -1,0 +1,151 @@
+"""
+The server's clock, learned from its responses and its live events.
+
+What a server timestamps is compared with this clock and never with ours: the two may be hours apart, and either may be
+set while the exporter runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import structlog
+
+from exporter.clock import Clock
+
+log = structlog.get_logger("exporter.clock")
+
+STEP_SECONDS = 60
+"""A clock that differs by more from what it has shown before was set, and did not drift."""
+
+LATE_SECONDS = 3600
+"""No live event arrives this late."""
+
+SHOWN_AGAIN_SECONDS = 0.5
+"""A change of the skew that is smaller is the resolution of the header, which has whole seconds."""
+
+_WHOLE_SECOND = 1.0
+_OLDEST, _NEWEST = 946_684_800, 4_102_444_800
+"""The years 2000 to 2100: no clock of a server is outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What the server's clock minus monotonic time is at least and at most, in seconds."""
+
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2
+
+    def narrowed(self, other: _Bounds) -> _Bounds | None:
+        """What both allow; ``None`` if they exclude each other."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        return _Bounds(low, high) if low <= high else None
+
+
+class ServerClock:
+    """
+    A `Clock` with the server's time.
+
+    Between two responses it follows monotonic time, so a step of our own clock does not move it. Until the server has
+    shown its clock, `now` is our own time.
+
+    The ``Date`` header is that of whoever answers, perhaps a proxy with a clock of its own: live events that contradict
+    it win.
+    """
+
+    def __init__(self, clock: Clock, *, server: str = "") -> None:
+        self._clock = clock
+        self._server = server
+        self._bounds: _Bounds | None = None
+        self._correction = 0.0
+        self._shown: float | None = None
+        self._listener: Callable[[float], None] | None = None
+
+    @property
+    def skew_seconds(self) -> float | None:
+        """The server's clock minus ours; ``None`` until the server has shown it."""
+        seconds = self._seconds()
+        return None if seconds is None else seconds - self._clock.now().timestamp()
+
+    def subscribe(self, listener: Callable[[float], None]) -> None:
+        """Calls *listener* with the skew whenever it changes; it must be quick and may not raise."""
+        self._listener = listener
+
+    def now(self) -> datetime:
+        """The server's time, aware and in UTC."""
+        seconds = self._seconds()
+        return self._clock.now() if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+    def ours(self) -> datetime:
+        """Our own time."""
+        return self._clock.now()
+
+    def known_second(self) -> int | None:
+        """The server's time in Unix seconds; ``None`` until the server has shown its clock."""
+        seconds = self._seconds()
+        return None if seconds is None else int(seconds)
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward, from an arbitrary start."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after so many seconds of monotonic time."""
+        await self._clock.sleep(seconds)
+
+    def learn_date(self, date: str, *, asked_at: float, age: str = "") -> None:
+        """
+        Takes in the ``Date`` header of a response to a request made at *asked_at* (monotonic seconds).
+
+        A response with an *age* comes from a cache, and a date that cannot be read says nothing.
+        """
+        at = None if age else _seconds_of(date)
+        if at is None:
+            return
+        seen = _Bounds(at - self._clock.monotonic(), at + _WHOLE_SECOND - asked_at)
+        before, narrowed = self._bounds, None if self._bounds is None else self._bounds.narrowed(seen)
+        self._bounds = narrowed or seen
+        if before is not None and abs(moved := self._bounds.middle - before.middle) > STEP_SECONDS:
+            self._correction = 0.0
+            log.warning("clock.stepped", server=self._server, seconds=round(moved, 1))
+        self._show()
+
+    def learn_event(self, second: int) -> None:
+        """Takes in the time of a live event (Unix seconds) that has just arrived."""
+        if not _OLDEST <= second < _NEWEST:
+            return
+        monotonic, expected = self._clock.monotonic(), self._seconds()
+        if self._bounds is None or expected is None:
+            self._bounds = _Bounds(second - monotonic, second + _WHOLE_SECOND - monotonic)
+        elif not -STEP_SECONDS < expected - second < LATE_SECONDS:
+            self._correction = second - (self._bounds.middle + monotonic)
+        else:
+            return
+        self._show()
+
+    def _seconds(self) -> float | None:
+        return None if self._bounds is None else self._bounds.middle + self._correction + self._clock.monotonic()
+
+    def _show(self) -> None:
+        skew = self.skew_seconds
+        if skew is None or (self._shown is not None and abs(skew - self._shown) < SHOWN_AGAIN_SECONDS):
+            return
+        self._shown = skew
+        if self._listener is not None:
+            self._listener(skew)
+
+
+def _seconds_of(date: str) -> float | None:
+    try:
+        at = parsedate_to_datetime(date)
+        seconds = at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if _OLDEST <= seconds < _NEWEST else None
