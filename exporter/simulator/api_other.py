@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from . import reports
@@ -99,7 +101,9 @@ def principals(world: World, request: Request, parts: tuple[str, ...]) -> Answer
 
 
 def settings(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
-    """`/api/settings/keys`: some settings by name or prefix."""
+    """`/api/settings/keys`: some settings by name or prefix; a POST to `/api/settings` changes some."""
+    if request.method == "POST" and not parts:
+        return _change_settings(world, request)
     if request.method != "GET" or parts != ("keys",):
         raise NotFound
     require(request, "settings-list")
@@ -111,6 +115,32 @@ def settings(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
     keys = request.parameters.text("keys").split(",")
     prefixes = tuple(prefix for prefix in request.parameters.text("prefixes").split(",") if prefix)
     return data({k: v for k, v in known.items() if k in keys or (prefixes and k.startswith(prefixes))})
+
+
+class _Change(msgspec.Struct):
+    type: Literal["delete", "clear", "insert"]
+    keys: list[str] = []
+    values: list[tuple[str, str]] = []
+
+
+_CHANGES = msgspec.json.Decoder(list[_Change])
+BLOCKED, ALLOWED = "server.blocked-ip.", "server.allowed-ip."
+
+
+def _change_settings(world: World, request: Request) -> Answer:
+    """Of all settings those of blocked and allowed addresses mean something here."""
+    require(request, "settings-update")
+    try:
+        changes = _CHANGES.decode(request.body)
+    except msgspec.DecodeError:
+        return problem(400, "Invalid parameters", "Failed to deserialize JSON")
+    for change in changes:
+        if change.type == "delete":
+            world.gate.banned.difference_update(key.removeprefix(BLOCKED) for key in change.keys)
+        for key, _ in change.values if change.type == "insert" else ():
+            if key.startswith(ALLOWED):
+                world.inventory.allow(key.removeprefix(ALLOWED))
+    return data(None)
 
 
 class _OAuthRequest(msgspec.Struct):

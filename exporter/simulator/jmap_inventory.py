@@ -111,6 +111,7 @@ class Inventory:
 
     Attributes:
         nodes: By node id; this server is node 0.
+        allowed: Addresses that are never shut out.
     """
 
     def __init__(self, ids: Snowflakes, now: Callable[[], float], hostname: str) -> None:
@@ -121,6 +122,7 @@ class Inventory:
         self.certificates: dict[int, Certificate] = {}
         self.signatures: dict[int, Signature] = {}
         self.blocks: dict[str, Block] = {}
+        self.allowed: dict[str, int] = {}
         self.samples: dict[int, Sample] = {}
         self.nodes: dict[int, Node] = {0: Node(node_id=0, hostname=hostname, renewed=self.set_up)}
         for attempts in (2, 1):
@@ -196,6 +198,10 @@ class Inventory:
     def unblock(self, address: str) -> None:
         """An address is let in again."""
         self.blocks.pop(address, None)
+
+    def allow(self, address: str) -> int:
+        """An address is never shut out; the number of the entry."""
+        return self.allowed.setdefault(address, self._number())
 
     def add_node(self, hostname: str, *, silent_for: float = 0.0) -> Node:
         """Another node of the cluster, which fell silent so many seconds ago, or has not."""

@@ -16,6 +16,7 @@ from .jmap_ids import encode_id, id_of
 from .jmap_objects import TYPES, queued
 from .jmap_permissions import may
 from .jmap_query import query
+from .jmap_set import SETTABLE, set_objects
 from .jmap_synthetic import MergedIds, query_synthetic, show_synthetic
 from .jmap_wire import ENTERPRISE_ONLY, NOT_PERMITTED, TOO_MANY_IDS, Json, MethodError, choose
 from .world import World
@@ -24,8 +25,6 @@ ENTERPRISE_TYPES = frozenset({"Metric", "Trace"})
 ANCHORS_SINCE = (0, 16, 4)
 ANCHORS_BROKEN = frozenset({"QueuedMessage", "Task", "Metric"})
 READABLE = frozenset({*TYPES, "QueuedMessage", "Log", "Metric", "Trace"})
-ACTIONS = frozenset({"PauseMtaQueue", "ResumeMtaQueue"})
-ACTION_ID = "bvqf3xy"
 
 Shown = Json | msgspec.Raw
 
@@ -70,8 +69,8 @@ class Batch:
 
     def _call(self, name: str, arguments: Json) -> Json:
         kind, _, verb = name.removeprefix("x:").partition("/")
-        if name == "x:Action/set":
-            return self._act(arguments)
+        if verb == "set" and name.startswith("x:") and kind in SETTABLE:
+            return set_objects(self.world, self.caller, kind, arguments)
         if not name.startswith("x:") or kind not in READABLE or verb not in ("get", "query"):
             raise MethodError("unknownMethod", name)
         self._require(f"sys{kind}{verb.capitalize()}")
@@ -177,21 +176,6 @@ class Batch:
             return [encode_id(number) for number in [*numbers, *world.queue.messages][:MAX_OBJECTS]]
 
         return show, everything
-
-    def _act(self, arguments: Json) -> Json:
-        self._require("sysActionCreate")
-        created: Json = {}
-        refused: Json = {}
-        for key, wanted in (arguments.get("create") or {}).items():
-            kind = wanted.get("@type") if isinstance(wanted, dict) else None
-            if kind not in ACTIONS:
-                refused[key] = {"type": "invalidProperties", "properties": ["@type"]}
-            elif not may(self.caller, f"action{kind}"):
-                refused[key] = {"type": "forbidden", "description": NOT_PERMITTED}
-            else:
-                _ = self.world.pause_queue() if kind == "PauseMtaQueue" else self.world.resume_queue()
-                created[key] = {"id": ACTION_ID}
-        return {name: told for name, told in (("created", created), ("notCreated", refused)) if told}
 
 
 def _properties(value: Any) -> list[str] | None:

@@ -35,7 +35,10 @@ _READERS: Final = _reading(
     *("Account", "BlockedIp", "Certificate", "ClusterNode", "DkimSignature", "Domain"),
     *("MtaVirtualQueue", "SpamTrainingSample", "Task"),
 )
-_ADMIN: Final = ("sysActionCreate", "actionPauseMtaQueue", "actionResumeMtaQueue", "impersonate")
+_ADMIN: Final = (
+    *("sysActionCreate", "actionPauseMtaQueue", "actionResumeMtaQueue", "actionReloadBlockedIps", "impersonate"),
+    *("sysBlockedIpDestroy", "sysAllowedIpCreate", "sysTaskDestroy"),
+)
 _USER: Final = (
     *("emailReceive", "emailSend", "authenticateWithAlias", "interactAi"),
     *(f"jmap{kind}{verb}" for kind in ("Email", "Mailbox", "Thread", "Identity") for verb in ("Get", "Changes")),

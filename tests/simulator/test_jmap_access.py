@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from exporter.simulator import Profile, StandIn
+from exporter.simulator.jmap_ids import encode_id
 
 from .clients import WATCHER, bearer, new_client
 from .jmap_replay import USING, basic, call, do, jmap_stand_in, key
@@ -187,3 +188,42 @@ def test_an_upgrade_turns_rest_into_jmap_on_the_same_port() -> None:
         assert failures(server) == 1
         server.upgrade("0.15.5")
         assert client.get("/api/queue/messages", headers=bearer(*WATCHER)).json()["data"]["items"] == before
+
+
+def _set(**changes: object) -> tuple[str, dict[str, object]]:
+    return "x:QueuedMessage/set", changes
+
+
+def test_an_administrator_retries_and_cancels_queued_messages() -> None:
+    """As recorded: `updated` and `destroyed` name what was done, `not…` what is unknown, unreadable id nothing."""
+    past = {"nextRetry": "2000-01-01T00:00:00Z"}
+    with jmap_stand_in() as server, new_client(server.url) as client:
+        do(server, lambda world: world.submit(["u@defer.test"]), lambda world: world.tick())
+        message = server.call(lambda world: next(iter(world.queue.messages)))
+        id_ = encode_id(message)
+
+        refused = call(client, _set(update={id_: past}), headers=key(server))
+        retried = call(client, _set(update={id_: past, "aaaaaaaaaaaa": past, "!!": past}), headers=ADMIN)
+        due = server.call(lambda world: world.queue.messages[message].recipients[0].next_retry <= world.now())
+        bad = call(client, _set(update={id_: {"nextRetry": "tomorrow"}}), headers=ADMIN)
+        gone = call(client, _set(destroy=[id_, "a"]), headers=ADMIN)
+
+    assert refused[0]["type"] == "forbidden"
+    assert (retried[0]["updated"], retried[0]["notUpdated"]) == ({id_: None}, {"a": {"type": "notFound"}})
+    assert due
+    assert bad[0]["notUpdated"][id_]["type"] == "invalidPatch"
+    assert (gone[0]["destroyed"], gone[0]["notDestroyed"]) == ([id_], {"a": {"type": "notFound"}})
+
+
+def test_before_0_16_9_a_retry_is_accepted_and_does_nothing() -> None:
+    """The answer is the same, and the recipient waits as before."""
+    with StandIn(Profile(version="0.16.8")) as server, new_client(server.url) as client:
+        do(server, lambda world: world.submit(["u@defer.test"]), lambda world: world.tick())
+        message = server.call(lambda world: next(iter(world.queue.messages)))
+        before = server.call(lambda world: world.queue.messages[message].recipients[0].next_retry)
+
+        patch = {encode_id(message): {"nextRetry": "2000-01-01T00:00:00Z"}}
+        answer = call(client, _set(update=patch), headers=ADMIN)
+
+        assert answer[0]["updated"] == {encode_id(message): None}
+        assert server.call(lambda world: world.queue.messages[message].recipients[0].next_retry) == before
