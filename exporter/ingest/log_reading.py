@@ -14,6 +14,7 @@ from datetime import datetime
 
 from exporter.errors import PayloadTooLarge
 from exporter.ingest.log_spool import LogSpool
+from exporter.ingest.log_turns import Junction
 from exporter.model.log import LogPage
 from exporter.stalwart.client import StalwartClient
 
@@ -56,28 +57,28 @@ class BackwardsReader:
         self._check = check
         self._most = MOST_LINES
 
-    async def read(self, horizon: int | None, *, likely: int) -> LogReading:
-        """Everything from *horizon* on, and some of what is before it; *likely* lines suffice for it, probably."""
-        page = await self._newest(horizon, likely)
+    async def read(self, junction: Junction, *, likely: int) -> LogReading:
+        """Everything back to *junction*, and some of what is before it; *likely* lines suffice for it, probably."""
+        page = await self._newest(junction, likely)
         newest_at, oldest_at = (page[0].at, page[-1].at) if page else (None, None)
         unreadable, newer_elsewhere = page.unreadable, page.newer_elsewhere
         spool = LogSpool()
         await spool.add(page.lines)
-        while page and not page.ended and not _reaches(page, horizon) and spool.size_bytes < self._most_bytes:
-            page = await self._older(page)
+        while page and not page.ended and not junction.reached and spool.size_bytes < self._most_bytes:
+            page = junction.take(await self._older(page))
             if page:
                 await spool.add(page.lines)
                 oldest_at = page[-1].at
         return LogReading(spool, newest_at, oldest_at, unreadable, newer_elsewhere)
 
-    async def _newest(self, horizon: int | None, likely: int) -> LogPage:
+    async def _newest(self, junction: Junction, likely: int) -> LogPage:
         """
         The longest answer that is needed.
 
         A short answer need not be the whole log: lines that the server cannot parse are left out of it. Two in a row
         are taken for it.
         """
-        limit, was_short = min(likely, self._most), horizon is None
+        limit, was_short = min(likely, self._most), junction.horizon is None
         while True:
             try:
                 page = await self._client.fetch_newest_log_lines(limit=limit)
@@ -86,7 +87,9 @@ class BackwardsReader:
                 continue
             self._check(page)
             short = len(page) < limit
-            if _reaches(page, horizon) or (short and was_short) or (limit >= self._most and not short):
+            junction.begin()
+            page = junction.take(page)
+            if junction.reached or (short and was_short) or (limit >= self._most and not short):
                 return page
             was_short = short
             limit = min(self._most, limit * GROWTH)
@@ -107,7 +110,3 @@ class BackwardsReader:
             raise PayloadTooLarge("logs: one line is longer than max_body_bytes")
         self._most = max(1, limit // GROWTH)
         return self._most
-
-
-def _reaches(page: LogPage, horizon: int | None) -> bool:
-    return horizon is not None and bool(page) and page[-1].at.timestamp() < horizon

@@ -19,6 +19,7 @@ from exporter.errors import TargetUnsupported
 from exporter.ingest.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.log_reading import FIRST_LINES, MOST_LINES, MOST_SPOOLED_BYTES, BackwardsReader, LogReading
+from exporter.ingest.log_turns import Junction, TurnSplitter, item_of, since_last_turn
 from exporter.ingest.log_watch import LogWatch, OwnLines
 from exporter.ingest.recent import RecentMultiset
 from exporter.model.delivery import LogLine
@@ -131,12 +132,15 @@ class LogJob:
         folder = AttemptFolder.from_state(state["attempts"])
         horizon = recent.horizon
         reader = BackwardsReader(client, self._watch.check, most_bytes=self._most_bytes)
-        reading = await reader.read(horizon, likely=self._likely_lines)
+        junction = Junction(recent)
+        reading = await reader.read(junction, likely=self._likely_lines)
         lines_read = reading.spool.lines
         if self._owners.vacant:
             self._owners.take_over(LOG)
-        counted = await self._count_all(reading, recent, folder)
-        if not counted.known and horizon is not None and _begins_after(reading, horizon):
+        if junction.is_missed:
+            recent.begin_anew()
+        counted = await self._count_all(reading, recent, folder, are_new=not junction.is_missed)
+        if junction.is_missed or (not counted.known and horizon is not None and _begins_after(reading, horizon)):
             log.warning("log.gap", server=self._board.name, lines_read=lines_read)
             self._count_gap()
         self._pace(counted.lines)
@@ -152,7 +156,7 @@ class LogJob:
         lines = await client.fetch_newest_log_lines(limit=FIRST_LINES)
         self._watch.check(lines)
         recent = RecentMultiset(WINDOW_SECONDS)
-        recent.take_new([_item(line) for line in lines])
+        recent.take_new([item_of(line) for line in since_last_turn(lines)])
         folder = AttemptFolder()
         for line in reversed(lines):
             if line.delivery is not None:
@@ -166,17 +170,23 @@ class LogJob:
         fast = new > LINES_A_POLL
         self.sooner_seconds = max(SOONEST_SECONDS, self._interval * LINES_A_POLL / new) if fast else None
 
-    async def _count_all(self, reading: LogReading, recent: RecentMultiset, folder: AttemptFolder) -> _Counted:
-        counted, looking = _Counted(), recent.look()
+    async def _count_all(
+        self, reading: LogReading, recent: RecentMultiset, folder: AttemptFolder, *, are_new: bool
+    ) -> _Counted:
+        """Counts what is new of a reading; with *are_new* false it is only remembered."""
+        counted, looking, turns = _Counted(), recent.look(), TurnSplitter()
         async for lines in reading.spool.oldest_first():
             for end in range(len(lines), 0, -LINES_AT_ONCE):
-                part = lines[max(0, end - LINES_AT_ONCE) : end]
-                items = [_item(line) for line in part]
-                counted.known = counted.known or recent.has_any(items)
-                new = [part[index] for index in looking.take_new(items)]
-                bare = has_bare_lines(new)
-                counted.bare = counted.bare if bare is None else bare
-                self._count(new[::-1], folder, counted)
+                for has_turned, part in turns.split(lines[max(0, end - LINES_AT_ONCE) : end]):
+                    if has_turned:
+                        recent.begin_anew()
+                        looking = recent.look()
+                    items = [item_of(line) for line in part]
+                    counted.known = counted.known or recent.has_any(items)
+                    new = [part[index] for index in looking.take_new(items)]
+                    bare = has_bare_lines(new)
+                    counted.bare = counted.bare if bare is None else bare
+                    self._count(new[::-1] if are_new else (), folder, counted)
                 await asyncio.sleep(0)
         looking.finish()
         return counted
@@ -210,7 +220,3 @@ class LogJob:
 
 def _begins_after(reading: LogReading, horizon: int) -> bool:
     return reading.oldest_at is not None and int(reading.oldest_at.timestamp()) >= horizon
-
-
-def _item(line: LogLine) -> tuple[int, int]:
-    return int(line.at.timestamp()), line.fingerprint

@@ -93,6 +93,11 @@ class RecentMultiset:
         merged = self._counted | Counter(item for item in items if item[0] >= horizon)
         self._counted = Counter({item: n for item, n in merged.items() if item[0] >= horizon})
 
+    def begin_anew(self) -> None:
+        """What was counted was of before the clock was set back: everything that follows is new."""
+        self._newest = None
+        self._counted = Counter()
+
     def look(self) -> Looking:
         """Begins to compare things that come in parts."""
         return Looking(self._window, self.horizon, self._counted.copy(), self._see)

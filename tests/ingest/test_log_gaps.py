@@ -64,8 +64,9 @@ def line(number: int, at: datetime) -> LogLine:
     return LogLine(at=at, level="info", event_id="smtp.ehlo", fingerprint=number)
 
 
-async def _job(path: Path, **settings: Any) -> tuple[LogJob, ServerBoard, Store]:
-    store = await Store.open(path / "history.sqlite3", now=START)
+async def job_for(path: Path, **settings: Any) -> tuple[LogJob, ServerBoard, Store]:
+    """One run of the collector, with the history in *path*."""
+    store = await Store.open(path, now=START)
     book = TallyBook()
     board = ServerBoard("mx1", book, monotonic=SystemClock().monotonic)
     ledger = await Ledger.load(store, "mx1", book, board)
@@ -78,7 +79,7 @@ def polled(path: Path, log: Log, *bursts: tuple[int, int], **settings: Any) -> t
     """Polls after each burst of (lines, second); how many lines were counted, and how many gaps."""
 
     async def play() -> tuple[int, int]:
-        job, board, store = await _job(path, **settings)
+        job, board, store = await job_for(path / "history.sqlite3", **settings)
         client: Any = log
         log.write(10, second=0)
         await job(client)
@@ -125,7 +126,7 @@ def test_a_log_that_grows_fast_is_polled_sooner(tmp_path: Path):
     """So that each poll has fewer lines to read; a quiet one is polled at its interval again."""
 
     async def play() -> list[float | None]:
-        job, _, store = await _job(tmp_path)
+        job, _, store = await job_for(tmp_path / "history.sqlite3")
         log: Any = Log()
         paces = []
         for count, second in ((10, 0), (500, 1), (4000, 2), (10**5, 3), (1, 4)):
