@@ -7,7 +7,7 @@ Reading a log that holds our own responses makes it grow, so that ends at once. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -91,7 +91,8 @@ class LogWatch:
 
     def check(self, page: LogPage) -> None:
         """Raises `TargetUnsupported` if no further page is to be asked for."""
-        if self._since is not None and quotes_responses(page, since=self._since):
+        # Lines of that very second may be from before the level was changed.
+        if self._since is not None and quotes_responses(page, since=self._since + timedelta(seconds=1)):
             raise self._stop(LogProblem.OWN_RESPONSES)
         if is_unreadable(page):
             raise self._stop(LogProblem.ANSI)

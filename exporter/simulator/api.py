@@ -38,6 +38,9 @@ class Api:
     def answer(self, request: Request) -> Answer:
         """The answer of the server to one request."""
         self.world.tick()
+        if self.world.journal.logs("http.request-url"):
+            target = request.path + (f"?{request.query}" if request.query else "")
+            self._raise(request, "http.request-url", {"url": target})
         self.world.login_within(request.span)
         try:
             answer = self._route(request)
@@ -49,8 +52,16 @@ class Api:
             answer = answers.not_found()
         finally:
             self.world.login_within(None)
-        self._raise(request, "http.response-body")
+        self._raise(request, "http.response-body", self._response_keys(answer))
         return answer
+
+    def _response_keys(self, answer: Answer) -> Keys:
+        """What is logged of a response: all of it, unless it is a stream or no text."""
+        if not self.world.journal.logs("http.response-body"):
+            return {}
+        packed = any(name == "content-encoding" for name, _ in answer.headers)
+        contents = "[stream]" if answer.stream else "[binary data]" if packed else answer.body.decode()
+        return {"contents": contents, "code": answer.status, "size": len(answer.body)}
 
     def _raise(self, request: Request, event_id: str, keys: Keys | None = None) -> None:
         self.world.journal.raise_event(event_id, keys, request.span)
@@ -105,7 +116,9 @@ class Api:
             self._raise(request, "limit.concurrent-request")
             return answers.too_many_at_once()
         request.account = outcome
-        self._raise(request, "http.request-body")
+        self._raise(
+            request, "http.request-body", request.log_keys() if self.world.journal.logs("http.request-body") else None
+        )
         return self._dispatch(request)
 
     def _refused(self, request: Request, refusal: Refusal) -> Answer:

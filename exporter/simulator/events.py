@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from . import catalog
 from .counters import ProcessCounters
 from .ledger import Ledger
 from .logs import LogFiles
-from .values import Keys, pairs_to_text, rfc3339
+from .values import Keys, Value, pairs_to_text, rfc3339, to_text
+
+SHADES = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,17 @@ class Journal:
     Attributes:
         listeners: Called with each event in order; live streams hang in here.
         written_name: What the log calls an event; everywhere else ids are those of v0.15.
+        log_level: The least level that the log takes.
+        ansi, multiline: How the log is written: in colours, each detail on a line of its own.
     """
 
-    def __init__(self, now: Callable[[], float], log_level: str) -> None:
+    def __init__(
+        self, now: Callable[[], float], log_level: str, *, ansi: bool = False, multiline: bool = False
+    ) -> None:
         self._now = now
-        self._threshold = catalog.LEVELS.index(log_level)
+        self.log_level = log_level
+        self.ansi = ansi
+        self.multiline = multiline
         self.ledger = Ledger()
         self.counters = ProcessCounters()
         self.log = LogFiles()
@@ -76,12 +84,28 @@ class Journal:
         for listener in tuple(self.listeners):
             listener(event)
 
+    def logs(self, event_id: str) -> bool:
+        """Whether the log takes an event."""
+        return catalog.LEVELS.index(catalog.level(event_id)) >= catalog.LEVELS.index(self.log_level)
+
     def _write(self, event: Event, *, opening: bool) -> None:
-        level = catalog.level(event.event_id)
-        if catalog.LEVELS.index(level) < self._threshold:
+        if not self.logs(event.event_id):
             return
-        pairs = [] if opening else list(event.span.items())
-        details = pairs_to_text([*pairs, *event.keys.items()])
+        level = catalog.level(event.event_id)
+        pairs = [*([] if opening else event.span.items()), *event.keys.items()]
         timestamp, name = rfc3339(event.time), self.written_name(event.event_id)
-        self.log.append(timestamp[:10], f"{timestamp} {level} {catalog.title(event.event_id)} ({name}) {details}")
+        for line in self._lines((timestamp, level, catalog.title(event.event_id), name), pairs):
+            self.log.append(timestamp[:10], line)
         self.ledger.log_lines[level, event.event_id] += 1
+
+    def _lines(self, heading: tuple[str, str, str, str], pairs: Sequence[tuple[str, Value]]) -> list[str]:
+        """How an event is written, *heading* being its time, level, title and name."""
+        timestamp, level, title, name = heading
+        white, bold, key, off = ("\x1b[37m", "\x1b[37;1m", "\x1b[36m", "\x1b[0m") if self.ansi else ("",) * 4
+        shade = f"\x1b[{SHADES[level]};1m" if self.ansi else ""
+        head = f"{white}{timestamp}{off} {shade}{level}{off} {bold}{title}{off} ({name})"
+        if self.multiline:
+            return [head, *(f"\t{key}{each}{off} = {to_text(value)}" for each, value in pairs)]
+        if not self.ansi:
+            return [f"{head} {pairs_to_text(pairs)}"]
+        return [f"{head} {', '.join(f'{key}{each}{off} = {to_text(value)}' for each, value in pairs)}"]

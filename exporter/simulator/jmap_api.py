@@ -160,7 +160,9 @@ class JmapApi:
 
     def _jmap(self, request: Request) -> Answer:
         account = self._log_in(request)
-        self._raise(request, "http.request-body")
+        self._raise(
+            request, "http.request-body", request.log_keys() if self.world.journal.logs("http.request-body") else None
+        )
         typed = request.content_type.partition(";")[0].strip().lower()
         if typed not in ("", "application/json") and self.world.profile.release >= TYPE_CHECKED_SINCE:
             return _untitled(f"{ERROR}notJSON", "The content type of the request was not application/json.")

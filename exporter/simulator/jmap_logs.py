@@ -8,7 +8,7 @@ from typing import Any
 from .jmap_ids import decode_id, encode_id
 from .jmap_query import MOST_RESULTS, answer, conditions, parse_paging
 from .jmap_wire import Json, MethodError
-from .logs import parse_line
+from .logs import parse_line, without_colours
 from .world import World
 
 FILE_SHIFT = 48
@@ -30,7 +30,7 @@ def query(world: World, arguments: Mapping[str, Any]) -> Json:
         raise MethodError("invalidArguments", ONLY_ANCHORS)
     found: list[int] = []
     for number, start, line in world.journal.log.places(_anchor(paging.anchor)):
-        if text in line and parse_line(line) is not None:
+        if text in line and parse_line(without_colours(line)) is not None:
             found.append(number << FILE_SHIFT | start)
             if len(found) == paging.most:
                 break
@@ -61,7 +61,7 @@ def get(world: World, number: int) -> Json | None:
     """One line, without its id; None if no line begins there."""
     _require_files(world)
     line = world.journal.log.line_at(*_place(number))
-    entry = parse_line(line) if line is not None else None
+    entry = parse_line(without_colours(line)) if line is not None else None
     if entry is None:
         return None
     level = entry["level"].lower() if world.profile.release >= LEVELS_SINCE else "info"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
 MAX_LINES = 400_000
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
 class LogFiles:
@@ -14,10 +16,11 @@ class LogFiles:
     Log files by name, oldest line first in each.
 
     Attributes:
-        files: Only ever written at the end of the newest; above `MAX_LINES` lines the oldest are forgotten.
+        files: Only ever written at the end of the newest; above `most_lines` lines the oldest are forgotten.
     """
 
     def __init__(self) -> None:
+        self.most_lines = MAX_LINES
         self.files: dict[str, list[str]] = {}
         self._starts: dict[str, list[int]] = {}
         self._sizes: dict[str, int] = {}
@@ -33,13 +36,29 @@ class LogFiles:
         self._starts[name].append(self._sizes[name])
         self._sizes[name] += len(line.encode()) + 1
         self._lines += 1
-        if self._lines > MAX_LINES:
+        if self._lines > self.most_lines:
             self._forget()
 
     def rotate(self) -> None:
         """Begin a new file; later lines go there, and readers see it first."""
         number = len([name for name in self.files if name.startswith(self._current)])
         self._open(f"{self._current}.{number:04d}" if self._current else "stalwart.log")
+
+    def copy_aside(self) -> None:
+        """Somebody copies the newest file beside it, under its name and a suffix, and empties it in place."""
+        copy = f"{self._current}.1"
+        self.files[copy], self._starts[copy] = self.files[self._current], self._starts[self._current]
+        self._sizes[copy] = self._sizes[self._current]
+        self._open(self._current)
+
+    def empty(self) -> None:
+        """Somebody empties every file in place."""
+        for name in self.files:
+            self.files[name], self._starts[name], self._sizes[name] = [], [], 0
+
+    def size_bytes(self) -> int:
+        """Of all files that there are."""
+        return sum(self._sizes[name] for name in self.files)
 
     def _open(self, name: str) -> None:
         self._current = name
@@ -112,6 +131,11 @@ class LogFiles:
                 if len(items) == limit:
                     return {"items": items, "total": total + (limit if next(lines, None) is not None else 0)}
         return {"items": items, "total": total}
+
+
+def without_colours(line: str) -> str:
+    """A line as the JMAP generation reads it."""
+    return COLOUR.sub("", line) if "\x1b" in line else line
 
 
 def parse_line(line: str) -> dict[str, str] | None:

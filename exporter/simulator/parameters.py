@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from .directory import Account
 from .events import Span
+from .values import Keys
 
 
 class Parameters:
@@ -78,6 +79,11 @@ class Request:
     crowded: bool = False
     account: Account | None = None
     calls: tuple[str, ...] = ()
+
+    def log_keys(self) -> Keys:
+        """What the log holds of it at level `TRACE`: headers, the login included, and body."""
+        headers = (("authorization", self.authorization or ""), ("accept", "application/json, text/plain"))
+        return {"details": headers, "contents": self.body.decode("utf-8", "replace"), "size": len(self.body)}
 
     @property
     def parts(self) -> tuple[str, ...]:

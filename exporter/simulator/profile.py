@@ -22,6 +22,8 @@ class Profile:
         log_files: A log tracer with a path is configured; without one `/api/logs` is unsupported,
             and so is `x:Log`.
         log_directory_missing: The tracer's path does not exist: reading the log fails.
+        log_level, log_ansi, log_multiline: How that tracer is configured. At level `TRACE` the log holds each HTTP
+            request and response.
         policy_lookups: MTA-STS and DANE are looked up before delivery (None: from v0.13 on, as in the recordings).
         signs_mail: Keys for DKIM and ARC are configured; a freshly set up server warns with each message it queues.
         metrics_interval_seconds: Time between two samples of the metrics history, aligned to the clock.
@@ -41,6 +43,8 @@ class Profile:
     log_files: bool = True
     log_directory_missing: bool = False
     log_level: str = "INFO"
+    log_ansi: bool = False
+    log_multiline: bool = False
     policy_lookups: bool | None = None
     signs_mail: bool = False
     metrics_interval_seconds: float = 3600.0

@@ -56,7 +56,12 @@ class World:
         self.clock = clock or WallClock()
         self.rng = random.Random(seed)
         self.timeline = Timeline(self.clock)
-        self.journal = Journal(self.now, self.profile.log_level)
+        self.journal = Journal(
+            self.now,
+            self.profile.log_level,
+            ansi=self.profile.log_ansi,
+            multiline=self.profile.log_multiline,
+        )
         self.traces = TraceStore()
         self.directory = Directory(self.profile.local_domain)
         self.gate = Gate(self.profile, self.directory, self.now, self._report_login)

@@ -110,7 +110,7 @@ class Endpoint(Enum):
         logins=frozenset({Login.NONE}),
         answer=Answer.STREAM,
     )
-    LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit"}), permission="logs-view")
+    LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit", "page"}), permission="logs-view")
     NATIVE_METRICS = EndpointSpec(
         "GET",
         "/metrics/prometheus",

@@ -17,8 +17,8 @@ from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.client import StalwartClient
 
-FEW_LINES = 10
-"""Enough to see a response that was written a moment ago, few enough to add nothing to a log that holds it."""
+FEW_LINES = 20
+"""Enough to see a response that was written a moment ago, few enough to add little to a log that holds it."""
 
 
 class LogProblem(StrEnum):
@@ -69,15 +69,16 @@ async def look_at_log(client: StalwartClient) -> LogLook:
 
     The first leaves its response in the log if responses are logged at all, and the second looks for it.
     """
-    before = await client.fetch_newest_log_lines(limit=1)
-    since = before[0].at if before else None
+    before = await client.fetch_newest_log_lines(limit=FEW_LINES)
     page = await client.fetch_newest_log_lines(limit=FEW_LINES)
-    return LogLook(_problem_of(page, since), since)
+    since = before[0].at if before else None
+    was_written_to = [line.fingerprint for line in before] != [line.fingerprint for line in page]
+    if was_written_to and quotes_responses(page, since=since):
+        return LogLook(LogProblem.OWN_RESPONSES, since)
+    return LogLook(_problem_of(page), since)
 
 
-def _problem_of(page: LogPage, since: datetime | None) -> LogProblem | None:
-    if quotes_responses(page, since=since):
-        return LogProblem.OWN_RESPONSES
+def _problem_of(page: LogPage) -> LogProblem | None:
     if is_unreadable(page):
         return LogProblem.ANSI
     if page.newer_elsewhere is not None:

@@ -26,7 +26,8 @@ LONG_OVERLAP = 10_000
 
 MARK_BYTES = 8
 
-TRIES = 5
+TRIES = 10
+"""Requests for one page, where more is written between two of them than a page holds."""
 
 LARGE_BYTES = 64 * 1024
 """From this size on, an answer is read outside of the event loop."""
@@ -68,7 +69,8 @@ class LogReader:
         place = page.place
         if not isinstance(place, _Place) or not place.tail:
             return LogPage(lines=(), ended=True)
-        depth, overlap = place.depth, OVERLAP
+        depth, overlap = place.depth, min(OVERLAP, limit // 4, place.depth // 4)
+        longest = min(LONG_OVERLAP, limit * 2 // 5, depth * 2 // 5)
         for _ in range(TRIES):
             skipped = max(1, -(-(depth - overlap) // limit))
             size = max(1, (depth - overlap) // skipped)
@@ -77,8 +79,8 @@ class LogReader:
             ends = _ends(answer.lines, place.tail, at_least=1 if unreadable > 0 else depth - skipped * size)
             if not ends and answer.lines:
                 depth += max(1, len(answer.lines) - overlap)  # More was written meanwhile than a page holds.
-            elif len(ends) > 1 and overlap < min(LONG_OVERLAP, depth // 2):
-                overlap = min(LONG_OVERLAP, depth // 2)
+            elif len(ends) > 1 and overlap < longest:
+                overlap = longest
             elif ends:
                 return _page(answer, answer.lines[ends[0] :], before=skipped * size, limit=size)
             else:
