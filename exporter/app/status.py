@@ -37,7 +37,7 @@ from exporter.web.verdict.deliveries import DELIVERED_REMOTELY, OUTCOMES
 from exporter.web.verdict.events import is_watched
 from exporter.web.verdict.history import EVENT, History
 from exporter.web.verdict.queue import MESSAGES
-from exporter.web.verdict.server import server_conditions
+from exporter.web.verdict.server import LOG_GAPS, server_conditions
 from exporter.web.verdict.thresholds import Thresholds
 
 OBSERVE_SECONDS = 15.0
@@ -146,6 +146,8 @@ def server_status(board: ServerBoard, url: str, history: History | None = None) 
         certificates=_certificates(inventory.certificates or ()) if inventory is not None else {},
         failed_tasks=_failed(inventory.tasks or {}) if inventory is not None else {},
         metrics_source=board.metrics_source,
+        clock_skew_seconds=board.clock_skew_seconds,
+        log_problem=LOG_PROBLEM_WORDS[board.log_problem] if board.log_problem is not None else "",
         recent=history,
     )
 
@@ -186,6 +188,7 @@ def numbers(board: ServerBoard) -> Mapping[str, float]:
         found[outcome] = found.get(outcome, 0.0) + number
     found[DELIVERED_REMOTELY] = book.value(("events", ("delivery.delivered",)))
     found |= _events(book)
+    found[LOG_GAPS] = board.log_gaps
     if board.queue is not None:
         found[MESSAGES] = board.queue.messages
     return found

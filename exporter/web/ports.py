@@ -159,6 +159,8 @@ class ServerStatus:
         certificates: When those in use expire, by name.
         failed_tasks: Background tasks that the server gave up, by type.
         metrics_source: As in ``stalwart_exporter_metrics_source``; empty if none feeds.
+        clock_skew_seconds: The server's clock minus ours; ``None`` if not known.
+        log_problem: What keeps the log from being read in full, for people; empty if nothing does.
         recent: ``None`` if nothing is remembered.
     """
 
@@ -177,6 +179,8 @@ class ServerStatus:
     certificates: Mapping[str, datetime] = field(default_factory=dict)
     failed_tasks: Mapping[str, int] = field(default_factory=dict)
     metrics_source: str = ""
+    clock_skew_seconds: float | None = None
+    log_problem: str = ""
     recent: Recent | None = None
 
 

@@ -15,6 +15,7 @@ REST, JMAP = "# up to v0.15", "# from v0.16 on"
 
 HOST_COMMANDS = (
     *("systemctl", "journalctl", "dmesg", "df", "ls", "tail", "openssl", "getent", "timeout", "dig", "amtool"),
+    *("timedatectl", "chronyc"),
     'curl -sS "https://mta-sts.',
     "curl -s http://127.0.0.1:9787/",
     "curl -sS http://127.0.0.1:9787/",

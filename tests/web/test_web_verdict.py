@@ -272,6 +272,21 @@ SITUATIONS = {
         "wait",
         f"mx1: the certificate for {CERTIFICATE} expires in 13 d",
     ),
+    "a backend fails": one(
+        enterprise(recent=past(HOUR, delivered=0.1, **{"event:store.redis-error": 0.01})),
+        "wait",
+        "mx1: 9 store.redis-error",
+    ),
+    "passwords are guessed": one(
+        enterprise(recent=past(HOUR, delivered=0.1, **{"event:auth.failed": 0.5})), "wait", "mx1: 450 logins failed"
+    ),
+    "addresses are banned": one(
+        enterprise(
+            recent=past(HOUR, delivered=0.1, **{"event:security.scan-ban": 0.005, "event:security.abuse-ban": 0.005})
+        ),
+        "wait",
+        "mx1: 36 addresses were banned",
+    ),
     "task failed": one(enterprise(failed_tasks={"AcmeRenewal": 1}), "wait", "mx1: 1 AcmeRenewal task failed for good"),
     "refused key": one(
         down(refused=True), "bad", "mx1: the server refuses the exporter's credentials", "Put valid ones"
@@ -322,6 +337,17 @@ SITUATIONS = {
         "No problem seen, but deliveries are not shown to us",
         "mx1, logs: The API key lacks logs-view.",
     ),
+    "log not read, because it holds our own answers": one(
+        enterprise(log_problem="The server logs every HTTP response in full."),
+        "wait",
+        "mx1: the log cannot be read in full",
+        "The server logs every HTTP response in full.",
+    ),
+    "log lines missed": one(
+        enterprise(recent=past(HOUR, delivered=0.1, log_gaps=0.001)), "wait", "mx1: log lines of the last 1 h may have"
+    ),
+    "clock behind": one(enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind ours"),
+    "clock nearly right": one(enterprise(clock_skew_seconds=20.0), "good", "All is well"),
     "store broken": Situation(
         status_page(enterprise(), store=StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")),
         "wait",
@@ -367,6 +393,17 @@ def test_every_alert_that_pages_is_judged():
     paging = {name for name, limit in shipped().alerts.items() if limit.severity == "page"}
 
     assert paging - told == {"StalwartExporterDown", "StalwartDeliverySloFastBurn"}
+
+
+def test_what_is_left_to_prometheus_is_known():
+    """Of all alerts these are not judged: about reports, about the exporter itself, and one of three days."""
+    told = {problem.alert for situation in SITUATIONS.values() for problem in verdict(situation.page).problems}
+
+    assert set(shipped().alerts) - told == {
+        *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
+        *("StalwartTlsReportFailures", "StalwartDeliverySloFastBurn", "StalwartDeliverySloSlowBurn"),
+        *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
+    }
 
 
 def test_a_fast_burn_is_judged():

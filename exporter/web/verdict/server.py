@@ -13,6 +13,9 @@ from exporter.web.verdict.queue import queue_conditions
 from exporter.web.verdict.thresholds import Threshold, Thresholds
 from exporter.web.words import count, duration
 
+LOG_GAPS = "log_gaps"
+"""The name of the number of gaps in what was read of the log, in the history."""
+
 LIVE = "live_"
 """How the collectors and capabilities of streams begin; streams have conditions of their own."""
 
@@ -28,6 +31,8 @@ def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -
     yield from _certificates(server, limits, now)
     yield from _tasks(server, limits)
     yield from _unreadable(server, limits)
+    yield from _log(server, limits)
+    yield from _clock(server, limits.get("StalwartClockSkew"))
     yield from _collectors(server, limits.get("StalwartCollectorStale"), now)
     yield from _streams(server, limits)
 
@@ -97,6 +102,32 @@ def _unreadable(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]
             alert="StalwartCountersUnreliable",
             what="this release prints its counters under wrong names",
             do="Upgrade the server to v0.16.12 or newer.",
+        )
+
+
+def _log(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
+    if server.log_problem and limits.get("StalwartLogNotReadable"):
+        yield Condition(
+            alert="StalwartLogNotReadable",
+            what="the log cannot be read in full",
+            do=server.log_problem,
+        )
+    limit, recent = limits.get("StalwartLogGaps"), server.recent
+    if limit is not None and recent is not None and recent.increase(LOG_GAPS, limit["window"]) > limit["gaps"]:
+        yield Condition(
+            alert="StalwartLogGaps",
+            what=f"log lines of the last {duration(limit['window'])} may have been missed",
+            do="See whether the log was emptied, or grows faster than it can be read.",
+        )
+
+
+def _clock(server: ServerStatus, limit: Threshold | None) -> Iterator[Condition]:
+    skew = server.clock_skew_seconds
+    if limit is not None and skew is not None and abs(skew) > limit["skew"]:
+        yield Condition(
+            alert="StalwartClockSkew",
+            what=f"its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours",
+            do="Set the clock that is wrong, and see why it is not synchronised.",
         )
 
 
