@@ -28,7 +28,10 @@ from exporter.stalwart.allowlist import Answer, Endpoint
 SMALL_BYTES = 64 * 1024
 """An error object is no longer than this; of an error page no more is read."""
 
-BAN_HINT = "our address may be banned there (settings server.blocked-ip and server.auto-ban)"
+BAN_HINT = (
+    "our address may be banned there "
+    "(settings server.blocked-ip and server.auto-ban, from v0.16 on the objects BlockedIp and Security)"
+)
 
 _ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
 _NOT_CONFIGURED = ("has been defined", "has been configured", "not configured")

@@ -18,7 +18,17 @@ NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, OSError)
 
 _MIX_UP = "one side speaks TLS and the other plain HTTP"
 _NOT_HTTP = "the server answered in something else than HTTP: another program's port, or TLS where we speak plain HTTP"
-_CLOSED = f"closed the connection before an answer: {BAN_HINT}, or {_MIX_UP}"
+CLOSED = f"closed the connection before it answered: {BAN_HINT}, or {_MIX_UP}"
+"""What a server does to a banned address: it accepts and closes, without a byte."""
+
+_NO_TLS_FAILURES = (
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+    ssl.SSLSyscallError,
+    ssl.SSLWantReadError,
+    ssl.SSLWantWriteError,
+)
+"""How a handshake ends whose connection the other side closes: it has failed nobody."""
 
 
 class NetworkTrouble(NamedTuple):
@@ -55,16 +65,17 @@ def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[
         )
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return TargetTimeout, "timeout", f"no answer within the deadline ({seconds:.1f} s)"
-    tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-    if tls is not None and not isinstance(tls, ssl.SSLEOFError):
+    in_tls = [cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)]
+    tls = next((cause for cause in in_tls if not isinstance(cause, _NO_TLS_FAILURES)), None)
+    if tls is not None:
         return TargetTLSError, "tls", _tls_words(tls)
     if answering:
         return TargetUnreachable, "cut", "the answer was cut short"
-    if isinstance(error, httpx.ConnectError) and tls is None:
+    if isinstance(error, httpx.ConnectError) and not in_tls:
         return TargetUnreachable, "unreachable", _connect_words(error)
     if isinstance(error, httpx.ProtocolError) and "disconnected" not in str(error):
         return TargetUnreachable, "unreachable", _NOT_HTTP
-    return TargetUnreachable, "unreachable", f"the server {_CLOSED}"
+    return TargetUnreachable, "unreachable", f"the server {CLOSED}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -95,7 +106,7 @@ def _connect_words(error: BaseException) -> str:
             return "the server's name does not resolve"
         # The text of the system's error holds the address; its number does not.
         if isinstance(cause, ConnectionResetError | BrokenPipeError):
-            return f"the server {_CLOSED}"
+            return f"the server {CLOSED}"
         if isinstance(cause, OSError) and cause.errno:
             return f"no connection: {os.strerror(cause.errno).lower()}"
     return "no connection"

@@ -23,7 +23,7 @@ from websockets.uri import parse_uri
 
 from exporter.errors import PayloadError, TargetTimeout, TargetUnreachable
 from exporter.stalwart.answers import SMALL_BYTES
-from exporter.stalwart.network_errors import translate
+from exporter.stalwart.network_errors import CLOSED, translate
 
 HEAD_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
@@ -150,7 +150,7 @@ async def open_websocket(
         raise TargetTimeout(f"{label}: no answer within the deadline") from error
     except (asyncio.IncompleteReadError, OSError) as error:
         await close_connection(writer)
-        raise TargetUnreachable(f"{label}: the server closed the connection before an answer") from error
+        raise TargetUnreachable(f"{label}: the server {CLOSED}") from error
     except asyncio.LimitOverrunError as error:
         await close_connection(writer)
         raise PayloadError(f"{label}: the head of the answer is beyond the size limit") from error

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
+import struct
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from exporter.errors import (
     SettingsError,
@@ -16,6 +23,7 @@ from exporter.errors import (
 )
 from exporter.stalwart.allowlist import Endpoint
 from exporter.stalwart.tls import client_context
+from exporter.stalwart.websocket import open_websocket
 from tests.stalwart.raw_server import (
     GOOD,
     always,
@@ -117,6 +125,57 @@ def test_plain_http_to_a_tls_port_names_the_mix_up(authority: Authority) -> None
             await transport.aclose()
 
     run(ask())
+
+
+def closing_listener(*, waits: bool, resets: bool) -> socket.socket:
+    """Accepts and closes, before or after it has heard something, as a server does that has banned an address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def close_all() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), connection:
+                if waits:
+                    connection.recv(1)
+                if resets:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    threading.Thread(target=close_all, daemon=True).start()
+    return listener
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a byte"])
+@pytest.mark.parametrize("resets", [False, True], ids=["end", "reset"])
+def test_a_connection_that_is_closed_before_an_answer_names_a_ban(
+    runner: Callable[[Any], None], scheme: str, waits: bool, resets: bool
+) -> None:
+    """Over TLS too, where it is the handshake that never ends; and for a stream that asks to be a WebSocket."""
+
+    async def ask(listener: socket.socket) -> None:
+        port = listener.getsockname()[1]
+        tls = client_context(verify=False) if scheme == "https" else None
+        transport = transport_to(f"{scheme}://127.0.0.1:{port}", tls=tls)
+        with pytest.raises(TargetUnreachable, match=r"banned.*server\.blocked-ip.*BlockedIp"):
+            await transport.request(Endpoint.QUEUE_STATUS)
+        await transport.aclose()
+        with pytest.raises(TargetUnreachable, match="banned"):
+            await open_websocket(
+                f"{scheme}://127.0.0.1:{port}/",
+                label="live_metrics",
+                tls=tls,
+                user_agent="test",
+                connect_timeout_seconds=5,
+                answer_timeout_seconds=5,
+                most_bytes=1 << 16,
+            )
+
+    with closing_listener(waits=waits, resets=resets) as listener:
+        runner(ask(listener))
 
 
 def test_unreadable_authority_is_an_error_of_the_settings(tmp_path: Path) -> None:
