@@ -12,6 +12,7 @@ Every exception that this package raises on purpose::
     |   |-- TargetServerError    5xx, or an error object that we do not know
     |   |-- TargetUnsupported    the server cannot give this: see ``status``
     |   |-- PayloadError         an answer that we cannot read
+    |   |-- HistoryUnavailable   not the server's trouble: the history file cannot be read or written now
     |   `-- InternalError        a bug of ours, caught where it must not blind the others
     |-- StoreError             the history file cannot be used
     `-- SettingsError          the configuration is wrong; ends the process at start
@@ -124,6 +125,16 @@ class PayloadError(TargetError):
 
 class InternalError(TargetError):
     """A bug of ours: logged with its traceback where it was caught."""
+
+    reason = "internal"
+
+
+class HistoryUnavailable(TargetError):
+    """
+    The history file cannot be used now, so what the server has is not counted; it is asked for again.
+
+    Counts as ``internal``; the metrics of the history file say why.
+    """
 
     reason = "internal"
 

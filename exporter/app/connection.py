@@ -55,12 +55,21 @@ class Connection:
 
 
 def connect(
-    settings: ServerSettings, *, clock: Clock, observer: RequestObserver | None, ask_version: bool | None = None
+    settings: ServerSettings,
+    *,
+    clock: Clock,
+    observer: RequestObserver | None,
+    ask_version: bool | None = None,
+    server_clock: ServerClock | None = None,
 ) -> Connection:
-    """Makes the client of one server; nothing is asked yet. Raises `SettingsError` for certificates that do not fit."""
+    """
+    Make the client of one server; nothing is asked yet. It goes on with *server_clock* if that is known already.
+
+    Raises `SettingsError` for a certificate or key that cannot be used.
+    """
     throttle = Throttle(clock=clock, requests=settings.max_requests_per_minute)
-    tls = _context(settings)
-    server_clock = ServerClock(clock, server=settings.name)
+    tls = context_for(settings)
+    server_clock = server_clock or ServerClock(clock, server=settings.name)
     transport = Transport(
         base_url=settings.url,
         credentials=credentials_of(settings.credentials),
@@ -126,11 +135,11 @@ def credentials_of(login: BasicLogin | BearerToken) -> Credentials:
     return Basic(login.username, login.password.get_secret_value())
 
 
-def _context(settings: ServerSettings) -> ssl.SSLContext | None:
+def context_for(settings: ServerSettings) -> ssl.SSLContext | None:
+    """How the server's certificate is checked, ``None`` for plain HTTP; `SettingsError` names the setting at fault."""
     if not settings.url.startswith("https:"):
         return None
     tls = settings.tls
-    context = client_context(ca_file=tls.ca_file, verify=not tls.insecure_skip_verify)
-    if tls.cert_file is not None:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
-    return context
+    return client_context(
+        ca_file=tls.ca_file, verify=not tls.insecure_skip_verify, cert_file=tls.cert_file, key_file=tls.key_file
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
 
 import structlog
 
@@ -21,9 +21,16 @@ BETWEEN_SECONDS = 600.0
 """A file that is lost again at once is not opened again sooner: everything that is watched begins anew each time."""
 
 
+class StoreUser(Protocol):
+    """Whoever works with the open file."""
+
+    async def adopt(self, store: Store) -> None:
+        """Go on with *store*; raises `StoreError` and goes on as before if it cannot be read."""
+
+
 class History:
     """
-    The file in use.
+    The file in use by *users*.
 
     Attributes:
         store: The open file. One that is lost stays here, failing, until another one can be opened.
@@ -33,16 +40,20 @@ class History:
         self,
         store: Store,
         *,
-        adopt: Callable[[Store], Awaitable[None]],
+        users: Sequence[StoreUser],
         changed: Callable[[], None],
         clock: Clock,
         rng: random.Random,
     ) -> None:
         self.store = store
-        self._adopt = adopt
+        self._users = users
         self._changed = changed
         self._clock = clock
         self._rng = rng
+
+    def hurry(self, seconds: float) -> None:
+        """Have everything that is still to be read or written end within *seconds*."""
+        self.store.hurry(seconds)
 
     async def aclose(self) -> None:
         """Lets the file go."""
@@ -60,7 +71,8 @@ class History:
             try:
                 self.store = await self.store.successor(now=self._clock.now())
                 await self.store.refresh_stats()
-                await self._adopt(self.store)
+                for user in self._users:
+                    await user.adopt(self.store)
             except StoreError as error:
                 self.store.lost.set()
                 failures += 1

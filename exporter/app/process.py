@@ -16,6 +16,7 @@ import uvloop
 
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
+from exporter.app.preflight import check_usable
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings, load_settings
 
@@ -63,8 +64,9 @@ def main() -> int:
 
 
 def load_for_run(config: Path | None, web_config: Path | None, environ: dict[str, str]) -> Settings:
-    """The settings with ``--web.config.file`` laid over; raises `SettingsError`."""
+    """The settings with ``--web.config.file`` laid over; raises `SettingsError` for what cannot be used."""
     settings = load_settings(config, environ)
+    check_usable(settings)
     if web_config is None:
         return settings
     web = settings.web.model_copy(update={"config_file": web_config})

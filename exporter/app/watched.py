@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
-from exporter.app.connection import Connection, connect
+from exporter.app.connection import Connection
+from exporter.app.supervise import LongRun
 from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
@@ -26,15 +27,17 @@ from exporter.ingest.poller import Job, Poller
 from exporter.ingest.queue import FailedJob, OutgoingJob, QueueJob
 from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.reports import ReportJob
-from exporter.ingest.session import Session
+from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.ingest.sources import SourceChoice
 from exporter.ingest.subscriber import Feed, Subscriber
 from exporter.ingest.telemetry import COUNTERS_MARK, LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
 from exporter.ingest.traces import TraceJob
+from exporter.ingest.version import VersionJob, kept_version
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
 from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
+from exporter.state.costs import ApiCosts
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import TallyBook
 from exporter.store.reports import ReportHistory
@@ -46,6 +49,31 @@ SPREAD_SECONDS = 10.0
 SILENT = ("native", "failed", "inventory")
 """Collectors that do not ask the management API, or not each time they run."""
 
+FREE = ("failed",)
+"""Collectors that make no request of their own, and so need not spare the server where there is nothing to collect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """
+    What is known of a server beyond one life of its runtime.
+
+    Attributes:
+        board: Empty but for the tallies.
+        reconciler: What live and stored traces have brought; for every server, also one without streams.
+    """
+
+    board: ServerBoard
+    ledger: Ledger
+    reconciler: Reconciler
+
+    @classmethod
+    async def load(cls, name: str, store: Store, *, clock: ServerClock) -> Saved:
+        """Read what *store* holds of the server called *name*; raises `StoreError`."""
+        board = ServerBoard(name, TallyBook(), monotonic=clock.monotonic)
+        ledger = await Ledger.load(store, name, board.tallies, board)
+        return cls(board, ledger, await Reconciler.load(ledger, clock=clock))
+
 
 class WatchedServer:
     """
@@ -53,25 +81,30 @@ class WatchedServer:
 
     Attributes:
         board: What is known of the server.
+        connection: Whoever ends the runtime closes it, or gives it to the next one.
         sources: Its collectors, for the exposition.
     """
 
     def __init__(
         self,
         settings: ServerSettings,
-        board: ServerBoard,
         connection: Connection,
+        saved: Saved,
         session: Session,
         pollers: Sequence[Poller],
+        subscribers: Sequence[Subscriber],
         report_gauges: ReportGaugeBoard,
-        subscribers: Sequence[Subscriber] = (),
+        *,
+        clock: Clock,
     ) -> None:
         self.settings = settings
-        self.board = board
-        self._connection = connection
+        self.connection = connection
+        self.board = board = saved.board
+        self._saved = saved
         self._session = session
         self._pollers = pollers
         self._subscribers = subscribers
+        self._clock = clock
         self.sources: Sequence[Source] = (
             IdentitySource(board),
             QueueSource(board, max_domains=settings.max_domains),
@@ -86,16 +119,25 @@ class WatchedServer:
         )
 
     @classmethod
-    async def build(
-        cls, settings: ServerSettings, store: Store, *, clock: Clock, rng: random.Random, reraise_bugs: bool = False
+    def assemble(
+        cls,
+        settings: ServerSettings,
+        connection: Connection,
+        costs: ApiCosts,
+        saved: Saved,
+        store: Store,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        reraise_bugs: bool = False,
     ) -> WatchedServer:
-        """Puts a server's parts together and reads what was saved of it; raises `StoreError`."""
-        book = TallyBook()
-        board = ServerBoard(settings.name, book, monotonic=clock.monotonic)
-        ledger = await Ledger.load(store, settings.name, book, board)
-        connection = connect(settings, observer=board.costs, clock=clock)
+        """Put a server's parts together; reads nothing, asks nobody and starts nothing."""
+        board, ledger = saved.board, saved.ledger
+        board.costs = costs
         server_clock = connection.server_clock
         server_clock.subscribe(board.show_clock_skew)
+        if server_clock.skew_seconds is not None:
+            board.show_clock_skew(server_clock.skew_seconds)
         session = Session(
             detector=connection.detector,
             client=connection.client,
@@ -103,8 +145,9 @@ class WatchedServer:
             clock=clock,
             rng=rng,
             reraise_bugs=reraise_bugs,
+            kept_version=partial(kept_version, ledger),
         )
-        counting = await Counting.load(settings, board, ledger, streams=connection.live is not None, clock=server_clock)
+        counting = Counting.begin(settings, saved, streams=connection.live is not None, clock=server_clock)
         report_gauges = ReportGaugeBoard(monotonic=clock.monotonic)
         reports = ReportJob(
             board,
@@ -133,6 +176,7 @@ class WatchedServer:
                 rng=rng,
                 capability=capability,
                 speaks_for_api=name not in SILENT,
+                recheck_seconds=interval if name in FREE else RECHECK_SECONDS,
                 reraise_bugs=reraise_bugs,
             )
             for number, (name, job, interval, capability) in enumerate(plan)
@@ -144,25 +188,28 @@ class WatchedServer:
             for feed in _feeds(board, ledger, counting, server_clock)
             if connection.live is not None
         ]
-        return cls(settings, board, connection, session, pollers, report_gauges, subscribers)
+        return cls(settings, connection, saved, session, pollers, subscribers, report_gauges, clock=clock)
 
-    async def run(self) -> None:
-        """Watches until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._session.run(), name=f"{self.settings.name}-session")
-            for poller in self._pollers:
-                group.create_task(poller.run(), name=f"{self.settings.name}-{poller.name}")
-            for subscriber in self._subscribers:
-                group.create_task(subscriber.run(), name=f"{self.settings.name}-{subscriber.name}")
+    def runs(self) -> Iterator[tuple[str, LongRun]]:
+        """The long tasks that watch the server, by the name of the collector."""
+        yield "detection", self._session.run
+        yield from ((poller.name, poller.run) for poller in self._pollers)
+        yield from ((subscriber.name, subscriber.run) for subscriber in self._subscribers)
 
     async def retry(self) -> None:
-        """An operator has reloaded: also credentials that were refused are tried once more."""
-        self._connection.allow_retry()
+        """Ask once more, also with credentials that were refused: an operator has reloaded."""
+        self.connection.allow_retry()
         await self._session.retry()
 
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        await self._connection.aclose()
+    async def settle(self) -> None:
+        """Wait for writes under way, and save what the file would not take before; the tasks have ended."""
+        await self._saved.ledger.settle()
+
+    def hand_over(self) -> Saved:
+        """What the next runtime of this server goes on with; this one must have settled and is over then."""
+        board = ServerBoard(self.board.name, self.board.tallies, monotonic=self._clock.monotonic)
+        ledger = self._saved.ledger.moved_to(board)
+        return Saved(board, ledger, self._saved.reconciler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +223,9 @@ class Counting:
     reconciler: Reconciler | None
 
     @classmethod
-    async def load(
-        cls, settings: ServerSettings, board: ServerBoard, ledger: Ledger, *, streams: bool, clock: ServerClock
-    ) -> Counting:
-        """Takes up what was saved; raises `StoreError`."""
+    def begin(cls, settings: ServerSettings, saved: Saved, *, streams: bool, clock: ServerClock) -> Counting:
+        """Go on from what was saved."""
+        board, ledger = saved.board, saved.ledger
         choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
         owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
         if not streams:
@@ -190,7 +236,7 @@ class Counting:
             TotalsCounter(board, ledger, choice),
             owners,
             DeliveryCounter(board, owners, clock, max_domains=settings.max_domains),
-            await Reconciler.load(ledger, clock=clock) if streams or ledger.watermark(LIVE_MARK) is not None else None,
+            saved.reconciler if streams or ledger.watermark(LIVE_MARK) is not None else None,
         )
 
 
@@ -234,7 +280,7 @@ def _plan(
         ("queue", queue, every.queue, Capability.QUEUE),
         ("native", native, every.native, Capability.NATIVE_METRICS),
         ("traces", traces, every.traces, Capability.TRACES),
-        ("logs", logs, every.logs, Capability.LOGS),
+        ("logs", VersionJob(board, ledger, logs), every.logs, Capability.LOGS),
         ("metrics", stored, every.metrics, Capability.STORED_METRICS),
         ("outgoing", OutgoingJob(board, interval_seconds=every.outgoing), every.outgoing, Capability.OUTGOING_REPORTS),
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),

@@ -71,9 +71,9 @@ def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str
     )
 
 
-def _announce(server_url: str, edition: str, speed: float) -> Callable[[Daemon], None]:
-    def announce(daemon: Daemon) -> None:
-        at = f"http://127.0.0.1:{daemon.port}"
+def _announce(server_url: str, edition: str, speed: float) -> Callable[[int], None]:
+    def announce(port: int) -> None:
+        at = f"http://127.0.0.1:{port}"
         minutes = DAY_HOURS * 60 / speed
         for line in (
             f"[bold]{at}/[/bold]          the status page",

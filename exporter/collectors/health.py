@@ -68,7 +68,8 @@ class CollectorsSource:
         )
         yield own.COLLECTOR_INTERVAL, {(h.name,): h.interval_seconds for h in healths}
         yield own.COLLECTOR_DURATION, {(h.name,): _buckets(h.durations) for h in healths if any(h.durations.counts)}
-        yield own.COLLECTOR_FAILURES, {(h.name, r): n for h in healths for r, n in sorted(h.failures.items())}
+        failures = [(h.name, h.failures) for h in healths] + [("detection", board.detection_failures)]
+        yield own.COLLECTOR_FAILURES, {(name, r): n for name, counts in failures for r, n in sorted(counts.items())}
         costs = board.costs
         yield own.API_REQUESTS, dict(sorted(costs.requests.items()))
         yield own.API_DURATION, {(e,): _buckets(o) for e, o in sorted(costs.durations.items())}

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from exporter.errors import ExporterError, InternalError
+from exporter.errors import ExporterError, HistoryUnavailable, InternalError, StoreError
 
 log = structlog.get_logger("exporter.bugs")
 
@@ -18,10 +18,13 @@ async def catching_bugs(work: Awaitable[T], *, server: str, task: str, reraise: 
     """
     The result of *work*.
 
-    Raises `InternalError` for what is no `ExporterError`; with *reraise*, as in the tests, the bug itself.
+    Raises `HistoryUnavailable` for a `StoreError`, and `InternalError` for what is no `ExporterError`; with *reraise*,
+    as in the tests, the bug itself.
     """
     try:
         return await work
+    except StoreError as error:
+        raise HistoryUnavailable(f"the history cannot be used now: {error}") from error
     except ExporterError:
         raise
     except Exception as error:

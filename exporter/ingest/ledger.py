@@ -33,6 +33,8 @@ class Ledger:
         self._unsaved_watermarks: dict[str, str] = {}
         self._unsaved_seen: list[SeenIds] = []
         self._lock = asyncio.Lock()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._trouble = ""
 
     @classmethod
     async def load(cls, store: Store, server: str, book: TallyBook, board: ServerBoard) -> Ledger:
@@ -46,8 +48,13 @@ class Ledger:
         return None if text is None else json.loads(text)
 
     async def seen(self, source: str) -> set[str]:
-        """The ids of *source* that are accounted for."""
-        return await self._store.load_seen(self._board.name, source)
+        """The ids of *source* that are accounted for, also while the file does not take them; raises `StoreError`."""
+        seen = await self._store.load_seen(self._board.name, source)
+        for ids in self._unsaved_seen:
+            if ids.source == source:
+                seen.update(id_ for id_, _ in ids.added)
+                seen.difference_update(ids.removed)
+        return seen
 
     async def record(
         self,
@@ -63,7 +70,24 @@ class Ledger:
         Completes even if the caller is cancelled meanwhile: a step that reached the disk is also shown. A step with
         *rows* cannot wait in memory for a file that works again: it then raises `StoreError` and has not happened.
         """
-        await asyncio.shield(self._record(increments, watermarks, seen, rows))
+        task = asyncio.create_task(self._record(increments, watermarks, seen, rows), name=f"{self._board.name}-record")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def settle(self) -> None:
+        """Return once nothing is being written any more; what the file would not take is tried once more."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        if self._unsaved_tallies or self._unsaved_watermarks or self._unsaved_seen:
+            await self.record({}, {})
+
+    def moved_to(self, board: ServerBoard) -> Ledger:
+        """The same account for another *board* with the same tallies; this one must have settled, and is over then."""
+        heir = Ledger(self._store, board, self._watermarks)
+        heir._unsaved_tallies, heir._unsaved_watermarks = self._unsaved_tallies, self._unsaved_watermarks
+        heir._unsaved_seen, heir._trouble = self._unsaved_seen, self._trouble
+        return heir
 
     async def _record(
         self,
@@ -84,11 +108,20 @@ class Ledger:
             except StoreError as error:
                 if rows is not None:
                     raise
-                log.warning("ledger.not_saved", server=self._board.name, error=str(error))
+                self._note_trouble(str(error))
                 self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = tallies, states, ids
             else:
+                self._note_trouble("")
                 self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = {}, {}, []
             book.apply(increments)
             self._watermarks.update(marks)
         if increments:
             self._board.touch(Part.TALLIES)
+
+    def _note_trouble(self, error: str) -> None:
+        """Log the change from saved to not saved and back, and another cause; not each write."""
+        if error and error != self._trouble:
+            log.warning("ledger.not_saved", server=self._board.name, error=error)
+        elif self._trouble and not error:
+            log.info("ledger.saved_again", server=self._board.name)
+        self._trouble = error

@@ -15,7 +15,7 @@ import structlog
 
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
-from exporter.errors import InternalError, TargetError, TargetForbidden, TargetUnsupported
+from exporter.errors import HistoryUnavailable, InternalError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.ingest.bugs import catching_bugs
 from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability, CapabilityStatus
@@ -44,7 +44,7 @@ class Poller:
     One collector of one server.
 
     *speaks_for_api* is false for a collector that does not use the management API: how it fares says nothing about
-    ``stalwart_up``.
+    ``stalwart_up``. What the server cannot or will not serve is asked for again after *recheck_seconds*.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Poller:
         rng: random.Random,
         capability: Capability | None = None,
         speaks_for_api: bool = True,
+        recheck_seconds: float = RECHECK_SECONDS,
         reraise_bugs: bool = False,
     ) -> None:
         self.name = name
@@ -70,6 +71,7 @@ class Poller:
         self._rng = rng
         self._capability = capability
         self._speaks_for_api = speaks_for_api
+        self._recheck_seconds = recheck_seconds
         self._reraise_bugs = reraise_bugs
         self._failures = 0
         self.health = CollectorHealth(name=name, interval_seconds=interval_seconds)
@@ -98,7 +100,7 @@ class Poller:
         except (TargetUnsupported, TargetForbidden) as error:
             return self._not_served(error)
         except TargetError as error:
-            return self._failed(error, reached=not isinstance(error, InternalError))
+            return self._failed(error, reached=not isinstance(error, InternalError | HistoryUnavailable))
         self._succeeded()
         return None
 
@@ -107,7 +109,7 @@ class Poller:
             sooner = self._job.sooner_seconds if isinstance(self._job, PacedJob) else None
             await self._clock.sleep(max(0.0, min(self._interval, sooner or self._interval) - took))
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
-            await self._session.wait_for_news(getattr(failure, "again_seconds", None) or RECHECK_SECONDS)
+            await self._session.wait_for_news(getattr(failure, "again_seconds", None) or self._recheck_seconds)
         else:
             await self._session.wait_for_news(
                 max(self._interval - took, retry_delay(failure, self._failures, self._rng))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.errors import TargetError, TargetServerError
+from exporter.errors import TargetError, TargetServerError, TargetUnsupported
 from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient
@@ -78,7 +78,9 @@ class FailedJob:
         queue = self._board.queue
         if queue is None:
             trouble = self._board.collectors["queue"]
-            raise TargetServerError(trouble.error or trouble.off or "the queue has not been read yet")
+            if trouble.off:
+                raise TargetUnsupported(f"the queue is not read: {trouble.off}")
+            raise TargetServerError(trouble.error or "the queue has not been read yet")
         failing = {"temporary": 0, "permanent": 0}
         for (_, status), count in queue.recipients.items():
             if status is RecipientStatus.TEMPORARY_FAILURE:

@@ -16,6 +16,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.errors import (
+    HistoryUnavailable,
     PayloadError,
     PayloadTooLarge,
     StoreError,
@@ -58,12 +59,6 @@ SHARE = (6, 11)
 
 FORGET_AFTER = timedelta(days=2)
 """How long an id that the server does not list any more stays known, in case it was only a page that shifted."""
-
-
-class HistoryUnavailable(TargetError):
-    """The history file takes no reports now. They stay on the server, and are asked for again."""
-
-    reason = "internal"
 
 
 class ReportJob:

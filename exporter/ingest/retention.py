@@ -25,8 +25,7 @@ class Retention:
     The loop that keeps the history to its length.
 
     Attributes:
-        store: The history; may be set while it runs, as may the other.
-        keep: How far back it reaches; holds from the next time on.
+        keep: How far back the history reaches; holds from the next time on.
     """
 
     def __init__(
@@ -38,11 +37,15 @@ class Retention:
         every_seconds: float = EVERY_SECONDS,
         reraise_bugs: bool = False,
     ) -> None:
-        self.store = store
+        self._store = store
         self.keep = timedelta(seconds=keep_seconds)
         self._clock = clock
         self._every_seconds = every_seconds
         self._reraise_bugs = reraise_bugs
+
+    async def adopt(self, store: Store) -> None:
+        """Go on with *store*."""
+        self._store = store
 
     async def run(self) -> NoReturn:
         """Prunes now and then until cancelled."""
@@ -57,7 +60,7 @@ class Retention:
         """Deletes everything that is too old; how many reports that were. Raises `StoreError`."""
         before = self._clock.now() - self.keep
         total = 0
-        while (gone := await prune_batch(self.store, before=before)) > 0:
+        while (gone := await prune_batch(self._store, before=before)) > 0:
             total += gone
             if gone < PRUNE_BATCH:
                 break

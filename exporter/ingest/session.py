@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -41,7 +42,7 @@ DOWN = (TargetUnreachable, TargetTimeout, TargetTLSError, TargetRefused, TargetS
 
 class Session:
     """
-    The state of one watched server.
+    The state of one watched server. *kept_version* knows the version of a generation that does not disclose it.
 
     Attributes:
         epoch: Grows each time the server has been found again; what it can give must then be asked anew.
@@ -56,6 +57,7 @@ class Session:
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
+        kept_version: Callable[[Generation], str] = lambda _: "",
     ) -> None:
         self.board = board
         self.epoch = 0
@@ -64,15 +66,16 @@ class Session:
         self._clock = clock
         self._rng = rng
         self._reraise_bugs = reraise_bugs
+        self._kept_version = kept_version
         self._needed = asyncio.Event()
-        self._needed.set()
         self._changed = asyncio.Condition()
         self._trouble: TargetError | None = None
         self._answered = False
 
     async def run(self) -> NoReturn:
-        """Finds out who the server is whenever that is needed."""
+        """Find out who the server is, at once and whenever that is needed; may be called again after it has ended."""
         failures = 0
+        self._needed.set()
         while True:
             await self._needed.wait()
             self._needed.clear()
@@ -105,6 +108,8 @@ class Session:
         known = board.identity
         if known is not None and identity.edition is Edition.UNKNOWN:
             identity = _with_edition(identity, known)
+        if not identity.version:
+            identity = replace(identity, version=self._kept_version(identity.generation))
         board.identity = identity
         log.info(
             "server.detected",

@@ -23,7 +23,7 @@ from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.recent import RecentMultiset
 from exporter.ingest.sources import NO_CLAIM, SourceChoice
 from exporter.ingest.stored_samples import STORED_MARK, STORED_WINDOW_SECONDS, StoredReading
-from exporter.ingest.totals import Baseline, increments_since, may_be_older, restarted
+from exporter.ingest.totals import Baseline, check_range, increments_since, may_be_older, numbers_of, restarted
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
@@ -59,7 +59,12 @@ class TotalsCounter:
         self._doubtful = False
 
     async def apply(self, source: str, totals: ServerTotals, *, fresh_seconds: float) -> None:
-        """Counts what is new in *totals*, if *source* is the one that feeds, and shows its gauges."""
+        """
+        Count what is new in *totals*, if *source* is the one that feeds, and show its gauges.
+
+        Raises `PayloadError` for a total that is out of range; nothing is counted then.
+        """
+        check_range(numbers_of(totals))
         async with self._one_at_a_time:
             if totals.counters_withheld:
                 self._choice.withholds_counters(source)
@@ -169,6 +174,7 @@ class StoredJob:
             self._choice.out(STORED)
             raise
         self._board.learn_edition(Edition.ENTERPRISE)
+        check_range(number for sample in samples for number in (sample.value, sample.count))
         claim, counters = self._choice.claim(STORED), self._choice.claim_counters(STORED)
         self._skip |= {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.switched_from}
         feeds = {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.feeds}

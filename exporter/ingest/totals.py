@@ -7,13 +7,15 @@ zero is left out. A frame is judged as a whole: a restart shows in any total tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from exporter.errors import PayloadError
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.state.tally import Increments, add
 
+LIMIT = 2**64
 WRAP = 2**32
 HALF = 2**31
 
@@ -87,6 +89,21 @@ def fell(last: int, current: int) -> bool:
 def could_wrap(last: int, current: int) -> bool:
     """Whether a total that went down may have passed 2**32 instead: by less than half the range."""
     return last < WRAP and (current - last) % WRAP < HALF
+
+
+def check_range(numbers: Iterable[int]) -> None:
+    """Raise `PayloadError` for a number that no server counts to: its totals have 64 bits at most."""
+    if max(numbers, default=0) >= LIMIT:
+        raise PayloadError("a total of 2^64 or more")
+
+
+def numbers_of(totals: ServerTotals) -> Iterator[int]:
+    """Every number that is to be counted."""
+    yield from totals.counters.values()
+    for histogram in totals.histograms.values():
+        yield histogram.sum
+        yield histogram.count
+        yield from histogram.counts
 
 
 def increments_since(before: Baseline, now: ServerTotals) -> Increments:

@@ -49,7 +49,8 @@ class StoreSettings(Section):
 
     path: FilePath = Field(
         default=Path("/var/lib/stalwart-exporter/history.sqlite3"),
-        description="The database file. Its directory must exist and be writable; two daemons never share one file.",
+        description="The database file, readable by its owner alone. Its directory must be writable, and is created if "
+        "it does not exist; two daemons never share one file, under whatever names.",
     )
     retention: Annotated[Duration, Field(ge=DAY, le=36_500 * DAY)] = Field(
         default=400 * DAY, description="How long reports are kept: more than a year, so that years can be compared."

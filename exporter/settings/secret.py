@@ -8,6 +8,7 @@ from pathlib import Path
 import pydantic
 
 from exporter.settings.files import SECRET_LIMIT_BYTES, read_bounded
+from exporter.settings.units import format_size
 
 MASK = "***"
 FILE_SUFFIX = "_file"
@@ -31,6 +32,8 @@ def check_secret(secret: Secret) -> Secret:
     value = secret.get_secret_value()
     if not value:
         raise ValueError("is empty")
+    if len(value.encode("utf-8", "surrogatepass")) > SECRET_LIMIT_BYTES:
+        raise ValueError(f"is longer than {format_size(SECRET_LIMIT_BYTES)}")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
         raise ValueError("holds a line break or another control character")
     return secret

@@ -84,7 +84,7 @@ def _check_name(name: str) -> str:
 
 
 def _check_username(name: str) -> str:
-    if not name:
+    if not name.strip():
         raise ValueError("is empty")
     if not name.isprintable() or ":" in name:
         raise ValueError("holds a colon or a control character, which Basic authentication cannot carry")

@@ -13,6 +13,8 @@ from enum import Enum
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from exporter.errors import PayloadError
+
 
 class Answer(Enum):
     """What a good answer looks like."""
@@ -110,7 +112,7 @@ class Endpoint(Enum):
         logins=frozenset({Login.NONE}),
         answer=Answer.STREAM,
     )
-    LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit", "page"}), permission="logs-view")
+    LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit", "page", "filter"}), permission="logs-view")
     NATIVE_METRICS = EndpointSpec(
         "GET",
         "/metrics/prometheus",
@@ -198,12 +200,17 @@ def check_body(endpoint: Endpoint, body: object) -> None:
             raise ValueError(f"{endpoint.label}: a method that is not in the allow-list")
 
 
+MOST_TARGET = 16_384
+"""Bytes of a path with its query; servers take about half as many."""
+
+
 def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Sequence[str]) -> str:
     """
     The path and query of a request, percent-encoded.
 
     Raises ``ValueError`` for whatever would ask for something else than the endpoint says: arguments that change the
-    path, parameters that the server would ignore, and empty values, which it drops.
+    path, parameters that the server would ignore, and empty values, which it drops. Raises `PayloadError` for an
+    address longer than `MOST_TARGET`: only a token, id or cursor of the server's own can make it that long.
     """
     spec = endpoint.value
     if len(path_args) != spec.template.count("{}"):
@@ -214,7 +221,12 @@ def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Se
             raise ValueError(f"{endpoint.label}: no parameter {name!r}")
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise ValueError(f"{endpoint.label}: parameter {name!r} needs a text or a number")
-    return f"{path}?{urlencode(params, quote_via=quote, safe='')}" if params else path
+    target = f"{path}?{urlencode(params, quote_via=quote, safe='')}" if params else path
+    if len(target) > MOST_TARGET:
+        raise PayloadError(
+            f"{endpoint.label}: the server's token, id or cursor makes an address of {len(target)} bytes"
+        )
+    return target
 
 
 def _path_argument(endpoint: Endpoint, argument: str) -> str:

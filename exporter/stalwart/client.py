@@ -65,6 +65,9 @@ class StalwartClient(Protocol):
         Without lines if the log has none, or if its files have changed so that they cannot be found.
         """
 
+    async def fetch_logged_version(self) -> str:
+        """The version in the newest line about a start of the server; empty if the log has none any more."""
+
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """Ids of the finished delivery attempts that began after *after*, newest first, each once."""
 

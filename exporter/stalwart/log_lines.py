@@ -29,6 +29,12 @@ RESPONSE_BODY = "http.response-body"
 _LOG_ANSWERS = ('{"data":{"items":[{"timestamp":"', '{"methodResponses":[["x:Log/')
 """How answers begin that hold log lines, whatever event quotes them."""
 
+STARTUP_TEXT = f"({STARTUP})"
+"""What stands in each line about a start of the server; the server searches its log for a text alone."""
+
+STARTUP_LINES = 10
+"""Asked for at once: others may quote the text. The server reads its log back until it has found so many."""
+
 _Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 _LEVELS = {name: name.lower() for name in ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")}
 _LEVELS |= {name: name for name in _LEVELS.values()}
@@ -74,6 +80,11 @@ def read_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
             at = moments[line.timestamp] = _moment(line.timestamp, f"{path}[{index}].timestamp")
         lines.append(_read(at, line, details))
     return lines
+
+
+def newest_version(lines: Sequence[LogLine]) -> str:
+    """The version that the newest of *lines* about a start has; they come newest first. Empty if none has."""
+    return next((line.version for line in lines if line.version), "")
 
 
 def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:

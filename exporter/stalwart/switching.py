@@ -66,6 +66,9 @@ class SwitchingClient:
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         return await self._current.fetch_older_log_lines(page, limit=limit)
 
+    async def fetch_logged_version(self) -> str:
+        return await self._current.fetch_logged_version()
+
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         return await self._current.fetch_trace_ids(after=after)
 

@@ -91,6 +91,7 @@ class ServerBoard:
         self.capabilities: dict[Capability, CapabilityStatus] = {}
         self.metrics_source = ""
         self.collectors: dict[str, CollectorHealth] = {}
+        self.detection_failures: dict[str, int] = {}
         self.streams: dict[str, StreamHealth] = {}
         self.unknown: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
@@ -167,6 +168,15 @@ class ServerBoard:
             self.unknown[name] = self.unknown.get(name, 0) + count
         if unknown:
             self.touch(Part.HEALTH)
+
+    def count_crash(self, collector: str, cause: str) -> None:
+        """Count an unexpected end of the task of *collector*, or of ``detection``; *cause* in a few words."""
+        health = self.collectors.get(collector)
+        failures = self.detection_failures if health is None else health.failures
+        failures["internal"] = failures.get("internal", 0) + 1
+        if health is not None:
+            health.success, health.error, health.off = False, f"internal error: {cause}", ""
+        self.touch(Part.HEALTH)
 
     def show_source(self, source: str) -> None:
         """Says which source feeds the server's counters now."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
+
+from exporter.store.patience import Patience
 
 T = TypeVar("T")
 
@@ -17,8 +19,29 @@ ROWS_AT_ONCE = 64
 """Of a query that is read bit by bit; ours are read whole."""
 
 
+Parameters = Sequence[object] | Mapping[str, object]
+
+
 class Connection(aiosqlite.Connection):
-    """One that does several steps at a time; made by awaiting `connect`."""
+    """One that does several steps at a time, and waits for a locked file with *patience*; made by `connect`."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], *, patience: Patience) -> None:
+        super().__init__(connector, ROWS_AT_ONCE)
+        self._patience = patience
+
+    async def prepare(self, statements: Sequence[str]) -> None:
+        """Execute *statements*, which may be executed again, outside of a transaction."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._patience.watch(connection)
+            for statement in statements:
+                connection.execute(statement)
+
+        await self._in_thread(self._retried, work)
+
+    async def read(self, sql: str, parameters: Parameters) -> list[sqlite3.Row]:
+        """The rows that a query finds."""
+        return await self._in_thread(self._retried, lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """
@@ -26,20 +49,35 @@ class Connection(aiosqlite.Connection):
 
         Ends when *work* has, also when cancelled: the thread goes on with it either way. The cancellation is passed on.
         """
-        return await _to_its_end(self._execute(_written, self._conn, work))  # type: ignore[no-untyped-call]
+        return await _to_its_end(self._in_thread(self._written, work))
+
+    async def _in_thread(
+        self,
+        run: Callable[[sqlite3.Connection, Callable[[sqlite3.Connection], T]], T],
+        work: Callable[[sqlite3.Connection], T],
+    ) -> T:
+        result: T = await self._execute(run, self._conn, work)  # type: ignore[no-untyped-call]
+        return result
+
+    def _retried(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        return self._patience.retry(lambda: work(connection))
+
+    def _written(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        with transaction(connection, self._patience):
+            return work(connection)
 
 
-async def connect(path: Path, *, busy_seconds: float) -> Connection:
-    """The connection to the file at *path*, without implicit transactions. Whoever locks it is waited for."""
-    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, timeout=busy_seconds), ROWS_AT_ONCE)
+async def connect(path: Path, *, patience: Patience) -> Connection:
+    """The connection to the file at *path*, without implicit transactions."""
+    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, timeout=0), patience=patience)
     await connection
     return connection
 
 
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, patience: Patience) -> Iterator[None]:
     """A write transaction, rolled back on any exception."""
-    connection.execute("BEGIN IMMEDIATE")
+    patience.retry(lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
         yield
         connection.execute("COMMIT")
@@ -51,15 +89,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _written(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    with transaction(connection):
-        return work(connection)
-
-
 async def _to_its_end(working: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(working)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # The cancellation is what matters to the caller.
         raise

@@ -1,60 +1,41 @@
-"""Opening the history file: one daemon at a time, checked, migrated; a corrupt one is moved aside, never deleted."""
+"""Opening the history file: checked, migrated, its owner's alone; a corrupt one is moved aside, never deleted."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import structlog
 
 from exporter.errors import StoreError
+from exporter.store.lock import OWNER_ONLY, SIDE_FILES, make_private
+from exporter.store.patience import Patience
 from exporter.store.schema import MIGRATIONS
 
 log = structlog.get_logger("exporter.store")
 
-SIDE_FILES = ("", "-wal", "-shm")
 
-
-def lock_file(path: Path) -> IO[bytes]:
-    """
-    Takes the lock that keeps a second daemon out, and returns the open file that holds it.
-
-    Raises `StoreError` if another process has it or the directory cannot be written.
-    """
-    lock_path = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock_path.open("ab")
-    except OSError as error:
-        raise StoreError(f"cannot write beside {path}: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise StoreError(f"{path} is in use by another stalwart-exporter") from error
-    return handle
-
-
-def prepare(path: Path, *, now: datetime) -> None:
+def prepare(path: Path, *, now: datetime, patience: Patience) -> None:
     """
     Makes *path* a sound history file of the newest schema; blocking, so not for the event loop.
 
     A file that SQLite cannot read is moved aside under its name with ``.corrupt-<time>`` and a new one begun. Raises
     `StoreError` if the file cannot be used, or was written by a newer release.
     """
+    make_private(path)
     try:
-        _check_and_migrate(path)
+        patience.retry(lambda: _check_and_migrate(path, patience))
     except sqlite3.DatabaseError as error:
         if not _is_corruption(error):
             raise StoreError(f"cannot use {path}: {error}") from error
         aside = _move_aside(path, now)
         log.error("store.corrupt", path=str(path), moved_to=str(aside), error=str(error))
+        # SQLite gives its side files the rights of the file.
+        path.touch(mode=OWNER_ONLY)
         try:
-            _check_and_migrate(path)
+            _check_and_migrate(path, patience)
         except sqlite3.Error as again:
             raise StoreError(f"cannot use {path}: {again}") from again
 
@@ -64,9 +45,10 @@ def _is_corruption(error: sqlite3.DatabaseError) -> bool:
     return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _check_and_migrate(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+def _check_and_migrate(path: Path, patience: Patience) -> None:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
+        patience.watch(connection)
         connection.execute("PRAGMA journal_mode=WAL")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from exporter.store.connection import transaction
+from exporter.store.patience import Patience
 from exporter.store.report_filter import ReportFilter
 from exporter.store.report_sums import FORGET_SUMS
 
@@ -28,7 +29,7 @@ def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: 
     condition, parameters = wanted.condition()
     sql = f"SELECT id FROM report WHERE received_at < ? AND {condition} ORDER BY received_at LIMIT ?"  # noqa: S608 - as above
     while True:
-        with transaction(connection):
+        with transaction(connection, Patience()):
             found = connection.execute(sql, [int(before.timestamp()), *parameters, BATCH]).fetchall()
             ids = json.dumps([row[0] for row in found])
             for statement in FORGET_SUMS:
@@ -41,7 +42,7 @@ def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: 
 
 def prune_rejected(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> int:
     """Deletes what was received *before* and rejected, of the wanted server and kind; how many."""
-    with transaction(connection):
+    with transaction(connection, Patience()):
         cursor = connection.execute(f"DELETE {_REJECTED}", _rejected(wanted, before))
     return cursor.rowcount
 

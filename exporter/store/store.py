@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,14 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
 from exporter.errors import StoreError
 from exporter.store import file
 from exporter.store.bulk import Insert
-from exporter.store.connection import Connection, connect
+from exporter.store.connection import Connection, Parameters, connect
+from exporter.store.lock import HistoryLock
+from exporter.store.patience import Patience
 from exporter.store.presence import Presence
 from exporter.store.schema import TABLES, TEMPORARY_TABLES
 from exporter.store.stats import LOST, StoreStats
@@ -28,8 +31,6 @@ log = structlog.get_logger("exporter.store")
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 5.0
-
 PRAGMAS = (
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
@@ -37,11 +38,12 @@ PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 
+MOST_INTEGER = (1 << 63) - 1
+"""SQLite's largest."""
+
 SEEN = Insert("seen (server, source, id, at)", 4, "ON CONFLICT (server, source, id) DO NOTHING")
 
 Key = tuple[str, tuple[str, ...]]
-
-Parameters = Sequence[object] | Mapping[str, object]
 
 RowWriter = Callable[[sqlite3.Connection], None]
 """Writes rows of its own inside a transaction that is open, in SQLite's thread."""
@@ -74,23 +76,29 @@ class Store:
         lost: Set once the file is gone, cut or damaged: nothing will be written any more, a `successor` is wanted.
     """
 
-    def __init__(self, path: Path, opened: _Opened, lock_handle: IO[bytes], stats: StoreStats) -> None:
+    def __init__(self, path: Path, opened: _Opened, lock: HistoryLock, stats: StoreStats, patience: Patience) -> None:
         self.path = path
         self.stats = stats
         self.lost = asyncio.Event()
         self._connection: Connection | None = opened.connection
         self._presence = opened.presence
-        self._lock_handle: IO[bytes] | None = lock_handle
+        self._lock: HistoryLock | None = lock
+        self._patience = patience
         self._writer = asyncio.Lock()
 
     @classmethod
     async def open(cls, path: Path, *, now: datetime) -> Store:
-        """Opens *path*, creating, checking and migrating it; raises `StoreError`."""
-        handle = await asyncio.to_thread(file.lock_file, path)
+        """
+        Open *path*, creating, checking and migrating it; raises `StoreError`.
+
+        A new file and its directory can be used by their owner alone. Of a symbolic link the file it leads to is used.
+        """
+        path, patience = Path(await asyncio.to_thread(os.path.realpath, path)), Patience()
+        lock = await asyncio.to_thread(HistoryLock, path)
         try:
-            store = cls(path, await _open(path, now=now), handle, StoreStats())
+            store = cls(path, await _open(path, lock, now=now, patience=patience), lock, StoreStats(), patience)
         except BaseException:
-            handle.close()
+            lock.close()
             raise
         try:
             await store.refresh_stats()
@@ -108,10 +116,11 @@ class Store:
         """
         async with self._writer:
             await self._let_go()
-            if self._lock_handle is None:
+            if self._lock is None:
                 raise StoreError(f"{self.path}: is closed")
-            heir = Store(self.path, await _open(self.path, now=now), self._lock_handle, self.stats)
-            self._lock_handle = None
+            opened = await _open(self.path, self._lock, now=now, patience=self._patience)
+            heir = Store(self.path, opened, self._lock, self.stats, self._patience)
+            self._lock = None
             self.stats.ok, self.stats.error = True, ""
             return heir
 
@@ -119,8 +128,13 @@ class Store:
         """Ends the connection and lets the file go; returns when everything written is in it."""
         async with self._writer:
             await self._let_go()
-            if self._lock_handle is not None:
-                self._lock_handle.close()
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                lock.close()
+
+    def hurry(self, seconds: float) -> None:
+        """Have everything that is still to be read or written end within *seconds*, also where the file is locked."""
+        self._patience.end_within(seconds)
 
     async def _let_go(self) -> None:
         connection, self._connection = self._connection, None
@@ -153,7 +167,7 @@ class Store:
     async def load_tallies(self, server: str) -> dict[Key, int]:
         """All tallies of *server*."""
         rows = await self.read("SELECT name, labels, value FROM tally WHERE server = ?", (server,))
-        return {(name, tuple(json.loads(labels))): value for name, labels, value in rows}
+        return {(name, tuple(json.loads(labels))): int(value) for name, labels, value in rows}
 
     async def load_watermarks(self, server: str) -> dict[str, str]:
         """All watermarks of *server* by source, as they were saved."""
@@ -182,7 +196,7 @@ class Store:
             connection.executemany(
                 "INSERT INTO tally (server, name, labels, value) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (server, name, labels) DO UPDATE SET value = excluded.value",
-                [(server, name, _labels_text(labels), value) for (name, labels), value in tallies.items()],
+                [(server, name, _labels_text(labels), _stored(value)) for (name, labels), value in tallies.items()],
             )
             connection.executemany(
                 "INSERT INTO watermark (server, source, state) VALUES (?, ?, ?)"
@@ -204,7 +218,7 @@ class Store:
     async def read(self, sql: str, parameters: Parameters = ()) -> Iterable[sqlite3.Row]:
         """The rows that a query finds."""
         try:
-            return await self._open_connection().execute_fetchall(sql, parameters)
+            return await self._open_connection().read(sql, parameters)
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -221,20 +235,26 @@ class _Opened(NamedTuple):
     presence: Presence
 
 
-async def _open(path: Path, *, now: datetime) -> _Opened:
-    """The file at *path*, checked and ready; raises `StoreError`."""
+async def _open(path: Path, lock: HistoryLock, *, now: datetime, patience: Patience) -> _Opened:
+    """The file at *path*, locked, checked and ready; raises `StoreError`."""
     try:
-        await asyncio.to_thread(file.prepare, path, now=now)
-        connection = await connect(path, busy_seconds=BUSY_SECONDS)
+        await asyncio.to_thread(lock.take_file)
+        await asyncio.to_thread(file.prepare, path, now=now, patience=patience)
+        await asyncio.to_thread(lock.take_file)
+        connection = await connect(path, patience=patience)
         try:
-            for statement in (*PRAGMAS, *TEMPORARY_TABLES):
-                await connection.execute(statement)
+            await connection.prepare((*PRAGMAS, *TEMPORARY_TABLES))
             return _Opened(connection, await asyncio.to_thread(Presence, path))
         except BaseException:
             await connection.close()
             raise
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"cannot open {path}: {error}") from error
+
+
+def _stored(value: int) -> int | bytes:
+    """*value* as SQLite keeps it without loss: beyond 64 bits as decimal digits, which `int` reads as well."""
+    return value if value <= MOST_INTEGER else str(value).encode("ascii")
 
 
 @lru_cache(maxsize=4096)

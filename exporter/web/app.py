@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.clock import Clock
-from exporter.errors import SettingsError
+from exporter.errors import ExporterError, SettingsError
 from exporter.web.metrics import MetricsEndpoint
 from exporter.web.ports import Health, MetricsSource, Reloader, StatusSource
 
@@ -86,6 +86,9 @@ class _Pages:
         except SettingsError as error:
             log.warning("web.reload_failed", problems=error.problems)
             return _plain("\n".join(("the old configuration stays in force:", *error.problems)), 500)
+        except ExporterError as error:
+            log.warning("web.reload_failed", error=str(error))
+            return _plain(f"the old configuration stays in force:\n{error}", 500)
         return _plain("reloaded")
 
 

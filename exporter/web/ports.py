@@ -34,7 +34,10 @@ class Reloader(Protocol):
     """Applies the configuration anew."""
 
     async def reload(self) -> None:
-        """Raises `SettingsError` if the new configuration cannot be used; the old one then stays in force."""
+        """
+        Raises `SettingsError` if the new configuration cannot be used, and another `ExporterError` if it cannot be
+        applied now; the old one then stays in force.
+        """
 
 
 class StatusSource(Protocol):

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import StoreError
-from exporter.ingest.reports import HistoryUnavailable
+from exporter.errors import HistoryUnavailable, StoreError
 from exporter.store.store import Store
 from tests.reports import wire
 from tests.reports.disks import small_disk

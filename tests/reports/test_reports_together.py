@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import PayloadError, TargetServerError
+from exporter.errors import HistoryUnavailable, PayloadError, TargetServerError
 from exporter.ingest.report_inbox import STRIKES
-from exporter.ingest.reports import HistoryUnavailable
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.reports import REPORTS_AT_ONCE
 from tests.reports.jmap import DMARC, FIRST, Mailbox, mailbox, name, serving

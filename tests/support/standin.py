@@ -204,18 +204,26 @@ def reloads(exporter: Exporter) -> list[dict[str, object]]:
 
 @contextmanager
 def fleet(
-    directory: Path, profiles: Mapping[str, Profile], *, time_stands_still: bool = False, **table: Any
+    directory: Path,
+    profiles: Mapping[str, Profile],
+    *,
+    time_stands_still: bool = False,
+    before: Callable[[World], object] | None = None,
+    **table: Any,
 ) -> Iterator[dict[str, Scene]]:
     """
     A stand-in of each profile, all watched by one exporter; *table* as for `server_table`.
 
-    Where time stands still, the stand-ins' begins at `tomorrow` and moves with `StandIn.advance` alone.
+    *before* happens to each of them before it is watched. Where time stands still, the stand-ins' begins at `tomorrow`
+    and moves with `StandIn.advance` alone.
     """
     with ExitStack() as stack:
         servers = {}
         for name, profile in profiles.items():
             clock = ManualClock(tomorrow()) if time_stands_still else None
             servers[name] = stack.enter_context(StandIn(profile, clock=clock))
+            if before is not None:
+                servers[name].call(before)
         config = "".join(server_table(server.url, name=name, **table) for name, server in servers.items())
         exporter = stack.enter_context(Exporter(directory, config=config))
         yield {name: Scene(server, exporter, name) for name, server in servers.items()}

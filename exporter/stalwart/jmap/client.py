@@ -31,6 +31,7 @@ from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import read_traces, traces_decoder
 from exporter.stalwart.jmap.wire import Call
+from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.transport import Transport
 
 RECHECK_SECONDS = 3600.0
@@ -141,6 +142,10 @@ class JmapClient:
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         """At most *limit* lines before those of *page*."""
         return await self._logs.older(page, limit)
+
+    async def fetch_logged_version(self) -> str:
+        """The version in the newest line about a start of the server; empty if the log has none any more."""
+        return newest_version(await self._logs.find(STARTUP_TEXT, limit=STARTUP_LINES))
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """Ids of the finished delivery attempts that began after *after*, newest first, each once."""

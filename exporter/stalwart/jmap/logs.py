@@ -112,6 +112,15 @@ class LogReader:
             )
         raise TargetServerError("x:Log/get: the log was rotated while it was read, again and again")
 
+    async def find(self, text: str, *, limit: int) -> Sequence[LogLine]:
+        """The newest *limit* lines that contain *text*, newest first; one request."""
+        query = Call("q", "x:Log/query", {"filter": {"text": text}, "limit": limit})
+        get = Call("g", "x:Log/get", {"#ids": query.ids()})
+        answers = await self._api.ask([query, get])
+        found = {line.id: line for line in answers.result(get, _lines).items}
+        ids = answers.result(query, found_decoder).ids
+        return read_log_lines([found[id_] for id_ in ids if id_ in found], "x:Log/get.list")
+
     async def older(self, page: LogPage, limit: int) -> LogPage:
         """At most *limit* lines before those of *page*; none if they cannot be found any more."""
         place = page.place if isinstance(page.place, _Place) else None

@@ -23,6 +23,7 @@ from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.allowlist import Endpoint, Login
 from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.native import parse_native_page
 from exporter.stalwart.rest.queue_walk import PageSize, walk_queue
@@ -129,6 +130,10 @@ class RestClient:
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         """At most *limit* lines before those of *page*."""
         return await self._logs.older(page, limit)
+
+    async def fetch_logged_version(self) -> str:
+        """The version in the newest line about a start of the server; empty if the log has none any more."""
+        return newest_version(await self._logs.find(STARTUP_TEXT, limit=STARTUP_LINES))
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """

@@ -60,6 +60,10 @@ class LogReader:
         answer = await self._ask({"limit": limit})
         return _page(answer, answer.lines, before=0, limit=limit)
 
+    async def find(self, text: str, *, limit: int) -> Sequence[LogLine]:
+        """The newest *limit* lines that contain *text*, newest first; one request."""
+        return (await self._ask({"filter": text, "limit": limit})).lines
+
     async def older(self, page: LogPage, limit: int) -> LogPage:
         """
         At most *limit* lines that come before those of *page*. Raises a `TargetError`.

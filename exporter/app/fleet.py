@@ -1,0 +1,235 @@
+"""
+The watched servers: built, swapped on a reload or when the history file is another one, supervised, stopped.
+
+What can fail is done before anything that runs is touched: certificates are read, connections made and the history
+asked in `Fleet.prepare`. `Fleet.swap` only hands over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from exporter.app.connection import Connection, connect
+from exporter.app.supervise import Supervisor
+from exporter.app.watched import Saved, WatchedServer
+from exporter.clock import Clock
+from exporter.collectors.exposition import Exposition
+from exporter.settings import ServerSettings
+from exporter.state.board import ServerBoard
+from exporter.state.costs import ApiCosts
+from exporter.store.store import Store
+
+log = structlog.get_logger("exporter.fleet")
+
+CLOSE_SECONDS = 1.0
+"""Connections that take longer to close are abandoned: they are to go either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """
+    A server that can be watched from now on; nothing of it runs yet.
+
+    Attributes:
+        costs: Where *connection* counts its requests.
+        saved: What the history holds of it; ``None`` where the present runtime of that name hands over its own.
+    """
+
+    settings: ServerSettings
+    connection: Connection
+    costs: ApiCosts
+    saved: Saved | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """
+    What a new list of servers changes.
+
+    Attributes:
+        kept: Names whose settings are the same.
+        candidates: New servers, and those whose settings differ.
+    """
+
+    kept: frozenset[str]
+    candidates: Sequence[Candidate]
+
+    async def aclose(self) -> None:
+        """Close what was opened for them: they are not to be watched after all."""
+        await _close_all(candidate.connection for candidate in self.candidates)
+
+
+class Fleet:
+    """
+    The watched servers by name; their tasks run in *group*.
+
+    Attributes:
+        changing: Held by whoever changes which servers are watched, from `prepare` to the end of `swap`.
+    """
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        store: Store,
+        exposition: Exposition,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        reraise_bugs: bool = False,
+    ) -> None:
+        self.changing = asyncio.Lock()
+        self._group = group
+        self._store = store
+        self._exposition = exposition
+        self._clock = clock
+        self._rng = rng
+        self._reraise_bugs = reraise_bugs
+        self._supervisor = Supervisor(clock=clock, rng=rng, reraise_bugs=reraise_bugs)
+        self._listeners: list[Callable[[], None]] = []
+        self._watched: dict[str, WatchedServer] = {}
+        self._tasks: dict[str, Sequence[asyncio.Task[None]]] = {}
+
+    @property
+    def servers(self) -> Sequence[WatchedServer]:
+        """Those that are watched now, in the order they were begun."""
+        return list(self._watched.values())
+
+    @property
+    def boards(self) -> Sequence[ServerBoard]:
+        """Their boards."""
+        return [watched.board for watched in self._watched.values()]
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call *listener* after every change of a server or of which servers there are; it must be quick."""
+        self._listeners.append(listener)
+
+    async def prepare(self, wanted: Sequence[ServerSettings]) -> Changes:
+        """
+        Build what watching *wanted* needs beyond what is watched now, and start nothing.
+
+        Raises `SettingsError` for a certificate or key that cannot be used, and `StoreError` if the history cannot be
+        read; nothing has changed then.
+        """
+        kept = frozenset(s.name for s in wanted if s.name in self._watched and self._watched[s.name].settings == s)
+        async with AsyncExitStack() as opened:
+            candidates = []
+            for settings in wanted:
+                if settings.name not in kept:
+                    costs, before = ApiCosts(), self._watched.get(settings.name)
+                    server_clock = None if before is None else before.connection.server_clock
+                    connection = connect(settings, observer=costs, clock=self._clock, server_clock=server_clock)
+                    opened.push_async_callback(connection.aclose)
+                    saved = None if before is not None else await self._load(connection, settings.name, self._store)
+                    candidates.append(Candidate(settings, connection, costs, saved))
+            opened.pop_all()
+        return Changes(kept, candidates)
+
+    async def swap(self, changes: Changes) -> None:
+        """Let go of the servers that are in neither part of *changes*, and watch its candidates."""
+        replaced = {candidate.settings.name: candidate for candidate in changes.candidates}
+        leaving = [watched for name, watched in self._watched.items() if name not in changes.kept]
+        await self._end(leaving)
+        handed_over = {watched.settings.name: watched.hand_over() for watched in leaving}
+        await _close_all(watched.connection for watched in leaving)
+        for name, candidate in replaced.items():
+            saved = candidate.saved or handed_over[name]
+            self._begin(self._assemble(candidate.settings, candidate.connection, candidate.costs, saved, self._store))
+
+    async def retry(self, names: Iterable[str]) -> None:
+        """Ask the servers of these *names* once more, also with credentials that they refused."""
+        for name in names:
+            await self._watched[name].retry()
+
+    async def adopt(self, store: Store) -> None:
+        """
+        Watch every server as after a start, with what *store* knows of it, over the connections that there are.
+
+        Raises `StoreError` if *store* cannot be read; everything then goes on as before.
+        """
+        async with self.changing:
+            saved = {name: await self._load(watched.connection, name, store) for name, watched in self._watched.items()}
+            before = list(self._watched.values())
+            await self._end(before)
+            self._store = store
+            for watched in before:
+                name = watched.settings.name
+                self._begin(
+                    self._assemble(watched.settings, watched.connection, watched.board.costs, saved[name], store)
+                )
+
+    async def stop(self) -> None:
+        """End all watching; whatever was counted is on disk then, as far as the file takes it."""
+        leaving = list(self._watched.values())
+        await self._end(leaving)
+        await _close_all(watched.connection for watched in leaving)
+
+    async def _load(self, connection: Connection, name: str, store: Store) -> Saved:
+        return await Saved.load(name, store, clock=connection.server_clock)
+
+    def _assemble(
+        self, settings: ServerSettings, connection: Connection, costs: ApiCosts, saved: Saved, store: Store
+    ) -> WatchedServer:
+        return WatchedServer.assemble(
+            settings,
+            connection,
+            costs,
+            saved,
+            store,
+            clock=self._clock,
+            rng=self._rng,
+            reraise_bugs=self._reraise_bugs,
+        )
+
+    def _begin(self, watched: WatchedServer) -> None:
+        name = watched.settings.name
+        watched.board.subscribe(self._changed)
+        for source in watched.sources:
+            self._exposition.add(source, server=name)
+        self._watched[name] = watched
+        self._tasks[name] = [
+            self._group.create_task(
+                self._supervisor.keep_running(
+                    run, server=name, task=task, ended=partial(watched.board.count_crash, task)
+                ),
+                name=f"{name}-{task}-supervisor",
+            )
+            for task, run in watched.runs()
+        ]
+        self._changed()
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    async def _end(self, leaving: Sequence[WatchedServer]) -> None:
+        """Stop all tasks of *leaving* at once, and have their ledgers save what is left."""
+        tasks = [task for watched in leaving for task in self._tasks.pop(watched.settings.name)]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for watched in leaving:
+            del self._watched[watched.settings.name]
+            self._exposition.remove(watched.settings.name)
+        await _all_of((watched.settle() for watched in leaving), "ledger.not_settled")
+        self._changed()
+
+
+async def _close_all(connections: Iterable[Connection]) -> None:
+    closing = (asyncio.wait_for(connection.aclose(), CLOSE_SECONDS) for connection in connections)
+    await _all_of(closing, "connection.not_closed")
+
+
+async def _all_of(steps: Iterable[Coroutine[Any, Any, None]], failed: str) -> None:
+    """Do all *steps* at once and to their ends; log an exception as the event *failed*, since no other may suffer."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            log.error(failed, exc_info=outcome)

@@ -1,0 +1,134 @@
+"""Reloading: the new configuration is applied as a whole, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from exporter.app.fleet import Changes, Fleet
+from exporter.app.logging import set_up_logging
+from exporter.clock import Clock
+from exporter.errors import ExporterError, SettingsError
+from exporter.ingest.bugs import catching_bugs
+from exporter.ingest.retention import Retention
+from exporter.settings import Settings, WebSettings
+
+log = structlog.get_logger("exporter.app")
+
+WEB = tuple(WebSettings.model_fields)
+
+LoadSettings = Callable[[], Settings]
+
+
+class Reloadable(Protocol):
+    """
+    What has files of its own to reload.
+
+    Attributes:
+        is_current: Whether what they hold now is in force.
+    """
+
+    @property
+    def is_current(self) -> bool: ...
+
+    async def reload(self) -> None:
+        """Apply them as they are now; raises `SettingsError` and changes nothing if they cannot be used."""
+
+
+class Reloader:
+    """
+    Applies a changed configuration to *fleet* and *retention*; *settings* are in force until then.
+
+    *load* blocks on the disk and raises `SettingsError`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        load: LoadSettings,
+        fleet: Fleet,
+        retention: Retention,
+        changed: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._fleet = fleet
+        self._retention = retention
+        self._changed = changed
+        self._clock = clock
+        self._also: list[Reloadable] = []
+        self._loaded_at = clock.now()
+        self._successful = True
+
+    def include(self, part: Reloadable) -> None:
+        """Reload *part* as well; if it raises `SettingsError`, nothing is applied."""
+        self._also.append(part)
+
+    def state(self) -> tuple[bool, datetime]:
+        """Whether everything is in force as it was last attempted, and when the configuration in force was loaded."""
+        return self._successful and all(part.is_current for part in self._also), self._loaded_at
+
+    async def reload(self) -> None:
+        """
+        Apply the configuration as it is now; servers whose settings are the same go on undisturbed.
+
+        Raises an `ExporterError` if it cannot be used or the history cannot be read; everything is then as before.
+        """
+        async with self._fleet.changing:
+            try:
+                await catching_bugs(self._apply(), server="", task="reload")
+            except ExporterError:
+                self._successful = False
+                raise
+            finally:
+                self._changed()
+
+    async def on_signal(self) -> None:
+        """Reload, and log a failure."""
+        try:
+            await self.reload()
+        except SettingsError as error:
+            log.error("exporter.reload_failed", problems=list(error.problems))
+        except ExporterError as error:
+            log.error("exporter.reload_failed", error=str(error))
+
+    async def _apply(self) -> None:
+        new = await asyncio.to_thread(self._load)
+        self._refuse_fixed_changes(new)
+        changes = await self._fleet.prepare(new.servers)
+        await self._reload_others(changes)
+        await self._fleet.swap(changes)
+        await self._fleet.retry(changes.kept)
+        if new.log != self._settings.log:
+            set_up_logging(level=new.log.level, style=new.log.format)
+        self._retention.keep = timedelta(seconds=new.store.retention)
+        self._settings = new
+        self._successful, self._loaded_at = True, self._clock.now()
+        log.info("exporter.reloaded", servers=len(new.servers))
+
+    async def _reload_others(self, changes: Changes) -> None:
+        try:
+            for part in self._also:
+                await part.reload()
+        except BaseException:
+            await changes.aclose()
+            raise
+
+    def _refuse_fixed_changes(self, new: Settings) -> None:
+        before = self._settings
+        fixed = [
+            f"{path}: takes effect at the next start only"
+            for path, old, wanted in (
+                *((f"web.{name}", getattr(before.web, name), getattr(new.web, name)) for name in WEB),
+                ("store.path", before.store.path, new.store.path),
+            )
+            if old != wanted
+        ]
+        if fixed:
+            raise SettingsError(fixed)

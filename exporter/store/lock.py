@@ -1,0 +1,117 @@
+"""Keeps a second daemon away from a history file, under whatever name it knows the file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+from exporter.errors import StoreError
+
+OWNER_ONLY = 0o600
+DIRECTORY_OWNER_ONLY = 0o700
+SIDE_FILES = ("", "-wal", "-shm")
+
+LOCKED_BYTE = 1 << 40
+"""Of the file, existing or not; SQLite's own locks are on the bytes around 1 << 30."""
+
+ATTEMPTS = 10
+"""At a file that is replaced between being opened and being locked."""
+
+
+class HistoryLock:
+    """
+    Two locks: on ``NAME.lock`` beside the file, which holds while the file itself is replaced, and on a byte of the
+    file, which holds against its other names.
+
+    *path* is without symbolic links. Every method blocks; raises `StoreError` if another daemon has either lock or a
+    file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+        try:
+            path.parent.mkdir(mode=DIRECTORY_OWNER_ONLY, parents=True, exist_ok=True)
+            self._name = _open(path.with_name(path.name + ".lock"))
+        except OSError as error:
+            raise StoreError(f"cannot write beside {path}: {error.strerror}") from error
+        try:
+            self._lock(self._name)
+            self.take_file()
+        except BaseException:
+            self.close()
+            raise
+
+    def take_file(self) -> None:
+        """Lock what stands at the path now, a new file if nothing does, in place of what was locked before."""
+        for _ in range(ATTEMPTS):
+            handle = self._open_file()
+            if self._file is not None and _is_same(os.fstat(self._file), os.fstat(handle)):
+                os.close(handle)
+                return
+            try:
+                self._lock(handle)
+            except StoreError:
+                os.close(handle)
+                raise
+            before, self._file = self._file, handle
+            if before is not None:
+                os.close(before)
+            with contextlib.suppress(FileNotFoundError):
+                if _is_same(os.fstat(handle), os.stat(self._path)):
+                    return
+        raise StoreError(f"cannot use {self._path}: it is replaced again and again")
+
+    def close(self) -> None:
+        """Let the file go; no connection to it may be open any more."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+        os.close(self._name)
+
+    def _open_file(self) -> int:
+        try:
+            return _open(self._path)
+        except OSError as error:
+            raise StoreError(f"cannot use {self._path}: {error.strerror}") from error
+
+    def _lock(self, handle: int) -> None:
+        # The lock belongs to the open file, unlike a lock of the process, which is lost whenever SQLite closes its own.
+        request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, LOCKED_BYTE, 1, 0)
+        try:
+            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, request)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                raise StoreError(f"{self._path} is in use by another stalwart-exporter") from error
+            raise StoreError(f"cannot lock {self._path}: {error.strerror}") from error
+
+
+def make_private(path: Path) -> None:
+    """Take the history at *path* away from everybody but its owner, as far as it is ours."""
+    for suffix in SIDE_FILES:
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            if os.stat(f"{path}{suffix}").st_mode & 0o077:
+                os.chmod(f"{path}{suffix}", OWNER_ONLY)
+
+
+def unusable_reason(path: Path) -> str:
+    """Why no history can be kept at *path*, without creating anything; empty if it seems possible."""
+    if path.exists():
+        usable = path.is_file() and os.access(path, os.R_OK | os.W_OK)
+        return "" if usable else f"{path} is not a file that this process may read and write"
+    folder = next(parent for parent in Path(os.path.realpath(path)).parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return f"this process may not create files in {folder}"
+    return ""
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+
+
+def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)

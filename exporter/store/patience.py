@@ -1,0 +1,54 @@
+"""How long to wait for a history file that another process has locked, and when to stop waiting for good."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 5.0
+RETRY_SECONDS = 0.02
+"""Between two attempts at a locked file: SQLite waits about as long."""
+
+CHECK_EVERY = 100_000
+"""Steps of SQLite's machine between two looks at the clock: some ten milliseconds."""
+
+
+class Patience:
+    """
+    Waits up to *busy_seconds* for each lock, and past the moment set by `end_within` no more at all.
+
+    Its methods are called in SQLite's thread, apart from `end_within`.
+    """
+
+    def __init__(self, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._busy_seconds = busy_seconds
+        self._ends_at = math.inf
+
+    def end_within(self, seconds: float) -> None:
+        """Have everything on the file end within *seconds*; what has not succeeded by then fails."""
+        self._ends_at = min(self._ends_at, time.monotonic() + seconds)
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        """Interrupt whatever *connection* does once patience has ended."""
+        connection.set_progress_handler(lambda: time.monotonic() >= self._ends_at, CHECK_EVERY)
+
+    def retry(self, work: Callable[[], T]) -> T:
+        """
+        What *work* returns, done again while another process has locked the file.
+
+        *work* must change nothing where it finds the file locked. Raises `sqlite3.OperationalError` in the end.
+        """
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                return work()
+            except sqlite3.OperationalError as error:
+                is_busy = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() >= min(deadline, self._ends_at):
+                    raise
+            time.sleep(RETRY_SECONDS)

@@ -1,0 +1,1 @@
+"""Tests of how the parts of the daemon are put together."""
