@@ -445,8 +445,8 @@ def test_a_condition_turns_red_when_its_alert_is_due():
 
     early, due = (verdict(status_page(holding(backlog, seconds))).problems[0] for seconds in (120, 900))
 
-    assert (early.kind, early.held) == ("wait", "for 2 min; alert after 15 min")
-    assert (due.kind, due.held) == ("bad", "for 15 min")
+    assert (early.kind, early.due, early.held) == ("wait", False, "for 2 min; alert after 15 min")
+    assert (due.kind, due.due, due.held) == ("bad", True, "for 15 min")
 
 
 def test_what_is_wrong_with_a_server_that_does_not_answer_is_that_alone():

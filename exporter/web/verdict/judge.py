@@ -28,6 +28,7 @@ class Problem:
 
     Attributes:
         kind: ``bad`` if its alert pages and is due, else ``wait``.
+        due: Whether its condition has held for the alert's delay, or is a fact at once.
         alert: The alert about it, which is also its runbook's name; empty if there is none.
         held: For how long, and how long until its alert; empty if not known.
         last_good_at: ``None`` if it never was good, or that is not known.
@@ -37,6 +38,7 @@ class Problem:
     what: str
     do: str
     kind: str
+    due: bool = True
     alert: str = ""
     held: str = ""
     last_good_at: datetime | None = None
@@ -110,6 +112,7 @@ def _problem(server: ServerStatus, condition: Condition, limits: Thresholds) -> 
         what=condition.what,
         do=condition.do,
         kind="bad" if due and limit.severity == PAGE else "wait",
+        due=due,
         alert=condition.alert,
         held=since if held >= limit.for_seconds else f"{since}; alert after {duration(limit.for_seconds)}".lstrip("; "),
         last_good_at=condition.last_good_at,
