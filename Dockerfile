@@ -21,7 +21,8 @@ ENV PATH=/opt/stalwart-exporter/bin:$PATH \
 USER stalwart-exporter
 VOLUME /var/lib/stalwart-exporter
 EXPOSE 9787
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9787/-/healthy', timeout=4)"]
+# Reads the same settings as `run`: mount the configuration, or set the environment, for the whole container.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 \
+    CMD ["stalwart-exporter", "healthcheck"]
 ENTRYPOINT ["stalwart-exporter"]
 CMD ["run"]

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+
+EXIT_OUTPUT = 1
+
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EPIPE})
+
 
 def main() -> None:
     """Runs the command line."""
+    open_missing_streams()
     from exporter.cli.main import app
 
-    app()
+    try:
+        app()
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRORS:
+            raise
+        # What is still in the buffer cannot be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stderr.write(f"cannot write the output: {error.strerror}\n")
+        sys.exit(EXIT_OUTPUT)
+
+
+def open_missing_streams() -> None:
+    """Put the null device in place of closed standard streams, so that no file of ours takes their numbers."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - lives as long as the process
 
 
 if __name__ == "__main__":

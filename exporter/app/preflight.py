@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from exporter.app.connection import context_for
-from exporter.errors import SettingsError
+from exporter.errors import SettingsError, StoreError
 from exporter.settings import ServerSettings, Settings
+from exporter.store.file import check_place
 
 
 def check_usable(settings: Settings) -> None:
@@ -14,6 +15,29 @@ def check_usable(settings: Settings) -> None:
     problems = [*unusable_certificates(settings.servers)]
     if problems:
         raise SettingsError(problems)
+
+
+def find_problems(settings: Settings) -> Iterator[str]:
+    """One line for each problem that `run` meets by itself as well; nothing is started, locked or left behind."""
+    yield from unusable_web_config(settings)
+    try:
+        check_place(settings.store.path)
+    except StoreError as error:
+        yield f"store.path: {error}"
+    yield from unusable_certificates(settings.servers)
+
+
+def unusable_web_config(settings: Settings) -> Iterator[str]:
+    """What is wrong with the web configuration and the files that it names."""
+    if settings.web.config_file is None:
+        return
+    # YAML and bcrypt take a megabyte that most installations never need.
+    from exporter.web.web_config import load_web_config
+
+    try:
+        load_web_config(settings.web.config_file)
+    except SettingsError as error:
+        yield from error.problems
 
 
 def unusable_certificates(servers: Sequence[ServerSettings]) -> Iterator[str]:

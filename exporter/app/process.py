@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import gc
 import json
 import os
@@ -67,6 +68,11 @@ def load_for_run(config: Path | None, web_config: Path | None, environ: dict[str
     """The settings with ``--web.config.file`` laid over; raises `SettingsError` for what cannot be used."""
     settings = load_settings(config, environ)
     check_usable(settings)
+    return with_web_config(settings, web_config)
+
+
+def with_web_config(settings: Settings, web_config: Path | None) -> Settings:
+    """The settings with another web configuration file, if one is given."""
     if web_config is None:
         return settings
     web = settings.web.model_copy(update={"config_file": web_config})
@@ -96,6 +102,12 @@ def run_loop(daemon: Daemon) -> int:
         log.error("exporter.cannot_start", problems=list(error.problems))
         return EXIT_SETTINGS
     except (StoreError, OSError) as error:
-        log.error("exporter.cannot_start", error=str(error))
+        log.error("exporter.cannot_start", error=_with_remedy(error))
         return EXIT_UNUSABLE
     return 0
+
+
+def _with_remedy(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{error.strerror}; set web.listen or STALWART_EXPORTER_LISTEN to another port"
+    return str(error)

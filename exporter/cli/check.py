@@ -6,20 +6,19 @@ import json
 import os
 from pathlib import Path
 
-from exporter.app.preflight import check_usable
+from exporter.app.preflight import find_problems
+from exporter.app.process import with_web_config
 from exporter.cli.output import console, plain
-from exporter.errors import SettingsError
 from exporter.settings import check as settings_check
 
 
-def check(config: Path | None, *, as_json: bool) -> int:
+def check(config: Path | None, web_config: Path | None, *, as_json: bool) -> int:
     """Prints every problem, or the settings in force; the exit status."""
     outcome = settings_check.check(config, dict(os.environ))
     if outcome.settings is not None:
-        try:
-            check_usable(outcome.settings)
-        except SettingsError as error:
-            outcome = settings_check.CheckResult(None, error.problems)
+        settings = with_web_config(outcome.settings, web_config)
+        found = tuple(find_problems(settings))
+        outcome = settings_check.CheckResult(None if found else settings, found)
     if as_json:
         console.print_json(json.dumps(outcome.data()))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from exporter.app.logging import set_up_logging
 from exporter.cli.output import console, plain, problems
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings
+from exporter.settings.addresses import parse_listen
 from exporter.simulator import Profile, simulating
 
 POLL_SECONDS = 2.0
@@ -27,6 +29,11 @@ def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
     if edition not in ("community", "enterprise"):
         problems.print("--edition: community or enterprise")
         return 2
+    try:
+        parse_listen(listen)
+    except ValueError as error:
+        problems.print(plain(f"--listen: {error}; accepted: HOST:PORT, such as 127.0.0.1:9787 or [::]:0"))
+        return 2
     set_up_logging(level="warning", style="auto")
     with tempfile.TemporaryDirectory(prefix="stalwart-exporter-demo-") as folder:
         try:
@@ -35,7 +42,8 @@ def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
             problems.print(plain("\n".join(error.problems)))
             return 2
         except (StoreError, OSError) as error:
-            problems.print(plain(str(error)))
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            problems.print(plain(f"{error}; choose another port with --listen" if taken else str(error)))
             return 1
     return 0
 

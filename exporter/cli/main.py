@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +23,22 @@ app = typer.Typer(
 )
 app.add_typer(reports_app)
 
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter("must be a finite number")
+    return value
+
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help=f"Configuration file (TOML). Default: {DEFAULT_CONFIG}, if it is there."),
+]
+WebConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--web.config.file", help="TLS, client certificates and basic auth, in exporter-toolkit's format (YAML)."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
@@ -32,26 +46,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 @app.callback(invoke_without_command=True)
 def default(
     context: typer.Context,
+    config: Config = None,
+    web_config: WebConfig = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Without a command the exporter runs, as with `run`."""
+    """Without a command the exporter runs, as with `run`. Options may stand before a command or after it."""
     if version:
         typer.echo(f"stalwart-exporter {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        run(config=None, web_config=None)
+        run(config=config, web_config=web_config)
+    given = {"config": config, "web_config": web_config}
+    context.default_map = _for_commands(context.command, {name: path for name, path in given.items() if path})
+
+
+def _for_commands(command: Any, given: dict[str, Path]) -> dict[str, Any]:
+    """The options in *given* as defaults of every command below *command*."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        return dict(given)
+    return {name: _for_commands(below, given) for name, below in inner.items()}
 
 
 @app.command()
-def run(
-    config: Config = None,
-    web_config: Annotated[
-        Path | None,
-        typer.Option(
-            "--web.config.file", help="TLS, client certificates and basic auth, in exporter-toolkit's format (YAML)."
-        ),
-    ] = None,
-) -> None:
+def run(config: Config = None, web_config: WebConfig = None) -> None:
     """
     Watch the configured servers and serve /metrics. The default command.
 
@@ -65,9 +83,33 @@ def run(
 
 
 @app.command()
+def healthcheck(
+    config: Config = None,
+    web_config: WebConfig = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60, callback=_finite, help="Seconds to wait for the answer.")
+    ] = 4.0,
+) -> None:
+    """
+    Ask the running exporter whether it is healthy, for container health checks and probes.
+
+    Takes the options and the environment of `run`, finds the address in them, and needs neither the password nor a
+    certificate that `--web.config.file` asks others for. Exit status: 1 not healthy, 2 the address is wrong.
+    """
+    from exporter.cli.healthcheck import healthcheck as ask
+
+    raise typer.Exit(ask(config, web_config, timeout_seconds=timeout))
+
+
+@app.command()
 def demo(
-    listen: Annotated[str, typer.Option(help="Where to serve the exporter.")] = "127.0.0.1:9787",
-    speed: Annotated[float, typer.Option(help="How much faster than life; 288 plays a day in five minutes.")] = 288.0,
+    listen: Annotated[str, typer.Option(help="Where to serve the exporter: HOST:PORT.")] = "127.0.0.1:9787",
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=10_000, callback=_finite, help="How much faster than life; 288 plays a day in five minutes."
+        ),
+    ] = 288.0,
     edition: Annotated[str, typer.Option(help="What the stand-in server is: community or enterprise.")] = "enterprise",
     seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 7,
 ) -> None:
@@ -82,11 +124,15 @@ def demo(
 
 
 @app.command("check-config")
-def check_config(config: Config = None, as_json: AsJson = False) -> None:
-    """Read the configuration as `run` would and print every problem with its path. Exit status 2 if there is one."""
+def check_config(config: Config = None, web_config: WebConfig = None, as_json: AsJson = False) -> None:
+    """
+    Read the configuration as `run` would and print every problem with its path. Exit status 2 if there is one.
+
+    Also reads what the configuration refers to: the web configuration, certificates and the place of the history.
+    """
     from exporter.cli.check import check
 
-    raise typer.Exit(check(config, as_json=as_json))
+    raise typer.Exit(check(config, web_config, as_json=as_json))
 
 
 @app.command()
@@ -94,7 +140,13 @@ def doctor(
     config: Config = None,
     server: Annotated[str | None, typer.Option(help="Only the server of this name.")] = None,
     listen: Annotated[
-        float, typer.Option(help="Seconds to listen to the live streams, whether deliveries come; 0: not at all.")
+        float,
+        typer.Option(
+            min=0,
+            max=3600,
+            callback=_finite,
+            help="Seconds to listen to the live streams, whether deliveries come; 0: not at all.",
+        ),
     ] = 10.0,
     as_json: AsJson = False,
 ) -> None:

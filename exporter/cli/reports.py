@@ -36,7 +36,7 @@ Result = Annotated[
     str | None,
     typer.Option(help="Only reports with such results: aligned, failed, success, failure, or a kind of feedback."),
 ]
-Most = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many lines.")]
+Most = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most so many lines.")]
 
 
 @reports_app.command("list")

@@ -17,8 +17,10 @@ from exporter.model.domains import domain_name
 from exporter.model.report_words import ReportKind
 from exporter.settings import DEFAULT_PATH, StoreSettings
 from exporter.settings.environment import apply_environment
-from exporter.settings.units import parse_duration
+from exporter.settings.units import DAY, format_duration, parse_duration
 from exporter.store.report_filter import RESULTS, ReportFilter
+
+LONGEST_SECONDS = 36_500 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,10 @@ def duration_of(option: str, text: str) -> float:
     """Seconds, of ``90d`` and the like."""
     try:
         seconds = parse_duration(text)
-        timedelta(seconds=seconds)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise typer.BadParameter(f"{option}: a duration such as 90d") from None
+    if seconds > LONGEST_SECONDS:
+        raise typer.BadParameter(f"{option}: at most {format_duration(LONGEST_SECONDS)}")
     return seconds
 
 

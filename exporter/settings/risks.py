@@ -51,6 +51,11 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
         )
         if server.tls.ca_file is not None:
             yield "tls.ca_file", "has no effect beside tls.insecure_skip_verify"
+    if server.streams.transport == "websocket":
+        yield (
+            "streams.transport",
+            "no stream is followed of a server that offers no WebSocket, as from v0.16 on; use auto",
+        )
     files = [(key, getattr(server, key)) for key in _SECRET_FILES]
     for key, path in (*files, ("tls.key_file", server.tls.key_file)):
         if path is not None and is_world_readable(path):

@@ -41,12 +41,12 @@ def check_secret(secret: Secret) -> Secret:
 
 def read_secret(path: Path) -> Secret:
     """
-    The secret in a file, less one line break at its end.
+    The secret in a file, less a byte order mark at its beginning and one line break at its end.
 
     Raises `ValueError` that says what is wrong and holds nothing of the file.
     """
     try:
-        text = read_bounded(path, SECRET_LIMIT_BYTES).decode()
+        text = read_bounded(path, SECRET_LIMIT_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("the file is not UTF-8 text") from None
     value = text.removesuffix("\n").removesuffix("\r")

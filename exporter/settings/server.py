@@ -264,6 +264,22 @@ class ServerSettings(Section):
             raise ValueError(f"must be below {REMOTE_REQUEST_LIMIT} for a host that is not loopback")
         return limit
 
+    @field_validator("intervals", mode="after")
+    @classmethod
+    def _fit_the_budget(cls, intervals: IntervalSettings, info: ValidationInfo) -> IntervalSettings:
+        """What every server is asked for, one request each time, has to fit into `max_requests_per_minute`."""
+        limit = info.data.get("max_requests_per_minute")
+        every = [intervals.queue, intervals.logs, intervals.reports, intervals.outgoing]
+        if info.data.get("native_username") is not None:
+            every.append(intervals.native)
+        needed = sum(MINUTE / seconds for seconds in every)
+        if limit is not None and needed > limit:
+            raise ValueError(
+                f"take at least {needed:.0f} requests per minute, and max_requests_per_minute allows {limit}; "
+                "make them longer"
+            )
+        return intervals
+
     @model_validator(mode="wrap")
     @classmethod
     def _check_keys_together(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,27 @@ from exporter.store.patience import Patience
 from exporter.store.schema import MIGRATIONS
 
 log = structlog.get_logger("exporter.store")
+
+
+def check_place(path: Path) -> None:
+    """
+    Raise `StoreError` if no history file can be kept at *path*.
+
+    Leaves nothing behind and takes no lock, so that it can be asked beside a running daemon.
+    """
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryDirectory(prefix=".stalwart-exporter-", dir=folder):
+            pass
+        if path.exists():
+            if not path.is_file():
+                raise StoreError(f"cannot use {path}: it is not a regular file")
+            with path.open("r+b"):
+                pass
+    except OSError as error:
+        raise StoreError(f"cannot write beside {path}: {error.strerror}") from error
 
 
 def prepare(path: Path, *, now: datetime, patience: Patience) -> None:

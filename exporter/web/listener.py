@@ -6,6 +6,10 @@ import asyncio
 import errno
 import os
 import socket
+from collections.abc import Sequence
+from typing import Any
+
+PORT_ATTEMPTS = 10
 
 BACKLOG = 1024
 """Clients that the kernel keeps waiting; further ones try again after a second, which is longer than a scrape takes."""
@@ -13,32 +17,48 @@ BACKLOG = 1024
 
 async def bind(host: str, port: int) -> list[socket.socket]:
     """
-    Listening sockets on every address of a host; an empty host means all of this machine's.
+    Listening sockets on every address of a host; an empty host and ``::`` mean all of this machine's, of both families.
 
-    Raises `OSError` with a message for people. An address that this machine does not have (IPv6 turned off) is left
-    out as long as another one remains.
+    They share one port, also where *port* 0 lets the kernel choose it. Raises `OSError` with a message for people. An
+    address that this machine does not have (IPv6 turned off) is left out as long as another one remains.
     """
     loop = asyncio.get_running_loop()
+    name = None if host in ("", "::") else host
     try:
-        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise OSError(f"cannot listen on {_shown(host, port)}: {error.strerror}") from error
+    addresses = [(family, address) for family, _, _, _, address in dict.fromkeys(found)]
+    for attempts_left in reversed(range(PORT_ATTEMPTS)):
+        try:
+            return _listen_on_all(addresses)
+        except OSError as error:
+            if port == 0 and error.errno == errno.EADDRINUSE and attempts_left:
+                continue  # the port that one family had free was taken in the other
+            raise OSError(error.errno, f"cannot listen on {_shown(host, port)}: {_reason(error)}") from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _listen_on_all(addresses: Sequence[tuple[int, Any]]) -> list[socket.socket]:
+    """Listens on each address, with the first one's port; one that this machine does not have is left out."""
     listeners: list[socket.socket] = []
     missing: OSError | None = None
     try:
-        for family, _, _, _, address in dict.fromkeys(found):
+        for family, (host, port, *rest) in addresses:
+            if listeners:
+                port = listeners[0].getsockname()[1]
             try:
-                listeners.append(_listen(family, address))
+                listeners.append(_listen(family, (host, port, *rest)))
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
                 missing = error
         if missing is not None and not listeners:
             raise missing
-    except OSError as error:
+    except OSError:
         for listener in listeners:
             listener.close()
-        raise OSError(error.errno, f"cannot listen on {_shown(host, port)}: {_reason(error)}") from error
+        raise
     return listeners
 
 

@@ -50,6 +50,17 @@ def test_the_exporter_takes_the_configuration_in_the_kubernetes_example(tmp_path
     assert {d["kind"] for d in documents} == {"ConfigMap", "StatefulSet", "Service", "ServiceMonitor"}
 
 
+def test_probes_and_container_health_checks_ask_as_run_is_started():
+    """The probes bring the options of `run`, and nothing asks for a page whose access control it does not know."""
+    documents = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "exporter.yaml").read_text()))
+    (container,) = next(d for d in documents if d["kind"] == "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    command = ["stalwart-exporter", "healthcheck", *container["args"][1:]]
+
+    assert container["args"][0] == "run"
+    assert [container[probe]["exec"]["command"] for probe in ("livenessProbe", "readinessProbe")] == [command, command]
+    assert 'CMD ["stalwart-exporter", "healthcheck"]' in (ROOT / "Dockerfile").read_text()
+
+
 def test_every_board_has_its_config_map():
     """The kustomization names each file of the folder, once."""
     folder = ROOT / "dashboards" / "grafana"

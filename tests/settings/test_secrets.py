@@ -44,10 +44,11 @@ password_file = "{path}"
         ("s3cret\r\n", "s3cret"),
         (" s3 cret \n", " s3 cret "),
         ("pässword\n", "pässword"),
+        ("\ufeffs3cret\r\n", "s3cret"),
     ],
 )
-def test_a_secret_file_loses_one_line_break_and_nothing_else(tmp_path, content, secret):
-    """Editors add a line break; spaces may be part of a password."""
+def test_a_secret_file_loses_what_editors_add_and_nothing_else(tmp_path, content, secret):
+    """Editors add a line break and a byte order mark; spaces may be part of a password."""
     path = tmp_path / "password"
     path.write_bytes(content.encode())
     path.chmod(0o600)

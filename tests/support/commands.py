@@ -81,6 +81,11 @@ class Running:
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if line["event"] == name]
 
+    def wait_for_event(self, name: str) -> dict[str, object]:
+        """Waits for a log event of a name, and returns the latest."""
+        wait_until(lambda: self.events(name), what=f"the event {name}", seconds=120)
+        return self.event(name)
+
     def event(self, name: str) -> dict[str, object]:
         """The latest log event of a name."""
         return self.events(name)[-1]

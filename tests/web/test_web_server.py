@@ -523,3 +523,25 @@ def test_a_cancelled_server_can_be_stopped(run: Run):
             assert serve.cancelled()
 
     run(scenario())
+
+
+def test_every_address_means_both_families(run: Run):
+    """``[::]`` answers over IPv4 as well, at one port."""
+    if not socket.has_ipv6 or not _has_ipv6_loopback():
+        pytest.skip("this machine has no IPv6 loopback address")
+
+    async def scenario() -> None:
+        server = WebServer(application(), host="::", port=0, clock=SystemClock())
+        await server.start()
+        serve = asyncio.create_task(server.serve_forever())
+        for host in ("127.0.0.1", "::1"):
+            reader, writer = await asyncio.open_connection(host, server.port)
+            writer.write(GET_HEALTHY)
+
+            assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+
+            writer.transport.abort()
+        await server.stop()
+        await serve
+
+    run(scenario())

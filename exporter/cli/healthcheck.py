@@ -1,0 +1,165 @@
+"""``stalwart-exporter healthcheck``: whether the exporter of this configuration answers, as a probe asks it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from exporter.cli.output import console, plain, problems
+from exporter.errors import SettingsError
+from exporter.settings import DEFAULT_PATH, ListenAddress, WebSettings
+from exporter.settings.addresses import parse_listen
+from exporter.settings.environment import apply_environment
+from exporter.settings.files import read_bounded
+from exporter.settings.units import MIB
+from exporter.web.web_config import load_web_config
+
+EXIT_UNHEALTHY = 1
+EXIT_SETTINGS = 2
+
+PATH = "/-/healthy"
+
+_EVERYWHERE: Mapping[str, tuple[str, ...]] = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}  # noqa: S104
+"""Whom to ask where the exporter listens on every address."""
+
+
+class Unhealthy(Exception):
+    """The exporter does not answer; the message says how."""
+
+
+def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds: float) -> int:
+    """
+    Ask the running exporter for its health; the exit status.
+
+    Only the address and whether there is a web configuration are read, so that an edited configuration that cannot be
+    used does not make a running exporter unhealthy.
+    """
+    web = _web_table(config)
+    try:
+        listen = parse_listen(web.get("listen", WebSettings().listen))
+    except ValueError as error:
+        problems.print(f"web.listen: {plain(str(error))}")
+        return EXIT_SETTINGS
+    if listen.port == 0:
+        problems.print("web.listen: port 0 takes any free port, so it is not known where to ask")
+        return EXIT_SETTINGS
+    file = web_config or web.get("config_file")
+    reasons = []
+    for host in _EVERYWHERE.get(listen.host, (listen.host,)):
+        try:
+            _ask(ListenAddress(host, listen.port), Path(str(file)) if file else None, timeout_seconds)
+        except Unhealthy as error:
+            reasons.append(str(error))
+        else:
+            console.print("healthy")
+            return 0
+    problems.print(plain("; ".join(reasons)))
+    return EXIT_UNHEALTHY
+
+
+def _web_table(config: Path | None) -> Mapping[str, Any]:
+    """The table ``web`` of the file, as far as it can be read, and of the environment."""
+    path = config if config is not None else DEFAULT_PATH
+    tables: dict[str, Any] = {}
+    try:
+        if config is not None or path.exists():
+            tables = tomllib.loads(read_bounded(path, MIB, regular_only=False).decode("utf-8-sig"))
+    except (ValueError, OSError, RecursionError) as error:
+        problems.print(plain(f"{path}: {error}; the address is taken from the environment, or is the default"))
+    web = apply_environment(tables, dict(os.environ)).tables.get("web", {})
+    return web if isinstance(web, Mapping) else {}
+
+
+def _ask(address: ListenAddress, web_config: Path | None, timeout_seconds: float) -> None:
+    """Raise `Unhealthy` unless the exporter answers; with a web configuration over TLS, then without."""
+    error: Exception | None = None
+    for context in _contexts(web_config):
+        connection = _connection(address, context, timeout_seconds)
+        try:
+            connection.connect()
+            if context is not None and _misses_certificate(connection, web_config, timeout_seconds / 2):
+                return
+            connection.request("GET", PATH)
+            status = connection.getresponse().status
+            if status == http.client.OK:
+                return
+            error = http.client.HTTPException(f"status {status}")
+        except (ConnectionRefusedError, TimeoutError) as network_error:
+            error = network_error
+            break
+        except (OSError, http.client.HTTPException) as other_error:
+            if _is_refused_handshake(other_error, web_config):
+                return
+            error = other_error
+        finally:
+            connection.close()
+    raise Unhealthy(f"{address}: {_in_words(error)}")
+
+
+def _contexts(web_config: Path | None) -> Iterator[ssl.SSLContext | None]:
+    if web_config is not None:
+        # The certificate is for a name under which others reach the exporter. Nothing secret is sent.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        yield context
+    yield None
+
+
+def _connection(
+    address: ListenAddress, context: ssl.SSLContext | None, timeout_seconds: float
+) -> http.client.HTTPConnection:
+    if context is None:
+        return http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
+    return http.client.HTTPSConnection(address.host, address.port, timeout=timeout_seconds, context=context)
+
+
+def _misses_certificate(
+    connection: http.client.HTTPConnection, web_config: Path | None, timeout_seconds: float
+) -> bool:
+    """
+    Whether the exporter ended the connection for want of a client certificate, which a health check does not have.
+
+    It has then taken part in a whole handshake, in TLS 1.3 before it looks for our certificate.
+    """
+    if web_config is None or not _requires_certificate(web_config):
+        return False
+    before = connection.sock.gettimeout()
+    connection.sock.settimeout(timeout_seconds)
+    try:
+        return connection.sock.recv(1) == b""
+    except TimeoutError:
+        connection.sock.settimeout(before)
+        return False
+    except ssl.SSLError as error:
+        if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+            return True
+        raise
+
+
+def _is_refused_handshake(error: Exception, web_config: Path | None) -> bool:
+    """Whether the exporter refused the handshake for want of a client certificate, as it does in TLS 1.2."""
+    reason = error.reason if isinstance(error, ssl.SSLError) else ""
+    return reason == "SSLV3_ALERT_HANDSHAKE_FAILURE" and web_config is not None and _requires_certificate(web_config)
+
+
+def _requires_certificate(web_config: Path) -> bool:
+    try:
+        tls = load_web_config(web_config).tls
+    except SettingsError:
+        return False
+    return tls is not None and tls.client_auth is ssl.CERT_REQUIRED
+
+
+def _in_words(error: Exception | None) -> str:
+    if isinstance(error, TimeoutError | socket.timeout):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens"
+    return str(error) or type(error).__name__
