@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from exporter import __version__
 from exporter.clock import Clock
-from exporter.collectors.advice import advice_for
+from exporter.collectors.advice import advice_for, lacking_for
 from exporter.collectors.inventory import in_use
 from exporter.ingest.subscriber import CAPABILITIES
 from exporter.model.inventory import Certificate, TaskState
@@ -125,7 +125,6 @@ class Status:
 def server_status(board: ServerBoard, url: str, history: History | None = None) -> ServerStatus:
     """One server as the page shows it."""
     identity = board.identity
-    generation = identity.generation if identity else Generation.UNKNOWN
     inventory = board.inventory
     return ServerStatus(
         name=board.name,
@@ -137,7 +136,7 @@ def server_status(board: ServerBoard, url: str, history: History | None = None) 
         refused=board.refused,
         note=board.trouble or (identity.note if identity else ""),
         capabilities=[
-            CapabilityStatus(name=c.value, status=s.value, words=_words(board, c) or advice_for(c, s, generation))
+            CapabilityStatus(name=c.value, status=s.value, words=_words(board, c) or _advice(board, c, s))
             for c, s in sorted(board.capabilities.items())
         ],
         collectors=[collector_status(health) for health in board.collectors.values()],
@@ -208,6 +207,13 @@ def stream_status(stream: StreamHealth, board: ServerBoard) -> StreamStatus:
         last_event_at=stream.last_event_at,
         off="" if offer is Offer.AVAILABLE else offer.value,
     )
+
+
+def _advice(board: ServerBoard, capability: Capability, status: Offer) -> str:
+    identity = board.identity
+    generation = identity.generation if identity else Generation.UNKNOWN
+    held = identity.permissions if identity else None
+    return advice_for(capability, status, generation, lacking=lacking_for(capability, generation, held))
 
 
 def _words(board: ServerBoard, capability: Capability) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from exporter.model.server import Capability, CapabilityStatus, Generation
@@ -92,6 +92,11 @@ def _need(capability: Capability, generation: Generation) -> Need:
         return need
     permissions = PERMISSIONS.get(capability, ())
     return Need(permissions, JMAP_SETTINGS.get(capability, ""), need.enterprise, capability in IN_PARTS)
+
+
+def lacking_for(capability: Capability, generation: Generation, held: Set[str] | None) -> Sequence[str]:
+    """Permissions of *capability* that are not among those *held*; empty where these are not disclosed."""
+    return [] if held is None else [name for name in _need(capability, generation).permissions if name not in held]
 
 
 def refused_login(generation: Generation) -> str:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from exporter.collectors.advice import advice_for
+from exporter.collectors.advice import advice_for, lacking_for
 from exporter.model.server import Capability, CapabilityStatus, Generation
 
 OF_JMAP = re.compile(r"\bsys[A-Z]\w+|\blive(Metrics|Tracing)\b")
@@ -39,3 +39,14 @@ def test_each_generation_is_told_in_its_own_words_alone(capability: Capability, 
     assert (rest == "") == (jmap == "") == (status is CapabilityStatus.AVAILABLE)
     assert not OF_JMAP.search(rest)
     assert not OF_REST.search(jmap)
+
+
+def test_only_what_is_lacking_is_named_where_the_permissions_are_disclosed():
+    """A permission that the key holds is not called missing."""
+    held = frozenset({"authenticate", "sysQueuedMessageQuery"})
+
+    lacking = lacking_for(Capability.QUEUE, Generation.JMAP, held)
+    words = advice_for(Capability.QUEUE, CapabilityStatus.FORBIDDEN, Generation.JMAP, lacking=lacking)
+
+    assert words == "The API key lacks sysQueuedMessageGet."
+    assert lacking_for(Capability.QUEUE, Generation.JMAP, None) == []
