@@ -22,6 +22,9 @@ FIRST_LINES = 100
 MOST_LINES = 20_000
 """The longest answer asked for."""
 
+FEWEST_LINES = 1000
+"""The longest answer asked of a server that does not manage longer ones in time."""
+
 GROWTH = 4
 
 MOST_SPOOLED_BYTES = 32 * 1024 * 1024
@@ -50,12 +53,17 @@ class BackwardsReader:
     """Reads one server's log; *check* is called with each page and may raise to end it."""
 
     def __init__(
-        self, client: StalwartClient, check: Callable[[LogPage], None], *, most_bytes: int = MOST_SPOOLED_BYTES
+        self,
+        client: StalwartClient,
+        check: Callable[[LogPage], None],
+        *,
+        most_lines: int = MOST_LINES,
+        most_bytes: int = MOST_SPOOLED_BYTES,
     ) -> None:
         self._most_bytes = most_bytes
         self._client = client
         self._check = check
-        self._most = MOST_LINES
+        self._most = most_lines
 
     async def read(self, junction: Junction, *, likely: int) -> LogReading:
         """Everything back to *junction*, and some of what is before it; *likely* lines suffice for it, probably."""

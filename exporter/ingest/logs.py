@@ -15,10 +15,18 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from exporter.errors import TargetUnsupported
+from exporter.errors import TargetTimeout, TargetUnsupported
 from exporter.ingest.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
-from exporter.ingest.log_reading import FIRST_LINES, MOST_LINES, MOST_SPOOLED_BYTES, BackwardsReader, LogReading
+from exporter.ingest.log_reading import (
+    FEWEST_LINES,
+    FIRST_LINES,
+    GROWTH,
+    MOST_LINES,
+    MOST_SPOOLED_BYTES,
+    BackwardsReader,
+    LogReading,
+)
 from exporter.ingest.log_turns import Junction, TurnSplitter, item_of, since_last_turn
 from exporter.ingest.log_watch import LogWatch, OwnLines
 from exporter.ingest.recent import RecentMultiset
@@ -98,6 +106,7 @@ class LogJob:
         self._interval = interval_seconds
         self._most_bytes = most_spooled_bytes
         self._likely_lines = FIRST_LINES
+        self._most_lines = MOST_LINES
         self._watch = LogWatch(board, own, interval_seconds=interval_seconds)
         self._looked = False
 
@@ -131,9 +140,8 @@ class LogJob:
         recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
         folder = AttemptFolder.from_state(state["attempts"])
         horizon = recent.horizon
-        reader = BackwardsReader(client, self._watch.check, most_bytes=self._most_bytes)
         junction = Junction(recent)
-        reading = await reader.read(junction, likely=self._likely_lines)
+        reading = await self._read(client, junction)
         lines_read = reading.spool.lines
         if self._owners.vacant:
             self._owners.take_over(LOG)
@@ -150,6 +158,17 @@ class LogJob:
         }
         await self._ledger.record(counted.increments, marks)
         self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
+
+    async def _read(self, client: StalwartClient, junction: Junction) -> LogReading:
+        """Asks for less at a time where the server took too long for more."""
+        reader = BackwardsReader(client, self._watch.check, most_lines=self._most_lines, most_bytes=self._most_bytes)
+        try:
+            reading = await reader.read(junction, likely=self._likely_lines)
+        except TargetTimeout:
+            self._most_lines = max(FEWEST_LINES, self._most_lines // GROWTH)
+            raise
+        self._most_lines = min(MOST_LINES, 2 * self._most_lines)
+        return reading
 
     async def _first_contact(self, client: StalwartClient) -> None:
         """What is in the log already is history; only its end is remembered."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.errors import PayloadTooLarge
+from exporter.errors import PayloadTooLarge, TargetTimeout
 from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.logs import MOST_LINES, LogJob
@@ -27,14 +27,16 @@ class Log:
     """
     A server's log.
 
-    *most* is how far back its newest lines can be read, *fitting* how many fit into one answer.
+    *most* is how far back its newest lines can be read, *fitting* how many fit into one answer, *in_time* how many the
+    server manages before the deadline.
     """
 
-    def __init__(self, most: int = 10**9, fitting: int = 10**9) -> None:
+    def __init__(self, most: int = 10**9, fitting: int = 10**9, in_time: int = 10**9) -> None:
         self.lines: list[LogLine] = []
         self.limits: list[int] = []
         self._most = most
         self._fitting = fitting
+        self._in_time = in_time
 
     def write(self, count: int, *, second: int) -> None:
         """So many lines within a second."""
@@ -54,6 +56,8 @@ class Log:
         self.limits.append(limit)
         if limit > self._fitting:
             raise PayloadTooLarge("logs: too large")
+        if limit > self._in_time:
+            raise TargetTimeout("logs: no answer in time")
         end = len(self.lines) - before
         lines = self.lines[max(0, end - limit, len(self.lines) - self._most) : end][::-1]
         return LogPage(lines=lines, ended=len(lines) < limit, place=before + len(lines))
@@ -110,6 +114,28 @@ def test_what_reaches_back_to_what_was_counted_has_no_gap(tmp_path: Path, bursts
 def test_answers_that_do_not_fit_are_asked_for_in_smaller_parts(tmp_path: Path):
     """The limit on what is taken of an answer loses no line."""
     assert polled(tmp_path, Log(fitting=300), (5000, 60), (5, 61)) == (5005, 0)
+
+
+def test_a_server_that_is_too_slow_for_long_answers_is_asked_for_shorter_ones(tmp_path: Path):
+    """Each poll that ran out of time asks for less at once, until all is read."""
+
+    async def play() -> tuple[int, int]:
+        job, board, store = await job_for(tmp_path / "history.sqlite3")
+        log: Any = Log(in_time=2000)
+        log.write(10, second=0)
+        await job(log)
+        log.write(30_000, second=60)
+        failures = 0
+        while not board.tallies.family("log_entries"):
+            try:
+                await job(log)
+            except TargetTimeout:
+                failures += 1
+                assert failures < 5
+        await store.aclose()
+        return board.tallies.family("log_entries")["info", "smtp.ehlo"], board.log_gaps
+
+    assert asyncio.run(play()) == (30_000, 0)
 
 
 def test_more_lines_than_memory_holds_are_a_gap(tmp_path: Path):
