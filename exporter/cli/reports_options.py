@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from exporter.model.domains import domain_name
+from exporter.domains import domain_name
 from exporter.model.report_words import ReportKind
 from exporter.settings import DEFAULT_PATH, StoreSettings
 from exporter.settings.environment import apply_environment
@@ -51,7 +51,7 @@ def filter_of(given: Given, *, now: datetime) -> ReportFilter:
 
 def domain_of(option: str, text: str) -> str:
     """A domain in any spelling, as the history has it."""
-    name = domain_name(text)
+    name = domain_name(text.strip())
     if name is None:
         raise typer.BadParameter(f"{option}: not a domain name")
     return name

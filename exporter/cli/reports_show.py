@@ -23,7 +23,7 @@ from exporter.cli.reports_text import (
     share,
     table,
 )
-from exporter.model.domains import shown_domain
+from exporter.domains import shown_domain
 from exporter.store.report_queries import Fields, load_raw, load_rejected, load_reports
 
 EXIT_NOT_FOUND = 3

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.model.domains import shown_domain
+from exporter.domains import shown_domain
 
 SHOWN_LENGTH = 200
 """Characters of a text in a table; the rest is in the JSON."""

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from exporter.stalwart.attempt import AttemptKey
 from exporter.stalwart.server_clock import STEP_SECONDS
-
-AttemptKey = tuple[int, str]
-"""The queued message and its virtual queue; no two attempts of one run at a time."""
 
 MARGIN_SECONDS = 2
 """Events of one second may come in two messages, and an attempt's id may be of the second before its first event."""
@@ -122,9 +120,8 @@ class LiveCoverage:
 
     def lose(self) -> None:
         """The stream is gone, or messages of it were not read: what follows has not been told of."""
-        if self._up:
-            self._lost_at = self._monotonic()
         if not self._opening and self._up:
+            self._lost_at = self._monotonic()
             self._miss(self.until - MARGIN_SECONDS, None)
             for began in self._whole.values():
                 self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)

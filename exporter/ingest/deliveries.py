@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from exporter.clock import Clock, unix_second
+from exporter.domains import UNKNOWN_DOMAIN
 from exporter.model.delivery import DeliveryOutcome, Outcome
 from exporter.stalwart.server_clock import STEP_SECONDS
 from exporter.state.board import Part, ServerBoard
@@ -118,7 +119,7 @@ class DeliveryCounter:
 
     def _label(self, domain: str, times: int) -> str:
         dropped = self._capped.dropped
-        label = self._capped.label(domain or "unknown", self._clock.monotonic())
+        label = self._capped.label(domain or UNKNOWN_DOMAIN, self._clock.monotonic())
         if self._capped.dropped != dropped:
             self._board.dropped[FAMILY] = self._board.dropped.get(FAMILY, 0) + times
             self._board.touch(Part.HEALTH)

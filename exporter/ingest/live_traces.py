@@ -13,7 +13,8 @@ from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.subscriber import Applied
 from exporter.model.delivery import DeliveryOutcome
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
-from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START, AttemptFolder
+from exporter.stalwart.attempts import Decision
+from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
@@ -22,6 +23,9 @@ from exporter.state.tally import Increments
 PING_SECONDS = 30.0
 SAVE_SECONDS = 30.0
 """How often the reach of the stream is saved while no delivery happens."""
+
+SAVED_AT_ONCE = ("missed", "open", "withheld", "nameless", "put_off")
+"""What of the state is saved as soon as it changes."""
 
 
 class LiveTraces:
@@ -46,7 +50,6 @@ class LiveTraces:
         self._deliveries = deliveries
         self._reconciler = reconciler
         self._clock = clock
-        self._folder = AttemptFolder()
         self._last_message = b""
         self._saved_state: Any = None
         self._saved_at = clock.monotonic()
@@ -56,12 +59,12 @@ class LiveTraces:
         self._owners.take_over(LIVE)
         self._reconciler.coverage.begin()
         self._last_message = b""
-        await self._save({})
+        await self._count(self._close_attempts())
 
     async def lost(self) -> None:
         """The stream has ended."""
         self._reconciler.coverage.lose()
-        await self._save({})
+        await self._count(self._close_attempts())
 
     async def out(self, *, for_good: bool) -> None:
         """The stream cannot be had; *for_good*: the server will not or may not give it."""
@@ -77,7 +80,7 @@ class LiveTraces:
                 read = client.read_traces(message)
             except PayloadError:
                 self._board.count_unknown({"live_trace": 1})
-                self._reconciler.coverage.hole()
+                outcomes += self._hole()
                 dropped += 1
                 continue
             if isinstance(read, Heartbeat):
@@ -91,36 +94,63 @@ class LiveTraces:
             self._last_message = message if read.events else b""
             outcomes += self._new_outcomes(read)
         if dropped:
-            self._reconciler.coverage.hole()
+            outcomes += self._hole()
+        outcomes += self._take_late(self._reconciler.attempts.take_overdue())
         outcomes += self._reconciler.take_overdue()
-        increments: Increments = {}
-        self._deliveries.count(LIVE, outcomes, increments)
-        await self._save(increments)
+        await self._count(outcomes)
         return Applied(events=events, dropped=dropped, heartbeat_seconds=heartbeat)
 
     def _new_outcomes(self, read: LiveEvents) -> Sequence[DeliveryOutcome]:
         """Takes account of a message; the outcomes that are to be counted for it."""
-        coverage, feed, take = self._reconciler.coverage, self._folder.feed, self._reconciler.take_live
+        coverage, attempts = self._reconciler.coverage, self._reconciler.attempts
         outcomes: list[DeliveryOutcome] = []
         for event in read.events:
-            for outcome in feed(event):
-                outcomes += take(event, outcome)
+            decisions = attempts.feed(event)
+            if event.event_id == ATTEMPT_END:
+                attempt = (event.queue_id, event.queue_name)
+                outcomes += self._take(decisions)
+                if not attempts.is_waiting(attempt):
+                    coverage.ended(attempt)
+                continue
+            if decisions:
+                outcomes += self._take(decisions) if decisions[0].event is event else self._take_late(decisions)
             if event.event_id == ATTEMPT_START:
                 coverage.started((event.queue_id, event.queue_name), unix_second(event.at))
-            elif event.event_id == ATTEMPT_END:
-                coverage.ended((event.queue_id, event.queue_name))
         if read.newest_at:
             self._clock.learn_event(read.newest_at)
             coverage.saw(read.oldest_at, read.newest_at)
         return outcomes
 
+    def _take(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
+        """The outcomes of *decisions* that are to be counted now."""
+        take = self._reconciler.take_live
+        return [one for event, outcome, sure in decisions for one in take(event, outcome, is_explained=sure)]
+
+    def _take_late(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
+        """The same for attempts that have ended, or whose end is not waited for any longer."""
+        outcomes = self._take(decisions)
+        for event, _, _ in decisions:
+            self._reconciler.coverage.ended((event.queue_id, event.queue_name))
+        return outcomes
+
+    def _hole(self) -> Sequence[DeliveryOutcome]:
+        """Messages were not read; what attempts under way have met with is not known any more."""
+        self._reconciler.coverage.hole()
+        return self._close_attempts()
+
+    def _close_attempts(self) -> Sequence[DeliveryOutcome]:
+        return self._take(self._reconciler.attempts.finish())
+
+    async def _count(self, outcomes: Sequence[DeliveryOutcome]) -> None:
+        increments: Increments = {}
+        self._deliveries.count(LIVE, outcomes, increments)
+        await self._save(increments)
+
     async def _save(self, increments: Increments) -> None:
         """What was counted and how far the stream has told go to disk together."""
         rows = self._reconciler.take_rows()
         state = self._reconciler.to_state()
-        changed = self._saved_state is None or any(
-            state[what] != self._saved_state[what] for what in ("missed", "open")
-        )
+        changed = self._saved_state is None or any(state[what] != self._saved_state[what] for what in SAVED_AT_ONCE)
         due = self._clock.monotonic() - self._saved_at >= SAVE_SECONDS
         if not (increments or rows or changed or due):
             return

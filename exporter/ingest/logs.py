@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -31,8 +32,9 @@ from exporter.ingest.log_turns import Junction, TurnSplitter, item_of, since_las
 from exporter.ingest.log_watch import LogWatch, OwnLines
 from exporter.ingest.recent import RecentMultiset
 from exporter.model.delivery import LogLine
+from exporter.stalwart.attempt import AttemptKey
+from exporter.stalwart.attempts import AttemptFolder, Decision
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.delivery import AttemptFolder
 from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
@@ -95,6 +97,7 @@ class LogJob:
         count_own: bool = False,
         interval_seconds: float = 60.0,
         most_spooled_bytes: int = MOST_SPOOLED_BYTES,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.sooner_seconds: float | None = None
         self._board = board
@@ -105,6 +108,8 @@ class LogJob:
         self._count_own = count_own
         self._interval = interval_seconds
         self._most_bytes = most_spooled_bytes
+        self._monotonic = monotonic
+        self._held_since: Mapping[AttemptKey, float] = {}
         self._likely_lines = FIRST_LINES
         self._most_lines = MOST_LINES
         self._watch = LogWatch(board, own, interval_seconds=interval_seconds)
@@ -138,7 +143,7 @@ class LogJob:
             await self._first_contact(client)
             return
         recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
-        folder = AttemptFolder.from_state(state["attempts"])
+        folder = AttemptFolder.from_state(state["attempts"], self._monotonic, self._held_since)
         horizon = recent.horizon
         junction = Junction(recent)
         reading = await self._read(client, junction)
@@ -151,6 +156,8 @@ class LogJob:
         if junction.is_missed or (not counted.known and horizon is not None and _begins_after(reading, horizon)):
             log.warning("log.gap", server=self._board.name, lines_read=lines_read)
             self._count_gap()
+        self._count_decided(folder.take_overdue((recent.horizon or 0) + WINDOW_SECONDS), counted.increments)
+        self._held_since = folder.held_since()
         self._pace(counted.lines)
         marks = {
             LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()},
@@ -180,6 +187,7 @@ class LogJob:
         for line in reversed(lines):
             if line.delivery is not None:
                 folder.feed(line.delivery)
+        folder.forget_deferrals()
         self._watch.first_lines(lines)
         await self._ledger.record({}, {LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()}})
 
@@ -226,7 +234,10 @@ class LogJob:
             if self._count_own or not ours:
                 add(increments, "log_entries", (line.level, self._event(line.event_id, increments)), 1)
             if line.delivery is not None:
-                self._deliveries.count(LOG, folder.feed(line.delivery), increments)
+                self._count_decided(folder.feed(line.delivery), increments)
+
+    def _count_decided(self, decisions: Sequence[Decision], increments: Increments) -> None:
+        self._deliveries.count(LOG, [decision.outcome for decision in decisions], increments)
 
     def _event(self, event_id: str, increments: Increments) -> str:
         """The label for an event id: any of the server's own, which newer releases add to."""

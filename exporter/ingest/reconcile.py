@@ -7,13 +7,17 @@ waits a while for the stored trace, which knows why; should none come, it counts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from exporter.ingest.coverage import SETTLE_SECONDS, AttemptKey, LiveCoverage
+from exporter.clock import unix_second
+from exporter.ingest.coverage import SETTLE_SECONDS, LiveCoverage
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
+from exporter.stalwart.attempt import AttemptKey
+from exporter.stalwart.attempts import AttemptFolder
 from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.snowflakes import second_of
 from exporter.store.store import SeenIds
@@ -26,6 +30,9 @@ MOST_AGE_SECONDS = 86_400
 
 MOST_WITHHELD = 4096
 
+FIRST_POLL_SECONDS = 90.0
+"""After a start of ours the stored traces have been asked for by then."""
+
 Withheld = tuple[float, DeliveryOutcome]
 """When it counts at the latest, in monotonic seconds."""
 
@@ -36,12 +43,15 @@ class Reconciler:
 
     Attributes:
         coverage: What the stream has told.
+        attempts: What the attempts that it tells of have met with.
     """
 
     def __init__(self, coverage: LiveCoverage, counts: OutcomeCounts, *, clock: ServerClock, lived: int) -> None:
         self.coverage = coverage
+        self.attempts = AttemptFolder(clock.monotonic)
         self._counts = counts
         self._clock = clock
+        self._told_at = 0
         self._withheld: dict[bytes, list[Withheld]] = {}
         self._nameless: list[DeliveryOutcome] = []
         self._forgot_at = clock.monotonic()
@@ -57,15 +67,36 @@ class Reconciler:
         ours = clock.ours().timestamp()
         down = 0.0 if state is None else max(0.0, ours - state.get("at", 0))
         coverage = LiveCoverage(monotonic=clock.monotonic, state=state, down_seconds=down)
-        return cls(coverage, counts, clock=clock, lived=int(ours) if lived is None else lived)
+        reconciler = cls(coverage, counts, clock=clock, lived=int(ours) if lived is None else lived)
+        reconciler._take_up({} if state is None else state)
+        return reconciler
 
-    def take_live(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
-        """The outcomes to count now that the stream has told of *outcome*, which *event* decided."""
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        """Takes up what waited to be counted when the state was saved."""
+        passed = self._now() - self._clock.monotonic()
+        soon = self._clock.monotonic() + FIRST_POLL_SECONDS
+        latest = self._clock.monotonic() + SETTLE_SECONDS
+        for key, until, *outcome in state.get("withheld", ()):
+            waits_until = min(latest, max(soon, until - passed))
+            self._withheld.setdefault(bytes.fromhex(key), []).append((waits_until, _outcome_from(outcome)))
+        self._told_at = state.get("at", 0)
+        self._nameless = [_outcome_from(outcome) for outcome in state.get("nameless", ())]
+        self.attempts = AttemptFolder.from_state(state.get("put_off", ()), self._clock.monotonic)
+
+    def take_live(
+        self, event: DeliveryEvent, outcome: DeliveryOutcome, *, is_explained: bool = False
+    ) -> Iterable[DeliveryOutcome]:
+        """
+        The outcomes to count now that the stream has told of *outcome*, which *event* decided.
+
+        One that *is_explained* by what was seen needs no trace, even if its attempt's beginning was missed.
+        """
         if event.queue_id <= 0:
             return self._take_nameless(outcome)
         key = outcome_key(event)
         if (
-            outcome.outcome is Outcome.DELIVERED
+            is_explained
+            or outcome.outcome is Outcome.DELIVERED
             or self._knows_why((event.queue_id, event.queue_name))
             or self._counts.is_counted(key)
         ):
@@ -132,9 +163,25 @@ class Reconciler:
         since = coverage.missing_since
         return 0 if since is None else min(MOST_AGE_SECONDS, max(0, coverage.until - since))
 
-    def to_state(self) -> Any:
-        """The JSON-able form of what the stream has told."""
-        return {**self.coverage.to_state(), "at": int(self._clock.ours().timestamp())}
+    def to_state(self, *, is_told: bool = True) -> Any:
+        """
+        The JSON-able form of what the stream has told, and of what waits to be counted.
+
+        It belongs into each transaction that counts, since what was counted waits no longer; *is_told*: the stream has
+        told of everything up to now.
+        """
+        if is_told:
+            self._told_at = int(self._clock.ours().timestamp())
+        passed = self._now() - self._clock.monotonic()
+        withheld = [
+            [key.hex(), int(until + passed), *_outcome_state(outcome)]
+            for key, held in self._withheld.items()
+            for until, outcome in held
+        ]
+        nameless = [_outcome_state(outcome) for outcome in self._nameless]
+        put_off = self.attempts.to_state(deferred_only=True)
+        waiting = {"withheld": withheld, "nameless": nameless, "put_off": put_off}
+        return {**self.coverage.to_state(), **waiting, "at": self._told_at}
 
     def _knows_why(self, attempt: AttemptKey) -> bool:
         return self.coverage.has_store is False or self.coverage.is_whole(attempt)
@@ -154,3 +201,12 @@ class Reconciler:
     def marks(self) -> Mapping[str, Any]:
         """The watermark that goes to disk with what `take_rows` gives."""
         return {LIVED_MARK: self._now()}
+
+
+def _outcome_state(outcome: DeliveryOutcome) -> list[Any]:
+    return [unix_second(outcome.at), outcome.outcome.value, outcome.domain, outcome.reason, outcome.code]
+
+
+def _outcome_from(state: Sequence[Any]) -> DeliveryOutcome:
+    second, became, domain, reason, code = state
+    return DeliveryOutcome(datetime.fromtimestamp(second, UTC), Outcome(became), domain, reason, code)

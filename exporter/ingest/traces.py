@@ -7,7 +7,7 @@ while it has missed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,12 +17,12 @@ import structlog
 from exporter.errors import TargetForbidden, TargetUnsupported
 from exporter.ingest.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
 from exporter.ingest.ledger import Ledger
-from exporter.ingest.reconcile import Reconciler
+from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.session import RECHECK_SECONDS
 from exporter.ingest.trace_ids import OVERLAP_SECONDS, Reading, TraceMemory
 from exporter.model.delivery import DeliveryOutcome, Trace
+from exporter.stalwart.attempts import AttemptFolder, Decision
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.delivery import AttemptFolder
 from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
 from exporter.stalwart.snowflakes import second_of
 from exporter.state.tally import Increments
@@ -173,13 +173,18 @@ class TraceJob:
     def _count(self, traces: Sequence[Trace]) -> Increments:
         increments: Increments = {}
         for trace in traces:
-            folder = AttemptFolder()
+            folder = AttemptFolder(one_attempt=True)
             for event in trace.events:
-                outcomes: Iterable[DeliveryOutcome] = folder.feed(event)
-                if self._reconciler is not None:
-                    outcomes = [c for o in outcomes for c in self._reconciler.take_stored(event, o)]
-                self._deliveries.count(TRACES, outcomes, increments)
+                self._deliveries.count(TRACES, self._new(folder.feed(event)), increments)
+            self._deliveries.count(TRACES, self._new(folder.finish()), increments)
         return increments
+
+    def _new(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
+        """The outcomes that were not counted live."""
+        if self._reconciler is None:
+            return [decision.outcome for decision in decisions]
+        take = self._reconciler.take_stored
+        return [outcome for decision in decisions for outcome in take(decision.event, decision.outcome)]
 
     async def _record(
         self,
@@ -201,6 +206,7 @@ class TraceJob:
         }
         rows: Sequence[SeenIds] = ()
         if self._reconciler is not None:
-            rows, marks = self._reconciler.take_rows(), {**marks, **self._reconciler.marks()}
+            live = {LIVE_MARK: self._reconciler.to_state(is_told=False)}
+            rows, marks = self._reconciler.take_rows(), {**marks, **live, **self._reconciler.marks()}
         await self._ledger.record(increments, marks, [seen, *rows])
         self._memory.add(ids, monotonic=self._clock.monotonic())

@@ -141,9 +141,10 @@ class Control:
         return message.queue_id if message is not None else None
 
     def _destination(self, arguments: Arguments) -> Any:
-        reply = arguments.pop("reply", None)
-        if reply is not None:
-            arguments["reply"] = Reply(int(reply["code"]), reply["enhanced"], reply["message"])
+        if arguments.get("reply") is not None:
+            arguments["reply"] = _reply(arguments["reply"])
+        if "replies" in arguments:
+            arguments["replies"] = {local: _reply(said) for local, said in arguments["replies"].items()}
         self._simulator.world.set_destination(**arguments)
 
     def _permissions(self, arguments: Arguments) -> Any:
@@ -161,3 +162,7 @@ class Control:
             for policy in arguments["policies"]
         ]
         return self._simulator.world.receive_tls(**arguments).report_id
+
+
+def _reply(said: Arguments) -> Reply:
+    return Reply(int(said["code"]), said["enhanced"], said["message"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .context import Context
 from .destinations import OK
@@ -25,8 +25,9 @@ class Attempt:
     Attributes:
         queue: The virtual queue it serves; None up to v0.12, where one attempt serves all recipients.
         domains: Those of the recipients that it is for.
-        told: The last failure that an event told of, temporary or not, and the domain it met.
+        told: The last failure of a recipient still to be delivered that an event told of, and the domain it met.
         noticed: The last one that a notice of delay told of, unless mail was delivered since.
+        late: Events that are raised a moment later than they happened.
     """
 
     message: Message
@@ -35,6 +36,7 @@ class Attempt:
     domains: frozenset[str]
     told: tuple[Failure, str] | None = None
     noticed: tuple[Failure, str] | None = None
+    late: list[tuple[str, Keys]] = field(default_factory=list)
 
 
 class Deliverer:
@@ -84,6 +86,8 @@ class Deliverer:
             self._reschedule(attempt)
         else:
             self._complete(attempt)
+        for event_id, keys in attempt.late:
+            self._raise(attempt, event_id, keys)
 
     def _deliver_domain(
         self, attempt: Attempt, domain: str, recipients: Sequence[Recipient], ingested: list[Keys]
@@ -95,7 +99,9 @@ class Deliverer:
         if domain == self._context.profile.local_domain:
             return [(recipient, self._ingest(attempt, recipient, ingested)) for recipient in recipients]
         session = HostSession(self._context, attempt.span, attempt.message, domain)
-        return (yield from session.deliver(recipients))
+        results = yield from session.deliver(recipients)
+        attempt.late += session.late
+        return results
 
     def _ingest(self, attempt: Attempt, recipient: Recipient, ingested: list[Keys]) -> Outcome:
         full = self._directory.mailbox_trouble(recipient.address)
@@ -143,12 +149,12 @@ class Deliverer:
                 attempt.noticed = None
             return
         recipient.failure = outcome
-        if recipient.domain != self._context.profile.local_domain:
-            # What befalls local mail is told by no event of its own.
-            attempt.told = outcome, recipient.domain
         if outcome.permanent:
             recipient.status = "perm_fail"
             return
+        if recipient.domain != self._context.profile.local_domain:
+            # What befalls local mail is told by no event of its own.
+            attempt.told = outcome, recipient.domain
         retry = self._context.schedule(recipient.queue, recipient.domain).retry
         recipient.status = "temp_fail"
         recipient.next_retry = self._context.now() + retry[min(recipient.retry_num, len(retry) - 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -48,6 +49,9 @@ class Destination:
 
     Attributes:
         reply: Replaces the usual reply of a temper that replies; hostile texts come in here.
+        replies: Replies to RCPT by local part; of all others the temper decides.
+        late_reasons: A refused recipient is logged a moment after `queue.rescheduled`, as 8 in 10 000 are on real
+            servers of both generations.
         starttls: The host offers STARTTLS.
         greylist_rounds: Attempts per recipient that are put off before one is accepted.
         schedule: Replaces the virtual queue's for mail to this domain, from v0.13 on.
@@ -58,6 +62,8 @@ class Destination:
     temper: Temper = Temper.ACCEPT
     ip: str = "192.0.2.11"
     reply: Reply | None = None
+    replies: Mapping[str, Reply] = field(default_factory=dict)
+    late_reasons: bool = False
     starttls: bool = False
     tls_rpt: bool = False
     greylist_rounds: int = 1
@@ -73,6 +79,8 @@ class Destination:
     def rcpt_reply(self, address: str) -> Reply:
         """What the host says to RCPT; severities as in SMTP."""
         local = address.partition("@")[0]
+        if local in self.replies:
+            return self.replies[local]
         match self.temper:
             case Temper.DEFER:
                 return self.reply or DEFERRED

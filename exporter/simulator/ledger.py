@@ -31,8 +31,8 @@ class Ledger:
     Attributes:
         events: Every event raised, by id, counted or not.
         deliveries: One for each `delivery.dsn-success`, `delivery.dsn-perm-fail` and `queue.rescheduled`. A put off
-            attempt has the reason, code and domain of its last failing delivery event, whatever that failed of: what
-            befell the recipient that is tried again may have been told before it.
+            attempt has the reason, code and domain of the last failing delivery event of a recipient that is still to
+            be delivered.
         log_lines: Every line written to the log, by level and event id.
         reports: Incoming reports stored, by kind.
     """

@@ -9,7 +9,7 @@ from .destinations import ACCEPTED, BUSY, OK, SENDER_REJECTED, Destination, Temp
 from .events import Span
 from .failures import Failure, Reply
 from .queue import Message, Recipient
-from .values import Address, Cause, Value
+from .values import Address, Cause, Keys, Value
 
 Outcome = Reply | Failure
 Results = list[tuple[Recipient, Outcome]]
@@ -17,7 +17,12 @@ Steps = Generator[float, None, Results]
 
 
 class HostSession:
-    """Delivers a message to some recipients of one domain. Generators yield the seconds a step takes."""
+    """
+    Delivers a message to some recipients of one domain. Generators yield the seconds a step takes.
+
+    Attributes:
+        late: Events of refused recipients that are to be raised after the attempt was put off.
+    """
 
     def __init__(self, context: Context, span: Span, message: Message, domain: str) -> None:
         self._context = context
@@ -25,6 +30,7 @@ class HostSession:
         self._message = message
         self._domain = domain
         self._destination = context.destinations.get(domain, Destination(domain, Temper.UNKNOWN_DOMAIN))
+        self.late: list[tuple[str, Keys]] = []
 
     def deliver(self, recipients: Sequence[Recipient]) -> Steps:
         """Look the host up, connect, and speak SMTP; returns what became of each recipient."""
@@ -160,14 +166,23 @@ class HostSession:
                 failure = self._break_off(recipient)
                 return [(each, failure) for each in recipients]
             reply = host.rcpt_reply(recipient.address)
-            event_id = "delivery.rcpt-to" if reply.code < 400 else "delivery.rcpt-to-rejected"
-            self._raise_reply(event_id, reply, to=recipient.address)
             if reply.code < 400:
+                self._raise_reply("delivery.rcpt-to", reply, to=recipient.address)
                 accepted.append(recipient)
             else:
+                self._refuse(recipient, reply)
                 command = f"RCPT TO:<{recipient.address}>"
                 results.append((recipient, host.refusal(command, reply, own=True)))
         return results + self._send(accepted) if accepted else results
+
+    def _refuse(self, recipient: Recipient, reply: Reply) -> None:
+        event_id, to = "delivery.rcpt-to-rejected", recipient.address
+        if not self._destination.late_reasons:
+            self._raise_reply(event_id, reply, to=to)
+            return
+        step = self._destination.round_trip_ms
+        told: Keys = {"hostname": self._destination.host, "to": to, "code": reply.code, "details": reply.message}
+        self.late.append((event_id, {**told, "elapsed": self._context.elapsed(step, step + 2)}))
 
     def _raise_reply(self, event_id: str, reply: Reply, **keys: Value) -> None:
         self._raise_timed(event_id, hostname=self._destination.host, **keys, code=reply.code, details=reply.message)

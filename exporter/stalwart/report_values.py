@@ -9,8 +9,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from exporter.domains import domain_name
 from exporter.errors import PayloadError
-from exporter.model.domains import domain_name
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -80,12 +80,12 @@ def address(text: str | None) -> str:
 
 def domain_or_text(text: str | None) -> str:
     """A domain name as it is stored, or whatever stands in its place."""
-    return "" if not text else domain_name(text) or text.strip().lower()
+    return "" if not text else domain_name(text.strip()) or text.strip().lower()
 
 
 def required_domain(text: str, path: str) -> str:
     """A domain name; raises `PayloadError` if it is none."""
-    name = domain_name(text)
+    name = domain_name(text.strip())
     if name is None:
         raise PayloadError(f"{path}: not a domain name")
     return name

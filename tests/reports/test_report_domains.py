@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.model.domains import domain_name, shown_domain
+from exporter.domains import domain_name, shown_domain
 
 
 @pytest.mark.parametrize(

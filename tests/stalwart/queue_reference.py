@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from exporter.domains import domain_of
 from exporter.model.queue import (
     AGE_BOUNDS_SECONDS,
     ATTEMPT_BOUNDS,
@@ -76,10 +77,9 @@ def snapshot_of(messages: Sequence[Json], taken_at: datetime, *, running: bool |
             unknown["queue"] += not good_name
             recipients[queue, kind] += 1
             unknown["recipient_status"] += kind is RecipientStatus.UNKNOWN
-            domain = address.rpartition("@")[2].lower() if "@" in address else ""
-            good_domain = domain.isprintable() and 1 <= len(domain) <= 253
-            domains[domain if good_domain else "unknown", kind] += 1
-            unknown["recipient_domain"] += not good_domain
+            domain = domain_of(address)
+            domains[domain or "unknown", kind] += 1
+            unknown["recipient_domain"] += not domain
             if kind in (RecipientStatus.TEMPORARY_FAILURE, RecipientStatus.PERMANENT_FAILURE):
                 reason, code = classify_failure(text)
                 failures[kind, reason, code] += 1

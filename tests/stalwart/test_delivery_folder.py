@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.domains import domain_name, domain_of
 from exporter.model.delivery import DeliveryEvent, Outcome
-from exporter.stalwart.delivery import FOLLOWED_EVENTS, MOST_ATTEMPTS, AttemptFolder, domain_name, domain_of
+from exporter.stalwart.attempts import GRACE_SECONDS, LATE_SECONDS, MOST_ATTEMPTS, WAIT_SECONDS, AttemptFolder
+from exporter.stalwart.delivery import FOLLOWED_EVENTS
+from tests.support.outcomes import outcomes_of
 
 AT = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 DECIDING = {
@@ -28,9 +32,12 @@ def event(id_: str, **fields: object) -> DeliveryEvent:
 
 
 def fold(*events: DeliveryEvent, folder: AttemptFolder | None = None) -> list[tuple[str, str, str, str]]:
-    folder = folder or AttemptFolder()
-    outcomes = [outcome for e in events for outcome in folder.feed(e)]
-    return [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes]
+    return [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes_of(events, folder)]
+
+
+def fed(folder: AttemptFolder, *events: DeliveryEvent) -> list[str]:
+    """The codes of what *events* decide at once."""
+    return [decision.outcome.code for each in events for decision in folder.feed(each)]
 
 
 RESCHEDULED = event("queue.rescheduled")
@@ -66,6 +73,125 @@ def test_missing_encryption_is_blamed_only_if_nothing_else_is():
     assert fold(NO_TLS, RESCHEDULED) == [("temporary_failure", "tls_error", "", "example.com")]
     assert fold(REJECTED, NO_TLS, RESCHEDULED) == [("temporary_failure", "unexpected_response", "451", "example.com")]
     assert fold(NO_TLS, delivered, RESCHEDULED) == [("temporary_failure", "unknown", "", "example.com")]
+
+
+GIVEN_UP = event(
+    "delivery.dsn-perm-fail",
+    recipient="gone@example.com",
+    text="Unexpected response for RCPT TO:<gone@example.com>: Code: 550, Enhanced code: 5.1.1, Message: No such user",
+)
+GONE = replace(REJECTED, recipient="Gone@example.com", code=550)
+ENDED = event("delivery.attempt-end")
+DEFERRED = ("temporary_failure", "unexpected_response", "451", "example.com")
+PERMANENT = ("permanent_failure", "unexpected_response", "550", "example.com")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        (REJECTED, GONE, GIVEN_UP, RESCHEDULED, ENDED),
+        (GONE, REJECTED, GIVEN_UP, RESCHEDULED, ENDED),
+        (REJECTED, GONE, RESCHEDULED, GIVEN_UP, ENDED),
+        (REJECTED, GIVEN_UP, RESCHEDULED, GONE, ENDED),
+        (NO_TLS, GONE, GIVEN_UP, RESCHEDULED, REJECTED, ENDED),
+        (NO_TLS, GONE, GIVEN_UP, RESCHEDULED, ENDED, REJECTED),
+        (GONE, GIVEN_UP, ENDED, RESCHEDULED, REJECTED),
+    ],
+)
+def test_a_deferral_is_not_put_down_to_a_recipient_that_was_given_up(order: Sequence[DeliveryEvent]):
+    """One recipient is refused for good, another is deferred: whatever comes first, each has its own code."""
+    both = [replace(each, span_recipients=("d@example.com", "gone@example.com")) for each in order]
+
+    assert sorted(fold(*both)) == [PERMANENT, DEFERRED]
+
+
+def test_a_recipient_that_was_delivered_after_a_failure_explains_no_deferral():
+    """The first host refuses both, the second takes one of them."""
+    first = (replace(CONNECT, domain="one.test"), replace(REJECTED, recipient="a@one.test"))
+    success = event("delivery.dsn-success", recipient="a@one.test", code=250)
+    both = ("a@one.test", "b@example.test")
+
+    assert fold(*first, success, replace(RESCHEDULED, span_recipients=both))[1][1:] == ("unknown", "", "")
+
+
+def test_a_refused_message_is_not_put_down_to_who_was_refused_before_it():
+    """One recipient is deferred at RCPT, the other one's message is refused for good after DATA."""
+    refused = event("delivery.message-rejected", hostname="mx", code=552, text="Message too big")
+    given_up = replace(GIVEN_UP, text="Unexpected response for DATA: Code: 552, Message: Message too big")
+    put_off = replace(RESCHEDULED, span_recipients=("d@example.com", "gone@example.com"))
+    begun = event("delivery.domain-delivery-start", domain="example.com")
+
+    assert fold(begun, REJECTED, refused, put_off, given_up, ENDED)[1] == DEFERRED
+
+
+def test_what_befell_a_destination_that_was_given_up_explains_no_deferral():
+    """The other destination's failure does, though it came first."""
+    null_mx = event("delivery.null-mx", domain="null.test")
+    given_up = event("delivery.dsn-perm-fail", recipient="a@null.test", text="DNS lookup failed: null MX")
+    both = ("a@null.test", "d@example.com")
+
+    assert fold(REJECTED, null_mx, given_up, replace(RESCHEDULED, span_recipients=both), ENDED)[1] == DEFERRED
+    assert fold(null_mx, given_up, replace(RESCHEDULED, span_recipients=both), ENDED)[1][1] == "unknown"
+
+
+def test_a_deferral_waits_for_the_end_of_its_attempt():
+    """What comes in between may explain it; a mere suspicion waits a little longer than a failure."""
+    folder = AttemptFolder()
+
+    assert fed(folder, NO_TLS, RESCHEDULED) == []
+    assert fed(folder, REJECTED) == []
+    assert fed(folder, ENDED) == ["451"]
+    assert fed(folder, NO_TLS, RESCHEDULED, ENDED) == []
+    assert folder.is_waiting((7, "remote"))
+    assert fed(folder, REJECTED) == ["451"]
+    assert fed(folder, NO_TLS, RESCHEDULED, ENDED, event("delivery.attempt-start")) == [""]
+
+
+def test_the_wait_is_bounded_by_either_clock():
+    """An end that never comes, and a reason that never comes, are not waited for without end."""
+    seconds = 0.0
+    folder = AttemptFolder(lambda: seconds)
+
+    fed(folder, NO_TLS, RESCHEDULED)
+    fed(folder, replace(RESCHEDULED, queue_id=8), replace(ENDED, queue_id=8))
+    fed(folder, replace(RESCHEDULED, queue_id=9), replace(ENDED, queue_id=9))
+    assert not folder.take_overdue(int(AT.timestamp()) + GRACE_SECONDS)
+    assert [d.event.queue_id for d in folder.take_overdue(int(AT.timestamp()) + GRACE_SECONDS + 1)] == [8, 9]
+    fed(folder, replace(RESCHEDULED, queue_id=8), replace(ENDED, queue_id=8))
+    assert not folder.take_overdue()
+    seconds = LATE_SECONDS
+    assert [d.event.queue_id for d in folder.take_overdue()] == [8]
+    seconds = WAIT_SECONDS
+    assert [(d.event.queue_id, d.outcome.reason) for d in folder.take_overdue()] == [(7, "tls_error")]
+    assert folder.to_state() == []
+
+
+def test_events_of_unknown_messages_do_not_explain_each_other():
+    """Without its span's keys an event may be of any message."""
+    nameless = [replace(each, queue_id=0, span_recipients=()) for each in (REJECTED, RESCHEDULED, ENDED)]
+
+    assert fold(*nameless) == [("temporary_failure", "unknown", "", "")]
+
+
+def test_the_state_of_an_earlier_version_is_taken_up():
+    """An attempt under way during an upgrade keeps its last failure."""
+    failure = ["unexpected_response", "451", "example.com"]
+    earlier = [[7, "remote", "example.com", failure, None, [[1, "connection_error", "", "x.test"], [2, *failure]]]]
+    weak = [[7, "remote", "example.com", None, ["tls_error", "", "example.com"], []]]
+
+    assert fold(RESCHEDULED, folder=AttemptFolder.from_state(earlier)) == [DEFERRED]
+    assert fold(RESCHEDULED, folder=AttemptFolder.from_state(weak))[0][1] == "tls_error"
+
+
+def test_a_domain_that_is_none_is_not_taken_for_the_one_before():
+    """An address literal has no name, whatever was tried before it."""
+    begun = event("delivery.domain-delivery-start", domain="example.com")
+    literal = event("delivery.domain-delivery-start", domain="[192.0.2.1]")
+    given_up = event("delivery.dsn-perm-fail", recipient="a@[192.0.2.1]", text="Connection failed: refused")
+
+    assert fold(begun, given_up)[0][3] == ""
+    both = replace(RESCHEDULED, span_recipients=("a@[192.0.2.1]", "d@example.com"))
+    assert fold(begun, literal, replace(CONNECT, domain="[192.0.2.1]"), both)[0][3] == ""
 
 
 def test_a_domain_without_mx_has_not_failed_yet():
@@ -148,11 +274,10 @@ def test_failures_of_a_session_are_replies_or_broken_connections(told: DeliveryE
 
 
 def test_attempts_do_not_mix():
-    """Two virtual queues of one message are two attempts, and an attempt's end forgets it."""
+    """Two virtual queues of one message are two attempts, and the next attempt's start forgets the one before."""
     other_queue = replace(RESCHEDULED, queue_name="slow")
 
     assert fold(REJECTED, other_queue)[0][1] == "unknown"
-    assert fold(REJECTED, event("delivery.attempt-end"), RESCHEDULED)[0][1] == "unknown"
     assert fold(REJECTED, event("delivery.attempt-start"), RESCHEDULED)[0][1] == "unknown"
     assert fold(REJECTED, replace(RESCHEDULED, queue_id=8))[0][1] == "unknown"
 
@@ -177,7 +302,8 @@ def test_the_destination_falls_back_step_by_step():
     [
         ("A@Example.COM", "example.com"),
         ("a@b@example.com.", "example.com"),
-        ("a@bücher.example", "bücher.example"),
+        ("a@bücher.example", "xn--bcher-kva.example"),
+        ("a@b c", ""),
         ("a@_x-1.test", "_x-1.test"),
         ("a@[192.0.2.1]", ""),
         ("a@192.0.2.1", ""),
@@ -192,7 +318,7 @@ def test_the_destination_falls_back_step_by_step():
 def test_only_what_can_be_a_domain_becomes_a_label(address: str, domain: str):
     """Forgeries, addresses and overlong names do not."""
     assert domain_of(address) == domain
-    assert domain_name(domain) == domain
+    assert (domain_name(domain) or "") == domain
 
 
 def test_what_is_remembered_is_bounded():
@@ -201,14 +327,31 @@ def test_what_is_remembered_is_bounded():
     for queue_id in range(1, MOST_ATTEMPTS + 100):
         folder.feed(replace(REJECTED, queue_id=queue_id))
     for n in range(1000):
-        folder.feed(replace(REJECTED, queue_id=MOST_ATTEMPTS + 99, recipient=f"u{n}@example.com"))
+        folder.feed(replace(REJECTED, queue_id=MOST_ATTEMPTS + 99, recipient=f"u{n}@example.com", code=550))
+    for n in range(1000):
+        folder.feed(replace(GIVEN_UP, queue_id=MOST_ATTEMPTS + 99, recipient=f"u{n}@example.com"))
+    last = replace(RESCHEDULED, queue_id=MOST_ATTEMPTS + 99)
 
     state = folder.to_state()
 
     assert len(state) == MOST_ATTEMPTS
-    assert fold(replace(RESCHEDULED, queue_id=1), folder=folder)[0][1] == "unknown"
-    assert fold(replace(RESCHEDULED, queue_id=MOST_ATTEMPTS + 99), folder=folder)[0][1] == "unexpected_response"
-    assert len(json.dumps(state[-1])) < 8192
+    assert len(json.dumps(state[-1])) < 32_768
+    # Of so many failures the permanent ones are forgotten, as they explain no deferral.
+    assert fold(last, replace(last, event_id="delivery.attempt-end"), folder=folder)[0][1:3] == (
+        "unexpected_response",
+        "451",
+    )
+
+
+def test_a_deferral_that_is_pushed_out_is_counted():
+    """More deferrals than are remembered are decided with what is known, none is lost."""
+    folder = AttemptFolder()
+    many = [replace(RESCHEDULED, queue_id=1 + n) for n in range(MOST_ATTEMPTS + 100)]
+
+    early = [decision for each in many for decision in folder.feed(each)]
+
+    assert len(early) == 100
+    assert len(folder.finish()) == MOST_ATTEMPTS
 
 
 EVENTS = st.builds(
@@ -216,6 +359,7 @@ EVENTS = st.builds(
     st.sampled_from(sorted(FOLLOWED_EVENTS)),
     queue_id=st.sampled_from([0, 1, 2]),
     queue_name=st.sampled_from(["remote", "local"]),
+    at=st.integers(0, 9).map(lambda seconds: AT + timedelta(seconds=seconds)),
     recipient=st.sampled_from(["", "d@example.com", "e@other.test", '"@"']),
     span_recipients=st.sampled_from([(), ("d@example.com",), ("d@example.com", "e@other.test")]),
     domain=st.sampled_from(["", "example.com", "other.test", "!"]),
@@ -227,7 +371,7 @@ EVENTS = st.builds(
 @given(st.lists(EVENTS, max_size=30))
 def test_only_the_three_deciding_events_are_counted(events: list[DeliveryEvent]):
     """Each outcome is as frequent as its event, whatever else happens."""
-    outcomes = [outcome for folder in [AttemptFolder()] for e in events for outcome in folder.feed(e)]
+    outcomes = outcomes_of(events)
 
     expected = Counter(DECIDING[e.event_id] for e in events if e.event_id in DECIDING)
     assert Counter(outcome.outcome for outcome in outcomes) == expected
@@ -236,16 +380,16 @@ def test_only_the_three_deciding_events_are_counted(events: list[DeliveryEvent])
 @given(st.lists(EVENTS, max_size=30), st.integers(0, 30))
 def test_a_restart_amid_an_attempt_changes_no_outcome(events: list[DeliveryEvent], cut: int):
     """What was remembered comes back from the store as JSON."""
-    whole = AttemptFolder()
-    before = AttemptFolder()
-    expected = [outcome for e in events for outcome in whole.feed(e)]
+    whole, before = AttemptFolder(), AttemptFolder()
+    expected = [decision for e in events for decision in whole.feed(e)]
 
-    found = [outcome for e in events[:cut] for outcome in before.feed(e)]
+    found = [decision for e in events[:cut] for decision in before.feed(e)]
     after = AttemptFolder.from_state(json.loads(json.dumps(before.to_state())))
-    found += [outcome for e in events[cut:] for outcome in after.feed(e)]
+    found += [decision for e in events[cut:] for decision in after.feed(e)]
 
-    assert found == expected
+    assert [decision.outcome for decision in found] == [decision.outcome for decision in expected]
     assert json.dumps(after.to_state()) == json.dumps(whole.to_state())
+    assert [each.outcome for each in after.finish()] == [each.outcome for each in whole.finish()]
 
 
 def test_no_address_is_stored():

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome
-from exporter.stalwart.delivery import AttemptFolder
 from exporter.stalwart.rest.logs import parse_log_page
 from exporter.stalwart.rest.traces import parse_traces
 from tests.stalwart.told_events import Attempt, Cause, Milliseconds, Told, log_page, log_row, trace_body
+from tests.support.outcomes import outcomes_of
 
 DOMAINS = st.sampled_from(["example.com", "Other.TEST", "mail.example.net"])
 RECIPIENTS = st.builds("{}@{}".format, st.sampled_from(["a", "b.c", "d+e"]), DOMAINS)
@@ -155,8 +155,7 @@ ATTEMPTS = st.builds(
 
 
 def fold(told: Sequence[DeliveryEvent]) -> list[DeliveryOutcome]:
-    folder = AttemptFolder()
-    return [outcome for event in told for outcome in folder.feed(event)]
+    return outcomes_of(told)
 
 
 @given(ATTEMPTS, st.lists(FAILING | DECIDING, max_size=12))

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.delivery import FOLLOWED_EVENTS, AttemptFolder
+from exporter.stalwart.delivery import FOLLOWED_EVENTS
 from exporter.stalwart.rest.logs import parse_log_page
 from tests.stalwart.told_events import Attempt, Cause, Milliseconds, Told, log_page, log_row
+from tests.support.outcomes import outcomes_of
 
 PIECES = (
     '"',
@@ -89,12 +90,12 @@ def test_no_reply_changes_what_the_server_says(text: str):
 
 @given(HOSTILE)
 def test_no_reply_changes_an_outcome(text: str):
-    """The three outcomes of an attempt in which every reply is hostile."""
-    events = [rejected(text), broken(text), success(text), given_up(text), Told("queue.rescheduled", {"expires": None})]
-    page = log_page([log_row(Attempt(), event) for event in events])
-    folder = AttemptFolder()
+    """The three outcomes of an attempt in which every reply is hostile; the third recipient is still to be reached."""
+    attempt = Attempt(recipients=("c@example.com", "d@example.com", "e@example.com"))
+    events = [rejected(text), broken(text), success(text, "c@example.com"), given_up(text), Told("queue.rescheduled")]
+    page = log_page([log_row(attempt, event) for event in events])
 
-    outcomes = [o for line in reversed(parse_log_page(page)) if line.delivery for o in folder.feed(line.delivery)]
+    outcomes = outcomes_of(line.delivery for line in reversed(parse_log_page(page)))
 
     assert [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes] == [
         ("delivered", "", "250", "example.com"),

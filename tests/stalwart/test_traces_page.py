@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
-from exporter.stalwart.delivery import FOLLOWED_EVENTS, AttemptFolder
+from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.delivery import FOLLOWED_EVENTS
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
+from tests.support.outcomes import outcomes_of
 
 AT = "2026-01-15T10:30:01Z"
 START = {
@@ -86,8 +88,10 @@ def body(data: Any) -> bytes:
 
 
 def fold(trace: Trace) -> list[tuple[str, str, str, str]]:
-    folder = AttemptFolder()
-    return [(o.outcome.value, o.reason, o.code, o.domain) for event in trace.events for o in folder.feed(event)]
+    return [
+        (o.outcome.value, o.reason, o.code, o.domain)
+        for o in outcomes_of(trace.events, AttemptFolder(one_attempt=True))
+    ]
 
 
 def test_ids_are_exact_and_each_once():
@@ -211,7 +215,7 @@ def test_keys_of_any_kind_are_read(events: list[tuple[str, dict[str, Any]]]):
         assert all(isinstance(v, str) for v in (event.recipient, event.domain, event.hostname, event.text))
         assert isinstance(event.code, int)
         assert isinstance(event.queue_id, int)
-        AttemptFolder().feed(event)
+        outcomes_of([event])
 
 
 @given(st.data())

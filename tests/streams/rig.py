@@ -27,7 +27,7 @@ from tests.streams.hour import START, Hour
 
 POLL_SECONDS = 60
 SETTLE_SECONDS = 240
-"""After the last attempt, for what waits for its trace."""
+"""After the last attempt and the last time without the exporter, for what waits for its trace."""
 
 Kind = Literal["cut", "kill", "dropped", "late"]
 
@@ -218,7 +218,7 @@ class Play:
         try:
             if self._polled_first:
                 await self._poll()
-            for second in range(START, self._hour.end + SETTLE_SECONDS):
+            for second in range(START, self._end + SETTLE_SECONDS):
                 self._set_clocks(second)
                 await self._second(second)
             return self._run.shown("deliveries"), self._run.shown("domain_deliveries"), self._stored
@@ -230,6 +230,12 @@ class Play:
         self._clock.passed = second + 0.999
         self._clock.server_set = sum(by for at, by in self._hour.steps if START + at <= second)
         self._clock.ours_set = sum(by for at, by in self._ours_set if START + at <= second)
+
+    @property
+    def _end(self) -> int:
+        """When the last attempt has ended and the exporter is up for good, in Unix seconds."""
+        kills = (t.begins + t.seconds for t in self._troubles if t.kind == "kill")
+        return max(self._hour.end, START + max(kills, default=0))
 
     async def _second(self, second: int) -> None:
         kinds = {t.kind for t in self._troubles if t.begins <= second - START < t.begins + t.seconds}

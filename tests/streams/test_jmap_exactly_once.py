@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.streams.hour import HOUR, QUIET_SECONDS, START, Hour, began, scripted
@@ -32,6 +32,15 @@ CUTS = st.lists(
     min_size=10,
     max_size=60,
 )
+
+# A stream that came back amid an attempt and told why it was put off, then a kill before its trace was listed.
+KILLED_BEFORE_THE_TRACE = [Trouble(3, 292, "cut"), Trouble(620, 400, "kill")]
+
+# Each second of five minutes a message is not read, and nothing is told in between.
+DROPPED_FOR_MINUTES = [Trouble(94, 324, "dropped")]
+
+# The exporter is down from before the last attempt's end until long after it.
+DOWN_AT_THE_END = [Trouble(700, 400, "kill"), Trouble(720, 400, "kill")]
 
 
 def counts(hour: Hour, troubles: Sequence[Trouble] = (), **options: Any) -> StoredSide:
@@ -83,6 +92,9 @@ def test_tens_of_cuts_change_nothing(cuts: list[Trouble]):
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(troubles=KILLED_BEFORE_THE_TRACE, ahead_seconds=0, listed_after=14, polled_first=True)
+@example(troubles=DOWN_AT_THE_END, ahead_seconds=0, listed_after=0, polled_first=False)
+@example(troubles=DROPPED_FOR_MINUTES, ahead_seconds=0, listed_after=11, polled_first=False)
 @given(TROUBLES, st.integers(-40, 40), st.integers(0, 15), st.booleans())
 def test_wherever_the_stream_breaks_each_delivery_is_counted_once(
     troubles: list[Trouble], ahead_seconds: int, listed_after: int, polled_first: bool

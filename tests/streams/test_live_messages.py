@@ -14,10 +14,10 @@ from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.simulator.live import Message, sse_frame
-from exporter.stalwart.delivery import AttemptFolder
 from exporter.stalwart.rest.live import read_metrics, read_traces
 from exporter.stalwart.sse import SseDecoder
 from tests.streams.hour import scripted
+from tests.support.outcomes import outcomes_of
 
 SAMPLE = [
     {"id": "delivery.delivered", "type": "counter", "value": 2903},
@@ -133,23 +133,22 @@ def test_an_event_of_unusual_kinds_changes_nothing_of_what_the_others_say(versio
     """A value of another kind than expected is taken as absent; all outcomes of an hour are the same beside it."""
     hour = scripted(420, version=version)
     odd = json.dumps(event("delivery.delivered", queueId=1, hostname=5, code=None, to={"a": 1})).encode()
-    usual, unusual = AttemptFolder(), AttemptFolder()
     told, told_beside = [], []
 
     for second in sorted(hour.told):
         message = hour.message(second)
         beside = message[:-1] + b"," + odd + b"]"
-        told += [outcome for each in parsed(message).events for outcome in usual.feed(each)]
-        told_beside += [outcome for each in parsed(beside).events for outcome in unusual.feed(each)]
+        told += parsed(message).events
+        told_beside += parsed(beside).events
 
-    assert len(told) > 50
-    assert told_beside == told
+    outcomes = outcomes_of(told)
+    assert len(outcomes) > 50
+    assert outcomes_of(told_beside) == outcomes
 
 
 @pytest.mark.parametrize("recipients", [["c@example.com"], ["a@example.net", "c@example.com"]])
 def test_a_failure_without_a_domain_has_the_one_that_is_being_tried(recipients: list[str]):
     """Whether the attempt is for one destination or for several."""
-    folder = AttemptFolder()
     read = traces(
         event("delivery.attempt-start", to=recipients),
         event("delivery.domain-delivery-start", to=recipients, domain="example.com"),
@@ -157,7 +156,7 @@ def test_a_failure_without_a_domain_has_the_one_that_is_being_tried(recipients: 
         event("queue.rescheduled", to=recipients),
     )
 
-    (only,) = [outcome for each in read.events for outcome in folder.feed(each)]
+    (only,) = outcomes_of(read.events)
 
     assert (only.domain, only.reason, only.code) == ("example.com", "unexpected_response", "451")
 

@@ -16,8 +16,8 @@ from typing import Annotated, Generic, NamedTuple, TypeVar
 import msgspec
 
 from exporter.clock import Clock
+from exporter.domains import domain_name
 from exporter.errors import PayloadError, TargetForbidden
-from exporter.model.domains import domain_name
 from exporter.model.inventory import UNKNOWN, AccountKind, Certificate, Inventory, NodeStatus, TaskState
 from exporter.stalwart.jmap.api import RECHECK_SECONDS, JmapApi
 from exporter.stalwart.jmap.paging import Cursor, found_decoder

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from operator import contains
 
+from exporter.domains import UNKNOWN_DOMAIN, domain_name
 from exporter.model.queue import (
     AGE_BOUNDS_SECONDS,
     ATTEMPT_BOUNDS,
@@ -22,7 +23,6 @@ from exporter.stalwart.rest.stamps import in_order, stamp_of, unix_sum
 UNKNOWN = "unknown"
 """Where a name stands that can be no label."""
 
-MAX_DOMAIN_CHARACTERS = 253
 MAX_QUEUE_BYTES = 8
 
 
@@ -116,10 +116,10 @@ class DomainTally:
             for written, recipients in domains.items():
                 if written in counts:
                     counts[written] += recipients
-                elif _is_domain(domain := written.lower()):
+                elif (domain := domain_name(written)) is not None:
                     counts[domain] += recipients
                 else:
-                    counts[UNKNOWN] += recipients
+                    counts[UNKNOWN_DOMAIN] += recipients
                     hostile += recipients
             domains.clear()
         if sum(map(len, self._counts.values())) > self._capacity:
@@ -165,10 +165,6 @@ class QueueNames:
             return UNKNOWN
         self._known.add(name)
         return name
-
-
-def _is_domain(domain: str) -> bool:
-    return 1 <= len(domain) <= MAX_DOMAIN_CHARACTERS and domain.isprintable()
 
 
 def _ceiling(moment: datetime) -> datetime:

@@ -1,7 +1,12 @@
 """
-Domain names from strangers: one spelling to compare and store, another to show to people.
+The one rule for a domain name: one spelling to compare, count and store, another to show to people.
 
-Stored is the A-label form in lower case (``xn--bcher-kva.example``), so that two spellings of a name are one name.
+Stored is the A-label form in lower case without a final dot (``xn--bcher-kva.example``), so that two spellings of a
+name are one name. Everything else that may stand in its place (an address literal, an IP address, words, forgeries)
+is no domain name, and is shown as `UNKNOWN_DOMAIN`.
+
+Contract: UTS #46 without transitional processing, then IDNA 2008 for each label that is not ASCII; underscores are
+taken, as in ``_dmarc.example.org``. An A-label is taken as it stands.
 """
 
 from __future__ import annotations
@@ -10,12 +15,20 @@ import re
 import unicodedata
 from functools import lru_cache
 
+import idna
+
+UNKNOWN_DOMAIN = "unknown"
+"""The label where a domain is missing or is no domain name."""
+
 MAX_LENGTH = 253
 """Characters of a whole name; DNS has no longer ones."""
 
-_DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
+REMEMBERED = 8192
+"""Spellings whose name is remembered: a long queue has each thousands of times."""
+
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LEFT_TO_RIGHT = ("L", "EN", "ES", "NSM")
 
 
@@ -23,36 +36,36 @@ def domain_name(text: str) -> str | None:
     """
     The name in lower case and A-labels, without a final dot; ``None`` if it is no domain name.
 
-    An address is none: its last label would be a number.
+    An IP address is none: its last label would be a number.
     """
     return _domain_name(text) if len(text) <= 4 * MAX_LENGTH else None
 
 
-@lru_cache(maxsize=4096)
+def domain_of(address: str) -> str:
+    """The domain of a mail address, as `domain_name` has it; empty if it has none."""
+    return (domain_name(address.rpartition("@")[2]) or "") if "@" in address else ""
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _domain_name(text: str) -> str | None:
-    name = text.strip().lower()
-    if not name.isascii():
-        labels = [_a_label(label) for label in name.translate(_DOTS).split(".")]
-        name = ".".join(labels)
+    name = text.lower() if text.isascii() else _in_ascii(text)
     name = name.removesuffix(".")
-    if len(name) > MAX_LENGTH or _NAME.fullmatch(name) is None or name.rpartition(".")[2].isdigit():
+    if len(name) > MAX_LENGTH or _NAME.fullmatch(name) is None or _NUMBER.fullmatch(name.rpartition(".")[2]):
         return None
     return name
 
 
+def _in_ascii(text: str) -> str:
+    """A name in A-labels; empty, hence no name, where it holds what no name may hold."""
+    try:
+        return ".".join(map(_a_label, idna.uts46_remap(text, std3_rules=False, transitional=False).split(".")))
+    except UnicodeError:
+        return ""
+
+
 def _a_label(label: str) -> str:
-    """One label in ASCII; empty, hence invalid, where it holds what no name may hold."""
-    label = unicodedata.normalize("NFKC", label).lower()
-    label = unicodedata.normalize("NFC", label)
-    if label.isascii():
-        return label
-    return "xn--" + label.encode("punycode").decode("ascii") if _is_word(label) else "."
-
-
-def _is_word(label: str) -> bool:
-    """Letters, their marks, digits and inner hyphens only: no controls, no direction marks, no symbols."""
-    good = all(c == "-" or unicodedata.category(c)[0] in "LMN" for c in label)
-    return good and label[0] != "-" and label[-1] != "-" and not unicodedata.category(label[0]).startswith("M")
+    """One mapped label in ASCII. Raises `UnicodeError` where IDNA 2008 does not allow it."""
+    return label if label.isascii() else idna.alabel(label).decode("ascii")
 
 
 def shown_domain(name: str) -> str:
@@ -75,7 +88,7 @@ def _u_label(label: str) -> str:
         readable = label[4:].encode("ascii").decode("punycode")
     except (UnicodeError, OverflowError, ValueError):
         return label
-    harmless = readable and _is_word(readable) and _is_one_script(readable) and _a_label(readable) == label
+    harmless = readable and _is_one_script(readable) and _in_ascii(readable) == label
     return readable if harmless and _runs_left_to_right(readable) else label
 
 

@@ -1,0 +1,188 @@
+"""
+What is known of one delivery attempt: whom which failure befell, and which of them explains a deferral.
+
+Failures are remembered by whom they concern, so that those of recipients that were given up or delivered explain
+nothing. No address is kept, only checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+from exporter.clock import unix_second
+from exporter.domains import domain_of
+from exporter.model.delivery import DeliveryEvent
+from exporter.stalwart.delivery import MESSAGE_REJECTED, PUT_OFF, Failure
+
+MOST_RECIPIENTS = 256
+"""Failures of one attempt that are remembered one by one, and recipients of one deferral."""
+
+AttemptKey = tuple[int, str]
+"""The queued message and its virtual queue; no two attempts of one run at a time."""
+
+RECIPIENT, MESSAGE, SESSION = "r", "m", "s"
+
+Scope = tuple[str, int | str]
+"""
+Whom a failure befell: one recipient, by checksum; or those of a domain whose message was refused, each one that was
+not refused alone; or all of a domain.
+"""
+
+
+@dataclass(slots=True)
+class Deferral:
+    """
+    A deferral that is not yet decided.
+
+    Attributes:
+        event: Without the addresses of its recipients.
+        domain: The only destination of the attempt, or empty.
+        recipients: Checksum and domain of each that the attempt was for; empty if that is not known.
+    """
+
+    event: DeliveryEvent
+    domain: str
+    recipients: Sequence[tuple[int, str]]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """
+    What is known of one attempt.
+
+    Attributes:
+        domain: The destination being tried.
+        failures: The last failure of each scope, in order of occurrence. No address is stored.
+        weak: The same of events that may or may not have been a failure.
+        settled: Checksums of recipients that were delivered or given up.
+        deferral: What waits to be decided.
+        ended_at: When the attempt ended, in Unix seconds of the server; 0 before that.
+    """
+
+    domain: str = ""
+    failures: dict[Scope, Failure] = field(default_factory=dict)
+    weak: dict[Scope, Failure] = field(default_factory=dict)
+    settled: set[int] = field(default_factory=set)
+    deferral: Deferral | None = None
+    ended_at: int = 0
+
+    def note(self, scope: Scope, failure: Failure, *, weak: bool) -> None:
+        """Remembers a failure, unless its recipient needs no explanation any more."""
+        if scope[0] == RECIPIENT and scope[1] in self.settled:
+            return
+        noted = self.weak if weak else self.failures
+        noted.pop(scope, None)
+        noted[scope] = failure
+        if len(noted) > MOST_RECIPIENTS:
+            # A permanent reply explains no deferral, so such a failure is the first to go.
+            del noted[next((one for one, why in noted.items() if why.code.startswith("5")), next(iter(noted)))]
+
+    def settle(self, recipient: str) -> None:
+        """A recipient was delivered or given up."""
+        mark = checksum(recipient)
+        if len(self.settled) < MOST_RECIPIENTS:
+            self.settled.add(mark)
+        self.failures.pop((RECIPIENT, mark), None)
+        self.weak.pop((RECIPIENT, mark), None)
+
+    def failure_of(self, recipient: str) -> Failure | None:
+        """The recipient's own failure, else the last one of its destination."""
+        own = self.failures.get((RECIPIENT, checksum(recipient)))
+        if own is not None:
+            return own
+        domains = ("", domain_of(recipient))
+        shared = (why for (kind, _), why in reversed(self.failures.items()) if kind != RECIPIENT)
+        return next((why for why in shared if why.domain in domains), None)
+
+    def explanation(self) -> Failure | None:
+        """The last failure of a recipient that is still to be delivered."""
+        return next((why for scope, why in reversed(self.failures.items()) if self._is_open(scope)), None)
+
+    def suspicion(self) -> Failure | None:
+        """The same of what may or may not have been a failure."""
+        return next((why for scope, why in reversed(self.weak.items()) if self._is_open(scope)), None)
+
+    def _is_open(self, scope: Scope) -> bool:
+        """Whether a failure concerns anybody who is still to be delivered."""
+        kind, about = scope
+        if kind == RECIPIENT:
+            return about not in self.settled
+        recipients = () if self.deferral is None else self.deferral.recipients
+        concerned = [mark for mark, domain in recipients if domain == about] or [mark for mark, _ in recipients]
+        if not concerned:
+            return True
+        alone = self.failures if kind == MESSAGE else {}
+        return any(mark not in self.settled and (RECIPIENT, mark) not in alone for mark in concerned)
+
+
+def scope_of(event: DeliveryEvent, domain: str) -> Scope:
+    if event.recipient:
+        return RECIPIENT, checksum(event.recipient)
+    return (MESSAGE if event.event_id == MESSAGE_REJECTED else SESSION), domain
+
+
+def recipients_of(event: DeliveryEvent) -> Sequence[tuple[int, str]]:
+    if len(event.span_recipients) > MOST_RECIPIENTS:
+        return ()
+    return [(checksum(address), domain_of(address)) for address in event.span_recipients]
+
+
+def checksum(recipient: str) -> int:
+    return crc32(recipient.lower().encode("utf-8", "replace"))
+
+
+def put_off_at(key: AttemptKey, at: datetime) -> DeliveryEvent:
+    """The event of a deferral, without addresses."""
+    return DeliveryEvent(PUT_OFF, at, *key)
+
+
+def attempt_state(attempt: Attempt) -> dict[str, Any]:
+    """What is not empty of *attempt*."""
+    deferral = attempt.deferral
+    state = {
+        "domain": attempt.domain,
+        "failures": [[*scope, *why] for scope, why in attempt.failures.items()],
+        "weak": [[*scope, *why] for scope, why in attempt.weak.items()],
+        "settled": sorted(attempt.settled),
+        "deferral": deferral and [unix_second(deferral.event.at), deferral.domain, list(deferral.recipients)],
+        "ended_at": attempt.ended_at,
+    }
+    return {name: value for name, value in state.items() if value}
+
+
+def attempt_from(key: AttemptKey, state: Mapping[str, Any]) -> Attempt:
+    attempt = Attempt(
+        domain=state.get("domain", ""),
+        failures=_failures_from(state.get("failures", ())),
+        weak=_failures_from(state.get("weak", ())),
+        settled=set(state.get("settled", ())),
+        ended_at=state.get("ended_at", 0),
+    )
+    if "deferral" in state:
+        second, domain, recipients = state["deferral"]
+        at = datetime.fromtimestamp(second, UTC)
+        attempt.deferral = Deferral(put_off_at(key, at), domain, [(mark, name) for mark, name in recipients])
+    return attempt
+
+
+def attempt_from_earlier(domain: str, last: Any, weak: Any, by_recipient: Iterable[Sequence[Any]]) -> Attempt:
+    """From the state of versions that decided at once: the last failure, the last weak one, and those by recipient."""
+    attempt = Attempt(domain=domain)
+    for mark, *why in by_recipient:
+        attempt.failures[RECIPIENT, mark] = Failure(*why)
+    known = next((scope for scope, why in attempt.failures.items() if list(why) == last), None)
+    if last is not None:
+        scope = known or (SESSION, last[2])
+        attempt.failures.pop(scope, None)
+        attempt.failures[scope] = Failure(*last)
+    if weak is not None:
+        attempt.weak[SESSION, weak[2]] = Failure(*weak)
+    return attempt
+
+
+def _failures_from(state: Iterable[Sequence[Any]]) -> dict[Scope, Failure]:
+    return {(kind, about): Failure(*why) for kind, about, *why in state}

@@ -1,0 +1,286 @@
+"""
+What became of each recipient of a delivery attempt: one rule for the log, stored traces and live streams.
+
+A deferral (``queue.rescheduled``) does not say why, and the event that explains it may arrive a moment later. It is
+therefore decided at the end of its attempt, by the last failure of a recipient that is still to be delivered: what
+befell a recipient that was given up or delivered explains nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from exporter.clock import unix_second
+from exporter.domains import domain_name
+from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
+from exporter.model.queue import FailureReason
+from exporter.stalwart.attempt import (
+    Attempt,
+    AttemptKey,
+    Deferral,
+    attempt_from,
+    attempt_from_earlier,
+    attempt_state,
+    put_off_at,
+    recipients_of,
+    scope_of,
+)
+from exporter.stalwart.delivery import (
+    ARRIVED,
+    ATTEMPT_END,
+    ATTEMPT_START,
+    GIVEN_UP,
+    PLAIN_EVENTS,
+    PUT_OFF,
+    SUCCESS,
+    Failure,
+    code_of,
+    destination,
+    failure_reason,
+    status_reason,
+    three_digits,
+)
+
+MOST_ATTEMPTS = 4096
+"""Attempts under way that are remembered; far more than a server has at a time."""
+
+WAIT_SECONDS = 90.0
+"""How long a deferral waits for the end of its attempt: longer than from one poll of the log to the next."""
+
+GRACE_SECONDS = 2
+"""How much later, by the server's clock, an event of an attempt may be written than its end."""
+
+LATE_SECONDS = 5.0
+"""The same by our clock, for a server that writes nothing more."""
+
+
+class Decision(NamedTuple):
+    """
+    An outcome and the event that it belongs to.
+
+    Attributes:
+        is_explained: The events that were seen say why, and none that was missed could say otherwise.
+    """
+
+    event: DeliveryEvent
+    outcome: DeliveryOutcome
+    is_explained: bool
+
+
+class AttemptFolder:
+    """
+    Turns events, fed in order of occurrence, into outcomes.
+
+    It remembers what each attempt under way has met with, since the event that decides does not say why; what it
+    remembers outlives a restart as `to_state`. Whoever feeds it asks for `take_overdue` now and then, or ends with
+    `finish`. An event of an unknown message explains no other, unless all events are of *one_attempt*.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, *, one_attempt: bool = False) -> None:
+        self._monotonic = monotonic
+        self._one_attempt = one_attempt
+        self._attempts: dict[AttemptKey, Attempt] = {}
+        self._waiting: dict[AttemptKey, float] = {}
+        self._late: dict[AttemptKey, float] = {}
+        self._decided: list[Decision] = []
+
+    def feed(self, event: DeliveryEvent) -> Sequence[Decision]:
+        """What *event* decides: mostly one outcome or none."""
+        event_id, key = event.event_id, (event.queue_id, event.queue_name)
+        if event_id == ATTEMPT_START:
+            self._close(key)
+        elif event_id == ATTEMPT_END:
+            self._end(key, unix_second(event.at))
+        elif event_id == SUCCESS:
+            self._settle(key, event)
+            domain = destination(event)
+            outcome = DeliveryOutcome(event.at, Outcome.DELIVERED, domain, "", three_digits(event.code))
+            return (Decision(event, outcome, True),)
+        elif event_id == GIVEN_UP:
+            return (self._give_up(key, event),)
+        elif event_id == PUT_OFF:
+            self._put_off(key, event)
+        else:
+            self._learn(key, event)
+        if not self._decided:
+            return ()
+        decided, self._decided = self._decided, []
+        return decided
+
+    def take_overdue(self, written_until: int = 0) -> Sequence[Decision]:
+        """
+        Decides what has waited long enough.
+
+        *written_until*: The Unix second up to which the server has written, by its own clock.
+        """
+        now = self._monotonic()
+        while self._waiting and now - next(iter(self._waiting.values())) >= WAIT_SECONDS:
+            self._close(next(iter(self._waiting)))
+        while self._late:
+            key, since = next(iter(self._late.items()))
+            if now - since < LATE_SECONDS and written_until <= self._attempts[key].ended_at + GRACE_SECONDS:
+                break
+            self._close(key)
+        decided, self._decided = self._decided, []
+        return decided
+
+    def finish(self) -> Sequence[Decision]:
+        """Decides everything: nothing more will come."""
+        for key in list(self._attempts):
+            self._close(key)
+        decided, self._decided = self._decided, []
+        return decided
+
+    def forget_deferrals(self) -> None:
+        """What was put off so far is not to be counted."""
+        for key in (*self._waiting, *self._late):
+            self._attempts[key].deferral = None
+        self._waiting.clear()
+
+    def is_waiting(self, key: AttemptKey) -> bool:
+        """Whether a deferral of this attempt is not yet decided."""
+        attempt = self._attempts.get(key)
+        return attempt is not None and attempt.deferral is not None
+
+    def held_since(self) -> Mapping[AttemptKey, float]:
+        """Since when what is not yet decided has waited, in monotonic seconds."""
+        return {**self._waiting, **self._late}
+
+    def to_state(self, *, deferred_only: bool = False) -> list[Any]:
+        """The JSON-able form of what is remembered; with *deferred_only*, of attempts with a deferral to decide."""
+        if deferred_only and not self._waiting and not self._late:
+            return []
+        kept = ((key, one) for key, one in self._attempts.items() if one.deferral is not None or not deferred_only)
+        return [[*key, attempt_state(attempt)] for key, attempt in kept]
+
+    @classmethod
+    def from_state(
+        cls,
+        state: Iterable[Sequence[Any]],
+        monotonic: Callable[[], float] = time.monotonic,
+        held_since: Mapping[AttemptKey, float] | None = None,
+    ) -> AttemptFolder:
+        """Back from `to_state`, in the same process with `held_since`; also from the states of earlier versions."""
+        folder, since = cls(monotonic), held_since or {}
+        for queue_id, queue_name, *rest in state:
+            key = (queue_id, queue_name)
+            attempt = attempt_from(key, rest[0]) if len(rest) == 1 else attempt_from_earlier(*rest)
+            folder._attempts[key] = attempt
+            if attempt.ended_at:
+                folder._late[key] = since.get(key, monotonic())
+            elif attempt.deferral is not None:
+                folder._waiting[key] = since.get(key, monotonic())
+        return folder
+
+    def _remembered(self, key: AttemptKey, event: DeliveryEvent) -> Attempt:
+        """The attempt of *event*; one that ended too long before it was another one."""
+        attempt = self._attempts.get(key)
+        if attempt is not None and attempt.ended_at and unix_second(event.at) > attempt.ended_at + GRACE_SECONDS:
+            self._close(key)
+            attempt = None
+        if attempt is None:
+            attempt = self._attempts[key] = Attempt()
+            if len(self._attempts) > MOST_ATTEMPTS:
+                self._close(next(iter(self._attempts)))
+        return attempt
+
+    def _is_known(self, event: DeliveryEvent) -> bool:
+        """Whether it is known which attempt *event* belongs to."""
+        return self._one_attempt or event.queue_id != 0
+
+    def _settle(self, key: AttemptKey, event: DeliveryEvent) -> None:
+        if self._is_known(event) and event.recipient:
+            self._remembered(key, event).settle(event.recipient)
+
+    def _learn(self, key: AttemptKey, event: DeliveryEvent) -> None:
+        reason, weak = (None, False) if event.event_id in PLAIN_EVENTS else failure_reason(event)
+        if not self._is_known(event) or (reason is None and not event.domain and event.event_id != ARRIVED):
+            return
+        attempt = self._remembered(key, event)
+        if event.domain:
+            attempt.domain = domain_name(event.domain) or ""
+        if event.event_id == ARRIVED:
+            attempt.weak.clear()
+        elif reason is not None:
+            failure = Failure(reason.value, code_of(event), destination(event, attempt.domain))
+            attempt.note(scope_of(event, failure.domain), failure, weak=weak)
+            if attempt.ended_at:
+                self._decide_if_explained(key, attempt)
+
+    def _give_up(self, key: AttemptKey, event: DeliveryEvent) -> Decision:
+        reason = status_reason(event)
+        attempt = self._attempts.get(key) or Attempt()
+        why = Failure(reason.value, code_of(event), destination(event, attempt.domain))
+        if reason is FailureReason.UNKNOWN and not why.code:
+            earlier = attempt.failure_of(event.recipient)
+            why = why if earlier is None else earlier._replace(domain=why.domain)
+        self._settle(key, event)
+        outcome = _failed(event, Outcome.PERMANENT_FAILURE, why)
+        return Decision(event, outcome, reason is not FailureReason.UNKNOWN and bool(why.domain))
+
+    def _put_off(self, key: AttemptKey, event: DeliveryEvent) -> None:
+        """Takes note of a deferral; one whose attempt is not known, or has ended with a reason, is decided."""
+        if not self._is_known(event):
+            why = Failure(FailureReason.UNKNOWN.value, "", destination(event))
+            self._decided.append(Decision(event, _failed(event, Outcome.TEMPORARY_FAILURE, why), False))
+            return
+        attempt = self._remembered(key, event)
+        if attempt.deferral is not None:
+            self._decide(attempt)
+        attempt.deferral = Deferral(put_off_at(key, event.at), destination(event), recipients_of(event))
+        if attempt.ended_at:
+            self._decide_if_explained(key, attempt)
+        else:
+            self._waiting.pop(key, None)
+            self._waiting[key] = self._monotonic()
+
+    def _end(self, key: AttemptKey, ended_at: int) -> None:
+        """An attempt has ended; what is not explained waits for what may be written a moment later."""
+        attempt = self._attempts.get(key)
+        if attempt is None:
+            return
+        self._waiting.pop(key, None)
+        attempt.ended_at = ended_at
+        if attempt.deferral is None and attempt.explanation() is None:
+            self._forget(key)
+            return
+        self._late.setdefault(key, self._monotonic())
+        self._decide_if_explained(key, attempt)
+
+    def _decide_if_explained(self, key: AttemptKey, attempt: Attempt) -> None:
+        if attempt.deferral is not None and attempt.explanation() is not None:
+            self._close(key)
+
+    def _close(self, key: AttemptKey) -> None:
+        """Nothing more is expected of an attempt."""
+        attempt = self._forget(key)
+        if attempt is not None:
+            self._decide(attempt)
+
+    def _forget(self, key: AttemptKey) -> Attempt | None:
+        self._waiting.pop(key, None)
+        self._late.pop(key, None)
+        return self._attempts.pop(key, None)
+
+    def _decide(self, attempt: Attempt) -> None:
+        """Decides the deferral of *attempt*, if there is one."""
+        deferral = attempt.deferral
+        if deferral is None:
+            return
+        explanation = attempt.explanation()
+        why = explanation or attempt.suspicion()
+        if why is None:
+            why = Failure(FailureReason.UNKNOWN.value, "", deferral.domain)
+        elif not why.domain:
+            # What was tried last need not be what failed.
+            why = why._replace(domain=deferral.domain)
+        outcome = _failed(deferral.event, Outcome.TEMPORARY_FAILURE, why)
+        is_explained = explanation is not None and bool(why.domain) and attempt.ended_at > 0
+        self._decided.append(Decision(deferral.event, outcome, is_explained))
+        attempt.deferral = None
+
+
+def _failed(event: DeliveryEvent, outcome: Outcome, why: Failure) -> DeliveryOutcome:
+    return DeliveryOutcome(at=event.at, outcome=outcome, domain=why.domain, reason=why.reason, code=why.code)
