@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
-.PHONY: demo test faults check bench docs lock clean debian
+.PHONY: demo test faults fuzz check bench docs lock clean debian
 
 demo: $(STAMP)
 	$(BIN)/stalwart-exporter demo
@@ -16,6 +16,11 @@ test: debian check
 # Every fault of docs/faults.md, the slow ones included, on the running exporter.
 faults: debian $(STAMP)
 	$(BIN)/python -m pytest -m fault $(PYTEST_ARGS)
+
+# Spoilt input for every decoder: `make fuzz FUZZ_ARGS="100000 --seed 1"` for less of it, or the same again.
+FUZZ_ARGS ?= 1000000
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
