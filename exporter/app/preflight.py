@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from exporter.app.connection import context_for
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import ServerSettings, Settings
 from exporter.store.file import check_place
+from exporter.web.verdict.thresholds import load_thresholds
 
 
 def check_usable(settings: Settings) -> None:
@@ -20,6 +22,7 @@ def check_usable(settings: Settings) -> None:
 def find_problems(settings: Settings) -> Iterator[str]:
     """One line for each problem that `run` meets by itself as well; nothing is started, locked or left behind."""
     yield from unusable_web_config(settings)
+    yield from unusable_thresholds(settings.web.thresholds_file)
     try:
         check_place(settings.store.path)
     except StoreError as error:
@@ -49,3 +52,13 @@ def unusable_certificates(servers: Sequence[ServerSettings]) -> Iterator[str]:
             context_for(server)
         except SettingsError as error:
             yield from (f"servers[{index}].tls.{problem}" for problem in error.problems)
+
+
+def unusable_thresholds(path: Path | None) -> Iterator[str]:
+    """A file of thresholds that the status page could not judge by."""
+    if path is None:
+        return
+    try:
+        load_thresholds(path)
+    except SettingsError as error:
+        yield from error.problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import subprocess
 import sys
@@ -14,12 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.simulator import World
+from exporter.simulator import StandIn, World
 from exporter.simulator.destinations import Temper
-from tests.support.exporter import wait_until
+from tests.support.exporter import Exporter, wait_until
 from tests.support.ports import reserve_port
-from tests.support.standin import Scene, community, enterprise, mail, wait_good, watching
+from tests.support.standin import Scene, community, enterprise, mail, server_table, wait_good, watching
 
+ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = ("0.15.5", "0.16.18")
 
 
@@ -108,6 +110,41 @@ def test_a_server_that_is_gone_is_the_headline(tmp_path: Path):
         scene.server.stop_listening()
 
         wait_headline(scene, kind="bad", says="mx1 is down")
+
+
+def test_an_operators_thresholds_hold_on_the_page_too(tmp_path: Path):
+    """The `thresholds.json` beside one's own rules makes the page judge as those do."""
+    (tmp_path / "mine.yaml").write_text("alerts: {StalwartDestinationDeferring: {recipients: 2}}")
+    rules = [sys.executable, "-m", "alerts", "--write", "--thresholds", str(tmp_path / "mine.yaml")]
+    subprocess.run([*rules, "--output", str(tmp_path / "rules")], cwd=ROOT, check=True)
+    environ = {"STALWART_EXPORTER_WEB__THRESHOLDS_FILE": str(tmp_path / "rules" / "thresholds.json")}
+    with StandIn(community()) as server:
+        mail(server, *(f"user{n}@defer.test" for n in range(3)))
+        with Exporter(tmp_path, config=server_table(server.url), environ=environ) as exporter:
+            wait_headline(Scene(server, exporter), kind="wait", says="mx1: defer.test defers 3 recipients")
+
+
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_thresholds_that_cannot_be_used_are_refused(command: str, tmp_path: Path):
+    """The check refuses what the exporter would, with the path of the setting."""
+    (tmp_path / "thresholds.json").write_text('{"alerts": {"StalwartQueueBacklog": {"severity": "page"}}}')
+    (tmp_path / "config.toml").write_text(
+        '[web]\nlisten = "127.0.0.1:0"\nthresholds_file = "thresholds.json"\n'
+        f'[store]\npath = "{tmp_path / "history.sqlite3"}"\n{server_table("http://127.0.0.1:1")}'
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", command, "--config", str(tmp_path / "config.toml")],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert "web.thresholds_file: " in done.stdout + done.stderr
 
 
 @contextmanager
