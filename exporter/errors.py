@@ -3,7 +3,7 @@ Every exception that this package raises on purpose::
 
     ExporterError
     |-- TargetError            a server we watch is in trouble; never ends the process
-    |   |-- TargetUnreachable    no connection, or closed before an answer
+    |   |-- TargetUnreachable    no connection, or closed before the end of an answer
     |   |-- TargetTimeout        a deadline passed
     |   |-- TargetTLSError       the certificate or the handshake failed
     |   |-- TargetRefused        credentials refused; not offered again until they change or an operator reloads
@@ -23,7 +23,7 @@ No message holds a secret or a mail address; what a server said is quoted cut sh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 QUOTE_LIMIT = 120
 
@@ -40,6 +40,29 @@ class ExporterError(Exception):
     """The root of the tree."""
 
 
+E = TypeVar("E", bound=BaseException)
+
+
+def without_frames(error: E) -> E:
+    """
+    Return *error* without its tracebacks and those of its causes.
+
+    They hold everything that the failed call had in hand, such as an answer of many megabytes, for as long as the error
+    is kept; raised again, they grow.
+    """
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.__traceback__ = None
+        waiting += [current.__cause__, current.__context__]
+        waiting += current.exceptions if isinstance(current, BaseExceptionGroup) else ()
+    return error
+
+
 class TargetError(ExporterError):
     """
     A watched server is in trouble.
@@ -52,9 +75,18 @@ class TargetError(ExporterError):
 
 
 class TargetUnreachable(TargetError):
-    """No connection could be made, or it was closed before an answer (which is also what a banned address sees)."""
+    """
+    No connection could be made, or it was closed before an answer (which is also what a banned address sees).
+
+    Attributes:
+        in_answer: It was closed in the middle of an answer: the server is there, whatever became of this request.
+    """
 
     reason = "unreachable"
+
+    def __init__(self, message: str, *, in_answer: bool = False) -> None:
+        super().__init__(message)
+        self.in_answer = in_answer
 
 
 class TargetTimeout(TargetError):
@@ -76,9 +108,19 @@ class TargetRefused(TargetError):
 
 
 class TargetForbidden(TargetError):
-    """The credentials are good and lack a permission."""
+    """
+    The credentials are good and lack a permission.
+
+    Attributes:
+        certain: A document of the server's API says so; otherwise only the status of an answer, which is confirmed
+            before it is believed for long.
+    """
 
     reason = "forbidden"
+
+    def __init__(self, message: str, *, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain
 
 
 class TargetBusy(TargetError):
@@ -109,12 +151,21 @@ class TargetUnsupported(TargetError):
     Attributes:
         status: ``not_licensed``, ``not_configured`` or ``unsupported``, as in ``stalwart_exporter_capability``.
         again_seconds: When it is worth asking again; ``None``: as with everything that a server does not have.
+        certain: As of `TargetForbidden`.
     """
 
-    def __init__(self, message: str, *, status: str = "unsupported", again_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str = "unsupported",
+        again_seconds: float | None = None,
+        certain: bool = True,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.again_seconds = again_seconds
+        self.certain = certain
 
 
 class PayloadError(TargetError):

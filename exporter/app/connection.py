@@ -10,6 +10,7 @@ from exporter.settings import BasicLogin, BearerToken, ServerSettings
 from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
 from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.detect import RestDetector
+from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
@@ -70,6 +71,7 @@ def connect(
     throttle = Throttle(clock=clock, requests=settings.max_requests_per_minute)
     tls = context_for(settings)
     server_clock = server_clock or ServerClock(clock, server=settings.name)
+    resolver = Resolver()
     transport = Transport(
         base_url=settings.url,
         credentials=credentials_of(settings.credentials),
@@ -83,6 +85,7 @@ def connect(
         max_body_bytes=settings.max_body_bytes,
         observer=observer,
         server_clock=server_clock,
+        resolver=resolver,
     )
     ask = settings.ask_version if ask_version is None else ask_version
     jmap = JmapClient(transport, clock=server_clock, known_second=server_clock.known_second)
@@ -94,7 +97,7 @@ def connect(
         jmap=jmap,
         server_clock=server_clock,
         account=transport.account_name or "",
-        live=_live(settings, transport, client, jmap, throttle, tls, clock, observer),
+        live=_live(settings, transport, client, jmap, throttle, tls, clock, observer, resolver),
     )
 
 
@@ -107,6 +110,7 @@ def _live(
     tls: ssl.SSLContext | None,
     clock: Clock,
     observer: RequestObserver | None,
+    resolver: Resolver,
 ) -> LiveClient | None:
     mode = settings.streams.transport
     if mode == "off":
@@ -120,6 +124,7 @@ def _live(
         connect_timeout_seconds=settings.connect_timeout,
         answer_timeout_seconds=settings.read_timeout,
         observer=observer,
+        resolver=resolver,
     )
     return SwitchingLiveClient(
         client,

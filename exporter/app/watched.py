@@ -18,6 +18,7 @@ from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
 from exporter.ingest.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.feed import Feed
 from exporter.ingest.inventory import InventoryJob
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.live_metrics import LiveMetrics
@@ -29,7 +30,7 @@ from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.reports import ReportJob
 from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.ingest.sources import SourceChoice
-from exporter.ingest.subscriber import Feed, Subscriber
+from exporter.ingest.subscriber import Subscriber
 from exporter.ingest.telemetry import COUNTERS_MARK, LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
 from exporter.ingest.traces import TraceJob
 from exporter.ingest.version import VersionJob, kept_version
@@ -144,6 +145,7 @@ class WatchedServer:
             board=board,
             clock=clock,
             rng=rng,
+            retry_cap_seconds=min(every for _, every in settings.intervals),
             reraise_bugs=reraise_bugs,
             kept_version=partial(kept_version, ledger),
         )

@@ -10,6 +10,10 @@ MOST_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
 """What is taken at once, one message at least: it is counted in one transaction, and nothing else runs meanwhile."""
 
+MOST_MESSAGES = 8192
+BATCH_MESSAGES = 1024
+"""The same by number: an empty message costs some time and memory too."""
+
 _EVENTS = (b'"createdAt":', b'"keyValues":')
 """What either generation writes once in each event, and as such in no text."""
 
@@ -38,13 +42,16 @@ class MessageBuffer:
 
     def put(self, message: bytes) -> None:
         """Keeps *message*, or counts it as dropped."""
-        if self._dropped or (self._messages and self._bytes + len(message) > self._most_bytes):
+        if self._dropped or (self._messages and not self._has_room(message)):
             # After a drop everything goes until the rest has been taken, so that one hole stays one hole.
             self._dropped += max(1, *map(message.count, _EVENTS))
         else:
             self._messages.append(message)
             self._bytes += len(message)
         self._ready.set()
+
+    def _has_room(self, message: bytes) -> bool:
+        return self._bytes + len(message) <= self._most_bytes and len(self._messages) < MOST_MESSAGES
 
     def end(self, reason: BaseException) -> None:
         """No more will come."""
@@ -63,6 +70,8 @@ class MessageBuffer:
         while self._messages and (not taken or size + len(self._messages[0]) <= self._batch_bytes):
             size += len(self._messages[0])
             taken.append(self._messages.popleft())
+            if len(taken) == BATCH_MESSAGES:
+                break
         self._bytes -= size
         if self._messages:
             return taken, 0

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from exporter.errors import ExporterError, HistoryUnavailable, InternalError, StoreError
+from exporter.errors import ExporterError, HistoryUnavailable, InternalError, StoreError, without_frames
 
 log = structlog.get_logger("exporter.bugs")
 
@@ -24,9 +24,9 @@ async def catching_bugs(work: Awaitable[T], *, server: str, task: str, reraise: 
     try:
         return await work
     except StoreError as error:
-        raise HistoryUnavailable(f"the history cannot be used now: {error}") from error
-    except ExporterError:
-        raise
+        raise HistoryUnavailable(f"the history cannot be used now: {error}") from without_frames(error)
+    except ExporterError as error:
+        raise without_frames(error)  # noqa: B904 - it is the same error
     except Exception as error:
         if reraise:
             raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporter.errors import PayloadError
+from exporter.ingest.feed import Applied
 from exporter.ingest.sources import SourceChoice
-from exporter.ingest.subscriber import Applied
 from exporter.ingest.telemetry import LIVE, TotalsCounter
 from exporter.model.live import Heartbeat, StreamKind
 from exporter.stalwart.live import LiveClient

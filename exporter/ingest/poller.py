@@ -1,8 +1,9 @@
 """
 The loop around every collector: runs it on time and keeps its health.
 
-A run that overruns its interval delays the next one instead of doubling it. A failing collector waits its interval or
-the backoff, whichever is longer; one that the server cannot or will not serve is asked again once an hour.
+A run that overruns its interval delays the next one instead of doubling it. A failing collector waits between one and
+one and a half intervals. One that the server cannot or will not serve is asked again once an hour, after a second look
+has confirmed it; until then, one that was served before counts as failing.
 """
 
 from __future__ import annotations
@@ -15,14 +16,25 @@ import structlog
 
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
-from exporter.errors import HistoryUnavailable, InternalError, TargetError, TargetForbidden, TargetUnsupported
+from exporter.errors import (
+    HistoryUnavailable,
+    InternalError,
+    TargetError,
+    TargetForbidden,
+    TargetRefused,
+    TargetUnsupported,
+)
 from exporter.ingest.bugs import catching_bugs
+from exporter.ingest.doubt import Doubt
 from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient
 from exporter.state.board import CollectorHealth, Part
 
 log = structlog.get_logger("exporter.poller")
+
+MOST_INTERVALS = 1.5
+"""The longest wait after a failure."""
 
 Job = Callable[[StalwartClient], Awaitable[None]]
 
@@ -74,6 +86,9 @@ class Poller:
         self._recheck_seconds = recheck_seconds
         self._reraise_bugs = reraise_bugs
         self._failures = 0
+        self._own_failure = False
+        self._was_served = False
+        self._doubt = Doubt(clock)
         self.health = CollectorHealth(name=name, interval_seconds=interval_seconds)
         session.board.collectors[name] = self.health
 
@@ -109,17 +124,35 @@ class Poller:
             sooner = self._job.sooner_seconds if isinstance(self._job, PacedJob) else None
             await self._clock.sleep(max(0.0, min(self._interval, sooner or self._interval) - took))
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
-            await self._session.wait_for_news(getattr(failure, "again_seconds", None) or self._recheck_seconds)
+            await self._session.wait_for_news(getattr(failure, "again_seconds", None) or self._refusal_seconds())
+        elif isinstance(failure, TargetRefused):
+            await self._session.wait_for_news(retry_delay(failure, self._failures, self._rng))
         else:
-            await self._session.wait_for_news(
-                max(self._interval - took, retry_delay(failure, self._failures, self._rng))
-            )
+            await self._wait_to_retry(failure, took)
+
+    async def _wait_to_retry(self, failure: TargetError, took: float) -> None:
+        most = MOST_INTERVALS * self._interval
+        delay = retry_delay(failure, self._failures, self._rng, cap_seconds=most)
+        wait = max(0.0, max(self._interval, delay) - took)
+        if self._own_failure:
+            # The server was found again: no news for a request that fails while the others do well.
+            held = min(delay, wait)
+            await self._clock.sleep(held)
+            wait -= held
+        await self._session.wait_for_news(wait)
+
+    def _refusal_seconds(self) -> float:
+        if self._doubt.confirmed:
+            return self._recheck_seconds
+        return self._doubt.wait_seconds(soon=2 * self._interval) if self._was_served else self._doubt.wait_seconds()
 
     def _succeeded(self) -> None:
         health = self.health
         if health.success is False:
             log.info("poll.recovered", server=self._session.board.name, collector=self.name)
         self._failures = 0
+        self._was_served = True
+        self._doubt.clear()
         health.success, health.error, health.off = True, "", ""
         health.last_success_at = self._clock.now()
         if self._speaks_for_api:
@@ -129,6 +162,7 @@ class Poller:
     def _failed(self, error: TargetError, *, reached: bool) -> TargetError:
         reason, text = error.reason, str(error)
         self._failures += 1
+        self._own_failure = reached
         health = self.health
         if health.success is not False or health.error != text:
             log.warning("poll.failed", server=self._session.board.name, collector=self.name, reason=reason, error=text)
@@ -139,26 +173,30 @@ class Poller:
         return error
 
     def _not_served(self, error: TargetUnsupported | TargetForbidden) -> TargetError:
-        health = self.health
         forbidden = isinstance(error, TargetForbidden)
         status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
-        had = self._capability is not None and (
-            self._session.board.capabilities.get(self._capability) is CapabilityStatus.AVAILABLE
-        )
+        confirmed = self._doubt.refused(certain=error.certain)
+        self._set_capability(status)
+        if self._was_served and self._doubt.begun and not forbidden and getattr(error, "again_seconds", None) is None:
+            self._session.gone()
+        if self._was_served and not confirmed:
+            return self._failed(error, reached=True)
+        self._was_served = False
+        self._turned_off(error, status)
+        return error
+
+    def _turned_off(self, error: TargetUnsupported | TargetForbidden, status: CapabilityStatus) -> None:
+        health = self.health
         if health.off != str(error):
             log.info(
                 "poll.off", server=self._session.board.name, collector=self.name, status=status.value, why=str(error)
             )
         health.success, health.error, health.off = None, "", str(error)
-        if forbidden:
+        if isinstance(error, TargetForbidden):
             health.failures[error.reason] = health.failures.get(error.reason, 0) + 1
         self._failures = 0
         if self._speaks_for_api:
             self._session.note(TargetForbidden(str(error)))
-        self._set_capability(status)
-        if had and not forbidden and getattr(error, "again_seconds", None) is None:
-            self._session.gone()
-        return error
 
     def _set_capability(self, status: CapabilityStatus) -> None:
         if self._capability is not None:

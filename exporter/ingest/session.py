@@ -27,6 +27,7 @@ from exporter.errors import (
     TargetUnreachable,
 )
 from exporter.ingest.bugs import catching_bugs
+from exporter.ingest.doubt import Doubt
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.state.board import Part, ServerBoard
@@ -56,17 +57,22 @@ class Session:
         board: ServerBoard,
         clock: Clock,
         rng: random.Random,
+        retry_cap_seconds: float = DETECTION_CAP_SECONDS,
         reraise_bugs: bool = False,
         kept_version: Callable[[Generation], str] = lambda _: "",
     ) -> None:
+        """A server that is away is looked for after *retry_cap_seconds* at most."""
         self.board = board
         self.epoch = 0
         self._detector = detector
         self._client = client
         self._clock = clock
         self._rng = rng
+        self._retry_cap_seconds = min(retry_cap_seconds, DETECTION_CAP_SECONDS)
         self._reraise_bugs = reraise_bugs
         self._kept_version = kept_version
+        self._doubt = Doubt(clock)
+        self._retrying = False
         self._needed = asyncio.Event()
         self._changed = asyncio.Condition()
         self._trouble: TargetError | None = None
@@ -88,18 +94,29 @@ class Session:
             except TargetError as error:
                 failures += 1
                 await self._set_trouble(error)
-                wait = min(retry_delay(error, failures, self._rng), DETECTION_CAP_SECONDS)
-                await self._clock.sleep(wait)
+                await self._clock.sleep(retry_delay(error, failures, self._rng, cap_seconds=self._retry_cap_seconds))
                 self._needed.set()
             else:
                 failures = 0
-                await self._found(identity)
-                if self._trouble is not None:
-                    await self._look_again_later()
+                if identity.generation is Generation.UNKNOWN:
+                    await self._not_found(identity)
+                else:
+                    self._doubt.clear()
+                    await self._found(identity)
 
-    async def _look_again_later(self) -> None:
+    async def _not_found(self, identity: ServerIdentity) -> None:
+        """Take what answers for no Stalwart, once that is confirmed or where it never was one; look again later."""
+        known = self.board.identity
+        confirmed = self._doubt.refused()
+        if known is None or known.generation is Generation.UNKNOWN or confirmed:
+            await self._found(identity)
+        else:
+            await self._set_trouble(TargetServerError(identity.note))
+        await self._look_again_later(RECHECK_SECONDS if confirmed else self._doubt.wait_seconds())
+
+    async def _look_again_later(self, seconds: float) -> None:
         asked = asyncio.ensure_future(self._needed.wait())
-        later = asyncio.ensure_future(self._clock.sleep(RECHECK_SECONDS))
+        later = asyncio.ensure_future(self._clock.sleep(seconds))
         await first_of(asked, later)
         self._needed.set()
 
@@ -110,6 +127,10 @@ class Session:
             identity = _with_edition(identity, known)
         if not identity.version:
             identity = replace(identity, version=self._kept_version(identity.generation))
+        unchanged = self._answered and self._trouble is None and identity == known
+        if unchanged and not self._retrying:
+            return  # It was only suspected to be another one: no news for whoever waits.
+        self._retrying = False
         board.identity = identity
         log.info(
             "server.detected",
@@ -164,7 +185,7 @@ class Session:
         async with self._changed:
             await self._changed.wait_for(lambda: self._answered or self._trouble is not None)
         if self._trouble is not None:
-            raise self._trouble
+            raise self._trouble.with_traceback(None)
         return self._client
 
     def note(self, error: TargetError | None) -> None:
@@ -179,7 +200,7 @@ class Session:
         elif isinstance(error, DOWN):
             self.board.trouble = str(error)
             self._set_up(False)
-            if isinstance(error, TargetUnreachable | TargetTLSError):
+            if isinstance(error, TargetUnreachable | TargetTLSError) and not getattr(error, "in_answer", False):
                 self._trouble = error
                 self._needed.set()
 
@@ -189,6 +210,7 @@ class Session:
 
     async def retry(self) -> None:
         """An operator asked for another try: also with credentials that were refused."""
+        self._retrying = True
         self._needed.set()
         await self._wake()
 

@@ -1,8 +1,8 @@
 """
 The loop around every live stream: connects, counts what comes, notices silence, and comes back after a cut.
 
-What the server cannot or will not give is asked for once an hour. A stream that keeps ending is opened ever more
-seldom: each opening costs the server two or three requests.
+What the server cannot or will not give is asked for once an hour, after a second look has confirmed it. A stream that
+keeps ending is opened ever more seldom, up to once per minute: each opening costs the server two or three requests.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import structlog
 
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
-from exporter.errors import TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
+from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
 from exporter.ingest.buffer import MessageBuffer
 from exporter.ingest.bugs import catching_bugs
+from exporter.ingest.doubt import CONFIRM_SECONDS, Doubt
+from exporter.ingest.feed import Feed
 from exporter.ingest.session import RECHECK_SECONDS, Session
 from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
@@ -39,48 +40,13 @@ OUT_SECONDS = 300.0
 FIRST_OUT_SECONDS = 60.0
 """The same, where there never was a stream."""
 
+RETRY_CAP_SECONDS = 60.0
+
+MOST_UNREADABLE = 100
+"""So many messages taken together of which none can be read end the stream."""
+
 IDLE_MARGIN_SECONDS = 15.0
 CAPABILITIES = {StreamKind.METRICS: Capability.LIVE_METRICS, StreamKind.TRACES: Capability.LIVE_TRACES}
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """
-    What became of some messages.
-
-    Attributes:
-        events: How many events they held.
-        dropped: How many were not counted.
-        heartbeat_seconds: How often the server says that it does so while nothing happens; ``None`` if it did not say.
-    """
-
-    events: int
-    dropped: int = 0
-    heartbeat_seconds: float | None = None
-
-
-class Feed(Protocol):
-    """
-    Counts what one stream tells.
-
-    Attributes:
-        heartbeat_seconds: How often something comes at least.
-    """
-
-    kind: StreamKind
-    heartbeat_seconds: float
-
-    async def connected(self) -> None:
-        """The stream is open; nothing of it has been applied yet."""
-
-    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
-        """Counts *messages*; behind them *dropped* events are missing."""
-
-    async def lost(self) -> None:
-        """A stream that was open has ended."""
-
-    async def out(self, *, for_good: bool) -> None:
-        """The stream cannot be had; *for_good*: the server does not have it or may not give it."""
 
 
 class Subscriber:
@@ -107,6 +73,8 @@ class Subscriber:
         self._reraise_bugs = reraise_bugs
         self._capability = CAPABILITIES[feed.kind]
         self._failures = 0
+        self._was_served = False
+        self._doubt = Doubt(clock)
         self._renewing = False
         self._epoch = -1
         self._heartbeat_seconds = feed.heartbeat_seconds
@@ -192,6 +160,8 @@ class Subscriber:
         health.connects += 1
         self._health.success, self._health.error, self._health.off = True, "", ""
         self._health.last_success_at = self._clock.now()
+        self._was_served = True
+        self._doubt.clear()
         self._session.note(None)
         self._session.board.set_capability(self._capability, CapabilityStatus.AVAILABLE)
         say = log.debug if self._renewing else log.info  # A renewal is no change.
@@ -212,6 +182,8 @@ class Subscriber:
         if applied.events:
             health.last_event_at = self._clock.now()
         self._touch()
+        if applied.dropped >= MOST_UNREADABLE and not applied.events:
+            raise PayloadError(f"{self.name}: {applied.dropped} messages in a row that cannot be read")
 
     async def _disconnected(self) -> None:
         self._stream.connected = False
@@ -224,9 +196,17 @@ class Subscriber:
             if failure.wait_seconds > 0:
                 await self._session.wait_for_news(failure.wait_seconds)
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
-            await self._session.wait_for_news(RECHECK_SECONDS)
+            await self._session.wait_for_news(self._refusal_seconds())
         else:
-            await self._session.wait_for_news(retry_delay(failure, max(1, self._failures), self._rng))
+            await self._session.wait_for_news(
+                retry_delay(failure, max(1, self._failures), self._rng, cap_seconds=RETRY_CAP_SECONDS)
+            )
+
+    def _refusal_seconds(self) -> float:
+        if self._doubt.confirmed:
+            return RECHECK_SECONDS
+        soon = 2 * self._heartbeat_seconds if self._was_served else CONFIRM_SECONDS
+        return self._doubt.wait_seconds(soon=soon)
 
     async def _failed(self, error: TargetError) -> TargetError:
         self._failures += 1
@@ -248,6 +228,18 @@ class Subscriber:
     async def _not_served(self, error: TargetUnsupported | TargetForbidden) -> TargetError:
         forbidden = isinstance(error, TargetForbidden)
         status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
+        confirmed = self._doubt.refused(certain=error.certain)
+        self._session.board.set_capability(self._capability, status)
+        if self._was_served and self._doubt.begun and not forbidden:
+            self._session.gone()
+        if self._was_served and not confirmed:
+            return await self._failed(error)
+        self._was_served = False
+        self._turned_off(error, status)
+        await self._feed.out(for_good=True)
+        return error
+
+    def _turned_off(self, error: TargetUnsupported | TargetForbidden, status: CapabilityStatus) -> None:
         health = self._health
         if health.off != str(error):
             log.info(
@@ -258,15 +250,9 @@ class Subscriber:
                 why=str(error),
             )
         health.success, health.error, health.off = None, "", str(error)
-        if forbidden:
+        if isinstance(error, TargetForbidden):
             health.failures[error.reason] = health.failures.get(error.reason, 0) + 1
         self._failures = 0
-        had = self._session.board.capabilities.get(self._capability) is CapabilityStatus.AVAILABLE
-        self._session.board.set_capability(self._capability, status)
-        if had and not forbidden:
-            self._session.gone()
-        await self._feed.out(for_good=True)
-        return error
 
     def _touch(self) -> None:
         self._session.board.touch(Part.HEALTH)

@@ -15,6 +15,12 @@ from urllib.parse import quote, urlencode
 
 from exporter.errors import PayloadError
 
+SMALL_ANSWER_BYTES = 1024 * 1024
+"""For a single fact, a token, or the list of permissions."""
+
+MEDIUM_ANSWER_BYTES = 16 * 1024 * 1024
+"""For a page of ids or the server's own metrics page."""
+
 
 class Answer(Enum):
     """What a good answer looks like."""
@@ -60,6 +66,7 @@ class EndpointSpec(NamedTuple):
         logins: What may be sent with it.
         has_body: Whether a JSON body goes with it.
         missing: The capability status that a 404 means.
+        most_bytes: What a good answer never exceeds; 0: known to the settings alone.
     """
 
     method: str
@@ -70,6 +77,7 @@ class EndpointSpec(NamedTuple):
     answer: Answer = Answer.MANAGEMENT
     has_body: bool = False
     missing: str = "unsupported"
+    most_bytes: int = 0
 
 
 class Endpoint(Enum):
@@ -82,20 +90,42 @@ class Endpoint(Enum):
         permission="message-queue-list",
     )
     QUEUE_STATUS = EndpointSpec(
-        "GET", "/api/queue/status", permission="message-queue-get", logins=frozenset({Login.NONE, Login.API})
+        "GET",
+        "/api/queue/status",
+        permission="message-queue-get",
+        logins=frozenset({Login.NONE, Login.API}),
+        most_bytes=SMALL_ANSWER_BYTES,
     )
     OUTGOING_REPORTS = EndpointSpec(
-        "GET", "/api/queue/reports", frozenset({"limit", "page"}), permission="outgoing-report-list"
+        "GET",
+        "/api/queue/reports",
+        frozenset({"limit", "page"}),
+        permission="outgoing-report-list",
+        most_bytes=MEDIUM_ANSWER_BYTES,
     )
-    REPORTS = EndpointSpec("GET", "/api/reports/{}", frozenset({"limit", "page"}), permission="incoming-report-list")
+    REPORTS = EndpointSpec(
+        "GET",
+        "/api/reports/{}",
+        frozenset({"limit", "page"}),
+        permission="incoming-report-list",
+        most_bytes=MEDIUM_ANSWER_BYTES,
+    )
     REPORT = EndpointSpec("GET", "/api/reports/{}/{}", permission="incoming-report-get", answer=Answer.KEPT)
     STORED_METRICS = EndpointSpec("GET", "/api/telemetry/metrics", frozenset({"after"}), permission="metrics-list")
     TRACES = EndpointSpec(
-        "GET", "/api/telemetry/traces", frozenset({"type", "limit", "page", "after"}), permission="tracing-list"
+        "GET",
+        "/api/telemetry/traces",
+        frozenset({"type", "limit", "page", "after"}),
+        permission="tracing-list",
+        most_bytes=MEDIUM_ANSWER_BYTES,
     )
     TRACE = EndpointSpec("GET", "/api/telemetry/trace/{}", permission="tracing-get")
-    METRICS_TOKEN = EndpointSpec("GET", "/api/telemetry/live/metrics-token", permission="metrics-live")
-    TRACING_TOKEN = EndpointSpec("GET", "/api/telemetry/live/tracing-token", permission="tracing-live")
+    METRICS_TOKEN = EndpointSpec(
+        "GET", "/api/telemetry/live/metrics-token", permission="metrics-live", most_bytes=SMALL_ANSWER_BYTES
+    )
+    TRACING_TOKEN = EndpointSpec(
+        "GET", "/api/telemetry/live/tracing-token", permission="tracing-live", most_bytes=SMALL_ANSWER_BYTES
+    )
     LIVE_METRICS = EndpointSpec(
         "GET",
         "/api/telemetry/metrics/live",
@@ -119,17 +149,36 @@ class Endpoint(Enum):
         logins=frozenset({Login.NONE, Login.NATIVE}),
         answer=Answer.TEXT,
         missing="not_configured",
+        most_bytes=MEDIUM_ANSWER_BYTES,
     )
-    JMAP_SESSION = EndpointSpec("GET", "/jmap/session", logins=frozenset({Login.NONE, Login.API}), answer=Answer.JSON)
+    JMAP_SESSION = EndpointSpec(
+        "GET",
+        "/jmap/session",
+        logins=frozenset({Login.NONE, Login.API}),
+        answer=Answer.JSON,
+        most_bytes=SMALL_ANSWER_BYTES,
+    )
     JMAP = EndpointSpec("POST", "/jmap/", answer=Answer.JSON, has_body=True)
     """Reads only: see `JMAP_METHODS`."""
 
-    JMAP_ACCOUNT = EndpointSpec("GET", "/api/account", permission="authenticate", answer=Answer.JSON)
+    JMAP_ACCOUNT = EndpointSpec(
+        "GET", "/api/account", permission="authenticate", answer=Answer.JSON, most_bytes=SMALL_ANSWER_BYTES
+    )
     JMAP_METRICS_TOKEN = EndpointSpec(
-        "GET", "/api/token/metrics", permission="liveMetrics", answer=Answer.TEXT, missing="not_licensed"
+        "GET",
+        "/api/token/metrics",
+        permission="liveMetrics",
+        answer=Answer.TEXT,
+        missing="not_licensed",
+        most_bytes=SMALL_ANSWER_BYTES,
     )
     JMAP_TRACING_TOKEN = EndpointSpec(
-        "GET", "/api/token/tracing", permission="liveTracing", answer=Answer.TEXT, missing="not_licensed"
+        "GET",
+        "/api/token/tracing",
+        permission="liveTracing",
+        answer=Answer.TEXT,
+        missing="not_licensed",
+        most_bytes=SMALL_ANSWER_BYTES,
     )
     JMAP_LIVE_METRICS = EndpointSpec(
         "GET",
@@ -149,9 +198,11 @@ class Endpoint(Enum):
         answer=Answer.STREAM,
         missing="not_licensed",
     )
-    JMAP_SCHEMA_LINK = EndpointSpec("GET", "/api/schema", answer=Answer.LINK)
-    JMAP_SCHEMA = EndpointSpec("GET", "/api/schema/{}", answer=Answer.PACKED)
-    VERSION = EndpointSpec("POST", "/api/oauth", permission="authenticate-oauth", has_body=True)
+    JMAP_SCHEMA_LINK = EndpointSpec("GET", "/api/schema", answer=Answer.LINK, most_bytes=SMALL_ANSWER_BYTES)
+    JMAP_SCHEMA = EndpointSpec("GET", "/api/schema/{}", answer=Answer.PACKED, most_bytes=MEDIUM_ANSWER_BYTES)
+    VERSION = EndpointSpec(
+        "POST", "/api/oauth", permission="authenticate-oauth", has_body=True, most_bytes=SMALL_ANSWER_BYTES
+    )
     """Changes nothing but a code that the server forgets after ten minutes; the only answer that names the version."""
 
     @property

@@ -34,6 +34,9 @@ BAN_HINT = (
 )
 
 _ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
+_REFUSALS = (401, 403, 404)
+"""What Stalwart says with a problem document. Credentials that were refused stay refused, whoever has said so."""
+
 _NOT_CONFIGURED = ("has been defined", "has been configured", "not configured")
 
 T = TypeVar("T")
@@ -45,6 +48,10 @@ class CredentialsRefused(TargetRefused):
 
 class AuthenticationRequired(TargetRefused):
     """The server wants credentials, and none were sent."""
+
+
+class NotStalwart(TargetServerError):
+    """A refusal that no Stalwart writes: a proxy in front of the server, or another program, has answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,14 +173,17 @@ def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
     problem = _problem(answer)
     title, detail = problem.get("title"), problem.get("detail")
     said = answer.quoted(detail) or answer.quoted(title) or "no reason given"
+    if status in _REFUSALS and not _is_problem(status, problem) and not (status == 401 and answer.authenticated):
+        if answer.is_page() and status == 404:
+            return PayloadError(f"{name}: HTTP 404 with a page for people: a proxy, or another program's port")
+        return NotStalwart(f"{name}: HTTP {status}, not from Stalwart: a proxy, or another program's port")
     if status in (401, 402):
         return _refusal(endpoint, answer)
     if status == 403:
         return _denial(endpoint, str(title), str(detail))
     if status == 404:
-        if answer.is_page():
-            return PayloadError(f"{name}: HTTP 404 with a page for people: a proxy, or another program's port")
-        return TargetUnsupported(f"{name}: the server does not have it (HTTP 404)", status=endpoint.value.missing)
+        said_missing = f"{name}: the server does not have it (HTTP 404)"
+        return TargetUnsupported(said_missing, status=endpoint.value.missing, certain=False)
     if status == 429:
         return _busy(endpoint, answer, str(title))
     if status == 400 and ("limit" in problem or str(problem.get("type")).endswith(":limit")):
@@ -207,7 +217,7 @@ def _denial(endpoint: Endpoint, title: str, detail: str) -> Exception:
         )
     permission = endpoint.value.permission
     needed = f"permission {permission} (or authenticate)" if permission else "a permission"
-    return TargetForbidden(f"{endpoint.label}: our key lacks {needed} (HTTP 403)")
+    return TargetForbidden(f"{endpoint.label}: our key lacks {needed} (HTTP 403)", certain=False)
 
 
 def _busy(endpoint: Endpoint, answer: RawAnswer, title: str) -> Exception:
@@ -219,6 +229,11 @@ def _busy(endpoint: Endpoint, answer: RawAnswer, title: str) -> Exception:
         )
     seconds = float(answer.retry_after) if re.fullmatch(r"[0-9]{1,6}", answer.retry_after) else None
     return TargetBusy(f"{endpoint.label}: the server limits our requests (HTTP 429)", retry_after_seconds=seconds)
+
+
+def _is_problem(status: int, problem: Mapping[str, Any]) -> bool:
+    """Whether *problem* is the document that Stalwart sends with *status*."""
+    return problem.get("status") == status
 
 
 def _problem(answer: RawAnswer) -> Mapping[str, Any]:

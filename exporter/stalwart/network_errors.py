@@ -10,8 +10,17 @@ from typing import NamedTuple
 
 import httpx
 
-from exporter.errors import TargetError, TargetTimeout, TargetTLSError, TargetUnreachable, quote
+from exporter.errors import (
+    PayloadTooLarge,
+    TargetError,
+    TargetTimeout,
+    TargetTLSError,
+    TargetUnreachable,
+    quote,
+)
 from exporter.stalwart.answers import BAN_HINT
+from exporter.stalwart.http.network import HEAD_BYTES, HeadTooLong
+from exporter.stalwart.http.resolver import ResolverSilent
 
 NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, OSError)
 """What a request can raise: some TLS errors come up from below httpx as they are."""
@@ -53,10 +62,18 @@ def translate(error: BaseException, *, endpoint: str, answering: bool, seconds: 
     """
     kind, status, words = _judge(error, answering, seconds)
     cause = None if isinstance(error, httpx.ProtocolError) else error
-    return NetworkTrouble(kind(f"{endpoint}: {words}"), status, cause)
+    ours = kind(f"{endpoint}: {words}")
+    if isinstance(ours, TargetUnreachable):
+        ours.in_answer = answering
+    return NetworkTrouble(ours, status, cause)
 
 
 def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[TargetError], str, str]:
+    causes = list(_causes(error))
+    if any(isinstance(cause, HeadTooLong) for cause in causes):
+        return PayloadTooLarge, "too_large", f"the head of the answer is longer than {HEAD_BYTES} bytes"
+    if any(isinstance(cause, ResolverSilent) for cause in causes):
+        return TargetTimeout, "timeout", f"the resolver did not answer within the deadline ({seconds:.1f} s)"
     if isinstance(error, httpx.ConnectTimeout):
         return (
             TargetTimeout,
@@ -65,7 +82,7 @@ def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[
         )
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return TargetTimeout, "timeout", f"no answer within the deadline ({seconds:.1f} s)"
-    in_tls = [cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)]
+    in_tls = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
     tls = next((cause for cause in in_tls if not isinstance(cause, _NO_TLS_FAILURES)), None)
     if tls is not None:
         return TargetTLSError, "tls", _tls_words(tls)

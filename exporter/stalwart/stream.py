@@ -20,6 +20,9 @@ from exporter.errors import PayloadError, TargetError, TargetRefused, TargetServ
 from exporter.stalwart.allowlist import Endpoint, target_of
 from exporter.stalwart.answers import SMALL_BYTES, AuthenticationRequired, RawAnswer, check_answer
 from exporter.stalwart.client import RequestObserver
+from exporter.stalwart.http.network import NetworkTransport, begin_body
+from exporter.stalwart.http.pace import Pace
+from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.sse import MOST_BYTES, SseDecoder
@@ -30,6 +33,13 @@ Mode = Literal["auto", "websocket", "sse"]
 
 EVENT_STREAM = "text/event-stream"
 USER_AGENT = "stalwart-exporter"
+
+PIECE_BYTES = 16 * 1024
+"""The most that is read of a stream at once."""
+
+PARSED_BYTES = 2048
+"""The most that is parsed of it without a pause: a thousand of the shortest lines."""
+
 _HEADERS = {
     "Accept": EVENT_STREAM,
     "Accept-Encoding": "identity",
@@ -46,8 +56,10 @@ class SseStream:
     def __init__(self, response: httpx.Response, label: str, *, most_bytes: int = MOST_BYTES) -> None:
         self._response = response
         self._label = label
+        begin_body(response, piece_bytes=PIECE_BYTES)
         self._pieces: AsyncIterator[bytes] = response.aiter_raw()
         self._decoder = SseDecoder(most_bytes=most_bytes)
+        self._pace = Pace()
 
     async def receive(self) -> Sequence[bytes]:
         """The messages that have come; waits for at least one that is whole."""
@@ -60,9 +72,17 @@ class SseStream:
                 # The library quotes what came where it should not have; that may hold anything.
                 cause = None if isinstance(error, httpx.ProtocolError) else error
                 raise TargetUnreachable(f"{self._label}: the stream was cut") from cause
-            messages = [event.data for event in self._decoder.feed(piece)]
+            messages = await self._decode(piece)
             if messages:
                 return messages
+
+    async def _decode(self, piece: bytes) -> list[bytes]:
+        messages: list[bytes] = []
+        for start in range(0, len(piece), PARSED_BYTES):
+            part = piece[start : start + PARSED_BYTES]
+            messages += [event.data for event in self._decoder.feed(part)]
+            await self._pace.step(1 + part.count(b"\n") + part.count(b"\r"))
+        return messages
 
     async def aclose(self) -> None:
         """Ends the connection."""
@@ -93,6 +113,7 @@ class StreamOpener:
         answer_timeout_seconds: float = 10.0,
         most_bytes: int = MOST_BYTES,
         observer: RequestObserver | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._mode = mode
@@ -104,16 +125,19 @@ class StreamOpener:
         self._answer_timeout_seconds = answer_timeout_seconds
         self._most_bytes = most_bytes
         self._observer = observer
+        self._resolver = resolver or Resolver()
         # Its debug lines hold addresses with tokens in them.
         logging.getLogger("websockets").setLevel(logging.CRITICAL + 1)
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
-            verify=self._tls,
-            http2=False,
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(None, connect=connect_timeout_seconds, write=answer_timeout_seconds),
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=0),
+            transport=NetworkTransport(
+                self._resolver,
+                verify=self._tls,
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=0),
+            ),
         )
 
     async def open(
@@ -167,6 +191,7 @@ class StreamOpener:
                 answer_timeout_seconds=self._answer_timeout_seconds,
                 most_bytes=self._most_bytes,
                 user_agent=USER_AGENT,
+                resolver=self._resolver,
             )
             status = str(answer.status) if isinstance(answer, OrdinaryAnswer) else "101"
         except TargetError as error:
@@ -196,19 +221,22 @@ class StreamOpener:
         raise await self._refusal(endpoint, response, token)
 
     async def _refusal(self, endpoint: Endpoint, response: httpx.Response, token: str) -> TargetError:
-        pieces: list[bytes] = []
+        body = bytearray()
+        pace = Pace()
+        begin_body(response)
         try:
             async with asyncio.timeout(self._answer_timeout_seconds):
                 async for piece in response.aiter_raw():
-                    pieces.append(piece)
-                    if sum(map(len, pieces)) >= SMALL_BYTES:
+                    body += piece
+                    if len(body) >= SMALL_BYTES:
                         break
+                    await pace.step()
         except NETWORK_ERRORS:
-            pieces.clear()  # The status says enough.
+            body.clear()  # The status says enough.
         finally:
             await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return self._error_of(endpoint, OrdinaryAnswer(response.status_code, headers, b"".join(pieces)), token)
+        return self._error_of(endpoint, OrdinaryAnswer(response.status_code, headers, bytes(body)), token)
 
     def _error_of(self, endpoint: Endpoint, answer: OrdinaryAnswer, token: str) -> TargetError:
         """What an answer means that is not the stream that was asked for."""

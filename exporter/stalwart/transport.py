@@ -12,12 +12,15 @@ import httpx
 import msgspec
 
 from exporter.clock import Clock
-from exporter.errors import PayloadError, PayloadTooLarge, TargetRefused, TargetUnsupported
+from exporter.errors import PayloadTooLarge, TargetRefused, TargetUnsupported
 from exporter.stalwart.absence import Absence
 from exporter.stalwart.allowlist import Answer, Endpoint, Login, check_body, target_of
-from exporter.stalwart.answers import SMALL_BYTES, CredentialsRefused, RawAnswer, check_answer
+from exporter.stalwart.answers import CredentialsRefused, RawAnswer, check_answer
 from exporter.stalwart.client import RequestObserver
 from exporter.stalwart.credentials import Credentials
+from exporter.stalwart.http.network import BODY_PIECE_BYTES, HEAD_BYTES, NetworkTransport
+from exporter.stalwart.http.reading import Reading
+from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.throttle import Throttle
@@ -25,8 +28,6 @@ from exporter.stalwart.throttle import Throttle
 MAX_BODY_BYTES = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 5.0
 """Longer than between two pages of a walk, shorter than servers and proxies keep an idle connection."""
-PIECE_BYTES = 1024 * 1024
-"""The most that is read of an answer at once."""
 
 _HEADERS = {"Accept": "application/json, text/plain", "Accept-Encoding": "identity", "User-Agent": "stalwart-exporter"}
 
@@ -61,8 +62,9 @@ class Transport:
         max_body_bytes: int = MAX_BODY_BYTES,
         observer: RequestObserver | None = None,
         server_clock: ServerClock | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
-        """Raises ``ValueError`` for an address that cannot be asked. Without *tls* the system's authorities count."""
+        """Raise ``ValueError`` for an unusable address. Without *tls* the system trust store is used."""
         self._base_url = _checked_base_url(base_url)
         self._credentials: dict[Login, Credentials | None] = {
             Login.NONE: None,
@@ -82,12 +84,16 @@ class Transport:
         _prepare_libraries()
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
-            verify=tls if tls is not None else _default_tls(self._base_url),
-            http2=False,
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(read_timeout_seconds, connect=connect_timeout_seconds),
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
+            transport=NetworkTransport(
+                resolver or Resolver(),
+                verify=tls if tls is not None else _default_tls(self._base_url),
+                limits=httpx.Limits(
+                    max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS
+                ),
+            ),
         )
 
     @property
@@ -156,6 +162,7 @@ class Transport:
             except TargetUnsupported as error:
                 self._absence.note(endpoint, error)
                 raise
+            self._absence.note_there(endpoint)
         return answer.body
 
     def forget_absence(self) -> None:
@@ -191,7 +198,7 @@ class Transport:
     async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawAnswer:
         """Sends a request and reads its answer, under the deadline; reports what it cost."""
         started = self._clock.monotonic()
-        reading = _Reading(endpoint, self._max_body_bytes, self._learn_date_of(started))
+        reading = Reading(endpoint, self._max_body_bytes, self._learn_date_of(started))
         outcome = ""
         try:
             async with asyncio.timeout(self._total_timeout_seconds):
@@ -221,72 +228,6 @@ class Transport:
         return reading.answer(login)
 
 
-class _Reading:
-    """An answer while it comes."""
-
-    def __init__(self, endpoint: Endpoint, max_body_bytes: int, on_headers: Callable[[httpx.Headers], None]) -> None:
-        self.status: int | None = None
-        self.received = 0
-        self._endpoint = endpoint
-        self._max_body_bytes = max_body_bytes
-        self._on_headers = on_headers
-        self._headers = httpx.Headers()
-        self._pieces: list[bytes] = []
-
-    async def run(self, http: httpx.AsyncClient, request: httpx.Request) -> None:
-        response = await http.send(request, stream=True)
-        try:
-            self.status, self._headers = response.status_code, response.headers
-            self._on_headers(response.headers)
-            if self.status == 200:
-                # Closing the connection is how HTTP/1.0, which simple proxies speak, tells the end.
-                self._check_head(ends_by_closing=response.http_version == "HTTP/1.0")
-            async for piece in response.aiter_raw():
-                self.received += len(piece)
-                self._pieces.append(piece)
-                if self.status != 200 and self.received >= SMALL_BYTES:
-                    break
-                self._check_size(self.received)
-        finally:
-            await response.aclose()
-
-    def answer(self, login: Credentials | None) -> RawAnswer:
-        return RawAnswer(
-            status=self.status or 0,
-            content_type=self._headers.get("content-type", ""),
-            retry_after=self._headers.get("retry-after", ""),
-            body=self._link() or b"".join(self._pieces),
-            authenticated=login is not None,
-            secrets=() if login is None else login.secrets(),
-        )
-
-    def _link(self) -> bytes:
-        """Where a redirect leads, if that is what was asked for."""
-        if self._endpoint.value.answer is not Answer.LINK or self.status == 200:
-            return b""
-        return str(self._headers.get("location", "")).encode()
-
-    def _check_head(self, *, ends_by_closing: bool) -> None:
-        label = self._endpoint.label
-        if self._endpoint.value.answer in (Answer.LINK, Answer.PACKED):
-            return
-        if self._headers.get("content-encoding", "identity").lower() != "identity":
-            raise PayloadError(f"{label}: compressed, which was not asked for")
-        length = self._headers.get("content-length", "")
-        if length.isdecimal():
-            self._check_size(int(length))
-        elif (
-            self._endpoint.value.answer is Answer.TEXT
-            and "transfer-encoding" not in self._headers
-            and not ends_by_closing
-        ):
-            raise PayloadError(f"{label}: an answer that does not tell its end; it could be cut unnoticed")
-
-    def _check_size(self, size_bytes: int) -> None:
-        if self.status == 200 and size_bytes > self._max_body_bytes:
-            raise PayloadTooLarge(f"{self._endpoint.label}: more than {self._max_body_bytes} bytes")
-
-
 def _headers(login: Credentials | None, *, has_body: bool) -> dict[str, str]:
     headers = {} if login is None else {"Authorization": login.authorization()}
     return {**headers, "Content-Type": "application/json"} if has_body else headers
@@ -307,16 +248,12 @@ def _checked_base_url(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _default_context(base_url: str) -> ssl.SSLContext:
-    # To read the system's authorities takes tens of milliseconds, for nothing where there is no TLS.
-    secure = httpx.URL(base_url).scheme == "https"
-    return ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def _prepare_libraries() -> None:
     # Their debug lines hold urls and headers, and say nothing that our own line about a failure does not.
     for name in ("httpx", "httpcore", "h11"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     # A page of the queue has megabytes, and each piece read goes up through a dozen layers: at the library's 64 KiB,
-    # for which it has no setting, that costs more than to decode the page.
-    httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = PIECE_BYTES
+    # for which it has no setting, that costs more than to decode the page. `MeteredStream` reads less where needed.
+    httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BODY_PIECE_BYTES
+    # Of a line, a head or a trailer that has not ended.
+    httpcore.AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE = HEAD_BYTES

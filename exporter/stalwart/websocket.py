@@ -23,10 +23,16 @@ from websockets.uri import parse_uri
 
 from exporter.errors import PayloadError, TargetTimeout, TargetUnreachable
 from exporter.stalwart.answers import SMALL_BYTES
+from exporter.stalwart.http.network import HEAD_BYTES, first_connected
+from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.network_errors import CLOSED, translate
 
-HEAD_BYTES = 64 * 1024
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 1024
+"""Of a stream, parsed without a pause: hundreds of the smallest frames."""
+
+SEND_SECONDS = 10.0
+"""How long the server may leave unread what is sent to it, which is answers to its own pings."""
+
 CLOSE_SECONDS = 1.0
 BODY_SECONDS = 2.0
 
@@ -63,13 +69,14 @@ class WebSocketStream:
         self._writer = writer
         self._protocol = protocol
         self._label = label
-        self._parts: list[bytes] = []
+        self._partial = bytearray()
 
     async def receive(self) -> Sequence[bytes]:
         """The messages that have come; none if it was a ping."""
         messages = self._messages()
         if messages:
             return messages
+        await asyncio.sleep(0)  # What has come already is read without a pause.
         try:
             piece = await self._reader.read(PIECE_BYTES)
         except OSError as error:
@@ -78,20 +85,31 @@ class WebSocketStream:
             self._protocol.receive_data(piece)
         else:
             self._protocol.receive_eof()
-        self._answer()
+        await self._answer()
         messages = self._messages()
         if not messages and (not piece or self._protocol.close_expected()):
             self._raise_end()
         return messages
 
     async def aclose(self) -> None:
-        """Ends the connection, with a word where it is still possible."""
+        """End the connection, with a close frame where the server reads it."""
         with contextlib.suppress(WebSocketException, OSError):
             self._protocol.send_close()
-            self._answer()
+            self._write()
         await close_connection(self._writer)
 
-    def _answer(self) -> None:
+    async def _answer(self) -> None:
+        """Send what the protocol has to say; raise `TargetTimeout` if the server does not read it."""
+        self._write()
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._writer.drain()
+        except TimeoutError as error:
+            raise TargetTimeout(f"{self._label}: the server does not read what it asks for") from error
+        except OSError as error:
+            raise TargetUnreachable(f"{self._label}: the stream was cut") from error
+
+    def _write(self) -> None:
         for data in self._protocol.data_to_send():
             if data and not self._writer.is_closing():
                 self._writer.write(data)
@@ -100,10 +118,10 @@ class WebSocketStream:
         messages = []
         for event in self._protocol.events_received():
             if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._parts.append(bytes(event.data))
+                self._partial += event.data
                 if event.fin:
-                    messages.append(b"".join(self._parts))
-                    self._parts = []
+                    messages.append(bytes(self._partial))
+                    self._partial.clear()
         return messages
 
     def _raise_end(self) -> None:
@@ -122,6 +140,7 @@ async def open_websocket(
     answer_timeout_seconds: float,
     most_bytes: int,
     user_agent: str,
+    resolver: Resolver,
 ) -> WebSocketStream | OrdinaryAnswer:
     """
     Asks for a WebSocket at *url* (``http`` or ``https``).
@@ -129,7 +148,9 @@ async def open_websocket(
     Raises `TargetUnreachable`, `TargetTLSError`, `TargetTimeout`, and `PayloadError` for an answer that is no HTTP.
     """
     uri = parse_uri("ws" + url.removeprefix("http"))
-    reader, writer = await _connect(uri.host, uri.port, tls if uri.secure else None, label, connect_timeout_seconds)
+    reader, writer = await _connect(
+        resolver, uri.host, uri.port, tls if uri.secure else None, label, connect_timeout_seconds
+    )
     try:
         protocol = ClientProtocol(uri, max_size=most_bytes)
         request = protocol.connect()
@@ -168,12 +189,24 @@ async def close_connection(writer: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
 
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 async def _connect(
-    host: str, port: int, tls: ssl.SSLContext | None, label: str, seconds: float
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    resolver: Resolver, host: str, port: int, tls: ssl.SSLContext | None, label: str, seconds: float
+) -> Connection:
+    async def connect(address: str) -> Connection:
+        # The certificate is checked for the name, whichever of its addresses answers.
+        name = host if tls is not None else None
+        return await asyncio.open_connection(address, port, ssl=tls, server_hostname=name, limit=HEAD_BYTES)
+
+    async def close(connection: Connection) -> None:
+        await close_connection(connection[1])
+
     try:
+        addresses = await resolver.addresses(host, timeout_seconds=seconds)
         async with asyncio.timeout(seconds):
-            return await asyncio.open_connection(host, port, ssl=tls, limit=HEAD_BYTES)
+            return await first_connected(addresses, connect, close)
     except TimeoutError as error:
         raise TargetTimeout(f"{label}: no connection within the deadline") from error
     except OSError as error:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from exporter.clock import Clock, SystemClock
 from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.feed import Feed
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.live_metrics import LiveMetrics
 from exporter.ingest.live_traces import LiveTraces
 from exporter.ingest.reconcile import Reconciler
 from exporter.ingest.session import Session
 from exporter.ingest.sources import SourceChoice
-from exporter.ingest.subscriber import Feed, Subscriber
+from exporter.ingest.subscriber import Subscriber
 from exporter.ingest.telemetry import RANKING, TotalsCounter
 from exporter.model.live import StreamKind
 from exporter.simulator import StandIn

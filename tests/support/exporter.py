@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -52,7 +52,16 @@ class Exporter:
         url: Where it serves.
     """
 
-    def __init__(self, directory: Path, *, config: str = "", environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        config: str = "",
+        environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """With *prefix* another command runs it, in whose place it then is."""
+        self._prefix = prefix
         self.directory = directory
         self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -85,7 +94,7 @@ class Exporter:
             "PYTHONWARNINGS": "error",
             **self._environ,
         }
-        command = [sys.executable, "-m", "exporter", "run"]
+        command = [*self._prefix, sys.executable, "-m", "exporter", "run"]
         if self._has_config:
             command += ["--config", str(self._config)]
         with self._log.open("ab") as out:

@@ -40,6 +40,7 @@ class JmapApi:
         self._transport = transport
         self._clock = clock
         self._account_at = 0.0
+        self._account_refused = False
         self._served: set[str] = set()
 
     def may(self, kind: str, *verbs: str) -> bool:
@@ -70,8 +71,10 @@ class JmapApi:
         """Asks anew what our key may do. A key that may not even log in may do nothing."""
         try:
             self.account = parse_account(await self._transport.request(Endpoint.JMAP_ACCOUNT))
+            self._account_refused = False
         except TargetForbidden:
             self.account = Account(frozenset(), Edition.UNKNOWN)
+            self._account_refused = True
         self._account_at = self._clock.monotonic()
         return self.account
 
@@ -105,7 +108,10 @@ class JmapApi:
             )
         missing = sorted(permissions - account.permissions)
         if missing and "authenticate" not in account.permissions:
-            return TargetForbidden("our key lacks the permission authenticate, without which it may do nothing")
+            return TargetForbidden(
+                "our key lacks the permission authenticate, without which it may do nothing",
+                certain=not self._account_refused,
+            )
         if missing:
             return TargetForbidden(f"our key lacks {' and '.join(missing)}")
         return None

@@ -1,0 +1,188 @@
+"""
+Connections for httpx: look-ups that delay nothing else, and no more of an answer at once than the loop can bear.
+
+The HTTP library parses all that one read has brought without a pause, so the reads are what is bounded here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import httpcore
+import httpx
+
+from exporter.stalwart.http.resolver import Resolver
+
+HEAD_BYTES = 64 * 1024
+"""An answer's head is no longer than this, answers of status 1xx before it included."""
+
+HEAD_PIECE_BYTES = 8 * 1024
+BODY_PIECE_BYTES = 1024 * 1024
+"""Of a body whose length is known."""
+
+CHUNKED_PIECE_BYTES = 16 * 1024
+"""Of any other: the smallest chunks have a byte each, and a trailer may follow."""
+
+STAGGER_SECONDS = 0.25
+"""How long an address has to itself before the next one is tried beside it (RFC 8305)."""
+
+T = TypeVar("T")
+
+
+class HeadTooLong(httpcore.RemoteProtocolError):
+    """The head of an answer passed `HEAD_BYTES`."""
+
+
+class NetworkTransport(httpx.AsyncHTTPTransport):
+    """The transport of an ``httpx.AsyncClient`` whose connections are those of `Network`."""
+
+    def __init__(self, resolver: Resolver, *, verify: ssl.SSLContext | bool, limits: httpx.Limits) -> None:
+        super().__init__(verify=verify, trust_env=False, http2=False, limits=limits)
+        # The library has no setting for it.
+        self._pool._network_backend = Network(resolver)
+
+
+class Network(httpcore.AsyncNetworkBackend):
+    """Opens the connections of one server."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._sockets = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """
+        Connect to *host*; its look-up and the connection have *timeout* seconds each.
+
+        Raises ``httpcore.ConnectTimeout`` and ``httpcore.ConnectError``.
+        """
+
+        async def connect(address: str) -> httpcore.AsyncNetworkStream:
+            return await self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
+
+        try:
+            addresses = await self._resolver.addresses(host, timeout_seconds=timeout or 0.0)
+        except OSError as error:
+            raise httpcore.ConnectError("no address") from error
+        try:
+            async with asyncio.timeout(timeout):
+                return MeteredStream(await first_connected(addresses, connect, _close_stream))
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("no connection") from error
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class MeteredStream(httpcore.AsyncNetworkStream):
+    """
+    A connection that is read in small pieces until the head of an answer is complete.
+
+    Whoever has the head calls `begin_body`; the next request begins another head.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._head_bytes = 0
+        self._piece_bytes = HEAD_PIECE_BYTES
+        self._in_head = True
+
+    def begin_body(self, piece_bytes: int) -> None:
+        """Take what follows as a body, at most *piece_bytes* of it at once."""
+        self._in_head, self._piece_bytes = False, piece_bytes
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read a piece; raise `HeadTooLong` for a head without an end."""
+        await asyncio.sleep(0)  # TLS hands on what it holds without a pause.
+        piece = await self._stream.read(min(max_bytes, self._piece_bytes), timeout)
+        if self._in_head:
+            self._head_bytes += len(piece)
+            if self._head_bytes > HEAD_BYTES:
+                raise HeadTooLong(f"more than {HEAD_BYTES} bytes")
+        return piece
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send a part of a request."""
+        self._in_head, self._head_bytes, self._piece_bytes = True, 0, HEAD_PIECE_BYTES
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        """Begin TLS; the name that the certificate is checked for is *server_hostname*, not the address."""
+        return MeteredStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def begin_body(response: httpx.Response, *, piece_bytes: int | None = None) -> None:
+    """Read the body of *response* in pieces of *piece_bytes*, or of the size that suits how its end is told."""
+    stream = response.extensions.get("network_stream")
+    if isinstance(stream, MeteredStream):
+        has_length = "content-length" in response.headers and "transfer-encoding" not in response.headers
+        stream.begin_body(piece_bytes or (BODY_PIECE_BYTES if has_length else CHUNKED_PIECE_BYTES))
+
+
+async def first_connected(
+    addresses: Sequence[str], connect: Callable[[str], Awaitable[T]], close: Callable[[T], Awaitable[None]]
+) -> T:
+    """
+    Return the first connection to one of *addresses*, of which a slow one does not keep the next from being tried.
+
+    Raises what the first address raised if none can be reached.
+    """
+    waiting = _families_in_turn(addresses)
+    running: set[asyncio.Future[T]] = set()
+    failures: list[BaseException] = []
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.ensure_future(connect(waiting.pop(0))))
+            pause = STAGGER_SECONDS if waiting else None
+            done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                running.discard(attempt)
+                error = attempt.exception()
+                if error is None:
+                    return attempt.result()
+                failures.append(error)
+        raise failures[0]
+    finally:
+        await _end(running, close)
+
+
+async def _end(attempts: Iterable[asyncio.Future[T]], close: Callable[[T], Awaitable[None]]) -> None:
+    attempts = list(attempts)
+    for attempt in attempts:
+        attempt.cancel()
+    for result in await asyncio.gather(*attempts, return_exceptions=True):
+        if not isinstance(result, BaseException):
+            await close(result)
+
+
+async def _close_stream(stream: httpcore.AsyncNetworkStream) -> None:
+    await stream.aclose()
+
+
+def _families_in_turn(addresses: Sequence[str]) -> list[str]:
+    """The addresses with those of the other family in between, beginning with the family that the system prefers."""
+    first_is_6 = ":" in addresses[0]
+    preferred = [address for address in addresses if (":" in address) is first_is_6]
+    other = [address for address in addresses if (":" in address) is not first_is_6]
+    longest = max(len(preferred), len(other))
+    pairs = ((rows[i] for rows in (preferred, other) if i < len(rows)) for i in range(longest))
+    return [address for pair in pairs for address in pair]

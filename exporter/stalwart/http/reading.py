@@ -1,0 +1,103 @@
+"""One answer while it is read: how large it may be, and into how many pieces it may be cut."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import httpx
+
+from exporter.errors import PayloadError, PayloadTooLarge
+from exporter.stalwart.allowlist import Answer, Endpoint
+from exporter.stalwart.answers import SMALL_BYTES, RawAnswer
+from exporter.stalwart.credentials import Credentials
+from exporter.stalwart.http.network import begin_body
+from exporter.stalwart.http.pace import Pace
+
+CRUMBS = 4096
+"""Pieces of a body that may be of any size; beyond these, they have `CRUMB_BYTES` each on average."""
+
+CRUMB_BYTES = 64
+
+
+class Reading:
+    """An answer while it is read."""
+
+    def __init__(self, endpoint: Endpoint, max_body_bytes: int, on_headers: Callable[[httpx.Headers], None]) -> None:
+        self.status: int | None = None
+        self.received = 0
+        self._endpoint = endpoint
+        self._max_body_bytes = min(max_body_bytes, endpoint.value.most_bytes or max_body_bytes)
+        self._on_headers = on_headers
+        self._headers = httpx.Headers()
+        self._body = io.BytesIO()
+        self._pieces = 0
+
+    async def run(self, http: httpx.AsyncClient, request: httpx.Request) -> None:
+        response = await http.send(request, stream=True)
+        try:
+            self.status, self._headers = response.status_code, response.headers
+            self._on_headers(response.headers)
+            if self.status == 200:
+                # Closing the connection is how HTTP/1.0, which simple proxies speak, tells the end.
+                self._check_head(ends_by_closing=response.http_version == "HTTP/1.0")
+            begin_body(response)
+            await self._read_body(response)
+        except BaseException:
+            if self.status == 200:
+                self._body = io.BytesIO()  # The exception's traceback holds on to this object.
+            raise
+        finally:
+            await response.aclose()
+
+    async def _read_body(self, response: httpx.Response) -> None:
+        pace = Pace()
+        async for piece in response.aiter_raw():
+            self._body.write(piece)
+            self.received += len(piece)
+            self._pieces += 1
+            if self.status != 200 and self.received >= SMALL_BYTES:
+                break
+            self._check_size(self.received)
+            self._check_crumbs()
+            await pace.step()
+
+    def answer(self, login: Credentials | None) -> RawAnswer:
+        return RawAnswer(
+            status=self.status or 0,
+            content_type=self._headers.get("content-type", ""),
+            retry_after=self._headers.get("retry-after", ""),
+            body=self._link() or self._body.getvalue(),
+            authenticated=login is not None,
+            secrets=() if login is None else login.secrets(),
+        )
+
+    def _link(self) -> bytes:
+        """Where a redirect leads, if that is what was asked for."""
+        if self._endpoint.value.answer is not Answer.LINK or self.status == 200:
+            return b""
+        return str(self._headers.get("location", "")).encode()
+
+    def _check_head(self, *, ends_by_closing: bool) -> None:
+        label = self._endpoint.label
+        if self._endpoint.value.answer in (Answer.LINK, Answer.PACKED):
+            return
+        if self._headers.get("content-encoding", "identity").lower() != "identity":
+            raise PayloadError(f"{label}: compressed, which was not asked for")
+        length = self._headers.get("content-length", "")
+        if length.isdecimal():
+            self._check_size(int(length))
+        elif (
+            self._endpoint.value.answer is Answer.TEXT
+            and "transfer-encoding" not in self._headers
+            and not ends_by_closing
+        ):
+            raise PayloadError(f"{label}: an answer that does not tell its end; it could be cut unnoticed")
+
+    def _check_size(self, size_bytes: int) -> None:
+        if self.status == 200 and size_bytes > self._max_body_bytes:
+            raise PayloadTooLarge(f"{self._endpoint.label}: more than {self._max_body_bytes} bytes")
+
+    def _check_crumbs(self) -> None:
+        if self._pieces > CRUMBS and self.received < (self._pieces - CRUMBS) * CRUMB_BYTES:
+            raise PayloadError(f"{self._endpoint.label}: an answer in {self._pieces} pieces of a few bytes each")
