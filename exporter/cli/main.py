@@ -107,7 +107,7 @@ def demo(
     speed: Annotated[
         float,
         typer.Option(
-            min=0.01, max=10_000, callback=_finite, help="How much faster than life; 288 plays a day in five minutes."
+            min=0.01, max=1_440, callback=_finite, help="How much faster than life; 288 plays a day in five minutes."
         ),
     ] = 288.0,
     edition: Annotated[str, typer.Option(help="What the stand-in server is: community or enterprise.")] = "enterprise",

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.output import PIPE_WIDTH
 from exporter.domains import shown_domain
 
 SHOWN_LENGTH = 200
@@ -26,9 +27,6 @@ SHOWN_LENGTH = 200
 
 MARKS_IN_A_ROW = 4
 """More combining marks on one letter are drawn over the neighbouring lines."""
-
-PIPE_WIDTH = 200
-"""Columns where nobody looks: what is piped to another program is not folded."""
 
 
 def _width() -> int | None:
