@@ -33,7 +33,7 @@ from exporter.ingest.sources import SourceChoice
 from exporter.ingest.subscriber import Subscriber
 from exporter.ingest.telemetry import COUNTERS_MARK, LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
 from exporter.ingest.traces import TraceJob
-from exporter.ingest.version import VersionJob, kept_version
+from exporter.ingest.version import VersionJob, VersionSearch, kept_version
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
 from exporter.stalwart.server_clock import ServerClock
@@ -195,6 +195,7 @@ class WatchedServer:
     def runs(self) -> Iterator[tuple[str, LongRun]]:
         """The long tasks that watch the server, by the name of the collector."""
         yield "detection", self._session.run
+        yield "version", VersionSearch(self.board, self._saved.ledger, self._session, clock=self._clock).run
         yield from ((poller.name, poller.run) for poller in self._pollers)
         yield from ((subscriber.name, subscriber.run) for subscriber in self._subscribers)
 

@@ -1,18 +1,22 @@
 """
 The server's version, which no answer of v0.16 discloses, and none of v0.15 to most keys: its log has it at each start.
 
-It is kept with the tallies, so that a restart of ours does not forget it, and looked for in the log once where it is
+It is kept with the tallies, so that a restart of ours does not forget it, and searched for in the log once where it is
 not known.
 """
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import structlog
 
+from exporter.clock import Clock
 from exporter.errors import TargetError
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.logs import LogJob
-from exporter.model.server import Generation
+from exporter.ingest.session import Session
+from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.stalwart.client import StalwartClient
 from exporter.state.board import ServerBoard
 
@@ -20,15 +24,17 @@ log = structlog.get_logger("exporter.version")
 
 VERSION_MARK = "server_version"
 
+SEARCH_SECONDS = 12.0
+"""Before the first search: a server's first polls come first, and no two requests for its log follow each other."""
+
 
 class VersionJob:
-    """The collector of the log, *read_log*, which afterwards keeps the version that is known or looks for it."""
+    """The collector of the log, *read_log*, which afterwards keeps the version if that is known."""
 
     def __init__(self, board: ServerBoard, ledger: Ledger, read_log: LogJob) -> None:
         self._board = board
         self._ledger = ledger
         self._read_log = read_log
-        self._searched: Generation | None = None
 
     @property
     def sooner_seconds(self) -> float | None:
@@ -38,31 +44,48 @@ class VersionJob:
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
         await self._read_log(client)
-        identity = self._board.identity
-        if identity is None or identity.generation is Generation.UNKNOWN:
-            return
-        if not identity.version and self._searched is not identity.generation:
-            # Searched once, come what may: the server may have to read all of its log for it.
-            self._searched = identity.generation
-            await self._search(client)
-        await self._keep()
+        await keep_version(self._board, self._ledger)
 
-    async def _search(self, client: StalwartClient) -> None:
+
+class VersionSearch:
+    """Searches the log for the version of a server of which it is not known."""
+
+    def __init__(self, board: ServerBoard, ledger: Ledger, session: Session, *, clock: Clock) -> None:
+        self._board = board
+        self._ledger = ledger
+        self._session = session
+        self._clock = clock
+
+    async def run(self) -> NoReturn:
+        """Search once for each generation, come what may: the server may have to read all of its log for it."""
+        searched: Generation | None = None
+        while True:
+            await self._clock.sleep(SEARCH_SECONDS)
+            identity = self._board.identity
+            readable = self._board.capabilities.get(Capability.LOGS) is CapabilityStatus.AVAILABLE
+            if readable and identity is not None and not identity.version and identity.generation is not searched:
+                searched = identity.generation
+                await self._search()
+
+    async def _search(self) -> None:
         try:
-            version = await client.fetch_logged_version()
+            version = await (await self._session.client()).fetch_logged_version()
         except TargetError as error:
             log.info("version.not_found", server=self._board.name, error=str(error))
             return
         if version:
             self._board.learn_version(version)
+            await keep_version(self._board, self._ledger)
 
-    async def _keep(self) -> None:
-        identity = self._board.identity
-        if identity is None or not identity.version:
-            return
-        state = {"generation": identity.generation.value, "version": identity.version}
-        if self._ledger.watermark(VERSION_MARK) != state:
-            await self._ledger.record({}, {VERSION_MARK: state})
+
+async def keep_version(board: ServerBoard, ledger: Ledger) -> None:
+    """Save the version that is known, where another one or none is saved."""
+    identity = board.identity
+    if identity is None or not identity.version:
+        return
+    state = {"generation": identity.generation.value, "version": identity.version}
+    if ledger.watermark(VERSION_MARK) != state:
+        await ledger.record({}, {VERSION_MARK: state})
 
 
 def kept_version(ledger: Ledger, generation: Generation) -> str:

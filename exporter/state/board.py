@@ -170,7 +170,7 @@ class ServerBoard:
             self.touch(Part.HEALTH)
 
     def count_crash(self, collector: str, cause: str) -> None:
-        """Count an unexpected end of the task of *collector*, or of ``detection``; *cause* in a few words."""
+        """Count an unexpected end of the task of *collector*, or of one without series; *cause* in a few words."""
         health = self.collectors.get(collector)
         failures = self.detection_failures if health is None else health.failures
         failures["internal"] = failures.get("internal", 0) + 1
