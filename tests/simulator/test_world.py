@@ -267,15 +267,34 @@ def test_full_mailbox_defers_local_mail() -> None:
     assert made.ledger.deliveries["temporary_failure", "unknown", "", "example.test"] == 1  # type: ignore[index]
 
 
-def test_an_attempt_is_put_off_for_the_last_failure_that_was_told() -> None:
-    """Of several failures the last event's counts, also where that recipient is given up."""
-    made = world()
-    made.submit(["u@defer.test", "v@reject.test"])
+@pytest.mark.parametrize("version", ["0.12.5", "0.15.5", "0.16.18"])
+def test_an_attempt_is_put_off_for_who_is_still_to_be_delivered(version: str) -> None:
+    """The last failure of such a recipient counts, not that of one who is given up in the same attempt."""
+    made = world(version)
+    made.set_destination("mixed.test", "accept", replies={"gone": Reply(550, "5.1.1", "No such user")})
+    made.submit(["u@defer.test", "v@reject.test", "gone@mixed.test"])
 
     made.tick()
 
-    assert made.ledger.deliveries["temporary_failure", "unexpected_response", "550", "reject.test"] == 1  # type: ignore[index]
-    assert made.ledger.deliveries["permanent_failure", "unexpected_response", "550", "reject.test"] == 1  # type: ignore[index]
+    refused = "unexpected_response", "550"
+    assert made.ledger.deliveries["temporary_failure", "unexpected_response", "451", "defer.test"] == 1  # type: ignore[index]
+    assert made.ledger.deliveries["permanent_failure", *refused, "reject.test"] == 1  # type: ignore[index]
+    assert made.ledger.deliveries["permanent_failure", *refused, "mixed.test"] == 1  # type: ignore[index]
+
+
+@pytest.mark.parametrize("version", ["0.15.5", "0.16.18"])
+def test_a_late_reason_is_told_between_the_deferral_and_the_end_of_its_attempt(version: str) -> None:
+    """In the order in which a server of v0.15.5 was recorded."""
+    made = world(version)
+    made.set_destination("late.test", "defer", late_reasons=True)
+    told: list[str] = []
+    made.journal.listeners.append(lambda event: told.append(event.event_id))
+
+    made.submit(["u@late.test"])
+    made.tick()
+
+    order = ["queue.rescheduled", "delivery.rcpt-to-rejected", "delivery.attempt-end"]
+    assert [event_id for event_id in told if event_id in order] == order
 
 
 @pytest.mark.parametrize(
