@@ -144,9 +144,15 @@ def _misses_certificate(
 
 
 def _is_refused_handshake(error: Exception, web_config: Path | None) -> bool:
-    """Whether the exporter refused the handshake for want of a client certificate, as it does in TLS 1.2."""
-    reason = error.reason if isinstance(error, ssl.SSLError) else ""
-    return reason == "SSLV3_ALERT_HANDSHAKE_FAILURE" and web_config is not None and _requires_certificate(web_config)
+    """
+    Whether the exporter refused the handshake for want of a client certificate, as it does in TLS 1.2.
+
+    Its alert can be lost with the connection, so that an end without one counts as well.
+    """
+    alert = isinstance(error, ssl.SSLError) and error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    if not alert and not isinstance(error, ssl.SSLEOFError | ConnectionResetError):
+        return False
+    return web_config is not None and _requires_certificate(web_config)
 
 
 def _requires_certificate(web_config: Path) -> bool:
