@@ -40,7 +40,7 @@ class LiveCoverage:
     """
 
     def __init__(self, *, monotonic: Callable[[], float], state: Any | None = None, down_seconds: float = 0.0) -> None:
-        """*down_seconds* is how long ago *state* was saved."""
+        """*down_seconds* is how long ago the stream told last, as of *state*."""
         self._monotonic = monotonic
         self.has_store: bool | None = None
         self.since = self.until = 0
@@ -63,6 +63,11 @@ class LiveCoverage:
     def is_up(self) -> bool:
         """Whether the stream is connected."""
         return self._up
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long the stream has not told everything; 0 while it does."""
+        return 0.0 if self._up and not self._opening else max(0.0, self._monotonic() - self._lost_at)
 
     @property
     def asks(self) -> bool:

@@ -51,7 +51,6 @@ class Reconciler:
         self.attempts = AttemptFolder(clock.monotonic)
         self._counts = counts
         self._clock = clock
-        self._told_at = 0
         self._withheld: dict[bytes, list[Withheld]] = {}
         self._nameless: list[DeliveryOutcome] = []
         self._forgot_at = clock.monotonic()
@@ -79,7 +78,6 @@ class Reconciler:
         for key, until, *outcome in state.get("withheld", ()):
             waits_until = min(latest, max(soon, until - passed))
             self._withheld.setdefault(bytes.fromhex(key), []).append((waits_until, _outcome_from(outcome)))
-        self._told_at = state.get("at", 0)
         self._nameless = [_outcome_from(outcome) for outcome in state.get("nameless", ())]
         self.attempts = AttemptFolder.from_state(state.get("put_off", ()), self._clock.monotonic)
 
@@ -163,15 +161,14 @@ class Reconciler:
         since = coverage.missing_since
         return 0 if since is None else min(MOST_AGE_SECONDS, max(0, coverage.until - since))
 
-    def to_state(self, *, is_told: bool = True) -> Any:
+    def to_state(self) -> Any:
         """
         The JSON-able form of what the stream has told, and of what waits to be counted.
 
-        It belongs into each transaction that counts, since what was counted waits no longer; *is_told*: the stream has
-        told of everything up to now.
+        It belongs into each transaction that counts, since what was counted waits no longer. ``at`` is when the stream
+        told last, by our clock.
         """
-        if is_told:
-            self._told_at = int(self._clock.ours().timestamp())
+        told_at = int(self._clock.ours().timestamp() - self.coverage.silent_seconds)
         passed = self._now() - self._clock.monotonic()
         withheld = [
             [key.hex(), int(until + passed), *_outcome_state(outcome)]
@@ -181,7 +178,7 @@ class Reconciler:
         nameless = [_outcome_state(outcome) for outcome in self._nameless]
         put_off = self.attempts.to_state(deferred_only=True)
         waiting = {"withheld": withheld, "nameless": nameless, "put_off": put_off}
-        return {**self.coverage.to_state(), **waiting, "at": self._told_at}
+        return {**self.coverage.to_state(), **waiting, "at": told_at}
 
     def _knows_why(self, attempt: AttemptKey) -> bool:
         return self.coverage.has_store is False or self.coverage.is_whole(attempt)

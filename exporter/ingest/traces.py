@@ -206,7 +206,7 @@ class TraceJob:
         }
         rows: Sequence[SeenIds] = ()
         if self._reconciler is not None:
-            live = {LIVE_MARK: self._reconciler.to_state(is_told=False)}
+            live = {LIVE_MARK: self._reconciler.to_state()}
             rows, marks = self._reconciler.take_rows(), {**marks, **live, **self._reconciler.marks()}
         await self._ledger.record(increments, marks, [seen, *rows])
         self._memory.add(ids, monotonic=self._clock.monotonic())

@@ -34,6 +34,9 @@ KILLED_BEFORE_THE_TRACE = [Trouble(3, 292, "cut"), Trouble(620, 400, "kill")]
 # Each second of five minutes a message is not read, and nothing is told in between.
 DROPPED_FOR_MINUTES = [Trouble(94, 324, "dropped")]
 
+# Killed again before the stream has told anything.
+KILLED_TWICE = [Trouble(42, 301, "cut"), Trouble(169, 266, "kill"), Trouble(436, 3, "kill")]
+
 # The exporter is down from before the last attempt's end until long after it.
 DOWN_AT_THE_END = [Trouble(700, 400, "kill"), Trouble(720, 400, "kill")]
 
@@ -95,6 +98,7 @@ def test_the_gap_after_a_cut_is_filled_with_the_traces_of_the_missing_time():
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(troubles=KILLED_BEFORE_THE_TRACE, ahead_seconds=0, listed_after=14, version="0.15.5", polled_first=True)
 @example(troubles=DOWN_AT_THE_END, ahead_seconds=0, listed_after=0, version="0.15.5", polled_first=False)
+@example(troubles=KILLED_TWICE, ahead_seconds=0, listed_after=1, version="0.15.5", polled_first=False)
 @example(troubles=DROPPED_FOR_MINUTES, ahead_seconds=0, listed_after=11, version="0.15.5", polled_first=False)
 @given(TROUBLES, st.integers(-40, 40), st.integers(0, 15), st.sampled_from(["0.15.5", "0.12.5"]), st.booleans())
 def test_wherever_the_stream_breaks_each_delivery_is_counted_once(

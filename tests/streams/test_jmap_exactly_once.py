@@ -39,6 +39,9 @@ KILLED_BEFORE_THE_TRACE = [Trouble(3, 292, "cut"), Trouble(620, 400, "kill")]
 # Each second of five minutes a message is not read, and nothing is told in between.
 DROPPED_FOR_MINUTES = [Trouble(94, 324, "dropped")]
 
+# Killed again before the stream has told anything.
+KILLED_TWICE = [Trouble(42, 301, "cut"), Trouble(169, 266, "kill"), Trouble(436, 3, "kill")]
+
 # The exporter is down from before the last attempt's end until long after it.
 DOWN_AT_THE_END = [Trouble(700, 400, "kill"), Trouble(720, 400, "kill")]
 
@@ -94,6 +97,7 @@ def test_tens_of_cuts_change_nothing(cuts: list[Trouble]):
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(troubles=KILLED_BEFORE_THE_TRACE, ahead_seconds=0, listed_after=14, polled_first=True)
 @example(troubles=DOWN_AT_THE_END, ahead_seconds=0, listed_after=0, polled_first=False)
+@example(troubles=KILLED_TWICE, ahead_seconds=0, listed_after=1, polled_first=False)
 @example(troubles=DROPPED_FOR_MINUTES, ahead_seconds=0, listed_after=11, polled_first=False)
 @given(TROUBLES, st.integers(-40, 40), st.integers(0, 15), st.booleans())
 def test_wherever_the_stream_breaks_each_delivery_is_counted_once(
