@@ -77,7 +77,11 @@ class Daemon:
             exposer = Exposer(exposition, lambda: fleet.boards, clock)
             fleet.subscribe(exposer.changed)
             retention = Retention(
-                store, keep_seconds=settings.store.retention, clock=clock, reraise_bugs=self._reraise_bugs
+                store,
+                keep_seconds=settings.store.retention,
+                clock=clock,
+                now=fleet.earliest_now,
+                reraise_bugs=self._reraise_bugs,
             )
             history = History(store, users=(fleet, retention), changed=exposer.changed, clock=clock, rng=self._rng)
             stack.push_async_callback(history.aclose)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -106,6 +107,10 @@ class Fleet:
     def boards(self) -> Sequence[ServerBoard]:
         """Their boards."""
         return [watched.board for watched in self._watched.values()]
+
+    def earliest_now(self) -> datetime:
+        """The earliest time by any server's clock: reports bear the time of their server."""
+        return min((one.connection.server_clock.now() for one in self.servers), default=self._clock.now())
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call *listener* after every change of a server or of which servers there are; it must be quick."""

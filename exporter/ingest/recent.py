@@ -19,6 +19,9 @@ class RecentMultiset:
 
     Things may come a little late and equal things may come several times in a second: near the watermark the things
     seen now are compared, as a multiset, with those counted before. What is older than the window is taken as counted.
+
+    Attributes:
+        ambiguous: How many things `take_set_back` has left out because they may have been there before.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class RecentMultiset:
         self._window = window_seconds
         self._newest = newest
         self._counted: Counter[Item] = Counter(dict(counted))
+        self.ambiguous = 0
 
     @property
     def horizon(self) -> int | None:
@@ -72,7 +76,7 @@ class RecentMultiset:
         lately = [i for i, (at, _) in enumerate(items) if at < horizon and since <= at <= latest]
         others = (at for at, _ in items if at < horizon and not since <= at <= latest)
         if lately and any(since - NEAR_SECONDS <= at <= latest + NEAR_SECONDS for at in others):
-            lately = []
+            self.ambiguous, lately = len(lately), []
         left = self._counted.copy()
         late = []
         for index, item in enumerate(items):

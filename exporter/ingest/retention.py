@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 import structlog
@@ -34,12 +35,15 @@ class Retention:
         *,
         keep_seconds: float,
         clock: Clock,
+        now: Callable[[], datetime] | None = None,
         every_seconds: float = EVERY_SECONDS,
         reraise_bugs: bool = False,
     ) -> None:
+        """*now* is the time by which reports are old, where that is not the *clock*'s."""
         self._store = store
         self.keep = timedelta(seconds=keep_seconds)
         self._clock = clock
+        self._now = now or clock.now
         self._every_seconds = every_seconds
         self._reraise_bugs = reraise_bugs
 
@@ -58,7 +62,7 @@ class Retention:
 
     async def prune(self) -> int:
         """Deletes everything that is too old; how many reports that were. Raises `StoreError`."""
-        before = self._clock.now() - self.keep
+        before = self._now() - self.keep
         total = 0
         while (gone := await prune_batch(self._store, before=before)) > 0:
             total += gone

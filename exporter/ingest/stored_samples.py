@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
+import structlog
+
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.recent import NEAR_SECONDS, Item, RecentMultiset
 from exporter.model.telemetry import StoredSample
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
+
+log = structlog.get_logger("exporter.telemetry")
 
 STORED_MARK = "stored"
 STORED_WINDOW_SECONDS = 600
@@ -49,6 +53,8 @@ class StoredReading:
             indexes = recent.take_new(_items(samples), latest=latest)
         else:
             indexes = recent.take_set_back(_items(samples), since=since, latest=latest or 0)
+            if recent.ambiguous:
+                log.warning("samples.ambiguous", samples=recent.ambiguous)
         self._read_at = self._clock.monotonic()
         return recent, samples, [samples[index] for index in indexes]
 

@@ -99,3 +99,24 @@ def test_however_it_is_cut_a_look_finds_what_one_answer_shows(gaps, cuts, counte
 
     assert Counter(found) == Counter(things[index] for index in whole.take_new(things))
     assert Counter(map(tuple, parts.to_state()["counted"])) == Counter(map(tuple, whole.to_state()["counted"]))
+
+
+def test_after_the_clock_was_set_back_what_began_since_counts():
+    """What lies beyond the old watermark and was not counted is late, not old."""
+    recent = RecentMultiset(WINDOW)
+    recent.take_new([(90_000, 1), (90_001, 2)])
+
+    new = recent.take_set_back([(5000, 3), (90_000, 1), (90_001, 2), (90_001, 4)], since=4990, latest=5060)
+
+    assert new == [0, 3]
+    assert recent.take_new([(5000, 3), (5001, 5), (90_000, 1), (90_001, 2), (90_001, 4)], latest=5061) == [1]
+
+
+def test_what_cannot_be_told_from_the_first_pass_is_left_out():
+    """Where things of about the same time are listed, those of the last moment may be old ones too."""
+    recent = RecentMultiset(WINDOW)
+    recent.take_new([(90_000, 1)])
+
+    assert recent.take_set_back([(4000, 9), (5000, 3), (90_000, 1)], since=4990, latest=5060) == []
+    assert recent.ambiguous == 1
+    assert recent.take_new([(5000, 3), (5001, 5), (90_000, 1)], latest=5061) == [1]

@@ -1,0 +1,127 @@
+"""The wrong-clock day: servers whose clocks are hours off or set under way, and an exporter whose own clock is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from exporter.simulator import Profile, StandIn, World
+from exporter.simulator.clock import WallClock
+from tests.e2e.test_traps_logs import entries, written
+from tests.support.exporter import Exporter, wait_until
+from tests.support.standin import Scene, after_polls, counting, enterprise, outcomes, server_table
+
+HOUR_SECONDS = 3600
+REST, JMAP = "0.15.5", "0.16.18"
+DELIVERIES, EVENTS = "stalwart_deliveries_total", "stalwart_events_total"
+REASONS = ("outcome", "reason", "code")
+STORED_EVERY_SECONDS = 1.0
+GUARD_SECONDS = 240.0
+"""Against waiting for ever: several servers are polled by the second, perhaps on a loaded machine."""
+
+COUNTERS = ("traces", "logs", "metrics")
+HOSTS = ("a@ok.test", "b@defer.test", "c@reject.test")
+
+
+def profile(version: str) -> Profile:
+    """A licensed server whose stored metrics alone feed its counters."""
+    return enterprise(version, native_page=False, metrics_interval_seconds=STORED_EVERY_SECONDS)
+
+
+@contextmanager
+def days(
+    directory: Path, ahead: Mapping[str, tuple[str, int]], *, streams: str, **environ: str
+) -> Iterator[list[Scene]]:
+    """Servers by name, of a version and so many seconds ahead of the exporter that watches them all."""
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(StandIn(profile(version), clock=WallClock(seconds), ticking=True))
+            for name, (version, seconds) in ahead.items()
+        }
+        tables = [
+            server_table(one.url, name=name, native=False, every=4, streams=streams) for name, one in servers.items()
+        ]
+        exporter = stack.enter_context(Exporter(directory, config="".join(tables)))
+        yield [Scene(server, exporter, name) for name, server in servers.items()]
+
+
+def hour(scene: Scene) -> None:
+    """Mail to hosts of every temper, failed logins and a report."""
+
+    def happen(world: World) -> None:
+        for recipient in HOSTS:
+            world.submit([recipient])
+        world.tick()
+        world.log_in("alice", succeeds=False, tries=2)
+        about = {"domain": "example.test", "source_ip": "192.0.2.1", "arrival": int(world.now())}
+        world.receive_arf(reporter="fbl.test", feedback_type="Abuse", **about)
+
+    scene.server.call(happen)
+
+
+def agrees(scene: Scene, hours: int) -> bool:
+    """Whether every collector shows what has happened in so many `hour`s."""
+    return (
+        scene.shown(DELIVERIES, *REASONS) == outcomes(scene.server)
+        and entries(scene) == written(scene)
+        and scene.value(EVENTS, event="auth.failed") == 2 * hours
+        and scene.value("stalwart_arf_reports_total", feedback_type="abuse") == hours
+    )
+
+
+def check(scenes: list[Scene], hours: int) -> None:
+    """Every collector shows what has happened in so many `hour`s, and goes on showing that."""
+    for scene in scenes:
+        wait_until(lambda scene=scene: agrees(scene, hours), what=f"{scene.name} shows {hours}", seconds=GUARD_SECONDS)  # type: ignore[misc]
+    after_polls(scenes, *COUNTERS)
+    for scene in scenes:
+        assert scene.shown(DELIVERIES, *REASONS) == outcomes(scene.server), scene.name
+        assert scene.value(EVENTS, event="auth.failed") == 2 * hours, scene.name
+        assert entries(scene) == written(scene), scene.name
+        assert scene.value("stalwart_arf_reports_total", feedback_type="abuse") == hours, scene.name
+        assert not scene.shown("stalwart_queue_overdue_recipients", "queue"), scene.name
+        assert not scene.shown("stalwart_queue_expired_recipients", "queue"), scene.name
+        young = scene.value("stalwart_queue_message_age_seconds_bucket", le="900.0")
+        assert young == scene.value("stalwart_queue_message_age_seconds_gcount"), scene.name
+
+
+def ready(scenes: list[Scene]) -> None:
+    """Returns once everything that happens is counted."""
+    counting(scenes)
+    after_polls(scenes, *COUNTERS)
+
+
+def kill(scenes: list[Scene]) -> None:
+    """kill -9, and a start afterwards."""
+    exporter = scenes[0].exporter
+    exporter.kill()
+    exporter.start()
+
+
+@pytest.mark.slow
+@pytest.mark.fault("clock", "servers three hours behind and ahead of the exporter, which is killed under way")
+@pytest.mark.parametrize("streams", ["off", "auto"])
+def test_servers_hours_off_are_counted_exactly(tmp_path: Path, streams: str):
+    """Every collector of both generations counts each thing once, before and after a kill, and shows the skew."""
+    off = {
+        f"{version}-{seconds}": (version, seconds)
+        for version in (REST, JMAP)
+        for seconds in (3 * HOUR_SECONDS, -3 * HOUR_SECONDS)
+    }
+    with days(tmp_path, off, streams=streams) as scenes:
+        ready(scenes)
+        for scene in scenes:
+            hour(scene)
+        check(scenes, 1)
+
+        kill(scenes)
+        for scene in scenes:
+            hour(scene)
+        check(scenes, 2)
+
+        for scene in scenes:
+            skew = scene.value("stalwart_clock_skew_seconds")
+            assert skew == pytest.approx(off[scene.name][1], abs=5)
