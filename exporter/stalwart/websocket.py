@@ -182,11 +182,16 @@ async def open_websocket(
 
 
 async def close_connection(writer: asyncio.StreamWriter) -> None:
-    """Closes, and does not wait for a peer that does not."""
+    """Close; drop what a peer that does not read has left unsent, which would keep the connection open."""
     writer.close()
-    with contextlib.suppress(OSError, TimeoutError):
+    try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
 
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
