@@ -9,6 +9,7 @@ need prometheus-alertmanager prometheus-alertmanager
 need amtool prometheus-alertmanager
 need prometheus-pushgateway prometheus-pushgateway
 need chromium chromium
+need faketime faketime
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 [ -z "$(printf '%s' "$missing" | tr -d ' ')" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -14,7 +14,7 @@ from tests.e2e.test_traps_logs import entries, written
 from tests.support.exporter import Exporter, wait_until
 from tests.support.standin import Scene, after_polls, counting, enterprise, outcomes, server_table
 
-HOUR_SECONDS = 3600
+HOUR_SECONDS, DAY_SECONDS = 3600, 86_400
 REST, JMAP = "0.15.5", "0.16.18"
 DELIVERIES, EVENTS = "stalwart_deliveries_total", "stalwart_events_total"
 REASONS = ("outcome", "reason", "code")
@@ -24,6 +24,7 @@ GUARD_SECONDS = 240.0
 
 COUNTERS = ("traces", "logs", "metrics")
 HOSTS = ("a@ok.test", "b@defer.test", "c@reject.test")
+FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 def profile(version: str) -> Profile:
@@ -44,7 +45,7 @@ def days(
         tables = [
             server_table(one.url, name=name, native=False, every=4, streams=streams) for name, one in servers.items()
         ]
-        exporter = stack.enter_context(Exporter(directory, config="".join(tables)))
+        exporter = stack.enter_context(Exporter(directory, config="".join(tables), environ=environ))
         yield [Scene(server, exporter, name) for name, server in servers.items()]
 
 
@@ -82,6 +83,11 @@ def check(scenes: list[Scene], hours: int) -> None:
         assert scene.value(EVENTS, event="auth.failed") == 2 * hours, scene.name
         assert entries(scene) == written(scene), scene.name
         assert scene.value("stalwart_arf_reports_total", feedback_type="abuse") == hours, scene.name
+
+
+def check_ages(scenes: list[Scene]) -> None:
+    """Messages of a moment ago are young, and nothing is overdue or expired."""
+    for scene in scenes:
         assert not scene.shown("stalwart_queue_overdue_recipients", "queue"), scene.name
         assert not scene.shown("stalwart_queue_expired_recipients", "queue"), scene.name
         young = scene.value("stalwart_queue_message_age_seconds_bucket", le="900.0")
@@ -121,7 +127,39 @@ def test_servers_hours_off_are_counted_exactly(tmp_path: Path, streams: str):
         for scene in scenes:
             hour(scene)
         check(scenes, 2)
+        check_ages(scenes)
 
         for scene in scenes:
             skew = scene.value("stalwart_clock_skew_seconds")
             assert skew == pytest.approx(off[scene.name][1], abs=5)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("clock", "the exporter's own clock is set by a day and back")
+@pytest.mark.parametrize("by", ["+1d", "-1d"])
+def test_our_own_clock_is_set_by_a_day_and_back(tmp_path: Path, by: str):
+    """Nothing is counted twice, nothing is missed, and the skew tells of it."""
+    assert FAKETIME is not None
+    told = tmp_path / "faketime"
+    told.write_text("+0d\n")
+    faketime = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(told),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_CACHE_DURATION": "1",
+    }
+    with days(tmp_path, {"rest": (REST, 0), "jmap": (JMAP, 0)}, streams="off", **faketime) as scenes:
+        ready(scenes)
+        for scene in scenes:
+            hour(scene)
+        check(scenes, 1)
+
+        for number, set_to in enumerate((by, "+0d"), 2):
+            told.write_text(f"{set_to}\n")
+            wanted = -int(set_to[:-1]) * DAY_SECONDS
+            for scene in scenes:
+                scene.wait_for("stalwart_clock_skew_seconds", lambda skew, wanted=wanted: abs(skew - wanted) < 60)
+                hour(scene)
+            check(scenes, number)
+            check_ages(scenes)
+        wait_until(scenes[0].exporter.is_running, what="the exporter still runs")
