@@ -22,6 +22,7 @@ from exporter.errors import (
     TargetUnreachable,
 )
 from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.tls import client_context
 from exporter.stalwart.websocket import open_websocket
 from tests.stalwart.raw_server import (
@@ -172,6 +173,7 @@ def test_a_connection_that_is_closed_before_an_answer_names_a_ban(
                 connect_timeout_seconds=5,
                 answer_timeout_seconds=5,
                 most_bytes=1 << 16,
+                resolver=Resolver(),
             )
 
     with closing_listener(waits=waits, resets=resets) as listener:

@@ -7,6 +7,7 @@ The HTTP library parses all that one read has brought without a pause, so the re
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -28,6 +29,11 @@ CHUNKED_PIECE_BYTES = 16 * 1024
 
 STAGGER_SECONDS = 0.25
 """How long an address has to itself before the next one is tried beside it (RFC 8305)."""
+
+_NOT_REACHED = {
+    *(errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT),
+    *(errno.ETIMEDOUT, errno.ENETDOWN, errno.EHOSTDOWN),
+}
 
 T = TypeVar("T")
 
@@ -143,26 +149,33 @@ async def first_connected(
     """
     Return the first connection to one of *addresses*, of which a slow one does not keep the next from being tried.
 
-    Raises what the first address raised if none can be reached.
+    If none can be used, raises the error of the first address that accepted a connection, or else of the first one.
     """
-    waiting = _families_in_turn(addresses)
-    running: set[asyncio.Future[T]] = set()
-    failures: list[BaseException] = []
+    order = _families_in_turn(addresses)
+    waiting = list(order)
+    running: dict[asyncio.Future[T], str] = {}
+    failures: dict[str, BaseException] = {}
     try:
         while waiting or running:
             if waiting:
-                running.add(asyncio.ensure_future(connect(waiting.pop(0))))
+                address = waiting.pop(0)
+                running[asyncio.ensure_future(connect(address))] = address
             pause = STAGGER_SECONDS if waiting else None
             done, _ = await asyncio.wait(running, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             for attempt in done:
-                running.discard(attempt)
+                address = running.pop(attempt)
                 error = attempt.exception()
                 if error is None:
                     return attempt.result()
-                failures.append(error)
-        raise failures[0]
+                failures[address] = error
+        raise min((failures[address] for address in order), key=_was_not_reached)
     finally:
         await _end(running, close)
+
+
+def _was_not_reached(error: BaseException) -> bool:
+    """Whether no connection was accepted: another address may have more to say, such as a bad certificate."""
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _NOT_REACHED
 
 
 async def _end(attempts: Iterable[asyncio.Future[T]], close: Callable[[T], Awaitable[None]]) -> None:

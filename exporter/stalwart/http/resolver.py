@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 import threading
@@ -89,12 +90,18 @@ class Resolver:
             answer.set_result(found)
 
         def look_up() -> None:
-            found = self._try(host)
-            # The loop may have ended meanwhile.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(finish, found)
+            found: Sequence[str] | OSError = ResolverSilent("the look-up ended without an answer")
+            try:
+                found = self._try(host)
+            finally:
+                # The loop may have ended meanwhile.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(finish, found)
 
-        threading.Thread(target=look_up, name=f"resolver-{host}", daemon=True).start()
+        try:
+            threading.Thread(target=look_up, name=f"resolver-{host}", daemon=True).start()
+        except RuntimeError:  # The system has no thread left; the next look-up tries again.
+            finish(OSError(errno.EAGAIN, "no thread for the look-up"))
         return answer
 
     def _try(self, host: str) -> Sequence[str] | OSError:
@@ -102,7 +109,7 @@ class Resolver:
             return self._lookup(host)
         except OSError as error:
             return error.with_traceback(None)
-        except UnicodeError:  # A label that is empty or too long.
+        except ValueError:  # A label that is empty or too long, or a character that no name has.
             return socket.gaierror(socket.EAI_NONAME, "not a host name")
 
 
