@@ -83,7 +83,7 @@ def test_the_demo_names_its_option_where_the_port_is_taken(tmp_path: Path):
 
 @pytest.mark.fault("process", "the port is taken by another program")
 def test_a_taken_port_names_the_setting_to_change(tmp_path: Path):
-    """The exporter ends with status 1 and names the address, `web.listen` and its variable."""
+    """The exporter exits with 1 and names the address, `web.listen` and its environment variable."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()

@@ -108,10 +108,10 @@ def kill(scenes: list[Scene]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.fault("clock", "servers three hours behind and ahead of the exporter, which is killed under way")
+@pytest.mark.fault("clock", "servers are three hours behind and ahead of the exporter, which is killed meanwhile")
 @pytest.mark.parametrize("streams", ["off", "auto"])
 def test_servers_hours_off_are_counted_exactly(tmp_path: Path, streams: str):
-    """Every collector of both generations counts each thing once, before and after a kill, and shows the skew."""
+    """Every collector of both generations counts everything once, and the skew is exported."""
     off = {
         f"{version}-{seconds}": (version, seconds)
         for version in (REST, JMAP)
@@ -135,10 +135,10 @@ def test_servers_hours_off_are_counted_exactly(tmp_path: Path, streams: str):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("clock", "the exporter's own clock is set by a day and back")
+@pytest.mark.fault("clock", "the exporter's own clock jumps by a day and back")
 @pytest.mark.parametrize("by", ["+1d", "-1d"])
 def test_our_own_clock_is_set_by_a_day_and_back(tmp_path: Path, by: str):
-    """Nothing is counted twice, nothing is missed, and the skew tells of it."""
+    """Nothing is counted twice or missed, and the skew metric shows the change."""
     assert FAKETIME is not None
     told = tmp_path / "faketime"
     told.write_text("+0d\n")

@@ -48,7 +48,7 @@ def give_back(exporter: Exporter, history: Path) -> None:
 
 @pytest.mark.fault("store", "the history cannot be read when a server is polled for the first time")
 def test_a_history_that_cannot_be_read_is_a_failure_of_that_collector_alone(tmp_path: Path):
-    """Traces fail visibly and are tried again, every other collector of the server goes on, and all recover."""
+    """The traces collector fails visibly and is retried; the server's other collectors continue."""
     with StandIn(enterprise()) as well, StandIn(enterprise()) as late:
         late.hang()
         config = server_table(well.url, name="well") + server_table(late.url, name="late", request_timeout=2)
@@ -89,7 +89,7 @@ def wait_reload_state(scene: Scene, wanted: int) -> None:
 
 @pytest.mark.fault("store", "the configuration is reloaded while the history is lost")
 def test_a_reload_while_the_history_is_lost_drops_no_server(tmp_path: Path):
-    """It fails with the metric at 0 and every server watched as before; once another file is there, it succeeds."""
+    """The reload fails and every server stays watched; it succeeds once a history can be opened."""
     with watching(tmp_path, community()) as scene, StandIn(community()) as other:
         wait_good([scene], "queue", "logs")
         history = lose_history(scene.exporter)
@@ -113,7 +113,7 @@ def test_a_reload_while_the_history_is_lost_drops_no_server(tmp_path: Path):
 
 @pytest.mark.fault("store", "a server's settings change while the history is lost")
 def test_a_server_whose_settings_change_while_the_history_is_lost_is_watched_on(tmp_path: Path):
-    """What was counted is handed over and shown on, and is in the history that is opened later."""
+    """Unsaved counts are handed over, exported, and saved in the history that is opened later."""
     with watching(tmp_path, community()) as scene:
         counting([scene])
         scene.mail("a@ok.test", times=3)
@@ -136,7 +136,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.mark.fault("store", "the history is lost while a certificate file is missing")
 def test_another_history_is_opened_while_a_certificate_file_is_missing(tmp_path: Path, certificates: Authority):
-    """Files that were read at the start are not needed for it; everything is watched on."""
+    """Another history is opened without reading the certificate again, and every server stays watched."""
     ca_file = tmp_path / "ca.pem"
     shutil.copy(certificates.cert, ca_file)
     with StandIn(community()) as server:
@@ -158,7 +158,7 @@ def test_another_history_is_opened_while_a_certificate_file_is_missing(tmp_path:
 
 @pytest.mark.fault("configuration", "a reload names a key that does not belong to its certificate")
 def test_a_reload_with_files_that_cannot_be_used_changes_nothing(tmp_path: Path, certificates: Authority):
-    """A foreign key, a missing authority and an unreadable secret are each reported with their path, at 0."""
+    """The reload fails with the setting's path for a foreign key, a missing CA and an unreadable secret."""
     first, second = certificates.issue("first", "DNS:first.test"), certificates.issue("second", "DNS:second.test")
     empty = tmp_path / "empty.pem"
     empty.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")

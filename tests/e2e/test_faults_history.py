@@ -39,7 +39,7 @@ def locked(history: Path) -> Iterator[None]:
 
 @pytest.mark.fault("store", "SIGTERM while another program has the history of five servers locked")
 def test_it_ends_in_time_while_the_history_is_locked(tmp_path: Path):
-    """It waits for the lock no longer than that, exits with 0, and logs once for each server what is not saved."""
+    """The exporter exits with 0 in bounded time and logs the unsaved counts once per server."""
     with ExitStack() as stack:
         servers = {f"mx{number}": stack.enter_context(StandIn(community())) for number in range(5)}
         config = "".join(server_table(server.url, name=name) for name, server in servers.items())
@@ -60,7 +60,7 @@ def test_it_ends_in_time_while_the_history_is_locked(tmp_path: Path):
 
 @pytest.mark.fault("store", "SIGTERM right after another program had the history locked")
 def test_what_could_not_be_saved_before_is_saved_at_the_end(tmp_path: Path):
-    """Numbers that were only shown while the file was locked are on disk once the process has ended."""
+    """Counts that could not be saved during the lock are on disk after the exit."""
     with watching(tmp_path, community()) as scene:
         counting([scene])
         with locked(tmp_path / "history.sqlite3"):
@@ -104,12 +104,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
-@pytest.mark.fault("store", "a second daemon is started with another name of the same history")
+@pytest.mark.fault("store", "a second daemon starts with another name of the same history")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_second_daemon_does_not_start_under_another_name_of_the_file(
     running: Scene, tmp_path: Path, name: Callable[[Path, Path], Path]
 ):
-    """A link, a linked directory and a relative path lead to the same file, which is in use: status 1."""
+    """It exits with 1, for a link, a linked directory and a relative path."""
     history = running.exporter.directory / "history.sqlite3"
     environ = {k: v for k, v in os.environ.items() if not k.startswith("STALWART_EXPORTER_")} | {
         "STALWART_EXPORTER_LISTEN": "127.0.0.1:0",
@@ -159,7 +159,7 @@ def page_with(value: int) -> str:
 
 @pytest.mark.fault("server", "a total on the server's own metrics page has 64 bits or more")
 def test_totals_of_64_bits_are_kept_exactly_and_larger_ones_are_a_payload_error(tmp_path: Path):
-    """2^63 and more is saved and survives a restart without loss; 2^64 and more is no total of a server."""
+    """Totals from 2^63 on are saved exactly, over a restart as well; 2^64 and more is a payload error."""
     exact = 2**63 + 11
     with watching(tmp_path, community()) as scene:
         scene.server.faults.add("body", NATIVE_PAGE, body=page_with(exact), content_type="text/plain")

@@ -57,7 +57,7 @@ def test_the_version_is_read_from_what_the_log_still_holds(watched: dict[str, Sc
 
 @pytest.mark.fault("process", "the exporter restarts when the server's start is no longer in its log")
 def test_the_version_survives_a_restart_of_the_exporter_and_an_outage(watched: dict[str, Scene]):
-    """It is kept with the counters, and an upgrade replaces it."""
+    """The version is saved with the counters, and an upgrade replaces it."""
     for scene in watched.values():
         scene.server.call(forget_the_past)
     exporter = watched["rest"].exporter
@@ -81,7 +81,7 @@ def test_the_version_survives_a_restart_of_the_exporter_and_an_outage(watched: d
 
 @pytest.mark.fault("credentials", "the key may not see the queue")
 def test_without_the_queue_failed_deliveries_are_off_and_no_failure(tmp_path: Path):
-    """The collector that counts the queue's rows is off with it, in both generations, and back with it."""
+    """The collector `failed` is off as well, without failures, and both return with the permission."""
     profiles = {name: Profile(version=version) for name, version in VERSIONS.items()}
     lacking = frozenset(WATCHER_PERMISSIONS - QUEUE_RIGHTS)
     with fleet(tmp_path, profiles, before=lambda world: world.directory.grant("watcher", lacking)) as scenes:

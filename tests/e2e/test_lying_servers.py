@@ -63,9 +63,9 @@ def lied_to(tmp_path: Path, path: str, block: bytes, *, head: bytes = b"", strea
             yield Lie(Scene(server, exporter, "good"), bad)
 
 
-@pytest.mark.fault("protocol", "a chunked answer without end")
+@pytest.mark.fault("protocol", "an endless chunked response")
 def test_an_endless_answer_is_given_up_and_its_memory_returned(tmp_path: Path):
-    """It fails at the size limit, holds less than 200 MB at its peak, and harms no other server."""
+    """The response fails at its size limit with less than 200 MB in use, and other servers are polled as usual."""
     begin = CHUNKED + chunk(b'{"data":{"items":[')
     with lied_to(tmp_path, QUEUE, repeated(chunk(b"0," * 8192)), head=begin) as lie:
         lie.wait_given_up("queue", "payload", "timeout")
@@ -73,16 +73,16 @@ def test_an_endless_answer_is_given_up_and_its_memory_returned(tmp_path: Path):
         lie.check_others()
 
 
-@pytest.mark.fault("protocol", "a body in chunks of one byte")
+@pytest.mark.fault("protocol", "a response body in chunks of one byte")
 def test_a_body_in_crumbs_is_given_up(tmp_path: Path):
-    """It fails after some thousand pieces, however few bytes they are, and harms no other server."""
+    """The response fails after a few thousand chunks, and other servers are polled as usual."""
     with lied_to(tmp_path, QUEUE, repeated(chunk(b" ")), head=CHUNKED) as lie:
         lie.wait_given_up("queue", "payload", "timeout")
 
         lie.check_others()
 
 
-@pytest.mark.fault("protocol", "a head, 1xx answers or a trailer without end")
+@pytest.mark.fault("protocol", "an endless head, trailer or series of 1xx responses")
 @pytest.mark.parametrize(
     ("head", "block", "reason"),
     [
@@ -94,23 +94,23 @@ def test_a_body_in_crumbs_is_given_up(tmp_path: Path):
     ids=["1xx", "headers", "one-header", "trailer"],
 )
 def test_a_head_without_end_is_given_up(tmp_path: Path, head: bytes, block: bytes, reason: str):
-    """It fails after 64 KiB and harms no other server."""
+    """The response fails after 64 KiB, and other servers are polled as usual."""
     with lied_to(tmp_path, QUEUE, repeated(block), head=head) as lie:
         lie.wait_given_up("queue", reason, "timeout")
 
         lie.check_others()
 
 
-@pytest.mark.fault("protocol", "chunk extensions without end")
+@pytest.mark.fault("protocol", "endless chunk extensions")
 def test_chunk_extensions_without_end_are_given_up(tmp_path: Path):
-    """A body of which most bytes are no content fails, and harms no other server."""
+    """A body that is mostly framing fails, and other servers are polled as usual."""
     with lied_to(tmp_path, QUEUE, repeated(chunk(b" ", b";" + b"x" * 2000)), head=CHUNKED) as lie:
         lie.wait_given_up("queue", "payload", "timeout")
 
         lie.check_others()
 
 
-@pytest.mark.fault("streams", "an event stream of comments or empty events without end")
+@pytest.mark.fault("streams", "an event stream sends endless comments or empty events")
 @pytest.mark.parametrize(
     ("head", "block"),
     [
@@ -121,7 +121,7 @@ def test_chunk_extensions_without_end_are_given_up(tmp_path: Path):
     ids=["comments", "empty-events", "one-byte-chunks"],
 )
 def test_a_flooding_event_stream_harms_nobody(tmp_path: Path, head: bytes, block: bytes):
-    """While it floods, scrapes are answered and the other server is polled."""
+    """Scrapes are answered and other servers are polled during the flood."""
     with lied_to(tmp_path, LIVE_TRACES, repeated(block), head=head, streams="sse") as lie:
         before = lie.bad.blocks
         wait_until(lambda: lie.bad.blocks > before + 10, what="the flood is read", seconds=GUARD_SECONDS)
@@ -131,7 +131,7 @@ def test_a_flooding_event_stream_harms_nobody(tmp_path: Path, head: bytes, block
 
 @pytest.mark.fault("streams", "WebSocket pings from a server that never reads")
 def test_pings_from_a_server_that_never_reads_end_the_stream(tmp_path: Path):
-    """The answers to its pings are bounded: the stream is dropped, and opened again."""
+    """Unsent pongs are bounded: the stream is closed and opened again."""
     with lied_to(tmp_path, LIVE_TRACES, repeated(frame(9, b"x" * 100)), streams="websocket") as lie:
         lie.wait_given_up("live_traces", "timeout")
         wait_until(lambda: lie.bad.flooded > 1, what="the stream is opened again", seconds=GUARD_SECONDS)
@@ -139,14 +139,14 @@ def test_pings_from_a_server_that_never_reads_end_the_stream(tmp_path: Path):
         lie.check_others()
 
 
-@pytest.mark.fault("streams", "empty WebSocket messages or fragments without end")
+@pytest.mark.fault("streams", "a WebSocket sends endless empty messages or fragments")
 @pytest.mark.parametrize(
     ("head", "block"),
     [(b"", frame(1)), (frame(1, last=False), frame(0, last=False))],
     ids=["messages", "fragments"],
 )
 def test_a_flooding_websocket_harms_nobody(tmp_path: Path, head: bytes, block: bytes):
-    """While it floods, scrapes are answered and the other server is polled."""
+    """Scrapes are answered and other servers are polled during the flood."""
     with lied_to(tmp_path, LIVE_TRACES, repeated(block), head=head, streams="websocket") as lie:
         before = lie.bad.blocks
         wait_until(lambda: lie.bad.blocks > before + 2, what="the flood is read", seconds=GUARD_SECONDS)

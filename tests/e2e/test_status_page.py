@@ -72,7 +72,7 @@ def test_a_healthy_community_server_is_not_red(version: str, tmp_path: Path):
 
 @pytest.mark.fault("server", "deliveries are paused")
 def test_a_paused_queue_is_the_headline(tmp_path: Path):
-    """The first line says that no mail leaves until deliveries are resumed, and is well again afterwards."""
+    """The status page's first line reports the pause, and is green again after a resume."""
     with watching(tmp_path, enterprise()) as scene:
         scene.server.call(World.pause_queue)
         told = wait_headline(scene, kind="bad", says="mx1: deliveries are paused")
@@ -85,7 +85,7 @@ def test_a_paused_queue_is_the_headline(tmp_path: Path):
 @pytest.mark.fault("neighbours", "one destination defers everything")
 @pytest.mark.parametrize("version", GENERATIONS)
 def test_a_failing_destination_is_the_headline(version: str, tmp_path: Path):
-    """The first line names the destination and how many recipients wait for it."""
+    """The status page's first line names the destination and the number of waiting recipients."""
     with watching(tmp_path, community(version)) as scene:
         scene.server.call(lambda world: world.set_destination("big.test", Temper.DEFER))
         mail(scene.server, *(f"user{n}@big.test" for n in range(60)))
@@ -97,14 +97,14 @@ def test_a_failing_destination_is_the_headline(version: str, tmp_path: Path):
 
 @pytest.mark.fault("credentials", "the key is refused")
 def test_a_refused_key_is_the_headline(tmp_path: Path):
-    """The first line says that the credentials are refused, not that the server is down."""
+    """The status page's first line reports refused credentials, not a server that is down."""
     with watching(tmp_path, community(), login=("watcher", "wrong")) as scene:
         wait_headline(scene, kind="bad", says="mx1: the server refuses the exporter's credentials. Put valid ones")
 
 
-@pytest.mark.fault("server", "it is gone")
+@pytest.mark.fault("server", "the server is gone")
 def test_a_server_that_is_gone_is_the_headline(tmp_path: Path):
-    """The first line says which server is down, and why."""
+    """The status page's first line names the server that is down and the reason."""
     with watching(tmp_path, community()) as scene:
         wait_good([scene], "queue")
         scene.server.stop_listening()

@@ -90,9 +90,9 @@ def test_a_bad_answer_is_counted_under_its_reason(troubled: dict[str, Scene], na
     assert told[0]["error"]
 
 
-@pytest.mark.fault("protocol", "one endpoint returns unreadable, cut, huge or wrong answers")
+@pytest.mark.fault("protocol", "one endpoint returns unreadable, truncated, huge or wrong responses")
 def test_the_other_collectors_go_on(troubled: dict[str, Scene]):
-    """While the log cannot be read, the queue is."""
+    """While the log cannot be read, the queue is still polled."""
     patient = {name: scene for name, scene in troubled.items() if not TROUBLES[name].outage}
     for scene in patient.values():
         scene.mail("a@defer.test")
@@ -104,10 +104,10 @@ def test_the_other_collectors_go_on(troubled: dict[str, Scene]):
         assert scene.value(SUCCESS, collector="queue") == 1
 
 
-@pytest.mark.fault("protocol", "bad answers of every kind end again")
+@pytest.mark.fault("protocol", "bad responses of any kind, for a while")
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_collector_recovers_and_has_missed_nothing(recovered: dict[str, Scene], name: str):
-    """Once answers are good again, what happened meanwhile is counted."""
+    """The collector recovers, and what happened meanwhile is counted."""
     scene = recovered[name]
 
     scene.wait_for(SUCCESS, 1, collector="logs")
@@ -117,9 +117,9 @@ def test_a_collector_recovers_and_has_missed_nothing(recovered: dict[str, Scene]
     assert scene.exporter.is_running()
 
 
-@pytest.mark.fault("protocol", "every endpoint returns cut JSON")
+@pytest.mark.fault("protocol", "every endpoint returns truncated JSON")
 def test_every_collector_survives_garbage(licensed: Scene):
-    """Whatever a path answers, its collector fails and comes back; nothing ends the process."""
+    """The endpoint's collector fails and recovers, and the process keeps running."""
     collectors = {
         "queue": "/api/queue/messages",
         "outgoing": "/api/queue/reports",
@@ -144,7 +144,7 @@ def test_every_collector_survives_garbage(licensed: Scene):
 
 @pytest.mark.fault("credentials", "429 for too many failed logins")
 def test_the_answer_that_bans_ends_all_asking(licensed: Scene):
-    """A 429 for failed logins is not tried again, by no collector, until an operator reloads."""
+    """No collector sends another request until an operator reloads."""
     licensed.server.faults.add("ban-warning", "/api/*", times=1)
     licensed.wait_for("stalwart_up", 0)
     collectors = ("queue", "logs", "traces", "outgoing", "metrics")

@@ -49,7 +49,7 @@ def pass_the_hour(scene: Scene) -> None:
 
 @pytest.mark.fault("server", "the server restarts and its totals begin at zero")
 def test_a_restarted_server_does_not_lower_or_double_a_counter(tmp_path: Path):
-    """Its totals begin at zero; our tallies go on, and again after a restart of ours."""
+    """The exporter's counters continue, also after a restart of the exporter."""
     with fleet(tmp_path, SHAPES) as scenes:
         for scene in scenes.values():
             happen(scene, 5)
@@ -77,7 +77,7 @@ def test_a_restarted_server_does_not_lower_or_double_a_counter(tmp_path: Path):
 
 @pytest.mark.fault("server", "a 32-bit counter wraps")
 def test_a_counter_that_wraps_goes_on(licensed: Scene):
-    """Past 2^32 the server begins anew; the tally does not, and nothing else is taken for a restart."""
+    """The exporter's counter continues past 2^32, and no restart of the server is assumed."""
     happen(licensed, 3)
     licensed.server.call(lambda world: world.journal.counters.add(WRAPPING, WRAP - 10 - present(world)))
     licensed.wait_for(EVENTS, WRAP - 10, event=WRAPPING)
@@ -96,7 +96,7 @@ def present(world: World) -> int:
 
 @pytest.mark.fault("server", "a gauge underflows")
 def test_a_gauge_below_zero_is_withheld(licensed: Scene):
-    """A gauge that the server counted below zero is absent, its neighbours are shown, and it comes back."""
+    """The gauge is absent while it is below zero and returns later; other gauges are exported."""
     active = "stalwart_active_connections"
     licensed.wait_for(active, 0, protocol="imap")
     licensed.server.call(lambda world: world.journal.counters.move("imap.active-connections", -2))
@@ -145,7 +145,7 @@ def test_stored_metrics_are_hourly_deltas(tmp_path: Path):
 
 @pytest.mark.fault("server", "the source of the counters disappears and returns")
 def test_switching_source_and_back_makes_no_jump(tmp_path: Path):
-    """From the native page to stored metrics and back, no event is counted twice, killed in between or not."""
+    """No event is counted twice while stored metrics replace the native page, over a kill as well."""
     with watching(tmp_path, enterprise(), time_stands_still=True) as scene:
         wait_good([scene], "native", "metrics")
         pass_the_hour(scene)

@@ -60,7 +60,7 @@ def test_an_api_key_given_as_a_token_is_sent_as_basic(tmp_path: Path):
 
 @pytest.mark.fault("credentials", "a wrong password")
 def test_a_wrong_password_is_sent_once_and_once_more_after_each_reload(tmp_path: Path):
-    """A refused login is repeated by nobody until an operator reloads; a new secret in the file then works."""
+    """It is sent once, and once more after each reload; a corrected secret file then works."""
     secret = tmp_path / "secret"
     secret.write_text("wrong-password\n")
     secret.chmod(0o600)
@@ -105,7 +105,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scen
 
 @pytest.mark.fault("credentials", "the password changes on the server")
 def test_a_secret_that_stops_working_is_not_tried_again(watched: dict[str, Scene]):
-    """A key rotated on the server while we watch costs one refused request; the others wait their turn in vain."""
+    """One request is refused, and no collector sends the key again."""
     scene = watched["rotated"]
     scene.server.call(lambda world: world.directory.rotate_secret("watcher", "rotated"))
 
@@ -150,7 +150,7 @@ def go_down_and_up(scene: Scene) -> None:
 
 @pytest.mark.fault("credentials", "a key without any permission")
 def test_a_key_without_any_permission_breaks_nothing(watched: dict[str, Scene]):
-    """A key that may not even log in shows everything as forbidden, and the exporter lives."""
+    """Every capability is `forbidden`, and the exporter keeps running."""
     mute = [watched[f"mute-{version}"] for version in VERSIONS]
     refusals = {}
     for scene in mute:
@@ -172,9 +172,9 @@ def test_a_key_without_any_permission_breaks_nothing(watched: dict[str, Scene]):
     assert "lacks" in mute[0].page("/")
 
 
-@pytest.mark.fault("credentials", "our address is banned")
+@pytest.mark.fault("credentials", "the exporter's address is banned")
 def test_a_ban_is_named_and_not_stormed(watched: dict[str, Scene]):
-    """A server that drops our connections unanswered is asked ever more rarely, and people read why it may do so."""
+    """Retries become less frequent, and the error names a ban as a possible cause."""
     scene = watched["banned"]
     answered = len(scene.server.requests)
     scene.server.call(lambda world: world.ban("127.0.0.1"))

@@ -48,9 +48,9 @@ def agree(scene: Scene) -> None:
     scene.wait_shown("stalwart_domain_deliveries_total", "domain", "outcome", wanted=outcomes_by_domain(scene.server))
 
 
-@pytest.mark.fault("server", "one recipient is refused for good, another is deferred in the same attempt")
+@pytest.mark.fault("server", "one recipient is rejected permanently, another is deferred in the same attempt")
 def test_a_deferral_is_not_put_down_to_another_recipients_rejection(scenes: list[Scene]):
-    """The deferral has the code of who is still to be delivered, the rejection its own."""
+    """Each outcome is counted with its own recipient's reply code."""
 
     def prepare(world: World) -> None:
         world.set_destination("mixed.test", "accept", replies={"gone": NO_SUCH_USER, "later": LATER})
@@ -72,7 +72,7 @@ def test_a_deferral_is_not_put_down_to_another_recipients_rejection(scenes: list
 
 @pytest.mark.fault("server", "the reason of a deferral is written a moment after it")
 def test_a_reason_that_is_written_after_the_deferral_is_waited_for(scenes: list[Scene]):
-    """A host without STARTTLS is not blamed for what a reply says a moment later."""
+    """The deferral is counted with the reason that follows it, not with an earlier one."""
 
     def prepare(world: World) -> None:
         world.set_destination("late.test", "defer", late_reasons=True)
@@ -92,7 +92,7 @@ def test_a_reason_that_is_written_after_the_deferral_is_waited_for(scenes: list[
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.fault("process", "the exporter is killed in the middle of a delivery attempt")
 def test_a_kill_in_the_middle_of_an_attempt_loses_neither_count_nor_reason(version: str, tmp_path: Path):
-    """What an attempt has met with is kept with the place in the log, and what became of it is found after it."""
+    """The attempt's failures are saved with the log position; its outcome is counted with the reason."""
     with StandIn(community(version, greeting_timeout_seconds=300.0)) as server:
         exporter = Exporter(tmp_path, config=server_table(server.url))
         with exporter:

@@ -91,7 +91,7 @@ def test_failures_that_leave_the_queue_are_counted_from_events(sources: list[Sce
 
 @pytest.mark.fault("protocol", "a remote server's reply imitates log fields")
 def test_a_hostile_reply_moves_no_other_count(sources: list[Scene]):
-    """A remote server whose reply imitates our fields is counted under its own domain and code."""
+    """The delivery is counted under its real domain and reply code."""
 
     def attack(world: World) -> None:
         world.set_destination("defer.test", "defer", reply=Reply(451, "4.7.1", HOSTILE))
@@ -124,7 +124,7 @@ def test_bursts_between_two_polls_are_counted_whole(servers: dict[str, Scene]):
 
 @pytest.mark.fault("server", "a long trace is stored late, under an early id")
 def test_a_long_trace_that_appears_late_is_counted_once(servers: dict[str, Scene]):
-    """An attempt that began before others and ended after them is counted when it ends, and not again."""
+    """The attempt is counted once, when its trace appears."""
     scene = servers["patient"]
     scene.mail("a@hang.test")
     scene.mail("a@ok.test", times=5)
@@ -140,7 +140,7 @@ def test_a_long_trace_that_appears_late_is_counted_once(servers: dict[str, Scene
 
 @pytest.mark.fault("server", "the server restarts in the middle of a delivery")
 def test_a_server_that_restarts_in_mid_delivery_is_counted_right(sources: list[Scene]):
-    """Attempts that die with the server's process are no outcomes; what it tries again afterwards is one."""
+    """An attempt that ends with the server's process is not counted; its retry is."""
     for scene in sources:
         scene.mail("a@hang.test", "b@ok.test")
         scene.mail("c@ok.test")
@@ -152,7 +152,7 @@ def test_a_server_that_restarts_in_mid_delivery_is_counted_right(sources: list[S
 
 @pytest.mark.fault("server", "the licence expires and is renewed")
 def test_a_server_that_gains_or_loses_its_traces_counts_each_delivery_once(tmp_path: Path):
-    """When the other source of deliveries takes over, the tally goes on without a jump."""
+    """Deliveries are counted from the log instead, and from traces again later, without a jump."""
     profiles = {"gains": Profile(trace_store=True), "loses": Profile(edition="enterprise", trace_store=True)}
     with fleet(tmp_path, profiles) as scenes:
         counting(scenes.values())

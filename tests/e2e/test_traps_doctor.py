@@ -127,9 +127,9 @@ def granted(server: StandIn, permissions: Iterable[str], key: str = "watcher") -
 
 
 @GENERATIONS
-@pytest.mark.fault("credentials", "the key lacks the permission without which it may not log in")
+@pytest.mark.fault("credentials", "the key lacks the permission to log in")
 def test_a_key_that_may_not_log_in_lacks_that_permission_and_no_other_is_guessed(tmp_path: Path, version: str):
-    """Only `authenticate` is named and to be granted, the edition is unknown, and nothing more is asked for."""
+    """`doctor` names only `authenticate`, reports the edition as unknown and sends nothing more."""
     with StandIn(community(version)) as server:
         granted(server, WATCHER_PERMISSIONS - {"authenticate"})
         table = table_of(server, version)
@@ -183,7 +183,7 @@ def test_a_narrow_key_is_told_what_it_lacks_and_not_what_it_holds(tmp_path: Path
 @GENERATIONS
 @pytest.mark.fault("server", "the directory of the server's log is missing")
 def test_a_log_that_cannot_be_read_is_that_parts_trouble_alone(tmp_path: Path, version: str):
-    """Everything else is reported, and the advice is about the directory."""
+    """`doctor` reports everything else, and its advice names the directory."""
     with StandIn(community(version, log_directory_missing=True)) as server:
         table = table_of(server, version)
 

@@ -50,7 +50,7 @@ def tell(scene: Scene, problem: str, words: str) -> None:
 @pytest.mark.fault("server", "the log holds every HTTP response in full (tracer level trace)")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_log_that_grows_by_being_read_is_left_alone(tmp_path: Path, version: str):
-    """It grows by what the server writes about each request, the log is not asked for, and it is read again later."""
+    """The exporter stops reading the log, and reads it again once the level has changed."""
     with watching(tmp_path, community(version, log_level="TRACE"), **key_of(version)) as scene:
         tell(scene, "own_responses", "tracer level trace")
         scene.wait_for("stalwart_exporter_capability", 1, capability="logs", status="not_configured")
@@ -87,10 +87,10 @@ def test_a_level_that_is_raised_under_way_ends_the_reading(tmp_path: Path, versi
         assert scene.value("stalwart_exporter_log_gaps_total") == 1
 
 
-@pytest.mark.fault("server", "the log is written in colours (ansi)")
+@pytest.mark.fault("server", "the log is written with colours (ansi)")
 @pytest.mark.parametrize("version", ["0.12.5", "0.15.5"])
 def test_a_log_in_colours_is_told(tmp_path: Path, version: str):
-    """Of which the server parses no line: the collector is off, and says why."""
+    """The collector is off, since the server cannot parse its own log, and the reason is reported."""
     with watching(tmp_path, community(version, log_ansi=True)) as scene:
         tell(scene, "ansi", "ansi = false")
         scene.wait_for("stalwart_exporter_capability", 1, capability="logs", status="not_configured")
@@ -116,10 +116,10 @@ def test_a_server_that_reads_its_colours_is_read(tmp_path: Path):
         scene.wait_shown(*DELIVERIES, wanted=outcomes(scene.server))
 
 
-@pytest.mark.fault("server", "the log has each detail on a line of its own (multiline)")
+@pytest.mark.fault("server", "the log has each field on its own line (multiline)")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_multiline_log_is_counted_without_what_the_api_leaves_out(tmp_path: Path, version: str):
-    """Each outcome once, none with the reason of another message."""
+    """Each outcome is counted once, and none with another message's reason."""
     with watching(tmp_path, community(version, log_multiline=True), **key_of(version)) as scene:
         tell(scene, "multiline", "multiline = false")
         wait_good([scene], "logs")
@@ -138,7 +138,7 @@ def test_a_multiline_log_is_counted_without_what_the_api_leaves_out(tmp_path: Pa
 @pytest.mark.fault("server", "a copy beside the log hides its newest lines")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_copy_that_hides_the_log_is_told(tmp_path: Path, version: str):
-    """The collector fails while the copy is there, and counts everything once it is gone."""
+    """The collector fails while the copy exists, and counts every line once it is removed."""
     with watching(tmp_path, community(version), **key_of(version)) as scene:
         wait_good([scene], "logs")
         for _ in range(3):
@@ -174,7 +174,7 @@ def all_counted(scene: Scene) -> bool:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("messages", [5000, 50_000])
 def test_a_flood_of_deferrals_loses_none(tmp_path: Path, version: str, messages: int):
-    """At default intervals and within the default budget of requests: a hundred thousand lines and a million."""
+    """With default settings no deferral is lost, for logs of 100 000 and of a million lines."""
     settings = {**key_of(version), "every": None, "max_requests_per_minute": 55}
     with watching(tmp_path, community(version), **settings) as scene:
         wait_good([scene], "logs")

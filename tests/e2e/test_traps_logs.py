@@ -93,7 +93,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Scene]]:
 
 @pytest.mark.fault("server", "the log rotates between two polls")
 def test_rotation_loses_no_line_and_repeats_none(shapes: list[Scene]):
-    """A new file and an old one that vanishes are got over."""
+    """No line is lost or counted twice when a new file appears and the old one vanishes."""
     for change in (World.rotate_logs, remove_old_files, World.rotate_logs):
         change_after_a_poll(shapes, change)
 
@@ -102,7 +102,7 @@ def test_rotation_loses_no_line_and_repeats_none(shapes: list[Scene]):
 
 @pytest.mark.fault("server", "the log is emptied in place")
 def test_a_log_that_is_emptied_in_place_may_have_lost_lines(quiet: Scene):
-    """What is there now is counted; nothing in it is known, and so it cannot be told that nothing was missed."""
+    """The new lines are counted, and the possible loss is reported."""
     change_after_a_poll([quiet], empty_files)
 
     agree(quiet, gaps=1)

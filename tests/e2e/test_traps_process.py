@@ -34,7 +34,7 @@ def run(config: Path, port: int) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.fault("process", "SIGTERM")
 def test_it_ends_on_sigterm_with_everything_on_disk(tmp_path: Path):
-    """It does not wait for a server that hangs, exits with 0, and what it had shown is there at the next start."""
+    """The exporter exits with 0 without waiting for a hanging server; exported values survive."""
     with watching(tmp_path, community(), request_timeout=100, read_timeout=100) as scene:
         counting([scene])
         scene.mail("a@ok.test", "b@reject.test", times=20)
@@ -54,7 +54,7 @@ def test_it_ends_on_sigterm_with_everything_on_disk(tmp_path: Path):
 
 @pytest.mark.fault("process", "the port is taken")
 def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
-    """Another program's port ends the start, without a traceback."""
+    """The exporter exits with 1 and one log line, without a traceback."""
     config = tmp_path / "config.toml"
     config.write_text(server_table("http://127.0.0.1:1"))
     config.chmod(0o600)
@@ -69,9 +69,9 @@ def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
     assert "taken" in line
 
 
-@pytest.mark.fault("configuration", "settings that cannot be used")
+@pytest.mark.fault("configuration", "invalid settings")
 def test_bad_settings_are_all_told_at_once_and_status_2(tmp_path: Path):
-    """Every problem has its path, none is a traceback."""
+    """Every problem is reported at once with its path, without a traceback."""
     config = tmp_path / "config.toml"
     config.write_text(
         '[web]\nlisten = "nowhere"\n[store]\nretention = "soon"\n'
@@ -97,7 +97,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.mark.fault("store", "a second daemon on the same history")
 def test_a_second_daemon_on_the_same_history_does_not_start(running: Scene):
-    """Two exporters never share one file: the second says so and ends."""
+    """The second one exits and logs that the file is in use."""
     ended = run(running.exporter.config_path, reserve_port())
 
     assert ended.returncode == 1
@@ -106,7 +106,7 @@ def test_a_second_daemon_on_the_same_history_does_not_start(running: Scene):
 
 @pytest.mark.fault("configuration", "a reload with a bad file")
 def test_a_bad_file_leaves_the_old_one_in_force(running: Scene):
-    """A reload that cannot be done is told by the metric and in the log; nothing is lost, and the next one works."""
+    """Metric and log report the failed reload, nothing is lost, and the next reload works."""
     config = running.exporter.config_path
     good = config.read_text()
     running.mail("a@ok.test", times=3)
@@ -148,9 +148,9 @@ def test_a_reload_says_what_takes_a_restart_and_changes_the_log_at_once(running:
     running.reload()
 
 
-@pytest.mark.fault("configuration", "servers come and go in a reload")
+@pytest.mark.fault("configuration", "a reload adds and removes servers")
 def test_a_reload_adds_and_removes_servers_and_disturbs_no_other(running: Scene):
-    """One that comes into the file is watched, one that leaves it is not shown; the first one keeps its tallies."""
+    """New servers are watched, removed ones disappear, and the others keep their counters."""
     config = running.exporter.config_path
     good = config.read_text()
     before = running.shown(DELIVERIES, "outcome", "reason", "code")

@@ -36,7 +36,7 @@ def check_watched(scene: Scene) -> None:
 @pytest.mark.fault("protocol", "a proxy answers 404 page not found for a while")
 @pytest.mark.parametrize("profile", [community(), Profile(version="0.16.18")], ids=["rest", "jmap"])
 def test_a_proxys_404_is_a_failure_that_passes(tmp_path: Path, profile: Profile):
-    """The server is down while the proxy says so, nothing is switched off, and it is watched again at once."""
+    """The server is down while it lasts, no feature is disabled, and polling resumes at once afterwards."""
     with watching(tmp_path, profile) as scene:
         wait_good([scene], "queue", "logs")
         scene.server.faults.add("body", "*", status=404, **PAGE)
@@ -50,7 +50,7 @@ def test_a_proxys_404_is_a_failure_that_passes(tmp_path: Path, profile: Profile)
 
 @pytest.mark.fault("server", "a proxy answers 404 page not found when the exporter starts")
 def test_a_404_at_first_contact_is_got_over(tmp_path: Path):
-    """What is no Stalwart is looked at again within an interval, until it is one."""
+    """The exporter retries within an interval until Stalwart answers."""
     profile = community()
     with watching(tmp_path, profile) as scene:
         scene.server.faults.add("body", "*", status=404, **PAGE)
@@ -65,7 +65,7 @@ def test_a_404_at_first_contact_is_got_over(tmp_path: Path):
 
 @pytest.mark.fault("protocol", "a proxy answers one request with 403")
 def test_one_403_of_a_proxy_switches_nothing_off(tmp_path: Path):
-    """It is a failure like any other, and the next poll is good."""
+    """One poll fails, no feature is disabled, and the next poll succeeds."""
     with watching(tmp_path, community()) as scene:
         wait_good([scene], "queue", "logs")
         scene.server.faults.add("body", "/api/queue/messages", status=403, times=1, **DENIED)
@@ -74,10 +74,10 @@ def test_one_403_of_a_proxy_switches_nothing_off(tmp_path: Path):
         check_watched(scene)
 
 
-@pytest.mark.fault("protocol", "one answer is unreadable")
+@pytest.mark.fault("protocol", "one response is unreadable")
 @pytest.mark.parametrize("kind", ["html", "truncated-json", "empty", "wrong-types"])
 def test_one_unreadable_answer_costs_one_poll(tmp_path: Path, kind: str):
-    """The next poll comes at the interval."""
+    """The next poll comes at the usual interval."""
     settings = {"status": 200} if kind in ("html", "empty") else {}
     with watching(tmp_path, community()) as scene:
         wait_good([scene], "queue")
@@ -89,9 +89,9 @@ def test_one_unreadable_answer_costs_one_poll(tmp_path: Path, kind: str):
         assert scene.failures("queue", "payload") == 1
 
 
-@pytest.mark.fault("server", "answers of one endpoint are cut")
+@pytest.mark.fault("server", "responses of one endpoint are truncated")
 def test_a_cut_answer_fails_its_collector_alone(tmp_path: Path):
-    """The server is there: the other collectors do not fail, and it is not looked for again each time."""
+    """Only the endpoint's own collector fails; the server stays up and is not detected again."""
     with watching(tmp_path, community()) as scene:
         wait_good([scene], "queue", "logs", "outgoing")
         found = len([event for event in scene.exporter.events() if event["event"] == "server.detected"])
@@ -107,9 +107,9 @@ def test_a_cut_answer_fails_its_collector_alone(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("credentials", "a permission is taken away while the server is watched")
+@pytest.mark.fault("credentials", "a permission is revoked while the server is watched")
 def test_a_lost_permission_is_confirmed_with_few_refusals(tmp_path: Path):
-    """It is a failure until a second look a minute later confirms it, and three refusals are provoked at most."""
+    """It is a failure until a second check confirms it a minute later; at most three requests are refused."""
     with watching(tmp_path, enterprise(), intervals={"traces": 1}) as scene:
         wait_good([scene], "queue", "outgoing")
         scene.server.faults.add("status", "/api/queue/reports", status=403)

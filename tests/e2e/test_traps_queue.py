@@ -192,9 +192,9 @@ def whole_walk(server: StandIn) -> list[dict[str, str]]:
     return max((pages[low:high] for low, high in pairwise(begins)), key=len, default=pages)
 
 
-@pytest.mark.fault("server", "a queue longer than the configured maximum")
+@pytest.mark.fault("server", "the queue is longer than the configured maximum")
 def test_a_queue_above_the_cap_is_truncated_and_says_so(long_queues: dict[str, Scene]):
-    """The walk ends at the configured number of messages, at which every number stops."""
+    """The walk stops at the maximum, and `stalwart_queue_truncated` is 1."""
     shapes = [long_queues[name] for name in SHAPES]
     for scene in shapes:
         scene.server.call(lambda world: world.synthetic_queue(40_000))

@@ -103,7 +103,7 @@ def named_url(server: StandIn, host: str = SILENT) -> str:
 
 @pytest.mark.fault("network", "the resolver does not answer for two servers")
 def test_a_silent_resolver_blinds_no_other_server(tmp_path: Path):
-    """A server found without it is polled, the others fail as time-outs, and SIGTERM ends the process at once."""
+    """A server that needs no lookup is polled, the two fail as `timeout`, and SIGTERM ends the process at once."""
     with name_server() as names, StandIn(community()) as good:
         names.silent = True
         config = server_table(named_url(good, "localhost"), name="good") + "".join(
@@ -126,7 +126,7 @@ def test_a_silent_resolver_blinds_no_other_server(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.fault("network", "the resolver falls silent after it has answered")
 def test_addresses_outlive_their_resolver(tmp_path: Path):
-    """The last good addresses are used while the resolver is silent: every collector goes on."""
+    """The last good addresses are used, and every collector continues."""
     with name_server() as names, StandIn(community()) as server:
         config = server_table(named_url(server), every=60, intervals={"queue": 8}, max_requests_per_minute=55)
         with Exporter(tmp_path, config=config, prefix=own_resolver(tmp_path, names)) as exporter:

@@ -47,7 +47,7 @@ def kill_while_reading(scene: Scene, rng: random.Random) -> None:
 
 @pytest.mark.fault("process", "kill -9 at random moments")
 def test_killed_at_any_moment_it_counts_each_delivery_once(tmp_path: Path):
-    """Whenever the process dies, and whatever happens meanwhile, tallies and watermark are of the same moment."""
+    """Counters and watermarks on disk are consistent, and each delivery is counted once."""
     rng = random.Random(11)  # noqa: S311 - a choice of moments, not a secret
     profiles = {"log": community(), "traces": enterprise(), "old": community("0.12.5")}
     with fleet(tmp_path, profiles) as scenes:

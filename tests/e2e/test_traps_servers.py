@@ -32,7 +32,7 @@ MOST_READINGS = 2
 
 @pytest.mark.fault("neighbours", "one server reads requests and never answers")
 def test_a_server_that_hangs_holds_up_no_other(tmp_path: Path):
-    """While one server reads requests and answers none, the other's numbers keep moving; later it is back itself."""
+    """The other server's metrics keep updating, and the hanging one recovers."""
     with fleet(tmp_path, {"hung": community(), "well": community()}, request_timeout=1.5) as scenes:
         hung, well = scenes["hung"], scenes["well"]
         wait_good(scenes.values(), "queue", "logs")
@@ -99,7 +99,7 @@ def newer_server() -> Iterator[NewerServer]:
 
 @pytest.mark.fault("neighbours", "a server of another generation at the same address")
 def test_a_newer_server_is_recognised_before_it_gets_credentials(tmp_path: Path):
-    """It is known by answers to nobody in particular; the old API's paths never see the key, and a refusal ends it."""
+    """It is recognised without credentials; paths of the old API never get the key, and one refusal stops requests."""
     with newer_server() as server, Exporter(tmp_path, config=server_table(server.url)) as exporter:
         wait_until(lambda: 'stalwart_up{server="mx1"} 0' in exporter.text(), what="the server is down")
 

@@ -289,7 +289,7 @@ def planted(scenes: Sequence[Scene], kind: Any, *reports: Any) -> None:
 
 @pytest.mark.fault("protocol", "a reporter uses one id for the TLS reports of two domains, and a policy has no domain")
 def test_one_id_for_two_domains_counts_both_in_both_generations(tmp_path: Path):
-    """Through a restart of the exporter, and with a repetition; a policy without a domain counts as well."""
+    """Both reports and the policy's sessions are counted once, over a repetition and a restart as well."""
     tlsa = policy("one.test", 3, "tlsa")
     silent = report(tlsa, unnamed(5, 2, "", [("starttls-not-supported", 2)]), id_="idx1")
     labels = ("domain", "policy", "result")
@@ -314,9 +314,9 @@ def test_one_id_for_two_domains_counts_both_in_both_generations(tmp_path: Path):
             assert scene.shown("stalwart_reports_rejected_total", "kind") == {}
 
 
-@pytest.mark.fault("protocol", "a DMARC report carries the errors of its reporter")
+@pytest.mark.fault("protocol", "a DMARC report contains errors of its reporter")
 def test_the_errors_of_a_reporter_are_kept_and_reject_nothing(tmp_path: Path):
-    """A set over JMAP and a list over REST; in another order it is the same report."""
+    """The report is counted in both generations; the same errors in another order make it no new report."""
     errors = ["No DMARC record for sub.one.test", "A second trouble"]
     told = wire.dmarc("err-1", reporter="peer.test", domain="one.test", records=[wire.record(4, spf="Fail")])
     told["report_metadata"]["error"] = errors

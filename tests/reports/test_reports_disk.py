@@ -74,7 +74,7 @@ async def limit_pages(life: Rig, more: int | None) -> None:
 
 @pytest.mark.fault("store", "the history reaches its file size limit")
 def test_a_file_that_may_not_grow_stops_the_reports_and_nothing_else(tmp_path: Path):
-    """Full is told as full; with room again everything is taken in."""
+    """Reports stop as `full` until the file may grow again, then all are fetched."""
     path = tmp_path / "h.sqlite3"
 
     async def act(life: Rig) -> None:
@@ -91,7 +91,7 @@ def test_a_file_that_may_not_grow_stops_the_reports_and_nothing_else(tmp_path: P
 
 @pytest.mark.fault("store", "the disk is full")
 def test_a_full_disk_stops_the_reports_until_there_is_room(tmp_path: Path):
-    """The same on a disk that is full; where none can be mounted, by the file's own quota once more."""
+    """Reports stop as `full` until there is room again, then all are fetched."""
     with small_disk(tmp_path / "disk", kibibytes=700) as disk:
         path = tmp_path / "disk" / "h.sqlite3"
 
@@ -113,7 +113,7 @@ def test_a_full_disk_stops_the_reports_until_there_is_room(tmp_path: Path):
 
 @pytest.mark.fault("store", "the file system turns read-only")
 def test_a_disk_that_turned_read_only_stops_the_reports_until_it_is_writable(tmp_path: Path):
-    """Reading goes on; where no disk can be mounted, the connection itself is made read-only."""
+    """Reports stop as `readonly` until the disk is writable, then all are fetched; reads continue."""
     with small_disk(tmp_path / "disk", kibibytes=64 * 1024) as disk:
         path = tmp_path / "disk" / "h.sqlite3"
 
@@ -145,7 +145,7 @@ def test_a_disk_that_turned_read_only_stops_the_reports_until_it_is_writable(tmp
 
 @pytest.mark.fault("store", "another process holds a lock on the history")
 def test_a_file_that_another_process_has_locked_is_waited_for(tmp_path: Path):
-    """The poll fails as locked, and the next one takes what was left."""
+    """The poll fails as `locked`, and the next one fetches what is left."""
     path = tmp_path / "h.sqlite3"
 
     async def act(life: Rig) -> None:
@@ -167,7 +167,7 @@ def test_a_file_that_another_process_has_locked_is_waited_for(tmp_path: Path):
 @pytest.mark.fault("store", "a truncated history at the start")
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_truncated_file_is_moved_aside_and_the_reports_are_taken_again(tmp_path: Path, part: float):
-    """What the server still has comes back whole, and counters start with it."""
+    """The file is moved aside, and the reports that the server still has are counted in a new one."""
     path = tmp_path / "h.sqlite3"
     server = server_with_reports()
     live(path, Rig.run, server)

@@ -40,14 +40,14 @@ def replaced(history: Path) -> None:
     os.replace(copy, history)
 
 
-@pytest.mark.fault("store", "the history is cut, removed or replaced under the running exporter")
+@pytest.mark.fault("store", "the history is truncated, removed or replaced while the exporter runs")
 @pytest.mark.parametrize(
     ("lose", "reason"), [(emptied, "corrupt"), (halved, "corrupt"), (removed, "gone"), (replaced, "gone")]
 )
 def test_a_file_lost_under_the_exporter_is_followed_by_another(
     tmp_path: Path, lose: Callable[[Path], None], reason: str
 ):
-    """The log and a metric say so; reports that the server still has are taken in again, and counted once."""
+    """Log and metric report it; the reports that the server still has are counted once in a new file."""
     wanted = facts(RECORDING)
     history = tmp_path / "history.sqlite3"
 
@@ -70,7 +70,7 @@ def test_a_file_lost_under_the_exporter_is_followed_by_another(
 
 @pytest.mark.fault("store", "the history is lost and no other can be opened")
 def test_until_another_file_can_be_opened_everything_is_shown_on(tmp_path: Path):
-    """Here a directory stands in its place for a while."""
+    """All metrics stay exported until another file can be opened."""
     wanted = facts(RECORDING)
     history = tmp_path / "history.sqlite3"
 

@@ -118,9 +118,9 @@ def test_the_same_hour_over_every_transport_and_by_polling_alone(tmp_path: Path,
             assert scene.shown("stalwart_exporter_metrics_source", "source") == {(source,): 1}
 
 
-@pytest.mark.fault("streams", "streams are cut every few seconds (v0.15)")
+@pytest.mark.fault("streams", "streams are interrupted every few seconds (v0.15)")
 def test_streams_that_are_cut_every_few_seconds_count_the_hour(tmp_path: Path):
-    """Cut in the middle of a message again and again, both transports end at the truth."""
+    """Both transports end with the right counts although streams break in the middle of a message."""
     with (
         StandIn(enterprise(live_websocket=True)) as server,
         watching_by(tmp_path, server, "websocket", "sse") as scenes,
@@ -139,7 +139,7 @@ def test_streams_that_are_cut_every_few_seconds_count_the_hour(tmp_path: Path):
 
 @pytest.mark.fault("streams", "kill -9 in the middle of a stream")
 def test_kill_dash_nine_in_the_middle_of_a_stream_loses_and_doubles_nothing(tmp_path: Path):
-    """Killed while deliveries stream in, the next run goes on from what is on disk."""
+    """The next run continues from disk; no delivery is lost or counted twice."""
     with StandIn(enterprise(live_websocket=True, greeting_timeout_seconds=40.0)) as server:
         exporter = Exporter(
             tmp_path, config="".join(watched(server.url, transport) for transport in ("websocket", "sse"))

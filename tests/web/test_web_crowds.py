@@ -54,7 +54,7 @@ def scrape_repeatedly(port: int) -> None:
     ],
 )
 def test_a_scrape_is_answered_beside_clients_that_hold_connections(tmp_path: Path, kind, count, descriptors):
-    """Scrapes and health checks are answered while the clients hold on, also where few files may be open."""
+    """Scrapes and health checks are answered meanwhile, with few file descriptors as well."""
     with running(tmp_path, descriptors=descriptors) as exporter, crowd(kind, exporter.port, count):
         scrape_repeatedly(exporter.port)
 
@@ -62,7 +62,7 @@ def test_a_scrape_is_answered_beside_clients_that_hold_connections(tmp_path: Pat
 @pytest.mark.fault("web", "140 clients that try wrong passwords at bcrypt cost 14")
 @pytest.mark.parametrize("descriptors", [None, 64], ids=["many-files", "64-files"])
 def test_a_scrape_is_answered_beside_clients_that_guess_passwords(tmp_path: Path, descriptors):
-    """A login that was good before is answered without waiting for the checks of others, and health without a login."""
+    """A known login is answered without waiting for their checks, and health checks need no login."""
     web = tmp_path / "web.yml"
     web.write_text(f"basic_auth_users: {{prometheus: '{bcrypt.hashpw(b's3cret', bcrypt.gensalt(COST)).decode()}'}}\n")
 

@@ -38,9 +38,9 @@ def test_health_is_asked_wherever_the_exporter_listens(tmp_path: Path, host):
 
 
 @pytest.mark.parametrize("kind", ["basic", "tls", "tls and basic", "client certificate", "client certificate, TLS 1.2"])
-@pytest.mark.fault("web", "a health check that has neither password nor client certificate")
+@pytest.mark.fault("web", "a health check has neither password nor client certificate")
 def test_health_needs_no_credentials(tmp_path: Path, server_identity: Identity, authority: Authority, kind):
-    """Behind TLS, basic auth, both or client certificates a running exporter is healthy."""
+    """The exporter is healthy behind TLS, basic auth, both, or client certificates."""
     demands = ["client_auth_type: RequireAndVerifyClientCert", f"client_ca_file: {authority.cert}"]
     web = tmp_path / "web.yml"
     web.write_text(

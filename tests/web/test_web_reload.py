@@ -60,9 +60,9 @@ def reload_metric(exporter: Running) -> float:
     return float(line.split()[1])
 
 
-@pytest.mark.fault("configuration", "the web configuration is replaced by what cannot be read, of any kind")
+@pytest.mark.fault("configuration", "the web configuration is replaced by something unreadable or invalid")
 def test_whatever_stands_in_the_web_configuration_the_old_one_stays_in_force(tmp_path: Path):
-    """The old logins hold, the reload metric is 0 and one log line names the file, until the file is good again."""
+    """The old logins hold, the reload metric is 0, and one log line names the file until it is valid."""
     web = tmp_path / "web.yml"
     web.write_text(GOOD)
 
