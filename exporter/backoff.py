@@ -15,10 +15,11 @@ def retry_delay(error: BaseException, attempt: int, rng: random.Random, *, cap_s
     Seconds to wait after the *attempt*-th failure in a row (1-based).
 
     A delay the server asks for wins, and refused credentials wait `CAP_SECONDS`; the rest doubles from `FIRST_SECONDS`
-    to *cap_seconds*, jittered by half. What is read every so often passes one and a half intervals as its cap: however
-    long a fault has lasted, the first good answer then comes within two intervals of its end.
+    to *cap_seconds*, jittered by half, and so does a busy server that asks for no delay (``Retry-After: 0``). What is
+    read every so often passes one and a half intervals as its cap: however long a fault has lasted, the first good
+    answer then comes within two intervals of its end.
     """
-    if isinstance(error, TargetBusy) and error.retry_after_seconds is not None:
+    if isinstance(error, TargetBusy) and error.retry_after_seconds:
         return min(error.retry_after_seconds, CAP_SECONDS)
     if isinstance(error, TargetRefused):
         return CAP_SECONDS

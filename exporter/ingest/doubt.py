@@ -7,6 +7,9 @@ from exporter.clock import Clock
 CONFIRM_SECONDS = 60.0
 """From the first refusal to the look that confirms it."""
 
+EARLY_SECONDS = 0.1
+"""How much earlier that look may come: timers are not exact, and a look that comes too early provokes another one."""
+
 
 class Doubt:
     """
@@ -43,7 +46,7 @@ class Doubt:
     @property
     def confirmed(self) -> bool:
         """Whether the last refusal is to be believed for long."""
-        return self._certain or (self._refusals > 1 and self._age() >= CONFIRM_SECONDS)
+        return self._certain or (self._refusals > 1 and self._age() >= CONFIRM_SECONDS - EARLY_SECONDS)
 
     def wait_seconds(self, *, soon: float = CONFIRM_SECONDS) -> float:
         """Return how long to wait before the next look, which comes after *soon* once."""
