@@ -16,14 +16,20 @@ G, C, H, GH, I = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM, Kind.GAUGE_HISTOGRAM,
 QUEUE, TOTALS, LOGS, DELIVERIES, REPORTS = "queue", "server counters", "log", "traces or log", "reports"
 INVENTORY = "inventory"
 
-UP = _f(G, "stalwart_up", "Whether the management API answered with good credentials at the last try.", source="any")
+UP = _f(G, "stalwart_up", "Whether the management API accepted the credentials at the last attempt.", source="any")
 CLOCK_SKEW = _f(
     G,
     "stalwart_clock_skew_seconds",
     "The server's clock minus the exporter's; absent until the server has shown its clock.",
     source="any response",
 )
-SERVER = _f(I, "stalwart_server_info", "What server we talk to.", ("version", "edition", "api"), source="detection")
+SERVER = _f(
+    I,
+    "stalwart_server_info",
+    "Version, edition and API of the server.",
+    ("version", "edition", "api"),
+    source="detection",
+)
 
 QUEUE_RUNNING = _f(
     G, "stalwart_queue_running", "1 while the server delivers, 0 while its queue is paused.", source=QUEUE
@@ -36,7 +42,7 @@ QUEUE_RECIPIENTS = _f(
 QUEUE_OLDEST = _f(
     G,
     "stalwart_queue_oldest_message_timestamp_seconds",
-    "When the oldest queued message was accepted; absent while the queue is empty.",
+    "Time the oldest queued message was accepted; absent while the queue is empty.",
     source=QUEUE,
 )
 QUEUE_AGE = _f(GH, "stalwart_queue_message_age_seconds", "Ages of all queued messages.", source=QUEUE)
@@ -46,42 +52,42 @@ QUEUE_ATTEMPTS = _f(
 QUEUE_OVERDUE = _f(
     G,
     "stalwart_queue_overdue_recipients",
-    "Waiting recipients whose next retry is over five minutes past: a stuck scheduler.",
+    "Waiting recipients whose next retry is more than five minutes overdue.",
     ("queue",),
     source=QUEUE,
 )
 QUEUE_EXPIRED = _f(
     G,
     "stalwart_queue_expired_recipients",
-    "Waiting recipients that are past their expiry and still there.",
+    "Waiting recipients past their expiry.",
     ("queue",),
     source=QUEUE,
 )
 QUEUE_DOMAINS = _f(
     G,
     "stalwart_queue_domain_recipients",
-    "Recipients of queued messages by destination, the largest ones by name and the rest in 'other'.",
+    "Recipients of queued messages by destination domain; beyond the largest, 'other'.",
     ("domain", "status"),
     source=QUEUE,
 )
 QUEUE_FAILURES = _f(
     G,
     "stalwart_queue_failures",
-    "Failing recipients of queued messages by class of error and SMTP reply code.",
+    "Failing recipients of queued messages by error class and SMTP reply code.",
     ("status", "reason", "code"),
     source=QUEUE,
 )
 QUEUE_TRUNCATED = _f(
     G,
     "stalwart_queue_truncated",
-    "1 when the queue was longer than we walk: every queue number is then a lower bound.",
+    "Whether the queue exceeded the configured maximum; all queue metrics are then lower bounds.",
     source=QUEUE,
 )
 FAILED_DELIVERIES = _f(
-    G, "stalwart_failed_deliveries", "Recipients of queued messages that are in failure now.", ("kind",), source=QUEUE
+    G, "stalwart_failed_deliveries", "Recipients of queued messages currently in failure.", ("kind",), source=QUEUE
 )
 
-EVENTS = _f(C, "stalwart_events_total", "Events that the server counted.", ("event",), source=TOTALS)
+EVENTS = _f(C, "stalwart_events_total", "Events counted by the server.", ("event",), source=TOTALS)
 ACTIVE_CONNECTIONS = _f(
     G,
     "stalwart_active_connections",
@@ -93,17 +99,17 @@ SERVER_MEMORY = _f(G, "stalwart_server_memory_bytes", "Resident memory of the se
 ACCOUNTS = _f(
     G,
     "stalwart_accounts",
-    "Accounts on the server, from v0.16 on with groups; absent until the server has counted them.",
+    "Accounts on the server, from v0.16 on including groups; absent until the server reports them.",
     source=f"{INVENTORY} or {TOTALS}",
 )
 DOMAINS = _f(
     G,
     "stalwart_domains",
-    "Domains on the server; absent until the server has counted them.",
+    "Domains on the server; absent until the server reports them.",
     source=f"{INVENTORY} or {TOTALS}",
 )
 DELIVERY_DURATION = _f(
-    H, "stalwart_delivery_duration_seconds", "Time from queueing to the end of a message.", source=TOTALS
+    H, "stalwart_delivery_duration_seconds", "Time from queueing a message to the end of its delivery.", source=TOTALS
 )
 ATTEMPT_DURATION = _f(H, "stalwart_delivery_attempt_duration_seconds", "Duration of delivery attempts.", source=TOTALS)
 INGEST_DURATION = _f(
@@ -115,11 +121,11 @@ INDEX_DURATION = _f(
 DNS_DURATION = _f(
     H,
     "stalwart_dns_lookup_duration_seconds",
-    "Duration of those DNS lookups that the server times: null MX, invalid policies, failed TLSA.",
+    "Duration of the DNS lookups that the server measures: null MX, invalid policies, failed TLSA.",
     source=TOTALS,
 )
 SESSION_DURATION = _f(
-    H, "stalwart_session_duration_seconds", "Duration of whole client sessions.", ("protocol",), source=TOTALS
+    H, "stalwart_session_duration_seconds", "Duration of client sessions.", ("protocol",), source=TOTALS
 )
 STORE_DURATION = _f(
     H,
@@ -132,50 +138,50 @@ MESSAGE_SIZE = _f(
     H, "stalwart_message_size_bytes", "Size of messages accepted into the queue.", ("authenticated",), source=TOTALS
 )
 OUTGOING_REPORT_SIZE = _f(
-    H, "stalwart_outgoing_report_size_bytes", "Size of DMARC and TLS reports that were queued.", source=TOTALS
+    H, "stalwart_outgoing_report_size_bytes", "Size of queued DMARC and TLS reports.", source=TOTALS
 )
 
 DELIVERIES_TOTAL = _f(
     C,
     "stalwart_deliveries_total",
-    "Recipients delivered or given up, and attempts put off, with class of error and SMTP reply code.",
+    "Recipients delivered or permanently failed, and attempts deferred, by error class and SMTP reply code.",
     ("outcome", "reason", "code"),
     source=DELIVERIES,
 )
 DOMAIN_DELIVERIES = _f(
     C,
     "stalwart_domain_deliveries_total",
-    "The same by recipient domain, the first ones by name and the rest in 'other'.",
+    "Delivery outcomes by recipient domain; domains beyond the limit in 'other'.",
     ("domain", "outcome"),
     source=DELIVERIES,
 )
 LOG_ENTRIES = _f(C, "stalwart_log_entries_total", "Lines of the server's log.", ("level", "event"), source=LOGS)
 OUTGOING_REPORTS = _f(
-    G, "stalwart_outgoing_reports", "Reports about others waiting to be sent.", ("kind",), source="outgoing reports"
+    G, "stalwart_outgoing_reports", "Outgoing reports waiting to be sent.", ("kind",), source="outgoing reports"
 )
 
 CERTIFICATE_NOT_AFTER = _f(
     G,
     "stalwart_certificate_not_after_timestamp_seconds",
-    "When a TLS certificate of the server expires, by the shortest host name that it is the newest one for; those that "
-    "expire first by name, of the rest the first in 'other'.",
+    "Expiry of the server's newest TLS certificate for a host, by the shortest host name it serves; beyond the label "
+    "limit, the earliest expiry in 'other'.",
     ("name",),
     source=INVENTORY,
 )
 TASKS = _f(
     G,
     "stalwart_tasks",
-    "Background tasks that wait, are retried or lie in the future (pending), and those given up (failed).",
+    "Background tasks that are waiting, scheduled or retried (pending), or have failed for good (failed).",
     ("type", "state"),
     source=INVENTORY,
 )
 BLOCKED_ADDRESSES = _f(
-    G, "stalwart_blocked_addresses", "Addresses and networks that the server shuts out.", ("reason",), source=INVENTORY
+    G, "stalwart_blocked_addresses", "Addresses and networks blocked by the server.", ("reason",), source=INVENTORY
 )
 CLUSTER_NODES = _f(
     G,
     "stalwart_cluster_nodes",
-    "Nodes of the cluster: heard of within the last hour (active), the last day (stale), or longer ago (inactive).",
+    "Cluster nodes last seen within an hour (active), within a day (stale), or longer ago (inactive).",
     ("state",),
     source=INVENTORY,
 )
@@ -183,53 +189,55 @@ CLUSTER_NODES = _f(
 REPORTS_TOTAL = _f(
     C,
     "stalwart_reports_total",
-    "DMARC, TLS and ARF reports taken into the history, each once.",
+    "DMARC, TLS and ARF reports added to the history.",
     ("kind",),
     source=REPORTS,
 )
 REPORTS_REJECTED = _f(
     C,
     "stalwart_reports_rejected_total",
-    "Reports that could not be read, or that hold impossible numbers; kept aside.",
+    "Reports rejected as unreadable or impossible.",
     ("kind",),
     source=REPORTS,
 )
 DMARC_MESSAGES = _f(
     C,
     "stalwart_dmarc_messages_total",
-    "Messages that receivers reported, by domain of the published policy, what was done, and the aligned results.",
+    "Messages in DMARC reports, by policy domain, disposition and aligned DKIM and SPF results.",
     ("domain", "disposition", "dkim", "spf"),
     source=REPORTS,
 )
 DMARC_WINDOW_MESSAGES = _f(
     G,
     "stalwart_dmarc_window_messages",
-    "Messages in reports that end within the last 1d, 7d or 30d: aligned if DKIM or SPF passed aligned, else failed.",
+    "Messages in DMARC reports that end within the window: aligned if DKIM or SPF passed and aligned, else failed.",
     ("domain", "window", "result"),
     source=REPORTS,
 )
 DMARC_LAST_REPORT = _f(
     G,
     "stalwart_dmarc_last_report_timestamp_seconds",
-    "When the latest DMARC report of this reporter about this domain was received.",
+    "Time the reporter's latest DMARC report about the domain was received.",
     ("domain", "reporter"),
     source=REPORTS,
 )
 TLS_SESSIONS = _f(
     C,
     "stalwart_tls_report_sessions_total",
-    "SMTP sessions that senders reported, by policy found and result.",
+    "SMTP sessions in TLS reports, by applied policy and result.",
     ("domain", "policy", "result"),
     source=REPORTS,
 )
 TLS_FAILURES = _f(
     C,
     "stalwart_tls_report_failures_total",
-    "Failed SMTP sessions that senders reported, by RFC 8460 result type.",
+    "Failed SMTP sessions in TLS reports, by RFC 8460 result type.",
     ("domain", "failure"),
     source=REPORTS,
 )
-ARF_REPORTS = _f(C, "stalwart_arf_reports_total", "Feedback reports.", ("feedback_type",), source=REPORTS)
+ARF_REPORTS = _f(
+    C, "stalwart_arf_reports_total", "ARF feedback reports added to the history.", ("feedback_type",), source=REPORTS
+)
 
 FAMILIES = (*declared(globals().values()), *declared(vars(own_families).values()))
 """All of them, in the order of the exposition."""

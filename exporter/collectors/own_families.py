@@ -1,4 +1,4 @@
-"""The families in which the exporter speaks of itself: its work, what it costs the servers, its history file."""
+"""Metric families about the exporter itself: its collectors, its requests to the servers, its history file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SELF = "exporter"
 BUILD = _f(
     I,
     "stalwart_exporter_build_info",
-    "What this exporter is.",
+    "Version of the exporter and of Python.",
     ("version", "python_version"),
     source=SELF,
     per_server=False,
@@ -20,14 +20,14 @@ BUILD = _f(
 CAPABILITY = _f(
     G,
     "stalwart_exporter_capability",
-    "1 for the status that holds for a capability of the server.",
+    "1 for the current status of the server's capability.",
     ("capability", "status"),
     source=SELF,
 )
 METRICS_SOURCE = _f(
     G,
     "stalwart_exporter_metrics_source",
-    "1 for the source that feeds the server's counters.",
+    "1 for the current source of the server's counters.",
     ("source",),
     source=SELF,
 )
@@ -37,12 +37,16 @@ COLLECTOR_SUCCESS = _f(
 COLLECTOR_LAST_SUCCESS = _f(
     G,
     "stalwart_exporter_collector_last_success_timestamp_seconds",
-    "When the collector last succeeded; absent before its first success.",
+    "Time of the collector's last success; absent before the first.",
     ("collector",),
     source=SELF,
 )
 COLLECTOR_INTERVAL = _f(
-    G, "stalwart_exporter_collector_interval_seconds", "How often the collector runs.", ("collector",), source=SELF
+    G,
+    "stalwart_exporter_collector_interval_seconds",
+    "Interval between the collector's runs.",
+    ("collector",),
+    source=SELF,
 )
 COLLECTOR_DURATION = _f(
     H, "stalwart_exporter_collector_duration_seconds", "Duration of the collector's runs.", ("collector",), source=SELF
@@ -72,78 +76,84 @@ API_BYTES = _f(
     source=SELF,
 )
 STREAM_CONNECTED = _f(
-    G, "stalwart_exporter_stream_connected", "Whether the live stream is open.", ("stream",), source=SELF
+    G, "stalwart_exporter_stream_connected", "Whether the live stream is connected.", ("stream",), source=SELF
 )
 STREAM_RECONNECTS = _f(
-    C, "stalwart_exporter_stream_reconnects_total", "Times the live stream was opened again.", ("stream",), source=SELF
+    C, "stalwart_exporter_stream_reconnects_total", "Reconnects of the live stream.", ("stream",), source=SELF
 )
 STREAM_EVENTS = _f(
     C,
     "stalwart_exporter_stream_events_total",
-    "What the live stream brought: events of all families, or messages of metrics.",
+    "Trace events, or metrics messages, received on the live stream.",
     ("stream",),
     source=SELF,
 )
 STREAM_DROPPED = _f(
     C,
     "stalwart_exporter_stream_events_dropped_total",
-    "Events of the live stream that were not read: too many at once, unreadable, or sent twice.",
+    "Events of the live stream dropped because of a full buffer, an unreadable payload or a repetition.",
     ("stream",),
     source=SELF,
 )
 STREAM_GAP = _f(
     C,
     "stalwart_exporter_stream_gap_seconds_total",
-    "How long the live stream was gone between two connections; stored traces fill the gap where there are any.",
+    "Time the live stream was disconnected between two connections.",
     ("stream",),
     source=SELF,
 )
 STREAM_LAST_EVENT = _f(
     G,
     "stalwart_exporter_stream_last_event_timestamp_seconds",
-    "When the live stream last brought an event; absent before the first.",
+    "Time of the live stream's last event; absent before the first.",
     ("stream",),
     source=SELF,
 )
 STREAM_TRANSPORT = _f(
     G,
     "stalwart_exporter_stream_transport",
-    "1 for the transport, websocket or sse, that the live stream was last opened with.",
+    "1 for the transport of the live stream's latest connection, websocket or sse.",
     ("stream", "transport"),
     source=SELF,
 )
 LOG_GAPS = _f(
     C,
     "stalwart_exporter_log_gaps_total",
-    "Times that log lines may have been missed: one poll does not reach the one before it, or the log was emptied.",
+    "Polls after which log lines may be missing: the previous poll was not reached, or the log was emptied.",
     source=SELF,
 )
 LOG_PROBLEM = _f(
     G,
     "stalwart_exporter_log_problem",
-    "1 for what keeps the server's log from being read in full: own_responses and ansi (not read at all), multiline "
-    "(deliveries without domain, reason and code), outdated (its newest lines are hidden).",
+    "1 for a problem with the server's log: own_responses or ansi (the log is not read), multiline (deliveries lack "
+    "domain, reason and code), outdated (the newest lines are hidden).",
     ("problem",),
     source=SELF,
 )
 UNKNOWN_VALUES = _f(
     C,
     "stalwart_exporter_unknown_values_total",
-    "Values from the server that were not known and counted as 'unknown'.",
+    "Unknown values from the server, counted as 'unknown'.",
     ("field",),
     source=SELF,
 )
 SERIES_DROPPED = _f(
     C,
     "stalwart_exporter_series_dropped_total",
-    "Increments and values that went to 'other' because the family's label limit was reached.",
+    "Increments and values summed in 'other' because of the family's label limit.",
     ("family",),
     source=SELF,
 )
 STORE_SIZE = _f(
-    G, "stalwart_exporter_store_size_bytes", "Size of the history file with its log.", source=SELF, per_server=False
+    G,
+    "stalwart_exporter_store_size_bytes",
+    "Size of the history file, including its write-ahead log.",
+    source=SELF,
+    per_server=False,
 )
-STORE_ROWS = _f(G, "stalwart_exporter_store_rows", "Rows of the history.", ("table",), source=SELF, per_server=False)
+STORE_ROWS = _f(
+    G, "stalwart_exporter_store_rows", "Rows in the history file.", ("table",), source=SELF, per_server=False
+)
 STORE_WRITE = _f(
     H,
     "stalwart_exporter_store_write_duration_seconds",
@@ -154,7 +164,8 @@ STORE_WRITE = _f(
 STORE_ERRORS = _f(
     C,
     "stalwart_exporter_store_errors_total",
-    "Failed operations on the history file: full, readonly, locked, io, corrupt (or cut), gone (or replaced), other.",
+    "Failed operations on the history file, by reason: full, readonly, locked, io, corrupt (or truncated), gone (or "
+    "replaced), other.",
     ("reason",),
     source=SELF,
     per_server=False,
@@ -176,7 +187,7 @@ RELOAD_OK = _f(
 RELOAD_TIME = _f(
     G,
     "stalwart_exporter_config_last_reload_success_timestamp_seconds",
-    "When the configuration in force was loaded.",
+    "Time of the last successful configuration load.",
     source=SELF,
     per_server=False,
 )
