@@ -54,8 +54,8 @@ def test_the_watchdog_always_fires(tmp_path: Path):
     watchdog = {
         "labels": {"job": "", "instance": ""},
         "summary": "Alerting works",
-        "description": "Always firing. Its notifications must keep arriving at a dead man's switch outside, which "
-        "calls when they stop.",
+        "description": "Always firing. Route it to an external dead man's switch that calls you when notifications "
+        "stop.",
     }
     case = {"input": {}, "expect": {"0m": [watchdog], "60m": [watchdog]}}
 

@@ -50,7 +50,7 @@ def test_a_backlog_pages_and_its_recovery_resolves(calm: Chain):
     alert = page["alerts"][0]
     assert calm.pages("firing") == [{"StalwartQueueBacklog"}]
     assert (alert["labels"]["server"], alert["labels"]["severity"]) == ("mx1", "page")
-    assert alert["annotations"]["summary"] == "mx1: 30 messages wait in the queue"
+    assert alert["annotations"]["summary"] == "mx1: 30 messages in the queue"
     assert alert["annotations"]["runbook_url"] == "docs/runbooks/StalwartQueueBacklog.md"
 
     calm.server.call(lambda world: world.set_destination("defer.test", "accept"))
