@@ -98,17 +98,6 @@ def make_private(path: Path) -> None:
                 os.chmod(f"{path}{suffix}", OWNER_ONLY)
 
 
-def unusable_reason(path: Path) -> str:
-    """Why no history can be kept at *path*, without creating anything; empty if it seems possible."""
-    if path.exists():
-        usable = path.is_file() and os.access(path, os.R_OK | os.W_OK)
-        return "" if usable else f"{path} is not a file that this process may read and write"
-    folder = next(parent for parent in Path(os.path.realpath(path)).parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return f"this process may not create files in {folder}"
-    return ""
-
-
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
 
