@@ -165,24 +165,7 @@ class WatchedServer:
             *_plan(settings, board, ledger, connection, counting),
             ("reports", reports, settings.intervals.reports, Capability.REPORTS),
         ]
-        shortest = min(interval for _, _, interval, _ in plan)
-        step = min(SPREAD_SECONDS, shortest) / len(plan)
-        pollers = [
-            Poller(
-                name=name,
-                job=job,
-                session=session,
-                interval_seconds=interval,
-                first_delay_seconds=number * step,
-                clock=clock,
-                rng=rng,
-                capability=capability,
-                speaks_for_api=name not in SILENT,
-                recheck_seconds=interval if name in FREE else RECHECK_SECONDS,
-                reraise_bugs=reraise_bugs,
-            )
-            for number, (name, job, interval, capability) in enumerate(plan)
-        ]
+        pollers = _pollers(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
         subscribers = [
             Subscriber(
                 feed=feed, live=connection.live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs
@@ -252,6 +235,28 @@ def _feeds(board: ServerBoard, ledger: Ledger, counting: Counting, clock: Server
 
 
 Plan = list[tuple[str, Job, float, Capability | None]]
+
+
+def _pollers(plan: Plan, session: Session, *, clock: Clock, rng: random.Random, reraise_bugs: bool) -> Sequence[Poller]:
+    """One for each collector, their first runs spread over the shortest interval."""
+    shortest = min(interval for _, _, interval, _ in plan)
+    step = min(SPREAD_SECONDS, shortest) / len(plan)
+    return [
+        Poller(
+            name=name,
+            job=job,
+            session=session,
+            interval_seconds=interval,
+            first_delay_seconds=number * step,
+            clock=clock,
+            rng=rng,
+            capability=capability,
+            speaks_for_api=name not in SILENT,
+            recheck_seconds=interval if name in FREE else RECHECK_SECONDS,
+            reraise_bugs=reraise_bugs,
+        )
+        for number, (name, job, interval, capability) in enumerate(plan)
+    ]
 
 
 def _plan(

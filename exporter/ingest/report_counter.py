@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from exporter.clock import Clock
+from exporter.model.incoming_reports import IncomingReport, UnreadableReport
 from exporter.model.report_words import AlignedResult, Disposition, ReportKind
-from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport, UnreadableReport
+from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add

@@ -29,8 +29,8 @@ from exporter.ingest.queue import fresh_seconds
 from exporter.ingest.report_counter import ReportCounter
 from exporter.ingest.report_gauges import make_gauges
 from exporter.ingest.report_inbox import Inbox
+from exporter.model.incoming_reports import Incoming, UnreadableReport
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import Incoming, UnreadableReport
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.throttle import Throttle
 from exporter.state.board import ServerBoard

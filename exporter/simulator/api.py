@@ -41,7 +41,7 @@ class Api:
         if self.world.journal.logs("http.request-url"):
             target = request.path + (f"?{request.query}" if request.query else "")
             self._raise(request, "http.request-url", {"url": target})
-        self.world.login_within(request.span)
+        self.world.http.login_within(request.span)
         try:
             answer = self._route(request)
         except Forbidden as error:
@@ -51,7 +51,7 @@ class Api:
             self._raise(request, "resource.not-found")
             answer = answers.not_found()
         finally:
-            self.world.login_within(None)
+            self.world.http.login_within(None)
         self._raise(request, "http.response-body", self._response_keys(answer))
         return answer
 

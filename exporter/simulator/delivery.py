@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .context import Context
+from .delivery_attempt import Attempt, opening, put_off
 from .destinations import OK
 from .directory import Directory
-from .events import Span
 from .failures import Failure, Reply
 from .ledger import DeliveryKey
 from .queue import Message, Queue, Recipient
 from .remote import HostSession, Outcome, Results
 from .spool import Spool, optional_time
 from .values import Cause, Duration, Keys, Timestamp, Value
-
-
-@dataclass(slots=True)
-class Attempt:
-    """
-    One attempt on one message.
-
-    Attributes:
-        queue: The virtual queue it serves; None up to v0.12, where one attempt serves all recipients.
-        domains: Those of the recipients that it is for.
-        told: The last failure of a recipient still to be delivered that an event told of, and the domain it met.
-        noticed: The last one that a notice of delay told of, unless mail was delivered since.
-        late: Events that are raised a moment later than they happened.
-    """
-
-    message: Message
-    queue: str | None
-    span: Span
-    domains: frozenset[str]
-    told: tuple[Failure, str] | None = None
-    noticed: tuple[Failure, str] | None = None
-    late: list[tuple[str, Keys]] = field(default_factory=list)
 
 
 class Deliverer:
@@ -51,7 +29,7 @@ class Deliverer:
     def attempt(self, message: Message, queue: str | None) -> Iterator[float]:
         """One attempt; yields the seconds that its steps take."""
         started = self._context.now()
-        span = self._context.open_span("delivery.attempt-start", _opening(message, queue))
+        span = self._context.open_span("delivery.attempt-start", opening(message, queue))
         attempt = Attempt(message, queue, span, frozenset(r.domain for r in message.pending(queue)))
         message.locked.add(queue)
         ingested: list[Keys] = []
@@ -271,7 +249,7 @@ class Deliverer:
             "expires": optional_time(message.first_expiry()),
         }
         self._raise(attempt, "queue.rescheduled", keys)
-        self._context.journal.ledger.deliveries[_put_off(attempt)] += 1
+        self._context.journal.ledger.deliveries[put_off(attempt)] += 1
 
     def _complete(self, attempt: Attempt) -> None:
         whole_seconds = int(self._context.now()) - int(attempt.message.created)
@@ -280,24 +258,3 @@ class Deliverer:
 
     def _raise(self, attempt: Attempt, event_id: str, keys: Keys) -> None:
         self._context.journal.raise_event(event_id, keys, attempt.span)
-
-
-def _put_off(attempt: Attempt) -> DeliveryKey:
-    why = attempt.told or attempt.noticed
-    if why is not None:
-        failure, domain = why
-        return DeliveryKey("temporary_failure", failure.reason, failure.code, domain)
-    domain = next(iter(attempt.domains)) if len(attempt.domains) == 1 else ""
-    return DeliveryKey("temporary_failure", "unknown", "", domain)
-
-
-def _opening(message: Message, queue: str | None) -> Keys:
-    named: dict[str, Value] = {"queueName": queue} if queue is not None else {}
-    return {
-        "queueId": message.queue_id,
-        **named,
-        "from": message.return_path or "<>",
-        "to": tuple(r.address for r in message.pending(queue)),
-        "size": message.size,
-        "total": len(message.recipients),
-    }

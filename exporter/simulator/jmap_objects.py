@@ -10,15 +10,14 @@ from . import jmap_queue, jmap_reports
 from .directory import Account
 from .jmap_auth import OWNER, account_number, credential_number
 from .jmap_ids import encode_id
-from .jmap_inventory import AUTH_FAILURE, Task
+from .jmap_inventory_rows import DOMAIN_NUMBER, blocks, certificates, nodes, samples, signatures, tasks
 from .jmap_permissions import held
-from .jmap_query import Entry, Rules
+from .jmap_query import Entry, Rules, fixed_entry
 from .jmap_wire import Json, as_list, as_set
 from .reports import Kind
 from .values import rfc3339
 from .world import World
 
-DOMAIN_NUMBER = 1
 _QUEUES = (
     ("local", "Local delivery queue", 25),
     ("remote", "Remote delivery queue", 50),
@@ -33,15 +32,6 @@ class ObjectType:
 
     entries: Callable[[World], list[Entry]]
     rules: Rules
-
-
-def _stamp(seconds: float | None) -> str | None:
-    return rfc3339(seconds) if seconds is not None else None
-
-
-def _whole(number: int, shown: Json, **fields: Any) -> Entry:
-    """A row that is put together at once."""
-    return Entry(number, fields, lambda: shown)
 
 
 def _incoming(kind: Kind) -> ObjectType:
@@ -64,7 +54,7 @@ def _outgoing(kind: str) -> ObjectType:
 
 def _virtual_queues(world: World) -> list[Entry]:
     shown = ({"name": name, "description": text, "threadsPerNode": threads} for name, text, threads in _QUEUES)
-    return [_whole(number, queue) for number, queue in enumerate(shown)]
+    return [fixed_entry(number, queue) for number, queue in enumerate(shown)]
 
 
 def _domains(world: World) -> list[Entry]:
@@ -94,7 +84,7 @@ def _domain(world: World, number: int, name: str) -> Entry:
         "reportAddressUri": "mailto:postmaster",
         "dnsZoneFile": zone,
     }
-    return _whole(number, shown, name=name, text=name, aliases=(), memberTenantId=None)
+    return fixed_entry(number, shown, name=name, text=name, aliases=(), memberTenantId=None)
 
 
 def _accounts(world: World) -> list[Entry]:
@@ -149,136 +139,6 @@ def _key(key: Account, created: str) -> Json:
     }
 
 
-def _tasks(world: World) -> list[Entry]:
-    rows = [_task(task) for task in world.inventory.tasks.values()]
-    for report in world.outgoing.ascending():
-        rows.append(
-            _task(
-                Task(
-                    number=report.number,
-                    kind=f"{report.kind.capitalize()}Report",
-                    created=report.begin,
-                    due=report.due,
-                    subject={"reportId": encode_id(report.number)},
-                )
-            )
-        )
-    return sorted(rows, key=lambda entry: entry.number)
-
-
-def _task(task: Task) -> Entry:
-    status: Json = {"createdAt": rfc3339(task.created), "due": rfc3339(task.due)}
-    if task.status == "Retry":
-        status |= {"attemptNumber": task.attempts, "failureReason": task.reason}
-    elif task.status == "Failed":
-        status = {
-            "createdAt": rfc3339(task.created),
-            "failedAt": rfc3339(task.due),
-            "failedAttemptNumber": task.attempts,
-            "failureReason": task.reason,
-        }
-    failed = task.status == "Failed"
-    shown: Json = {**task.subject, "status": {**status, "@type": task.status}, "@type": task.kind}
-    if not failed:
-        shown["due"] = rfc3339(task.due)
-    return _whole(task.number, shown, **{"@type": task.kind, "due": None if failed else task.due, "failed": failed})
-
-
-def _certificates(world: World) -> list[Entry]:
-    return [
-        _whole(
-            one.number,
-            {
-                "certificate": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
-                "privateKey": "****",
-                "subjectAlternativeNames": as_set(one.names),
-                "issuer": one.issuer,
-                "notValidBefore": rfc3339(one.begins),
-                "notValidAfter": rfc3339(one.ends),
-            },
-            text=" ".join(one.names),
-            subjectAlternativeNames=one.names,
-        )
-        for one in world.inventory.certificates.values()
-    ]
-
-
-def _signatures(world: World) -> list[Entry]:
-    return [
-        _whole(
-            one.number,
-            {
-                "@type": one.kind,
-                "domainId": encode_id(DOMAIN_NUMBER),
-                "selector": one.selector,
-                "stage": one.stage,
-                "privateKey": {"@type": "Text", "secret": "****"},
-                "createdAt": rfc3339(one.created),
-                "nextTransitionAt": _stamp(one.next_stage),
-                "memberTenantId": None,
-            },
-            domainId=DOMAIN_NUMBER,
-            memberTenantId=None,
-        )
-        for one in world.inventory.signatures.values()
-    ]
-
-
-def _blocks(world: World) -> list[Entry]:
-    now = world.now()
-    return [
-        _whole(
-            one.number,
-            {
-                "address": one.address,
-                "reason": one.reason,
-                "createdAt": rfc3339(one.created),
-                "expiresAt": _stamp(one.expires),
-            },
-            address=one.address,
-        )
-        for one in sorted(world.inventory.blocks.values(), key=lambda one: one.number)
-        if (one.expires is None or one.expires > now)
-        and (one.reason != AUTH_FAILURE or one.address in world.gate.banned)
-    ]
-
-
-def _nodes(world: World) -> list[Entry]:
-    now = world.now()
-    return [
-        _whole(
-            node.node_id,
-            {
-                "nodeId": node.node_id,
-                "hostname": node.hostname,
-                "lastRenewal": rfc3339(node.last_renewal(now)),
-                "status": node.status(now),
-            },
-            nodeId=node.node_id,
-        )
-        for node in world.inventory.nodes.values()
-    ]
-
-
-def _samples(world: World) -> list[Entry]:
-    return [
-        _whole(
-            one.number,
-            {
-                "from": one.sender,
-                "subject": one.subject,
-                "blobId": encode_id(one.number),
-                "isSpam": one.is_spam,
-                "accountId": None,
-                "expiresAt": rfc3339(one.created + 180 * 86_400),
-                "deleteAfterUse": False,
-            },
-            accountId=None,
-        )
-        for one in world.inventory.samples.values()
-    ]
-
-
 def _plain(entries: Callable[[World], list[Entry]], *sorts: str, **filters: Any) -> ObjectType:
     return ObjectType(entries, Rules(filters=filters, sorts=frozenset({"id", *sorts})))
 
@@ -314,10 +174,10 @@ TYPES: dict[str, ObjectType] = {
     "MtaVirtualQueue": _plain(_virtual_queues, "name"),
     "Domain": _plain(_domains, "name", text="words", name="equal", aliases="contains", memberTenantId="equal"),
     "Account": _plain(_accounts, "name", **_ACCOUNT_FILTERS),
-    "Task": ObjectType(_tasks, _TASK_RULES),
-    "Certificate": _plain(_certificates, subjectAlternativeNames="contains"),
-    "DkimSignature": _plain(_signatures, domainId="id", memberTenantId="equal"),
-    "BlockedIp": _plain(_blocks, "address", address="equal"),
-    "ClusterNode": ObjectType(_nodes, Rules(sorts=frozenset({"id", "nodeId"}))),
-    "SpamTrainingSample": _plain(_samples, accountId="id"),
+    "Task": ObjectType(tasks, _TASK_RULES),
+    "Certificate": _plain(certificates, subjectAlternativeNames="contains"),
+    "DkimSignature": _plain(signatures, domainId="id", memberTenantId="equal"),
+    "BlockedIp": _plain(blocks, "address", address="equal"),
+    "ClusterNode": ObjectType(nodes, Rules(sorts=frozenset({"id", "nodeId"}))),
+    "SpamTrainingSample": _plain(samples, accountId="id"),
 }

@@ -39,6 +39,11 @@ class Entry:
     show: Callable[[], Json]
 
 
+def fixed_entry(number: int, shown: Json, **fields: Any) -> Entry:
+    """An object that is put together at once."""
+    return Entry(number, fields, lambda: shown)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """

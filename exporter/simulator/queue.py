@@ -132,6 +132,37 @@ class Queue:
         """Take a message out; unknown ids are ignored."""
         self.messages.pop(queue_id, None)
 
+    def cancel(self, queue_id: int, address: str) -> bool:
+        """
+        Remove a message without notice, or fail the recipients whose address contains `address`.
+
+        Returns whether anything changed.
+        """
+        message = self.messages.get(queue_id)
+        if message is None:
+            return False
+        chosen = [recipient for recipient in message.pending() if address in recipient.address]
+        for recipient in chosen:
+            recipient.status = "perm_fail"
+            recipient.failure = Failure(
+                reason="io_error", entity="localhost", permanent=True, detail="Delivery canceled."
+            )
+        if not address or not message.pending():
+            self.remove(queue_id)
+        return bool(chosen) or not address
+
+    def retry(self, queue_id: int, address: str, at: float) -> bool:
+        """Have an attempt made `at` a time; the time limit becomes one of attempts."""
+        message = self.messages.get(queue_id)
+        chosen = message.pending() if message is not None else []
+        chosen = [recipient for recipient in chosen if address in recipient.address]
+        for recipient in chosen:
+            recipient.next_retry = at
+            recipient.expires, recipient.max_attempts = None, recipient.retry_num + 10
+        if message is not None:
+            self.note_due(message)
+        return bool(chosen)
+
     def note_due(self, message: Message) -> None:
         """Note when each virtual queue must look at a message."""
         for name in {r.queue for r in message.pending()} if self.virtual else {""}:

@@ -30,10 +30,10 @@ class _Doorkeeper:
         if self._world.gate.is_banned(ip):
             self._world.raise_event("security.ip-blocked")
             return None
-        return self._world.http_connected(ip, port, local_port)
+        return self._world.http.connected(ip, port, local_port)
 
     def closed(self, span: Span, seconds: float) -> None:
-        self._world.http_disconnected(span, seconds)
+        self._world.http.disconnected(span, seconds)
 
 
 class Simulator:

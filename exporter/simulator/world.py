@@ -11,14 +11,13 @@ from . import reports
 from .auth import Gate
 from .clock import Clock, WallClock
 from .context import Context
-from .counters import GAUGE_MODULUS
 from .delivery import Deliverer
 from .destinations import Destination, Temper, lab_destinations
 from .directory import Directory
-from .events import Journal, Span
-from .failures import Failure, Reply
+from .events import Journal
+from .failures import Reply
 from .housekeeping import Housekeeping
-from .jmap_auth import login_keys
+from .http_events import HttpEvents
 from .jmap_inventory import AUTH_FAILURE, Inventory
 from .jmap_names import jmap_name
 from .ledger import Ledger
@@ -34,7 +33,7 @@ from .spool import Spool
 from .synthetic import SyntheticQueue
 from .timeline import Timeline
 from .traces import TraceStore
-from .values import Address, Duration, Keys
+from .values import Address, Keys
 
 
 class World:
@@ -46,6 +45,7 @@ class World:
 
     Attributes:
         synthetic: A long queue that is not held as objects, in front of the real one.
+        http: What the server notices of HTTP.
         inventory: What only the JMAP generation shows: tasks, certificates, nodes and the like.
     """
 
@@ -64,14 +64,12 @@ class World:
         )
         self.traces = TraceStore()
         self.directory = Directory(self.profile.local_domain)
-        self.gate = Gate(self.profile, self.directory, self.now, self._report_login)
         self.queue = Queue(virtual=not self.profile.nested_queue)
         self.reports = ReportStore(reports.RETENTION_SECONDS / speed)
         ids = Snowflakes()
         self.outgoing = OutgoingReports(ids)
         self.inventory = Inventory(ids, self.now, self.profile.hostname)
         self.synthetic: SyntheticQueue | None = None
-        self._login_span: Span | None = None
         self._context = Context(
             profile=self.profile,
             rng=self.rng,
@@ -84,6 +82,8 @@ class World:
             destinations=lab_destinations(),
             outgoing=self.outgoing,
         )
+        self.http = HttpEvents(self._context, self.directory)
+        self.gate = Gate(self.profile, self.directory, self.now, self.http.logged_in)
         spool = Spool(self._context, self.queue)
         self._deliverer = Deliverer(self._context, self.queue, spool, self.directory)
         self._sessions = Sessions(self._context, spool, self.directory, self.reports)
@@ -166,30 +166,11 @@ class World:
 
         Returns whether anything changed.
         """
-        message = self.queue.messages.get(queue_id)
-        if message is None:
-            return False
-        chosen = [recipient for recipient in message.pending() if address in recipient.address]
-        for recipient in chosen:
-            recipient.status = "perm_fail"
-            recipient.failure = Failure(
-                reason="io_error", entity="localhost", permanent=True, detail="Delivery canceled."
-            )
-        if not address or not message.pending():
-            self.queue.remove(queue_id)
-        return bool(chosen) or not address
+        return self.queue.cancel(queue_id, address)
 
     def retry(self, queue_id: int, address: str = "", at: float | None = None) -> bool:
         """An operator asks for an attempt, now or `at` a time; the time limit becomes one of attempts."""
-        message = self.queue.messages.get(queue_id)
-        chosen = message.pending() if message is not None else []
-        chosen = [recipient for recipient in chosen if address in recipient.address]
-        for recipient in chosen:
-            recipient.next_retry = at if at is not None else self.now()
-            recipient.expires, recipient.max_attempts = None, recipient.retry_num + 10
-        if message is not None:
-            self.queue.note_due(message)
-        return bool(chosen)
+        return self.queue.retry(queue_id, address, at if at is not None else self.now())
 
     def set_destination(self, domain: str, temper: Temper | str, **settings: Any) -> Destination:
         """Give a domain a temper, and other settings of `Destination`."""
@@ -314,30 +295,3 @@ class World:
     def set_counter(self, event_id: str, value: int) -> None:
         """Let a counter of this process stand at a value, near its wrap for example; the ledger does not notice."""
         self.journal.counters.counters[event_id] = value
-
-    def set_gauge(self, gauge: str, value: int) -> None:
-        """Let a gauge stand at a value; negative ones wrap, as on the real server."""
-        self.journal.counters.gauges[gauge] = value % GAUGE_MODULUS
-
-    # HTTP, as the server notices it
-
-    def http_connected(self, ip: str, port: int, local_port: int) -> Span:
-        """A client has connected to the HTTP listener."""
-        keys: Keys = {"listenerId": "http", "localPort": local_port, "remoteIp": Address(ip), "remotePort": port}
-        return self._context.open_span("http.connection-start", keys, kept=False)
-
-    def http_disconnected(self, span: Span, seconds: float) -> None:
-        """A client's connection has ended."""
-        elapsed = Duration(int(seconds * 1000))
-        self._context.close_span("http.connection-end", span, {"elapsed": elapsed})
-
-    def login_within(self, span: Span | None) -> None:
-        """Say which connection the next login comes over."""
-        self._login_span = span
-
-    def _report_login(self, name: str) -> None:
-        account = self.directory.accounts[name]
-        keys: Keys = {"accountName": name, "accountId": account.account_id}
-        if self.profile.jmap:
-            keys = login_keys(account, self.profile.local_domain)
-        self.journal.raise_event("auth.success", keys, self._login_span)

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from exporter.model.delivery import Trace
+from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import Incoming, ReportIds
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import Detector, StalwartClient

@@ -10,14 +10,8 @@ from itertools import chain
 from typing import Any
 
 from exporter.clock import unix_second
-from exporter.model.reports import (
-    ArfReport,
-    DmarcPolicy,
-    DmarcReport,
-    IncomingReport,
-    TlsReport,
-    UnreadableReport,
-)
+from exporter.model.incoming_reports import IncomingReport, UnreadableReport
+from exporter.model.reports import ArfReport, DmarcPolicy, DmarcReport, TlsReport
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.bulk import Insert
 from exporter.store.report_packing import pack

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from exporter.model.incoming_reports import Incoming, IncomingReport, UnreadableReport
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import ArfReport, Incoming, IncomingReport, TlsReport, UnreadableReport
+from exporter.model.reports import ArfReport, TlsReport
 from exporter.stalwart.report_ids import lasting_id
 from exporter.store.bulk import MOST_PARAMETERS
 from exporter.store.report_policies import PolicyKey, known_policies_query, unknown_policies

@@ -19,7 +19,7 @@ from websockets.utils import accept_key
 
 from exporter.domains import domain_name, domain_of, shown_domain
 from exporter.errors import ExporterError, SettingsError, TargetError, TargetUnreachable
-from exporter.model.reports import ReportKind
+from exporter.model.report_words import ReportKind
 from exporter.settings.addresses import parse_listen, parse_server_url
 from exporter.settings.load import load_settings
 from exporter.settings.units import parse_duration, parse_size

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
+from exporter.model.incoming_reports import IncomingReport
 from exporter.model.report_words import (
     AuthFailure,
     AuthResult,
@@ -24,7 +25,7 @@ from exporter.model.report_words import (
     TlsPolicyType,
     TlsResultType,
 )
-from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport
+from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
 from exporter.store.report_rows import ReportRows, identity_of
 from tests.reports import wire

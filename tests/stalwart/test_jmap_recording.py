@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from exporter.model.incoming_reports import IncomingReport
 from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport
+from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.model.server import Edition, Generation
 from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.jmap.client import JmapClient

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError, TargetServerError
+from exporter.model.incoming_reports import IncomingReport, UnreadableReport
 from exporter.model.report_words import (
     AuthFailure,
     AuthResult,
@@ -25,7 +26,7 @@ from exporter.model.report_words import (
     SpfScope,
     TlsResultType,
 )
-from exporter.model.reports import ArfReport, DmarcReport, IncomingReport, TlsReport, UnreadableReport
+from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.reports import parse_report
 from tests.stalwart.jmap_replay import JmapServer, id_of

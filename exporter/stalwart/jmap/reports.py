@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
+from exporter.model.incoming_reports import Incoming, IncomingReport, ReportIds, UnreadableReport
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import Incoming, IncomingReport, Report, ReportIds, UnreadableReport
+from exporter.model.reports import Report
 from exporter.stalwart.answers import decode_answer
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder

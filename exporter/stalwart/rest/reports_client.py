@@ -6,8 +6,8 @@ import asyncio
 from datetime import datetime
 
 from exporter.errors import PayloadError, TargetUnsupported
+from exporter.model.incoming_reports import Incoming, ReportIds, UnreadableReport
 from exporter.model.report_words import ReportKind
-from exporter.model.reports import Incoming, ReportIds, UnreadableReport
 from exporter.stalwart.allowlist import Endpoint
 from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
 from exporter.stalwart.transport import Transport
