@@ -4,13 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 NEAR_SECONDS = 7200
 """Things so near to each other in time are looked at together after a clock was set back."""
 
+MOST_STRETCHES = 4
+"""So many stretches of time that ended with a jump ahead are remembered."""
+
 Item = tuple[int, int]
 """A thing's time in Unix seconds, and a fingerprint that equal things share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """
+    The end of a stretch of time, after which the newest thing jumped ahead: a clock that is set back may return to it.
+
+    Attributes:
+        begin: The second from which on everything that was there is in *counted*.
+        end: The second of the newest thing before the jump.
+    """
+
+    begin: int
+    end: int
+    counted: Counter[Item]
+
+    def to_state(self) -> Any:
+        """The JSON-able form."""
+        return [self.begin, self.end, _rows(self.counted)]
+
+    @classmethod
+    def from_state(cls, state: Any) -> Stretch:
+        """Back from `to_state`."""
+        begin, end, rows = state
+        return cls(begin, end, _counter(rows))
 
 
 class RecentMultiset:
@@ -25,11 +54,16 @@ class RecentMultiset:
     """
 
     def __init__(
-        self, window_seconds: int, newest: int | None = None, counted: Iterable[tuple[Item, int]] = ()
+        self,
+        window_seconds: int,
+        newest: int | None = None,
+        counted: Counter[Item] | None = None,
+        stretches: Iterable[Stretch] = (),
     ) -> None:
         self._window = window_seconds
         self._newest = newest
-        self._counted: Counter[Item] = Counter(dict(counted))
+        self._counted: Counter[Item] = Counter() if counted is None else counted
+        self._stretches = list(stretches)
         self.ambiguous = 0
 
     @property
@@ -69,33 +103,54 @@ class RecentMultiset:
         """
         The same for the first *items* after the clock was set back, to somewhere between *since* and *latest*.
 
-        They must reach from `NEAR_SECONDS` before *since* to the newest. What is from *since* on counts unless there
-        are others of about that time, so that it may have been there before.
+        They must reach from `NEAR_SECONDS` before *since* to the newest. What is from *since* on and was not counted
+        is new, unless there are others of about that time, so that it may have been there before. Where a stretch that
+        is remembered reaches back to *since*, those up to its end tell nothing.
         """
         horizon = self.horizon or 0
-        lately = [i for i, (at, _) in enumerate(items) if at < horizon and since <= at <= latest]
-        others = (at for at, _ in items if at < horizon and not since <= at <= latest)
-        if lately and any(since - NEAR_SECONDS <= at <= latest + NEAR_SECONDS for at in others):
-            self.ambiguous, lately = len(lately), []
-        left = self._counted.copy()
-        late = []
+        known_until = max((one.end for one in self._stretches if one.begin <= since), default=0)
+        left = self._remembered()
+        lately, late, is_ambiguous = [], [], False
         for index, item in enumerate(items):
-            if item[0] >= horizon and left[item] > 0:
+            at, is_lately = item[0], since <= item[0] <= latest
+            if known_until < at < horizon and not is_lately:
+                is_ambiguous = is_ambiguous or since - NEAR_SECONDS <= at <= latest + NEAR_SECONDS
+            if left[item] > 0:
                 left[item] -= 1
-            elif item[0] >= horizon:
+            elif at >= horizon:
                 late.append(index)
+            elif is_lately:
+                lately.append(index)
+        if is_ambiguous:
+            self.ambiguous, lately = len(lately), []
         self._newest = max((at for at, _ in items if at <= latest), default=since)
         self._counted = Counter(item for item in items if item[0] >= self._newest - self._window)
         return sorted([*lately, *late])
+
+    def _remembered(self) -> Counter[Item]:
+        """Everything that is known to be counted."""
+        counted = self._counted.copy()
+        for stretch in self._stretches:
+            counted |= stretch.counted
+        return counted
 
     def _advance(self, items: Sequence[Item], latest: int | None) -> None:
         newest = max((at for at, _ in items if latest is None or at <= latest), default=None)
         if newest is None:
             return
-        self._newest = newest if self._newest is None else max(self._newest, newest)
+        before, self._newest = self._newest, newest if self._newest is None else max(self._newest, newest)
         horizon = self._newest - self._window
-        merged = self._counted | Counter(item for item in items if item[0] >= horizon)
+        merged = self._counted | Counter(items)
+        if before is not None and before < horizon:
+            self._leave(before, merged)
         self._counted = Counter({item: n for item, n in merged.items() if item[0] >= horizon})
+
+    def _leave(self, newest: int, counted: Counter[Item]) -> None:
+        """Remembers the stretch that ends near *newest*; things of its end may have come with those after the jump."""
+        begin, until = newest - self._window, newest + self._window
+        near = Counter({item: n for item, n in counted.items() if begin <= item[0] <= until})
+        stretch = Stretch(begin, max((at for at, _ in near), default=newest), near)
+        self._stretches = [*self._stretches, stretch][-MOST_STRETCHES:]
 
     def begin_anew(self) -> None:
         """What was counted was of before the clock was set back: everything that follows is new."""
@@ -114,12 +169,22 @@ class RecentMultiset:
 
     def to_state(self) -> Any:
         """The JSON-able form."""
-        return {"newest": self._newest, "counted": [[at, mark, n] for (at, mark), n in self._counted.items()]}
+        stretches = [stretch.to_state() for stretch in self._stretches]
+        return {"newest": self._newest, "counted": _rows(self._counted), "stretches": stretches}
 
     @classmethod
     def from_state(cls, window_seconds: int, state: Any) -> RecentMultiset:
         """Back from `to_state`."""
-        return cls(window_seconds, state["newest"], (((at, mark), n) for at, mark, n in state["counted"]))
+        stretches = map(Stretch.from_state, state.get("stretches", ()))
+        return cls(window_seconds, state["newest"], _counter(state["counted"]), stretches)
+
+
+def _rows(counted: Counter[Item]) -> list[list[int]]:
+    return [[at, mark, n] for (at, mark), n in counted.items()]
+
+
+def _counter(rows: Iterable[Sequence[int]]) -> Counter[Item]:
+    return Counter({(at, mark): n for at, mark, n in rows})
 
 
 MOST_SEEN = 50_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import Any
 
 from . import catalog
@@ -59,7 +60,8 @@ class SampleStore:
     def _keep(self, now: float, kind: str, metric: str, **values: int) -> None:
         if any(values.values()):
             number = self._ids.next(now)
-            self._rows.append((now, number, {"type": kind, "id": metric, "timestamp": rfc3339(now), **values}))
+            row = {"type": kind, "id": metric, "timestamp": rfc3339(now), **values}
+            insort(self._rows, (now, number, row), key=lambda kept: kept[:2])
 
     def rows(self) -> list[tuple[float, int, dict[str, Any]]]:
         """Every sample with its time and id, ascending."""

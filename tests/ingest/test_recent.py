@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,3 +121,28 @@ def test_what_cannot_be_told_from_the_first_pass_is_left_out():
     assert recent.take_set_back([(4000, 9), (5000, 3), (90_000, 1)], since=4990, latest=5060) == []
     assert recent.ambiguous == 1
     assert recent.take_new([(5000, 3), (5001, 5), (90_000, 1)], latest=5061) == [1]
+
+
+@pytest.mark.parametrize("through_json", [False, True])
+def test_what_was_counted_before_a_jump_ahead_is_known_when_the_clock_returns(through_json: bool):
+    """A clock set ahead and soon back again makes nothing of before the jump new."""
+    recent = RecentMultiset(WINDOW)
+    recent.take_new([(5000, 1), (5001, 2)])
+    recent.take_new([(5000, 1), (5001, 2), (5002, 3), (90_000, 4)])
+    if through_json:
+        recent = RecentMultiset.from_state(WINDOW, json.loads(json.dumps(recent.to_state())))
+
+    listed = [(5000, 1), (5001, 2), (5002, 3), (5004, 5), (90_000, 4)]
+
+    assert recent.take_set_back(listed, since=4999, latest=5064) == [3]
+    assert recent.ambiguous == 0
+
+
+def test_a_clock_that_returns_behind_what_is_remembered_makes_nothing_new():
+    """What was counted longer before the jump than is remembered may be what is listed."""
+    recent = RecentMultiset(WINDOW)
+    recent.take_new([(4000, 1), (5000, 2)])
+    recent.take_new([(4000, 1), (5000, 2), (90_000, 3)])
+
+    assert recent.take_set_back([(4000, 1), (5000, 2), (90_000, 3)], since=3990, latest=4060) == []
+    assert recent.ambiguous == 1

@@ -88,6 +88,21 @@ def test_samples_are_chosen_by_time() -> None:
     assert {row["timestamp"] for row in chosen} == {stamps[1]}
 
 
+def test_samples_stay_in_order_of_time_when_the_clock_is_set_back() -> None:
+    """What is stored after the clock was set back stands before what was stored by the time of before."""
+    made = World(Profile(**ENTERPRISE, metrics_interval_seconds=60), clock=ManualClock())  # type: ignore[arg-type]
+    made.submit(["u@ok.test"])
+    made.advance(60)
+    made.set_clock(-86_400)
+    made.submit(["u@ok.test"])
+    made.advance(60)
+
+    stamps = [row["timestamp"] for row in made.samples.between(None, None)]
+
+    assert len(set(stamps)) == 2
+    assert stamps == sorted(stamps)
+
+
 def test_restart_begins_increases_anew() -> None:
     """The first sample after a start covers the time since the start; nothing goes negative."""
     made = World(Profile(**ENTERPRISE, metrics_interval_seconds=60), clock=ManualClock())  # type: ignore[arg-type]
