@@ -17,6 +17,7 @@ from tests.support.standin import Scene, after_polls, counting, enterprise, outc
 HOUR_SECONDS, DAY_SECONDS = 3600, 86_400
 REST, JMAP = "0.15.5", "0.16.18"
 DELIVERIES, EVENTS = "stalwart_deliveries_total", "stalwart_events_total"
+ATTEMPT_TIMES = "stalwart_delivery_attempt_duration_seconds_count"
 REASONS = ("outcome", "reason", "code")
 STORED_EVERY_SECONDS = 1.0
 GUARD_SECONDS = 240.0
@@ -63,12 +64,18 @@ def hour(scene: Scene) -> None:
     scene.server.call(happen)
 
 
+def attempts(scene: Scene) -> int:
+    """How many delivery attempts the server has timed."""
+    return scene.server.call(lambda world: world.journal.counters.histograms["delivery.attempt-time"].count)
+
+
 def agrees(scene: Scene, hours: int) -> bool:
     """Whether every collector shows what has happened in so many `hour`s."""
     return (
         scene.shown(DELIVERIES, *REASONS) == outcomes(scene.server)
         and entries(scene) == written(scene)
         and scene.value(EVENTS, event="auth.failed") == 2 * hours
+        and scene.value(ATTEMPT_TIMES) == attempts(scene)
         and scene.value("stalwart_arf_reports_total", feedback_type="abuse") == hours
     )
 
@@ -81,6 +88,7 @@ def check(scenes: list[Scene], hours: int) -> None:
     for scene in scenes:
         assert scene.shown(DELIVERIES, *REASONS) == outcomes(scene.server), scene.name
         assert scene.value(EVENTS, event="auth.failed") == 2 * hours, scene.name
+        assert scene.value(ATTEMPT_TIMES) == attempts(scene), scene.name
         assert entries(scene) == written(scene), scene.name
         assert scene.value("stalwart_arf_reports_total", feedback_type="abuse") == hours, scene.name
 
@@ -132,6 +140,45 @@ def test_servers_hours_off_are_counted_exactly(tmp_path: Path, streams: str):
         for scene in scenes:
             skew = scene.value("stalwart_clock_skew_seconds")
             assert skew == pytest.approx(off[scene.name][1], abs=5)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("clock", "a server's clock jumps by a day and back while it is watched")
+@pytest.mark.parametrize("streams", ["off", "auto"])
+def test_a_server_whose_clock_is_set_by_a_day_is_counted_exactly(tmp_path: Path, streams: str):
+    """Every collector continues from the new time and counts each thing once, on both generations."""
+    steps = {f"{version}{by:+d}": (version, by) for version in (REST, JMAP) for by in (DAY_SECONDS, -DAY_SECONDS)}
+    with days(tmp_path, {name: (version, 0) for name, (version, _) in steps.items()}, streams=streams) as scenes:
+        ready(scenes)
+        for scene in scenes:
+            hour(scene)
+        check(scenes, 1)
+
+        for number, sign in enumerate((1, -1), 2):
+            for scene in scenes:
+                by = sign * steps[scene.name][1]
+                scene.server.call(lambda world, by=by: world.set_clock(by))
+                hour(scene)
+            check(scenes, number)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("clock", "a server's clock jumps by a day while the exporter is down")
+def test_a_history_of_one_skew_is_read_under_another(tmp_path: Path):
+    """What happened while the exporter was down is counted, and what was counted before is not counted again."""
+    steps = {f"{version}{by:+d}": (version, by) for version in (REST, JMAP) for by in (DAY_SECONDS, -DAY_SECONDS)}
+    with days(tmp_path, {name: (version, 0) for name, (version, _) in steps.items()}, streams="off") as scenes:
+        ready(scenes)
+        for scene in scenes:
+            hour(scene)
+        check(scenes, 1)
+
+        scenes[0].exporter.kill()
+        for scene in scenes:
+            scene.server.call(lambda world, by=steps[scene.name][1]: world.set_clock(by))
+            hour(scene)
+        scenes[0].exporter.start()
+        check(scenes, 2)
 
 
 @pytest.mark.slow
