@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +14,7 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from exporter.domains import domain_name, domain_of, shown_domain
-from exporter.errors import ExporterError, SettingsError, TargetError, TargetUnreachable
+from exporter.errors import ExporterError, SettingsError, TargetUnreachable
 from exporter.model.report_words import ReportKind
 from exporter.settings.addresses import parse_listen, parse_server_url
 from exporter.settings.load import load_settings
@@ -57,34 +53,17 @@ from exporter.stalwart.sse import SseDecoder
 from exporter.stalwart.websocket import WebSocketStream
 from exporter.web.negotiation import negotiate
 from exporter.web.web_config import load_web_config
-from tests.fuzz import samples
+from tests.fuzz import samples, small_decoders
+from tests.fuzz.decoder import Decoder, written
 from tests.support.outcomes import outcomes_of
 
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
 MOST_MESSAGE_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Decoder:
-    """
-    One decoder.
-
-    Attributes:
-        samples: Makes what it is given before that is spoilt.
-        errors: What it may raise.
-        share: How many inputs it gets, as a multiple of what others get; what is slow gets less.
-    """
-
-    name: str
-    decode: Callable[[bytes], object]
-    samples: Callable[[], Sequence[bytes]]
-    errors: tuple[type[Exception], ...] = (TargetError,)
-    share: float = 1.0
-
-
 def all_decoders() -> list[Decoder]:
     """Every one of them."""
-    return [*_rest(), *_jmap(), *_streams(), *_text(), *_files()]
+    return [*_rest(), *_jmap(), *_streams(), *_text(), *_files(), *small_decoders.decoders()]
 
 
 def _rest() -> Iterator[Decoder]:
@@ -348,21 +327,13 @@ def _domain(text: bytes) -> object:
     return name and shown_domain(name), address
 
 
-@contextmanager
-def _written(content: bytes) -> Iterator[Path]:
-    with tempfile.NamedTemporaryFile(suffix=".txt") as file:
-        file.write(content)
-        file.flush()
-        yield Path(file.name)
-
-
 def _settings(content: bytes) -> object:
-    with _written(content) as path:
+    with written(content) as path:
         return load_settings(path, {})
 
 
 def _web_config(content: bytes) -> object:
-    with _written(content) as path:
+    with written(content) as path:
         return load_web_config(path)
 
 

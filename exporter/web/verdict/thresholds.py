@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from exporter.errors import SettingsError
+from exporter.web.config_files import FileProblem, read_regular
 
 FILE = "thresholds.json"
+MOST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +56,28 @@ class Thresholds:
 
 
 def parse_thresholds(content: Mapping[str, Any]) -> Thresholds:
-    """The thresholds from the generated file's content; raises KeyError, TypeError or ValueError for another shape."""
+    """The thresholds from the generated file's content; raises for another shape."""
     alerts = {name: _threshold(values) for name, values in content["alerts"].items()}
-    return Thresholds(alerts, {name: float(value) for name, value in content["slo"].items()})
+    return Thresholds(alerts, {name: _number(value) for name, value in content["slo"].items()})
 
 
 def _threshold(values: Mapping[str, Any]) -> Threshold:
-    numbers = {name: float(value) for name, value in values.items() if name not in ("severity", "for")}
-    return Threshold(str(values["severity"]), float(values["for"]), numbers)
+    numbers = {name: _number(value) for name, value in values.items() if name not in ("severity", "for")}
+    return Threshold(str(values["severity"]), _number(values["for"]), numbers)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a threshold")
+    return number
 
 
 def load_thresholds(path: Path) -> Thresholds:
     """Those of an operator's own rules; raises `SettingsError`."""
     try:
-        return parse_thresholds(json.loads(path.read_bytes()))
-    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        return parse_thresholds(json.loads(read_regular(path, MOST_BYTES)))
+    except (FileProblem, AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         problem = f"web.thresholds_file: {path} is not a thresholds.json of `python -m alerts`: {error!r}"
         raise SettingsError([problem]) from error
 
