@@ -107,7 +107,7 @@ def test_a_silent_resolver_blinds_no_other_server(tmp_path: Path):
     with name_server() as names, StandIn(community()) as good:
         names.silent = True
         config = server_table(named_url(good, "localhost"), name="good") + "".join(
-            server_table(f"http://{name}.test:1", name=name, native=False, max_requests_per_minute=55)
+            server_table(f"http://{name}.test:1", name=name, native=False, every=10, max_requests_per_minute=55)
             for name in ("one", "two", "three", "four", "five", "six")
         )
         with Exporter(tmp_path, config=config, prefix=own_resolver(tmp_path, names)) as exporter:
