@@ -39,7 +39,9 @@ def put_off(attempt: Attempt) -> DeliveryKey:
     if why is not None:
         failure, domain = why
         return DeliveryKey("temporary_failure", failure.reason, failure.code, domain)
-    domain = next(iter(attempt.domains)) if len(attempt.domains) == 1 else ""
+    # Another virtual queue may hold the message back: then nothing of this attempt was put off.
+    is_open = any(attempt.message.pending(attempt.queue))
+    domain = next(iter(attempt.domains)) if is_open and len(attempt.domains) == 1 else ""
     return DeliveryKey("temporary_failure", "unknown", "", domain)
 
 

@@ -177,12 +177,16 @@ class HostSession:
 
     def _refuse(self, recipient: Recipient, reply: Reply) -> None:
         event_id, to = "delivery.rcpt-to-rejected", recipient.address
-        if not self._destination.late_reasons:
+        if not self._destination.late_reasons and not self._destination.stray_reasons:
             self._raise_reply(event_id, reply, to=to)
             return
         step = self._destination.round_trip_ms
         told: Keys = {"hostname": self._destination.host, "to": to, "code": reply.code, "details": reply.message}
-        self.late.append((event_id, {**told, "elapsed": self._context.elapsed(step, step + 2)}))
+        told = {**told, "elapsed": self._context.elapsed(step, step + 2)}
+        if self._destination.stray_reasons:
+            self._context.journal.raise_event(event_id, told)
+        else:
+            self.late.append((event_id, told))
 
     def _raise_reply(self, event_id: str, reply: Reply, **keys: Value) -> None:
         self._raise_timed(event_id, hostname=self._destination.host, **keys, code=reply.code, details=reply.message)

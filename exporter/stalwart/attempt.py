@@ -106,6 +106,16 @@ class Attempt:
         """The same of what may or may not have been a failure."""
         return next((why for scope, why in reversed(self.weak.items()) if self._is_open(scope)), None)
 
+    def open_domain(self, deferral: Deferral) -> str:
+        """
+        The only destination of *deferral*, or empty, also if it has been delivered everything.
+
+        The server writes a deferral at the end of each attempt on a message that other virtual queues still have
+        recipients of.
+        """
+        has_open = any(mark not in self.settled for mark, _ in deferral.recipients)
+        return deferral.domain if has_open or not deferral.recipients else ""
+
     def _is_open(self, scope: Scope) -> bool:
         """Whether a failure concerns anybody who is still to be delivered."""
         kind, about = scope

@@ -42,6 +42,7 @@ from exporter.stalwart.delivery import (
     status_reason,
     three_digits,
 )
+from exporter.stalwart.strays import StrayFailures
 
 MOST_ATTEMPTS = 4096
 """Attempts under way that are remembered; far more than a server has at a time."""
@@ -75,7 +76,8 @@ class AttemptFolder:
 
     It remembers what each attempt under way has met with, since the event that decides does not say why; what it
     remembers outlives a restart as `to_state`. Whoever feeds it asks for `take_overdue` now and then, or ends with
-    `finish`. An event of an unknown message explains no other, unless all events are of *one_attempt*.
+    `finish`. An event of an unknown message explains another only as `StrayFailures` says, unless all events are of
+    *one_attempt*.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, *, one_attempt: bool = False) -> None:
@@ -85,6 +87,7 @@ class AttemptFolder:
         self._waiting: dict[AttemptKey, float] = {}
         self._late: dict[AttemptKey, float] = {}
         self._decided: list[Decision] = []
+        self._strays = StrayFailures()
 
     def feed(self, event: DeliveryEvent) -> Sequence[Decision]:
         """What *event* decides: mostly one outcome or none."""
@@ -191,12 +194,17 @@ class AttemptFolder:
         return self._one_attempt or event.queue_id != 0
 
     def _settle(self, key: AttemptKey, event: DeliveryEvent) -> None:
+        self._strays.settle(event.recipient)
         if self._is_known(event) and event.recipient:
             self._remembered(key, event).settle(event.recipient)
 
     def _learn(self, key: AttemptKey, event: DeliveryEvent) -> None:
         reason, weak = (None, False) if event.event_id in PLAIN_EVENTS else failure_reason(event)
-        if not self._is_known(event) or (reason is None and not event.domain and event.event_id != ARRIVED):
+        if not self._is_known(event):
+            if reason is not None and not weak:
+                self._stray(event, Failure(reason.value, code_of(event), destination(event)))
+            return
+        if reason is None and not event.domain and event.event_id != ARRIVED:
             return
         attempt = self._remembered(key, event)
         if event.domain:
@@ -208,6 +216,11 @@ class AttemptFolder:
             attempt.note(scope_of(event, failure.domain), failure, weak=weak)
             if attempt.ended_at:
                 self._decide_if_explained(key, attempt)
+
+    def _stray(self, event: DeliveryEvent, failure: Failure) -> None:
+        self._strays.note(scope_of(event, failure.domain), failure, event)
+        for key in list(self._late):
+            self._decide_if_explained(key, self._attempts[key])
 
     def _give_up(self, key: AttemptKey, event: DeliveryEvent) -> Decision:
         reason = status_reason(event)
@@ -223,7 +236,7 @@ class AttemptFolder:
     def _put_off(self, key: AttemptKey, event: DeliveryEvent) -> None:
         """Takes note of a deferral; one whose attempt is not known, or has ended with a reason, is decided."""
         if not self._is_known(event):
-            why = Failure(FailureReason.UNKNOWN.value, "", destination(event))
+            why = self._strays.common(event) or Failure(FailureReason.UNKNOWN.value, "", destination(event))
             self._decided.append(Decision(event, _failed(event, Outcome.TEMPORARY_FAILURE, why), False))
             return
         attempt = self._remembered(key, event)
@@ -250,6 +263,7 @@ class AttemptFolder:
         self._decide_if_explained(key, attempt)
 
     def _decide_if_explained(self, key: AttemptKey, attempt: Attempt) -> None:
+        self._strays.explain(attempt)
         if attempt.deferral is not None and attempt.explanation() is not None:
             self._close(key)
 
@@ -272,10 +286,10 @@ class AttemptFolder:
         explanation = attempt.explanation()
         why = explanation or attempt.suspicion()
         if why is None:
-            why = Failure(FailureReason.UNKNOWN.value, "", deferral.domain)
+            why = Failure(FailureReason.UNKNOWN.value, "", attempt.open_domain(deferral))
         elif not why.domain:
             # What was tried last need not be what failed.
-            why = why._replace(domain=deferral.domain)
+            why = why._replace(domain=attempt.open_domain(deferral))
         outcome = _failed(deferral.event, Outcome.TEMPORARY_FAILURE, why)
         is_explained = explanation is not None and bool(why.domain) and attempt.ended_at > 0
         self._decided.append(Decision(deferral.event, outcome, is_explained))

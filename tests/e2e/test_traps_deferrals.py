@@ -70,6 +70,41 @@ def test_a_deferral_is_not_put_down_to_another_recipients_rejection(scenes: list
         assert shown["permanent_failure", REFUSED, "550"] == 3, scene.name
 
 
+@pytest.mark.fault("server", "local mail is delivered while another recipient of the message is deferred")
+def test_a_deferral_is_not_put_down_to_a_domain_whose_mail_was_delivered(scenes: list[Scene]):
+    """The server also reschedules the local attempt; no domain has that deferral, and the other one its own code."""
+    # A live stream shows it with the next message or heartbeat.
+    for scene in [scene for scene in scenes if not scene.name.startswith("live")]:
+        before = scene.shown("stalwart_domain_deliveries_total", "domain", "outcome")
+        codes = scene.shown("stalwart_deliveries_total", "outcome", "reason", "code")
+        scene.mail("bob@example.test", "a@defer.test")
+
+        agree(scene)
+        shown = scene.shown("stalwart_domain_deliveries_total", "domain", "outcome")
+        assert shown["example.test", "delivered"] == before.get(("example.test", "delivered"), 0) + 1, scene.name
+        assert ("example.test", "temporary_failure") not in shown, scene.name
+        deferred = scene.shown("stalwart_deliveries_total", "outcome", "reason", "code")
+        refused = ("temporary_failure", REFUSED, "451")
+        assert deferred[refused] == codes.get(refused, 0) + 1, scene.name
+
+
+@pytest.mark.fault("server", "the reason of a deferral is written without its message")
+def test_a_reason_without_its_message_is_found_by_its_recipient(scenes: list[Scene]):
+    """A busy server's log names only the recipient, whose deferral has that reason and no other one."""
+
+    def prepare(world: World) -> None:
+        world.set_destination("stray.test", "defer", stray_reasons=True)
+
+    from_the_log = [scene for scene in scenes if scene.name.startswith("log")]
+    for scene in from_the_log:
+        scene.server.call(prepare)
+        scene.mail("a@stray.test", times=3)
+        scene.mail("b@stray.test", "b@reject.test")
+
+    for scene in from_the_log:
+        agree(scene)
+
+
 @pytest.mark.fault("server", "the reason of a deferral is written a moment after it")
 def test_a_reason_that_is_written_after_the_deferral_is_waited_for(scenes: list[Scene]):
     """The deferral is counted with the reason that follows it, not with an earlier one."""

@@ -66,6 +66,15 @@ def test_a_deferral_without_a_failure_is_of_unknown_reason():
     assert fold(RESCHEDULED) == [("temporary_failure", "unknown", "", "example.com")]
 
 
+def test_a_deferral_is_not_put_down_to_a_destination_that_has_everything():
+    """A local attempt delivers its mail and is rescheduled all the same while other recipients of the message wait."""
+    delivered = event("delivery.dsn-success", recipient="D@example.com", hostname="localhost", code=250)
+    other = event("delivery.dsn-success", recipient="e@example.com", hostname="localhost", code=250)
+
+    assert fold(delivered, RESCHEDULED)[1] == ("temporary_failure", "unknown", "", "")
+    assert fold(other, RESCHEDULED)[1] == ("temporary_failure", "unknown", "", "example.com")
+
+
 def test_missing_encryption_is_blamed_only_if_nothing_else_is():
     """Most mail is delivered after it."""
     delivered = event("delivery.delivered", recipient="d@example.com", code=250)
@@ -166,11 +175,39 @@ def test_the_wait_is_bounded_by_either_clock():
     assert folder.to_state() == []
 
 
-def test_events_of_unknown_messages_do_not_explain_each_other():
-    """Without its span's keys an event may be of any message."""
-    nameless = [replace(each, queue_id=0, span_recipients=()) for each in (REJECTED, RESCHEDULED, ENDED)]
+STRAY = replace(REJECTED, queue_id=0, queue_name="default", span_recipients=())
+STRAY_DEFERRAL = replace(RESCHEDULED, queue_id=0, queue_name="default", span_recipients=())
 
-    assert fold(*nameless) == [("temporary_failure", "unknown", "", "")]
+
+@pytest.mark.parametrize(
+    "order",
+    [(NO_TLS, STRAY, RESCHEDULED, ENDED), (NO_TLS, RESCHEDULED, STRAY, ENDED), (NO_TLS, RESCHEDULED, ENDED, STRAY)],
+)
+def test_a_failure_without_its_message_explains_the_deferral_of_its_recipient(order: Sequence[DeliveryEvent]):
+    """A busy server writes it before or after the others, without what every event of the attempt has."""
+    assert fold(*order) == [DEFERRED]
+
+
+def test_a_failure_without_its_message_explains_no_other_deferral():
+    """Of another recipient, or of the same one at another time."""
+    later = [replace(each, at=AT + timedelta(minutes=2)) for each in (RESCHEDULED, ENDED)]
+
+    assert fold(STRAY, replace(RESCHEDULED, span_recipients=("e@example.com",)), ENDED)[0][1] == "unknown"
+    assert fold(STRAY, *later)[0][1] == "unknown"
+
+
+def test_a_deferral_of_an_unknown_message_has_what_all_failures_near_it_agree_on():
+    """Its message may be any of theirs; where they differ, nothing is known."""
+    other = replace(STRAY, recipient="e@other.test")
+    given_up = replace(GIVEN_UP, queue_id=0, span_recipients=())
+    stray_gone = replace(GONE, queue_id=0, span_recipients=())
+
+    assert fold(STRAY, STRAY_DEFERRAL) == [DEFERRED]
+    assert fold(STRAY, other, STRAY_DEFERRAL) == [("temporary_failure", "unexpected_response", "451", "")]
+    assert fold(STRAY, stray_gone, given_up, STRAY_DEFERRAL) == [PERMANENT, DEFERRED]
+    assert fold(STRAY, replace(other, code=450), STRAY_DEFERRAL) == [("temporary_failure", "unknown", "", "")]
+    assert fold(STRAY, replace(STRAY_DEFERRAL, at=AT + timedelta(seconds=3)))[0][1] == "unknown"
+    assert fold(replace(STRAY, recipient="", domain=""), STRAY_DEFERRAL)[0][1] == "unknown"
 
 
 def test_the_state_of_an_earlier_version_is_taken_up():

@@ -289,7 +289,7 @@ def outcomes(server: StandIn) -> dict[tuple[str, ...], float]:
 
 def outcomes_by_domain(server: StandIn) -> dict[tuple[str, ...], float]:
     """The same by domain and outcome."""
-    return _summed(server, lambda key: (key.domain, key.outcome))
+    return _summed(server, lambda key: (key.domain or "unknown", key.outcome))
 
 
 def _summed(server: StandIn, read: Callable[[Any], tuple[str, ...]]) -> dict[tuple[str, ...], float]:
