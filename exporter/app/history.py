@@ -77,7 +77,7 @@ class History:
                 self.store.lost.set()
                 failures += 1
                 wait = retry_delay(error, failures, self._rng)
-                log.error("store.not_reopened", error=str(error), wait_seconds=round(wait, 1))
+                log.error("store.reopen_failed", error=str(error), wait_seconds=round(wait, 1))
             else:
                 failures = 0
                 wait = BETWEEN_SECONDS
@@ -92,5 +92,5 @@ class History:
             try:
                 await self.store.refresh_stats()
             except StoreError as error:
-                log.warning("store.trouble", error=str(error))
+                log.warning("store.operation_failed", error=str(error))
             self._changed()

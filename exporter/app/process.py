@@ -60,7 +60,7 @@ def main() -> int:
         return EXIT_SETTINGS
     set_up_logging(level=settings.log.level, style=settings.log.format)
     for warning in settings.warnings:
-        log.warning("settings.warning", text=warning)
+        log.warning("settings.warned", reason=warning)
     return run_loop(Daemon(settings, load=load, reraise_bugs=reraise))
 
 
@@ -99,10 +99,10 @@ def run_loop(daemon: Daemon) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(daemon.run())
     except SettingsError as error:
-        log.error("exporter.cannot_start", problems=list(error.problems))
+        log.error("exporter.start_failed", problems=list(error.problems))
         return EXIT_SETTINGS
     except (StoreError, OSError) as error:
-        log.error("exporter.cannot_start", error=_with_remedy(error))
+        log.error("exporter.start_failed", error=_with_remedy(error))
         return EXIT_UNUSABLE
     return 0
 

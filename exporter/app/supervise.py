@@ -43,7 +43,7 @@ class Supervisor:
             failures = 1 if self._clock.monotonic() - started >= CAP_SECONDS else failures + 1
             wait = retry_delay(error or asyncio.CancelledError(), failures, self._rng)
             cause = "ended" if error is None else f"ended by {type(error).__name__}"
-            log.error("task.ended", server=server, task=task, cause=cause, wait_seconds=round(wait, 1), exc_info=error)
+            log.error("task.ended", server=server, task=task, reason=cause, wait_seconds=round(wait, 1), exc_info=error)
             if ended is not None:
                 ended(cause)
             await self._clock.sleep(wait)

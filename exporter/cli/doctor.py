@@ -37,7 +37,7 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
         return EXIT_SETTINGS
     servers = [server for server in settings.servers if only in (None, server.name)]
     if not servers:
-        problems.print(f"no server is called {plain(only or '')}")
+        problems.print(f"no server is named {plain(only or '')}")
         return EXIT_SETTINGS
     findings = asyncio.run(_examine_all(servers, listen_seconds))
     if as_json:
@@ -110,7 +110,7 @@ def _meanings(found: Examination, generation: Generation) -> dict[str, str]:
 
 def _failed(capability: Capability, why: str) -> str:
     if capability is Capability.LOGS:
-        return f"{why}. Does the directory of the server's log tracer exist, and may the server read it?"
+        return f"{why}. Does the directory of the server's log tracer exist, and can the server read it?"
     return f"{why}."
 
 
@@ -121,8 +121,8 @@ def _warnings(found: Examination) -> list[str]:
     rest = len(found.changes) - NAMED_CHANGES
     more = f" and {rest} more" if rest > 0 else ""
     return [
-        f"This login can change the server (permissions {named}{more}): whoever gets hold of it has the server. "
-        "Use an API key that can only read; the README lists the permissions it needs."
+        f"This login can change the server (permissions {named}{more}): anyone who obtains it controls the server. "
+        "Use a read-only API key; the README lists the permissions it needs."
     ]
 
 
@@ -153,4 +153,4 @@ async def _listen(finding: Finding, connection: Connection, seconds: float) -> s
     except TargetUnsupported:
         return ""
     except TargetError as error:
-        return f"the live streams cannot be followed: {error}"
+        return f"the live streams failed: {error}"

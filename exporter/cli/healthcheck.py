@@ -165,7 +165,7 @@ def _requires_certificate(web_config: Path) -> bool:
 
 def _in_words(error: Exception | None) -> str:
     if isinstance(error, TimeoutError | socket.timeout):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens"
+        return "connection refused"
     return str(error) or type(error).__name__

@@ -74,15 +74,15 @@ def advice_for(
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:
             settings = "native_username and native_password_file"
-            return f"The page has a login of its own: set {settings} to {_login(generation)}."
+            return f"The page has a separate login: set {settings} to {_login(generation)}."
         lacks = f"The API key lacks {_listed(lacking) if lacking else _some_of(need.permissions)}"
-        return f"{lacks}; what it may see is shown." if need.in_parts else f"{lacks}."
+        return f"{lacks}; what it may read is shown." if need.in_parts else f"{lacks}."
     if status is CapabilityStatus.NOT_CONFIGURED:
-        return f"Off on the server; it is turned on by {need.setting}." if need.setting else "Off on the server."
+        return f"Disabled on the server; enable {need.setting}." if need.setting else "Disabled on the server."
     if status is CapabilityStatus.NOT_LICENSED:
         return "The server has no valid Enterprise licence."
     if status is CapabilityStatus.UNSUPPORTED:
-        return "Part of the Enterprise edition." if need.enterprise else "This server does not have it."
+        return "Part of the Enterprise edition." if need.enterprise else "This server does not support it."
     return ""
 
 

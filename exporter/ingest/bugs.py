@@ -30,5 +30,5 @@ async def catching_bugs(work: Awaitable[T], *, server: str, task: str, reraise: 
     except Exception as error:
         if reraise:
             raise
-        log.exception("bug", server=server, task=task)
+        log.exception("task.failed", server=server, task=task)
         raise InternalError(f"internal error: {type(error).__name__}") from error

@@ -121,7 +121,7 @@ class Ledger:
     def _note_trouble(self, error: str) -> None:
         """Log the change from saved to not saved and back, and another cause; not each write."""
         if error and error != self._trouble:
-            log.warning("ledger.not_saved", server=self._board.name, error=error)
+            log.warning("ledger.save_failed", server=self._board.name, error=error)
         elif self._trouble and not error:
-            log.info("ledger.saved_again", server=self._board.name)
+            log.info("ledger.recovered", server=self._board.name)
         self._trouble = error

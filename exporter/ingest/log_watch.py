@@ -139,7 +139,7 @@ class LogWatch:
     def _stop(self, problem: LogProblem) -> TargetUnsupported:
         words = LOG_PROBLEM_WORDS[problem]
         if self.stopped is not problem:
-            log.warning("log.stopped", server=self._board.name, problem=problem.value, why=words)
+            log.warning("log.stopped", server=self._board.name, problem=problem.value, reason=words)
         self.stopped = problem
         self._polls_with_own = self._polls_without_own = self._unreadable = 0
         self._show(problem)
@@ -152,5 +152,7 @@ class LogWatch:
         if problem is shown and self._board.log_looked_at:
             return
         if problem is not None and problem is not shown and problem is not self.stopped:
-            log.warning("log.impaired", server=self._board.name, problem=problem.value, why=LOG_PROBLEM_WORDS[problem])
+            log.warning(
+                "log.impaired", server=self._board.name, problem=problem.value, reason=LOG_PROBLEM_WORDS[problem]
+            )
         self._board.show_log_problem(problem)

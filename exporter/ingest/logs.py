@@ -154,7 +154,7 @@ class LogJob:
             recent.begin_anew()
         counted = await self._count_all(reading, recent, folder, are_new=not junction.is_missed)
         if junction.is_missed or (not counted.known and horizon is not None and _begins_after(reading, horizon)):
-            log.warning("log.gap", server=self._board.name, lines_read=lines_read)
+            log.warning("log.gap_found", server=self._board.name, lines_read=lines_read)
             self._count_gap()
         self._count_decided(folder.take_overdue((recent.horizon or 0) + WINDOW_SECONDS), counted.increments)
         self._held_since = folder.held_since()

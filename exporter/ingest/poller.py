@@ -189,7 +189,11 @@ class Poller:
         health = self.health
         if health.off != str(error):
             log.info(
-                "poll.off", server=self._session.board.name, collector=self.name, status=status.value, why=str(error)
+                "poll.disabled",
+                server=self._session.board.name,
+                collector=self.name,
+                status=status.value,
+                error=str(error),
             )
         health.success, health.error, health.off = None, "", str(error)
         if isinstance(error, TargetForbidden):

@@ -79,7 +79,7 @@ class FailedJob:
         if queue is None:
             trouble = self._board.collectors["queue"]
             if trouble.off:
-                raise TargetUnsupported(f"the queue is not read: {trouble.off}")
+                raise TargetUnsupported(f"the queue is off: {trouble.off}")
             raise TargetServerError(trouble.error or "the queue has not been read yet")
         failing = {"temporary": 0, "permanent": 0}
         for (_, status), count in queue.recipients.items():

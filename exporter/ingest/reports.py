@@ -120,7 +120,7 @@ class ReportJob:
                 trouble = error
         if self._left() >= BACKFILL and not self._backfilling:
             self._backfilling = True
-            self._tell("reports.backfill_begins")
+            self._tell("reports.backfill_started")
         return trouble
 
     async def _walk(self, client: StalwartClient, inbox: Inbox) -> None:
@@ -172,7 +172,7 @@ class ReportJob:
             await self._tell_now_and_then()
         if self._backfilling and not self._left():
             self._backfilling = False
-            self._tell("reports.backfill_ended")
+            self._tell("reports.backfill_finished")
         return trouble
 
     async def _take_some(self, client: StalwartClient, inbox: Inbox) -> TargetError | None:
@@ -241,7 +241,7 @@ class ReportJob:
                 server=self._board.name,
                 kind=report.kind.value,
                 id=report.source_id,
-                why=report.reason,
+                reason=report.reason,
             )
         elif new:
             self._board.count_unknown(report.unknown)
@@ -253,7 +253,7 @@ class ReportJob:
         if self._clock.monotonic() - self._told_at < TELL_SECONDS:
             return
         if self._backfilling:
-            self._tell("reports.backfill")
+            self._tell("reports.backfill_progressed")
         self._told_at = self._clock.monotonic()
         await self._show()
 

@@ -156,7 +156,7 @@ class Session:
 
     async def _set_trouble(self, error: TargetError) -> None:
         if self._trouble is None or str(self._trouble) != str(error):
-            log.warning("server.down", server=self.board.name, reason=error.reason, error=str(error))
+            log.warning("server.lost", server=self.board.name, reason=error.reason, error=str(error))
         self._trouble = error
         self.board.trouble = str(error)
         self.board.refused = isinstance(error, TargetRefused)

@@ -146,7 +146,7 @@ class Subscriber:
                 async with asyncio.timeout(idle_seconds):
                     messages = await stream.receive()
             except TimeoutError as error:
-                raise TargetTimeout(f"{self.name}: nothing came for {idle_seconds:g} s") from error
+                raise TargetTimeout(f"{self.name}: nothing received for {idle_seconds:g} s") from error
             self._health.last_success_at = self._clock.now()
             for message in messages:
                 buffer.put(message)
@@ -183,7 +183,7 @@ class Subscriber:
             health.last_event_at = self._clock.now()
         self._touch()
         if applied.dropped >= MOST_UNREADABLE and not applied.events:
-            raise PayloadError(f"{self.name}: {applied.dropped} messages in a row that cannot be read")
+            raise PayloadError(f"{self.name}: {applied.dropped} unreadable messages in a row")
 
     async def _disconnected(self) -> None:
         self._stream.connected = False
@@ -243,11 +243,11 @@ class Subscriber:
         health = self._health
         if health.off != str(error):
             log.info(
-                "stream.off",
+                "stream.disabled",
                 server=self._session.board.name,
                 stream=self._stream.name,
                 status=status.value,
-                why=str(error),
+                error=str(error),
             )
         health.success, health.error, health.off = None, "", str(error)
         if isinstance(error, TargetForbidden):

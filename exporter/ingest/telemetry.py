@@ -94,7 +94,7 @@ class TotalsCounter:
     def _tell_of_counters(self, withheld: str) -> None:
         status = CapabilityStatus.UNSUPPORTED if withheld else CapabilityStatus.AVAILABLE
         if self._board.set_capability(Capability.EVENT_COUNTERS, status) and withheld:
-            log.warning("counters.withheld", server=self._board.name, why=withheld)
+            log.warning("counters.withheld", server=self._board.name, reason=withheld)
 
     def _read(self, totals: ServerTotals) -> tuple[Increments, Baseline] | None:
         """What to add, and what is counted then; ``None`` for a reading that was overtaken by what is counted."""
@@ -135,7 +135,7 @@ class NativeJob:
             totals = await client.fetch_native_totals()
         except TargetRefused as error:
             self._choice.out(NATIVE)
-            raise TargetForbidden(f"the metrics page has a login of its own: {error}") from error
+            raise TargetForbidden(f"the metrics page has a separate login: {error}") from error
         except (TargetUnsupported, TargetForbidden):
             self._choice.out(NATIVE)
             raise

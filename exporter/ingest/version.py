@@ -71,7 +71,7 @@ class VersionSearch:
         try:
             version = await (await self._session.client()).fetch_logged_version()
         except TargetError as error:
-            log.info("version.not_found", server=self._board.name, error=str(error))
+            log.info("version.search_failed", server=self._board.name, error=str(error))
             return
         if version:
             self._board.learn_version(version)

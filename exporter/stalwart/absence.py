@@ -40,7 +40,7 @@ class Absence:
         status, told_by, certain, until = self._found
         if self._clock.monotonic() < until:
             raise TargetUnsupported(
-                f"{endpoint.label}: not asked: the server has no telemetry, as reported by {told_by}",
+                f"{endpoint.label}: not sent: the server has no telemetry, as reported by {told_by}",
                 status=status,
                 certain=certain,
             )

@@ -118,7 +118,7 @@ def reading_problem(error: Exception, path: str = "") -> str:
 def _check_body(endpoint: Endpoint, answer: RawAnswer) -> None:
     kind = endpoint.value.answer
     if answer.is_page():
-        raise PayloadError(f"{endpoint.label}: a page for people instead of data: a proxy, or another program's port")
+        raise PayloadError(f"{endpoint.label}: an HTML page instead of data: a proxy, or another program's port")
     if kind is Answer.TEXT:
         _check_text(endpoint, answer.body)
         return
@@ -175,7 +175,7 @@ def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
     said = answer.quoted(detail) or answer.quoted(title) or "no reason given"
     if status in _REFUSALS and not _is_problem(status, problem) and not (status == 401 and answer.authenticated):
         if answer.is_page() and status == 404:
-            return PayloadError(f"{name}: HTTP 404 with a page for people: a proxy, or another program's port")
+            return PayloadError(f"{name}: HTTP 404 with an HTML page: a proxy, or another program's port")
         return NotStalwart(f"{name}: HTTP {status}, not from Stalwart: a proxy, or another program's port")
     if status in (401, 402):
         return _refusal(endpoint, answer)

@@ -32,21 +32,22 @@ class LogProblem(StrEnum):
 
 LOG_PROBLEM_WORDS: Mapping[LogProblem, str] = {
     LogProblem.OWN_RESPONSES: (
-        "The server logs every HTTP response in full (tracer level trace), those to us included: reading the log would "
-        "double it with each poll. It is not read; set the tracer that writes files to level info or debug."
+        "The server logs full HTTP responses (tracer level trace), including those to the exporter: each poll would "
+        "double the log. It is not read; set the tracer that writes files to level info or debug."
     ),
     LogProblem.ANSI: (
-        "The server cannot parse its own log, as if it were written in colours: set ansi = false in the tracer that "
-        "writes files. Nothing of what it logs meanwhile is counted."
+        "The server cannot parse its own log, probably because it is written with colours: set ansi = false in the "
+        "tracer that writes files. Until then no log lines are counted."
     ),
     LogProblem.MULTILINE: (
-        "The log has each detail on a line of its own, which the server's API leaves out: deliveries are counted "
-        "without domain, reason and code, and our own requests cannot be told apart. Set multiline = false in the "
-        "tracer that writes files."
+        "The log has each field on its own line, which the server's API omits: deliveries are counted "
+        "without domain, reason and code, and the exporter's own requests are counted too. Set multiline = false in "
+        "the tracer that writes files."
     ),
     LogProblem.OUTDATED: (
-        "The newest line that the server finds is older than our own last requests: a copy beside the log whose name "
-        "sorts after it (stalwart.log.2026-01-15.1) hides the log. Move the copy to another directory."
+        "The newest line that the server finds is older than the exporter's last requests: a copy in the same "
+        "directory whose name sorts after the log (stalwart.log.2026-01-15.1) hides it. Move the copy to another "
+        "directory."
     ),
 }
 

@@ -26,7 +26,7 @@ NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, OSError)
 """What a request can raise: some TLS errors come up from below httpx as they are."""
 
 _MIX_UP = "one side speaks TLS and the other plain HTTP"
-_NOT_HTTP = "the server answered in something else than HTTP: another program's port, or TLS where we speak plain HTTP"
+_NOT_HTTP = "the server did not answer in HTTP: another program's port, or TLS on a plain HTTP URL"
 CLOSED = f"closed the connection before it answered: {BAN_HINT}, or {_MIX_UP}"
 """What a server does to a banned address: it accepts and closes, without a byte."""
 
@@ -71,7 +71,7 @@ def translate(error: BaseException, *, endpoint: str, answering: bool, seconds: 
 def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[TargetError], str, str]:
     causes = list(_causes(error))
     if any(isinstance(cause, HeadTooLong) for cause in causes):
-        return PayloadTooLarge, "too_large", f"the head of the answer is longer than {HEAD_BYTES} bytes"
+        return PayloadTooLarge, "too_large", f"the response head is longer than {HEAD_BYTES} bytes"
     if any(isinstance(cause, ResolverSilent) for cause in causes):
         return TargetTimeout, "timeout", f"the resolver did not answer within the deadline ({seconds:.1f} s)"
     if isinstance(error, httpx.ConnectTimeout):
@@ -81,13 +81,13 @@ def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[
             f"no connection within the deadline ({seconds:.1f} s): a firewall, or {_MIX_UP}",
         )
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return TargetTimeout, "timeout", f"no answer within the deadline ({seconds:.1f} s)"
+        return TargetTimeout, "timeout", f"no response within the deadline ({seconds:.1f} s)"
     in_tls = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
     tls = next((cause for cause in in_tls if not isinstance(cause, _NO_TLS_FAILURES)), None)
     if tls is not None:
         return TargetTLSError, "tls", _tls_words(tls)
     if answering:
-        return TargetUnreachable, "cut", "the answer was cut short"
+        return TargetUnreachable, "cut", "the response was truncated"
     if isinstance(error, httpx.ConnectError) and not in_tls:
         return TargetUnreachable, "unreachable", _connect_words(error)
     if isinstance(error, httpx.ProtocolError) and "disconnected" not in str(error):
@@ -113,7 +113,7 @@ def _tls_words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the server's certificate is not trusted: {quote(error.verify_message)}"
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-        return "the server does not speak TLS on this port: plain HTTP there?"
+        return "the server does not speak TLS on this port; is it plain HTTP?"
     return f"the TLS handshake failed: {quote(error.reason or 'no reason given')}"
 
 

@@ -130,7 +130,7 @@ def utc(stamp: datetime, path: str) -> datetime:
     try:
         seconds = stamp.timestamp()
     except (OverflowError, ValueError) as error:
-        raise PayloadError(f"{path}: no such moment") from error
+        raise PayloadError(f"{path}: not a valid time") from error
     if not 0 <= seconds <= LAST_SECOND:
-        raise PayloadError(f"{path}: not a moment between 1970 and 9999")
+        raise PayloadError(f"{path}: not a time between 1970 and 9999")
     return datetime.fromtimestamp(int(seconds), UTC)

@@ -71,7 +71,7 @@ class SseStream:
             except NETWORK_ERRORS as error:
                 # The library quotes what came where it should not have; that may hold anything.
                 cause = None if isinstance(error, httpx.ProtocolError) else error
-                raise TargetUnreachable(f"{self._label}: the stream was cut") from cause
+                raise TargetUnreachable(f"{self._label}: the stream was interrupted") from cause
             messages = await self._decode(piece)
             if messages:
                 return messages

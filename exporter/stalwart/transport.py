@@ -178,10 +178,10 @@ class Transport:
         if credentials is None:
             if login is Login.NONE:
                 return None
-            raise TargetRefused(f"{endpoint.label}: not asked: no credentials are configured for it")
+            raise TargetRefused(f"{endpoint.label}: not sent: no credentials are configured for it")
         if (login, credentials) in self._refused:
             raise TargetRefused(
-                f"{endpoint.label}: not asked: the server refused these credentials before; "
+                f"{endpoint.label}: not sent: the server refused these credentials before; "
                 "they are not sent again until they change or an operator reloads"
             )
         return credentials

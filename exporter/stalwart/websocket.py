@@ -80,7 +80,7 @@ class WebSocketStream:
         try:
             piece = await self._reader.read(PIECE_BYTES)
         except OSError as error:
-            raise TargetUnreachable(f"{self._label}: the stream was cut") from error
+            raise TargetUnreachable(f"{self._label}: the stream was interrupted") from error
         if piece:
             self._protocol.receive_data(piece)
         else:
@@ -105,9 +105,9 @@ class WebSocketStream:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._writer.drain()
         except TimeoutError as error:
-            raise TargetTimeout(f"{self._label}: the server does not read what it asks for") from error
+            raise TargetTimeout(f"{self._label}: the server does not read our WebSocket pongs") from error
         except OSError as error:
-            raise TargetUnreachable(f"{self._label}: the stream was cut") from error
+            raise TargetUnreachable(f"{self._label}: the stream was interrupted") from error
 
     def _write(self) -> None:
         for data in self._protocol.data_to_send():
@@ -127,7 +127,7 @@ class WebSocketStream:
     def _raise_end(self) -> None:
         sent = self._protocol.close_sent
         if sent is not None and sent.code == 1009:
-            raise PayloadError(f"{self._label}: a message beyond the size limit")
+            raise PayloadError(f"{self._label}: a message exceeds the size limit")
         raise TargetUnreachable(f"{self._label}: the server ended the stream")
 
 
@@ -168,13 +168,13 @@ async def open_websocket(
         _check_handshake(protocol, label)
     except TimeoutError as error:
         await close_connection(writer)
-        raise TargetTimeout(f"{label}: no answer within the deadline") from error
+        raise TargetTimeout(f"{label}: no response within the deadline") from error
     except (asyncio.IncompleteReadError, OSError) as error:
         await close_connection(writer)
         raise TargetUnreachable(f"{label}: the server {CLOSED}") from error
     except asyncio.LimitOverrunError as error:
         await close_connection(writer)
-        raise PayloadError(f"{label}: the head of the answer is beyond the size limit") from error
+        raise PayloadError(f"{label}: the response head exceeds the size limit") from error
     except BaseException:
         await close_connection(writer)
         raise
@@ -225,7 +225,7 @@ def _parse_head(head: bytes, label: str) -> tuple[int, dict[str, str]]:
     version, _, rest = first.partition(" ")
     code = rest[:3]
     if not version.startswith("HTTP/1.") or not code.isdecimal():
-        raise PayloadError(f"{label}: answered with something that is not HTTP")
+        raise PayloadError(f"{label}: did not answer in HTTP")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
@@ -251,4 +251,4 @@ def _check_handshake(protocol: ClientProtocol, label: str) -> None:
     events = protocol.events_received()
     accepted = any(isinstance(event, Response) for event in events)
     if not accepted or protocol.handshake_exc is not None:
-        raise PayloadError(f"{label}: the answer to the WebSocket handshake is not a good one")
+        raise PayloadError(f"{label}: invalid response to the WebSocket handshake")

@@ -64,7 +64,7 @@ class HistoryLock:
             with contextlib.suppress(FileNotFoundError):
                 if _is_same(os.fstat(handle), os.stat(self._path)):
                     return
-        raise StoreError(f"cannot use {self._path}: it is replaced again and again")
+        raise StoreError(f"cannot use {self._path}: it keeps being replaced")
 
     def close(self) -> None:
         """Let the file go; no connection to it may be open any more."""

@@ -36,7 +36,7 @@ def lose_history(exporter: Exporter) -> Path:
     history = exporter.directory / "history.sqlite3"
     history.unlink()
     history.mkdir()
-    wait_until(lambda: "store.not_reopened" in exporter.log(), what="the history is lost", seconds=90)
+    wait_until(lambda: "store.reopen_failed" in exporter.log(), what="the history is lost", seconds=90)
     return history
 
 

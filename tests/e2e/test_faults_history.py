@@ -49,12 +49,12 @@ def test_it_ends_in_time_while_the_history_is_locked(tmp_path: Path):
         with locked(tmp_path / "history.sqlite3"):
             for scene in scenes:
                 scene.mail("a@ok.test", times=2)
-            wait_until(lambda: "ledger.not_saved" in exporter.log(), what="a write has failed", seconds=60)
+            wait_until(lambda: "ledger.save_failed" in exporter.log(), what="a write has failed", seconds=60)
             exporter.wait_for("stalwart_exporter_store_errors_total", lambda n: n >= 3, reason="locked", seconds=90)
 
             # `stop` waits three times as long before it kills: this machine may be busy with other things.
             assert exporter.stop() == 0
-        told = [e["server"] for e in exporter.events() if e["event"] == "ledger.not_saved"]
+        told = [e["server"] for e in exporter.events() if e["event"] == "ledger.save_failed"]
         assert len(told) == len(set(told))
 
 

@@ -134,7 +134,7 @@ def test_a_part_that_the_key_may_not_see_is_absent_and_the_others_stay(tmp_path:
             assert scene.value("stalwart_exporter_collector_success", collector="inventory") == 1
         status = scene.page("/")
 
-    assert "what it may see is shown" in status
+    assert "what it may read is shown" in status
 
 
 def families(scene: Scene) -> set[str]:
@@ -175,7 +175,7 @@ def test_a_key_that_may_see_nothing_of_it_has_no_series_and_no_alert(tmp_path: P
         for name, labels in samples
     )
     assert asked == 0
-    assert "our key may see none of accounts" in status
+    assert "the key may read none of accounts" in status
 
 
 def test_an_older_server_is_asked_nothing_and_shows_nothing(tmp_path: Path):
@@ -196,7 +196,7 @@ def test_an_older_server_is_asked_nothing_and_shows_nothing(tmp_path: Path):
     }
     assert asked == 0
     assert not any("principal" in path for path in paths)
-    assert [(event["event"], event["level"]) for event in warnings] == [("poll.off", "info")]
+    assert [(event["event"], event["level"]) for event in warnings] == [("poll.disabled", "info")]
 
 
 def test_one_poll_costs_the_server_eight_requests(tmp_path: Path):

@@ -99,7 +99,9 @@ def test_a_failing_destination_is_the_headline(version: str, tmp_path: Path):
 def test_a_refused_key_is_the_headline(tmp_path: Path):
     """The status page's first line reports refused credentials, not a server that is down."""
     with watching(tmp_path, community(), login=("watcher", "wrong")) as scene:
-        wait_headline(scene, kind="bad", says="mx1: the server refuses the exporter's credentials. Put valid ones")
+        wait_headline(
+            scene, kind="bad", says="mx1: the server refuses the exporter's credentials. Fix the exporter's secret file"
+        )
 
 
 @pytest.mark.fault("server", "the server is gone")

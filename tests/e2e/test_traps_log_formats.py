@@ -44,7 +44,7 @@ def tell(scene: Scene, problem: str, words: str) -> None:
     assert words in scene.page("/")
     events = [e for e in scene.exporter.events() if e["event"] in ("log.stopped", "log.impaired")]
     assert [e["problem"] for e in events] == [problem]
-    assert words in str(events[0]["why"])
+    assert words in str(events[0]["reason"])
 
 
 @pytest.mark.fault("server", "the log holds every HTTP response in full (tracer level trace)")
@@ -148,7 +148,7 @@ def test_a_copy_that_hides_the_log_is_told(tmp_path: Path, version: str):
         scene.server.call(lambda world: world.journal.log.copy_aside())
         scene.mail("b@ok.test", times=3)
 
-        tell(scene, "outdated", "sorts after it")
+        tell(scene, "outdated", "sorts after the log")
         scene.wait_for("stalwart_exporter_collector_success", 0, collector="logs")
         assert scene.value("stalwart_up") == 1
 

@@ -29,7 +29,7 @@ def check_watched(scene: Scene) -> None:
     for collector in ("queue", "logs"):
         scene.wait_for(SUCCESS, 1, collector=collector)
     assert scene.value(CAPABILITY, capability="queue", status="available") == 1
-    off = {event["collector"] for event in scene.exporter.events() if event["event"] == "poll.off"}
+    off = {event["collector"] for event in scene.exporter.events() if event["event"] == "poll.disabled"}
     assert not off & {"queue", "logs", "outgoing", "reports"}
 
 
@@ -116,7 +116,9 @@ def test_a_lost_permission_is_confirmed_with_few_refusals(tmp_path: Path):
         scene.wait_for("stalwart_exporter_collector_success", 0, collector="outgoing")
 
         wait_until(
-            lambda: [e for e in scene.exporter.events() if e["event"] == "poll.off" and e["collector"] == "outgoing"],
+            lambda: [
+                e for e in scene.exporter.events() if e["event"] == "poll.disabled" and e["collector"] == "outgoing"
+            ],
             what="the permission is believed to be gone",
             seconds=120,
         )

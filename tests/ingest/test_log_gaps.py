@@ -57,7 +57,7 @@ class Log:
         if limit > self._fitting:
             raise PayloadTooLarge("logs: too large")
         if limit > self._in_time:
-            raise TargetTimeout("logs: no answer in time")
+            raise TargetTimeout("logs: no response in time")
         end = len(self.lines) - before
         lines = self.lines[max(0, end - limit, len(self.lines) - self._most) : end][::-1]
         return LogPage(lines=lines, ended=len(lines) < limit, place=before + len(lines))

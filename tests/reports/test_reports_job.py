@@ -350,8 +350,8 @@ def test_a_backfill_stays_within_its_share_of_requests_and_ends_its_run_in_time(
     assert all(later - earlier >= 60 for earlier, later in zip(times, times[30:], strict=False))
     assert 140 <= taken[0] <= 180
     told = [(log["event"], log["left"]) for log in logs if log["event"].startswith("reports.backfill")]
-    assert (told[0], told[-1]) == (("reports.backfill_begins", 400), ("reports.backfill_ended", 0))
-    assert {event for event, _ in told[1:-1]} == {"reports.backfill"}
+    assert (told[0], told[-1]) == (("reports.backfill_started", 400), ("reports.backfill_finished", 0))
+    assert {event for event, _ in told[1:-1]} == {"reports.backfill_progressed"}
     assert 10 <= len(told[1:-1]) <= 15
     assert [left for _, left in told] == sorted((left for _, left in told), reverse=True)
     assert query(path, "SELECT count(*) FROM report") == [(400,)]

@@ -79,7 +79,7 @@ def test_until_another_file_can_be_opened_everything_is_shown_on(tmp_path: Path)
         history.unlink()
         history.mkdir()
 
-        wait_until(lambda: exporter.log().count("store.not_reopened") >= 3, what="opening is tried again", seconds=90)
+        wait_until(lambda: exporter.log().count("store.reopen_failed") >= 3, what="opening is tried again", seconds=90)
         others = {key: value for key, value in wanted.items() if not of_reports(key)}
         assert missing(exporter, others) == {}
         assert exporter.value("stalwart_up", server="mx1") == 1

@@ -85,9 +85,9 @@ def test_good_answer_is_handed_over_as_it_came() -> None:
         (reply(502, HTML, content_type="text/html"), TargetServerError, "HTTP 502"),
         (reply(503, b"", content_type="text/plain"), TargetServerError, "HTTP 503"),
         (reply(302, b"", headers="Location: /login\r\n"), PayloadError, "redirect"),
-        (reply(200, HTML, content_type="text/html"), PayloadError, "a page for people"),
-        (reply(200, b"  " + HTML), PayloadError, "a page for people"),
-        (reply(404, HTML, content_type="text/html"), PayloadError, "a page for people"),
+        (reply(200, HTML, content_type="text/html"), PayloadError, "an HTML page"),
+        (reply(200, b"  " + HTML), PayloadError, "an HTML page"),
+        (reply(404, HTML, content_type="text/html"), PayloadError, "an HTML page"),
         (reply(204, b""), PayloadError, "status 204"),
         (reply(200, b""), PayloadError, "an empty answer"),
         (reply(200, b'{"data": tru'), PayloadError, "truncated"),
@@ -198,9 +198,9 @@ async def talk_something_else(_: Asked, writer: asyncio.StreamWriter) -> None:
         (reset_at_once, "server.auto-ban"),
         (close_at_once, "one side speaks TLS"),
         (cut_head, "server.blocked-ip"),
-        (cut_counted, "cut short"),
-        (cut_chunked, "cut short"),
-        (talk_something_else, "something else than HTTP"),
+        (cut_counted, "truncated"),
+        (cut_chunked, "truncated"),
+        (talk_something_else, "did not answer in HTTP"),
     ],
 )
 def test_broken_connection_is_unreachable_and_names_what_it_may_be(handler: Handler, words: str) -> None:
@@ -326,7 +326,7 @@ def test_text_that_does_not_tell_its_end_is_refused() -> None:
             writer.close()
 
         async with talking(handle) as (transport, _):
-            with pytest.raises(PayloadError, match="does not tell its end"):
+            with pytest.raises(PayloadError, match="response without a length"):
                 await transport.request(Endpoint.NATIVE_METRICS, credentials=Login.NONE)
 
     run(ask())

@@ -38,7 +38,7 @@ def test_wrong_password_goes_over_the_wire_once() -> None:
                 *(transport.request(Endpoint.QUEUE_STATUS) for _ in range(10)), return_exceptions=True
             )
             assert all(isinstance(result, TargetRefused) for result in results)
-            with pytest.raises(TargetRefused, match="not asked"):
+            with pytest.raises(TargetRefused, match="not sent"):
                 await transport.request(Endpoint.LOGS, params={"limit": 1})
             return server.asked
 

@@ -75,8 +75,8 @@ def test_an_exporter_that_hangs_or_is_gone_is_not_healthy(
         stopped = check(tmp_path, listen, web)
         exporter.process.send_signal(signal.SIGCONT)
 
-    assert stopped == (1, f"{listen}: no answer in time\n")
-    assert check(tmp_path, listen, web) == (1, f"{listen}: nothing listens\n")
+    assert stopped == (1, f"{listen}: no response in time\n")
+    assert check(tmp_path, listen, web) == (1, f"{listen}: connection refused\n")
 
 
 def test_an_edited_configuration_does_not_make_a_running_exporter_unhealthy(tmp_path: Path):

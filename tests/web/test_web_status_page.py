@@ -152,13 +152,13 @@ def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
         )
     )
 
-    assert "stalwart-exporter mx2 is down: connection refused. See whether its process runs" in page.text
+    assert "stalwart-exporter mx2 is down: connection refused. Check that its process runs" in page.text
     assert "1 of 2 servers up, 3 problems" in page.text
     assert re.search(
         r"mx2: is down: connection refused .*\(last good 2 h ago\).* Runbook: StalwartServerDown"
         r".* history: disk full.* Runbook: StalwartExporterStoreErrors"
         r".* mx1: reports fails: the server refused our credentials .*\(last good 42 min ago\).*"
-        r" Ask `stalwart-exporter doctor` what is wrong. Runbook: StalwartCollectorStale",
+        r" Run `stalwart-exporter doctor`. Runbook: StalwartCollectorStale",
         page.text,
     )
 
@@ -180,7 +180,7 @@ def test_a_page_before_the_first_answers_is_waiting():
     server = server_status(up=None, collectors=[collector(state=CollectorState.WAITING, last_success_at=None)])
     page = rendered(status_page(server))
 
-    assert "stalwart-exporter Waiting for first answers 0 of 1 server up" in page.text
+    assert "stalwart-exporter Waiting for the first polls 0 of 1 server up" in page.text
     assert "not asked yet" in page.text
     assert "queue every 30 s waiting never" in page.text
 

@@ -151,12 +151,12 @@ SITUATIONS = {
     "many recipients failing, nowhere more than usual": one(
         enterprise(queue=replace(CALM, failing=78, deferring={"busy.test": 40, "slow.test": 38})),
         "good",
-        "No destination stands out; 78 recipients are failing",
+        "No single destination fails; 78 recipients are failing",
     ),
     "no server configured": Situation(status_page(servers=()), "wait", "No server is configured"),
-    "first minute": one(first_minute(), "wait", "Waiting for first answers"),
+    "first minute": one(first_minute(), "wait", "Waiting for the first polls"),
     "first minute of one of two": Situation(
-        status_page(enterprise(), replace(first_minute(), name="mx2")), "wait", "Waiting for first answers"
+        status_page(enterprise(), replace(first_minute(), name="mx2")), "wait", "Waiting for the first polls"
     ),
     "paused": one(
         enterprise(queue=replace(CALM, running=False)), "bad", "mx1: deliveries are paused", "Find out who paused them"
@@ -182,17 +182,19 @@ SITUATIONS = {
             capabilities=(CapabilityStatus(name="logs", status="forbidden", words="The API key lacks sysLogGet."),),
         ),
         "good",
-        "No problem seen, but deliveries are not shown to us",
+        "No problem seen, but deliveries are not visible",
         "mx1, logs: The API key lacks sysLogGet.",
     ),
     "stuck, just now": one(
-        enterprise(queue=replace(CALM, overdue=11)), "wait", "mx1: 11 recipients are over five minutes past their retry"
+        enterprise(queue=replace(CALM, overdue=11)),
+        "wait",
+        "mx1: 11 recipients are more than five minutes past their retry time",
     ),
     "stuck for a quarter of an hour": one(
         holding(enterprise(queue=replace(CALM, overdue=11)), 900),
         "bad",
-        "mx1: 11 recipients are over five minutes past their retry although the queue is not paused",
-        "See whether attempts go on",
+        "mx1: 11 recipients are more than five minutes past their retry time although the queue is not paused",
+        "Check whether there are any attempts",
     ),
     "paused, and therefore overdue": one(
         enterprise(queue=replace(CALM, running=False, overdue=400)), "bad", "mx1: deliveries are paused"
@@ -210,7 +212,7 @@ SITUATIONS = {
         enterprise(queue=replace(CALM, failing=236, deferring={"big-mailbox.test": 200, "busy.test": 36})),
         "wait",
         "mx1: big-mailbox.test defers 200 recipients",
-        "Read what that destination replies",
+        "Check the destination's replies",
     ),
     "old message": one(
         enterprise(queue=replace(CALM, oldest_created_at=NOW - timedelta(days=2, hours=1))),
@@ -233,7 +235,7 @@ SITUATIONS = {
     "half of the mail bounces": one(
         holding(enterprise(recent=past(HOUR, delivered=0.02, permanent_failure=0.02)), 300),
         "bad",
-        "mx1: 50% of the recipients of the last 30 min were given up",
+        "mx1: 50% of recipients failed permanently within 30 min",
     ),
     "three bounces at night are no outage": one(
         enterprise(recent=past(HOUR, permanent_failure=0.0008)), "good", "All is well"
@@ -241,31 +243,33 @@ SITUATIONS = {
     "a fifth bounces for hours": one(
         holding(enterprise(recent=past(6 * HOUR, delivered=0.08, permanent_failure=0.02)), 900),
         "bad",
-        "mx1: 20% of the recipients of the last 6 h were given up",
+        "mx1: 20% of recipients failed permanently within 6 h",
     ),
-    "nothing gets out": one(
-        holding(enterprise(recent=past(HOUR, temporary_failure=0.05)), 600), "bad", "mx1: nothing gets out: 90 attempts"
+    "no mail is delivered": one(
+        holding(enterprise(recent=past(HOUR, temporary_failure=0.05)), 600),
+        "bad",
+        "mx1: no mail is delivered: 90 attempts",
     ),
-    "nothing gets out, local mail goes on": one(
+    "no mail is delivered, local mail goes on": one(
         holding(enterprise(metrics_source="native", recent=past(HOUR, temporary_failure=0.05, delivered=0.05)), 600),
         "bad",
-        "mx1: nothing gets out",
+        "mx1: no mail is delivered",
     ),
     "storage fails": one(
         enterprise(recent=past(HOUR, delivered=0.1, **{"event:store.rocksdb-error": 0.01})),
         "bad",
-        "mx1: the storage fails: 6 store.rocksdb-error",
+        "mx1: storage errors: 6 store.rocksdb-error",
     ),
     "logins cannot be checked": one(
         holding(enterprise(recent=past(HOUR, delivered=0.1, **{"event:auth.error": 0.05})), 300),
         "bad",
-        "mx1: 45 logins could not be checked",
+        "mx1: 45 logins could not be verified",
     ),
     "certificate expired": one(
         enterprise(certificates={CERTIFICATE: NOW - timedelta(hours=2)}),
         "bad",
         f"mx1: the certificate for {CERTIFICATE} expired 2 h ago",
-        "See why its renewal failed",
+        "Check why its renewal failed",
     ),
     "certificate not renewed": one(
         enterprise(certificates={CERTIFICATE: NOW + timedelta(days=13)}),
@@ -289,9 +293,12 @@ SITUATIONS = {
     ),
     "task failed": one(enterprise(failed_tasks={"AcmeRenewal": 1}), "wait", "mx1: 1 AcmeRenewal task failed for good"),
     "refused key": one(
-        down(refused=True), "bad", "mx1: the server refuses the exporter's credentials", "Put valid ones"
+        down(refused=True),
+        "bad",
+        "mx1: the server refuses the exporter's credentials",
+        "Fix the exporter's secret file",
     ),
-    "server gone": one(down(), "bad", "mx1 is down: connection refused", "See whether its process runs"),
+    "server gone": one(down(), "bad", "mx1 is down: connection refused", "Check that its process runs"),
     "server gone with its last known queue paused": one(
         down(queue=replace(CALM, running=False), recent=past(HOUR)), "bad", "mx1 is down: connection refused"
     ),
@@ -317,7 +324,7 @@ SITUATIONS = {
         enterprise(collectors=(collector(), collector("logs", state=CollectorState.FAILING, error="timed out"))),
         "wait",
         "mx1: logs fails: timed out",
-        "Ask `stalwart-exporter doctor`",
+        "Run `stalwart-exporter doctor`",
     ),
     "collector stale": one(
         enterprise(collectors=(collector(last_success_at=NOW - timedelta(seconds=151)),)), "wait", "mx1: queue is stale"
@@ -334,7 +341,7 @@ SITUATIONS = {
             ),
         ),
         "good",
-        "No problem seen, but deliveries are not shown to us",
+        "No problem seen, but deliveries are not visible",
         "mx1, logs: The API key lacks logs-view.",
     ),
     "log not read, because it holds our own answers": one(
@@ -344,7 +351,9 @@ SITUATIONS = {
         "The server logs every HTTP response in full.",
     ),
     "log lines missed": one(
-        enterprise(recent=past(HOUR, delivered=0.1, log_gaps=0.001)), "wait", "mx1: log lines of the last 1 h may have"
+        enterprise(recent=past(HOUR, delivered=0.1, log_gaps=0.001)),
+        "wait",
+        "mx1: log lines may have been missed within 1 h",
     ),
     "clock behind": one(enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind ours"),
     "clock nearly right": one(enterprise(clock_skew_seconds=20.0), "good", "All is well"),
@@ -352,7 +361,7 @@ SITUATIONS = {
         status_page(enterprise(), store=StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")),
         "wait",
         "history: disk full",
-        "Make room",
+        "Free some space",
     ),
     "store broken and a server gone": Situation(
         status_page(down(), store=StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")),
@@ -362,7 +371,7 @@ SITUATIONS = {
     "misnamed counters": one(
         v016(capabilities=(*AVAILABLE, CapabilityStatus(name="event_counters", status="unsupported"))),
         "wait",
-        "mx1: this release prints its counters under wrong names",
+        "mx1: this release exports counters under wrong names",
         "Upgrade",
     ),
 }

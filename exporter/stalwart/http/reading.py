@@ -83,7 +83,7 @@ class Reading:
         if self._endpoint.value.answer in (Answer.LINK, Answer.PACKED):
             return
         if self._headers.get("content-encoding", "identity").lower() != "identity":
-            raise PayloadError(f"{label}: compressed, which was not asked for")
+            raise PayloadError(f"{label}: compressed, although not requested")
         length = self._headers.get("content-length", "")
         if length.isdecimal():
             self._check_size(int(length))
@@ -92,7 +92,7 @@ class Reading:
             and "transfer-encoding" not in self._headers
             and not ends_by_closing
         ):
-            raise PayloadError(f"{label}: an answer that does not tell its end; it could be cut unnoticed")
+            raise PayloadError(f"{label}: a response without a length; a truncation would go unnoticed")
 
     def _check_size(self, size_bytes: int) -> None:
         if self.status == 200 and size_bytes > self._max_body_bytes:
@@ -100,4 +100,4 @@ class Reading:
 
     def _check_crumbs(self) -> None:
         if self._pieces > CRUMBS and self.received < (self._pieces - CRUMBS) * CRUMB_BYTES:
-            raise PayloadError(f"{self._endpoint.label}: an answer in {self._pieces} pieces of a few bytes each")
+            raise PayloadError(f"{self._endpoint.label}: a response in {self._pieces} chunks of a few bytes each")

@@ -82,7 +82,7 @@ def _new_events(before: bytes, message: bytes, label: str) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         repeats = False
     if not repeats:
-        raise TargetServerError(f"{label}: a message that does not begin with what was told before it")
+        raise TargetServerError(f"{label}: a message that does not repeat the stream so far")
     return b"[" + b",".join(told[len(known) :]) + b"]"
 
 

@@ -126,7 +126,7 @@ def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> Dmar
         generator=wire.generator or "",
     )
     if sum(report.messages()) > MOST_COUNTED:
-        raise PayloadError("report.records: more messages together than anybody can have counted")
+        raise PayloadError("report.records: the sum of messages exceeds 2^53")
     return report
 
 

@@ -69,7 +69,7 @@ def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsRepor
     sessions = sum(policy.successes + policy.failures for policy in policies)
     failed = sum(failure.sessions for policy in policies for failure in policy.details)
     if max(sessions, failed) > MOST_COUNTED:
-        raise PayloadError("report.policies: more sessions together than anybody can have counted")
+        raise PayloadError("report.policies: the sum of sessions exceeds 2^53")
     return TlsReport(
         reporter=reporter_name(wire.organization_name, wire.contact_info, sender),
         report_id=wire.report_id.strip(),

@@ -102,7 +102,7 @@ class RestClient:
             params: dict[str, str | int] = {"limit": OUTGOING_A_PAGE, "page": page}
             ids = decode_answer(_outgoing, await self._transport.request(Endpoint.OUTGOING_REPORTS, params=params))
             if before and ids.data.items[:1] == before[:1]:
-                raise PayloadError("data.items: the same page again; something on the way drops `page`")
+                raise PayloadError("data.items: the same page again; a proxy drops the parameter `page`")
             before = ids.data.items
             for id_ in before:
                 kind = _KINDS.get(id_[:1], "unknown")
@@ -110,7 +110,7 @@ class RestClient:
             if len(before) != OUTGOING_A_PAGE:
                 break
         else:
-            log.warning("outgoing_reports.cut", reports=sum(waiting.values()))
+            log.warning("outgoing_reports.truncated", reports=sum(waiting.values()))
         return OutgoingReports(waiting=waiting)
 
     async def fetch_native_totals(self) -> ServerTotals:
@@ -155,7 +155,7 @@ class RestClient:
             if len(found) < TRACE_IDS_A_PAGE or len(ids) == known:
                 break
         else:
-            log.warning("traces.cut", ids=len(ids))
+            log.warning("traces.truncated", ids=len(ids))
         return list(ids)
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:

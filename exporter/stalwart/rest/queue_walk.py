@@ -85,7 +85,7 @@ async def walk_queue(transport: Transport, *, taken_at: datetime, size: PageSize
         if result.first_id is None or result.last_id is None:
             return fold.finish(truncated=False)
         if not cursor <= result.first_id <= result.last_id:
-            raise PayloadError("data.items[0].id: before the cursor; something on the way drops `range-start`")
+            raise PayloadError("data.items[0].id: before the cursor; a proxy drops the parameter `range-start`")
         if left is not None and result.items > left:
             return fold.finish(truncated=True)
         if result.items < asked:

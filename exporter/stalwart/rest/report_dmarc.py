@@ -72,7 +72,7 @@ def read_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) ->
     """
     metadata, published = wire.report_metadata, bytes(wire.policy_published)
     if sum([record.row.count for record in wire.record]) > MOST_COUNTED:
-        raise PayloadError("data.report.record: more messages together than anybody can have counted")
+        raise PayloadError("data.report.record: the sum of messages exceeds 2^53")
     policy, not_known = (_policy_alike if len(published) <= ALIKE_BYTES else _read_policy)(published)
     _count(not_known, unknown)
     return DmarcReport(

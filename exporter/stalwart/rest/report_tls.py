@@ -78,7 +78,7 @@ def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsRepor
     sessions = sum(policy.summary.successes + policy.summary.failures for policy in wire.policies)
     failed = sum(detail.failed_session_count for policy in wire.policies for detail in policy.failure_details or ())
     if max(sessions, failed) > MOST_COUNTED:
-        raise PayloadError("data.report.policies: more sessions together than anybody can have counted")
+        raise PayloadError("data.report.policies: the sum of sessions exceeds 2^53")
     told = [policy.policy.policy_domain for policy in wire.policies]
     domains = policy_domains(told, "data.report.policies[{}].policy.policy-domain")
     return TlsReport(

@@ -51,7 +51,7 @@ def _stalled(server: ServerStatus, recent: Recent, limits: Thresholds) -> Iterat
     if put_off >= limit["attempts"] and not recent.increase(delivered, window):
         yield Condition(
             alert="StalwartDeliveriesStalled",
-            what=f"nothing gets out: {put_off:.0f} attempts were put off within {duration(window)}",
+            what=f"no mail is delivered: {put_off:.0f} attempts were deferred within {duration(window)}",
             do="Test DNS and port 25 from the mail server's host.",
         )
 
@@ -86,6 +86,6 @@ def _failures(recent: Recent, window: float) -> tuple[float, float]:
 def _failing(alert: str, ratio: float, window: float) -> Condition:
     return Condition(
         alert=alert,
-        what=f"{ratio:.0%} of the recipients of the last {duration(window)} were given up",
-        do="See who rejects them and with what reply.",
+        what=f"{ratio:.0%} of recipients failed permanently within {duration(window)}",
+        do="Check which destinations reject mail, and their replies.",
     )

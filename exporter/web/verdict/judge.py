@@ -125,7 +125,7 @@ def _store(page: StatusPage, limits: Thresholds) -> Iterator[Problem]:
         yield Problem(
             where="history",
             what=page.store.error or "cannot be used",
-            do="Make room for the history file, or give it back to the exporter's user.",
+            do="Free some space, or make the file writable for the exporter's user.",
             kind="bad" if limit.severity == PAGE else "wait",
             alert="StalwartExporterStoreErrors",
         )
@@ -139,13 +139,13 @@ def _none_in_words(page: StatusPage, waiting: bool, limits: Thresholds) -> str:
     if not page.servers:
         return "No server is configured"
     if waiting:
-        return "Waiting for first answers"
+        return "Waiting for the first polls"
     if not all(sees_deliveries(server) for server in page.servers):
-        return "No problem seen, but deliveries are not shown to us"
+        return "No problem seen, but deliveries are not visible"
     failing = sum(server.queue.failing for server in page.servers if server.queue is not None)
     limit = limits.get("StalwartDestinationDeferring")
     if limit is not None and failing > limit["recipients"]:
-        return f"No destination stands out; {failing} recipients are failing"
+        return f"No single destination fails; {failing} recipients are failing"
     return "All is well"
 
 

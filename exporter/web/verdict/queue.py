@@ -37,7 +37,7 @@ def _paused(server: ServerStatus, queue: QueueFacts, limit: Threshold | None) ->
     if queue.running is False:
         yield Condition(
             alert="StalwartQueuePaused",
-            what="deliveries are paused: no mail leaves",
+            what="deliveries are paused: no mail is delivered",
             do="Find out who paused them and why, then resume them.",
             at_once=True,
         )
@@ -46,8 +46,8 @@ def _paused(server: ServerStatus, queue: QueueFacts, limit: Threshold | None) ->
             alert="StalwartQueuePaused",
             about="inferred",
             what=f"nothing has been attempted for {duration(limit['window'])} although "
-            f"{count(queue.overdue, 'recipient')} are due: deliveries are paused, or the scheduler stands still",
-            do="Resume deliveries; if nothing moves after that, restart the server.",
+            f"{count(queue.overdue, 'recipient')} are due: deliveries are paused, or the scheduler is stuck",
+            do="Resume deliveries; if there are still no attempts, restart the server.",
             at_once=True,
         )
 
@@ -67,8 +67,8 @@ def _stuck(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition]:
         known = "" if queue.running is None else " although the queue is not paused"
         yield Condition(
             alert="StalwartQueueStuck",
-            what=f"{count(queue.overdue, 'recipient')} are over five minutes past their retry{known}",
-            do="See whether attempts go on at all; if not, restart the server.",
+            what=f"{count(queue.overdue, 'recipient')} are more than five minutes past their retry time{known}",
+            do="Check whether there are any attempts; if not, restart the server.",
         )
 
 
@@ -77,7 +77,7 @@ def _large(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition]:
         yield Condition(
             alert="StalwartQueueBacklog",
             what=f"{count(queue.messages, 'message')} wait in the queue (limit {limit['messages']:.0f})",
-            do="See whether one destination, one error or one sender is behind it.",
+            do="Check whether one destination, error or sender is the cause.",
         )
 
 
@@ -89,7 +89,7 @@ def _growing(queue: QueueFacts, recent: Recent | None, limit: Threshold | None) 
         yield Condition(
             alert="StalwartQueueGrowing",
             what=f"the queue grows by {slope * 3600:.0f} messages per hour and holds {queue.messages}",
-            do="See what comes in and what no longer gets out.",
+            do="Check incoming mail and failing deliveries.",
         )
 
 
@@ -102,7 +102,7 @@ def _deferring(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition
                 alert="StalwartDestinationDeferring",
                 about=domain,
                 what=f"{domain} defers {count(recipients, 'recipient')}",
-                do="Read what that destination replies.",
+                do="Check the destination's replies.",
             )
 
 
@@ -114,7 +114,7 @@ def _old(queue: QueueFacts, limit: Threshold | None, now: datetime) -> Iterator[
         yield Condition(
             alert="StalwartQueueOldestMessage",
             what=f"the oldest message has waited for {duration(age)}",
-            do="Read its last error; cancel it if it cannot be delivered.",
+            do="Check its last error; cancel it if it cannot be delivered.",
         )
 
 
@@ -122,6 +122,6 @@ def _expired(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition]:
     if limit is not None and queue.expired > limit["recipients"]:
         yield Condition(
             alert="StalwartQueueExpired",
-            what=f"{count(queue.expired, 'recipient')} {are(queue.expired)} past expiry and still queued",
-            do="Have the message tried again: that attempt ends it.",
+            what=f"{count(queue.expired, 'recipient')} {are(queue.expired)} past expiry but still queued",
+            do="Retry the message: the attempt expires it.",
         )

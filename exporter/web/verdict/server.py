@@ -44,7 +44,7 @@ def _down(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
         yield Condition(
             alert="StalwartCredentialsRefused",
             what="the server refuses the exporter's credentials",
-            do="Put valid ones into the exporter's secret file and reload it; nothing is asked until then.",
+            do="Fix the exporter's secret file and reload; no requests are sent until then.",
             at_once=True,
             last_good_at=last_good_at,
         )
@@ -53,7 +53,7 @@ def _down(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
     yield Condition(
         alert="StalwartServerDown",
         what=f"is down: {error}" if error else "is down",
-        do="See whether its process runs and whether this host reaches it.",
+        do="Check that its process runs and that this host can reach it.",
         at_once=True,
         last_good_at=last_good_at,
     )
@@ -70,7 +70,7 @@ def _certificates(server: ServerStatus, limits: Thresholds, now: datetime) -> It
                     alert=alert,
                     about=name,
                     what=f"the certificate for {name} {ends}",
-                    do="See why its renewal failed.",
+                    do="Check why its renewal failed.",
                     at_once=True,
                 )
                 break
@@ -84,7 +84,7 @@ def _tasks(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
                 alert="StalwartTasksFailed",
                 about=kind,
                 what=f"{count(failed, f'{kind} task')} failed for good",
-                do="Read the reason of the failure; the server does not try again by itself.",
+                do="Check the failure reason; the server does not retry by itself.",
             )
 
 
@@ -95,12 +95,12 @@ def _unreadable(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]
         yield Condition(
             alert="StalwartQueueNotReadable",
             what=f"the queue cannot be read ({queue.status.replace('_', ' ')})",
-            do=queue.words or "See which permission the exporter's key lacks.",
+            do=queue.words or "Check which permission the exporter's key lacks.",
         )
     if counters is not None and counters.status == "unsupported" and limits.get("StalwartCountersUnreliable"):
         yield Condition(
             alert="StalwartCountersUnreliable",
-            what="this release prints its counters under wrong names",
+            what="this release exports counters under wrong names",
             do="Upgrade the server to v0.16.12 or newer.",
         )
 
@@ -116,8 +116,8 @@ def _log(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
     if limit is not None and recent is not None and recent.increase(LOG_GAPS, limit["window"]) > limit["gaps"]:
         yield Condition(
             alert="StalwartLogGaps",
-            what=f"log lines of the last {duration(limit['window'])} may have been missed",
-            do="See whether the log was emptied, or grows faster than it can be read.",
+            what=f"log lines may have been missed within {duration(limit['window'])}",
+            do="Check whether the log was emptied, or grows faster than it can be read.",
         )
 
 
@@ -127,7 +127,7 @@ def _clock(server: ServerStatus, limit: Threshold | None) -> Iterator[Condition]
         yield Condition(
             alert="StalwartClockSkew",
             what=f"its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours",
-            do="Set the clock that is wrong, and see why it is not synchronised.",
+            do="Find which clock is wrong and fix its time synchronization.",
         )
 
 
@@ -142,7 +142,7 @@ def _collectors(server: ServerStatus, limit: Threshold | None, now: datetime) ->
                 alert="StalwartCollectorStale",
                 about=collector.name,
                 what=f"{collector.name} {'fails' if failing else 'is stale'}{error}",
-                do="Ask `stalwart-exporter doctor` what is wrong.",
+                do="Run `stalwart-exporter doctor`.",
                 last_good_at=collector.last_success_at,
             )
 
@@ -164,6 +164,6 @@ def _streams(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
                 alert="StalwartStreamDown",
                 about=stream.name,
                 what=f"the live stream {stream.name} is disconnected",
-                do="See whether a proxy cuts event streams; slower sources stand in meanwhile.",
+                do="Check whether a proxy closes event streams; slower sources are used meanwhile.",
                 last_good_at=stream.last_event_at,
             )
