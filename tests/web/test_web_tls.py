@@ -75,10 +75,10 @@ async def configured(path: Path) -> AsyncIterator[tuple[WebServer, LiveWebConfig
 
 
 async def status_with(server: WebServer, context: ssl.SSLContext) -> int | None:
-    """The health page's status on a new connection, or ``None`` if there is none to be had."""
+    """The status of a page behind the login on a new connection, or ``None`` if there is none to be had."""
     try:
         async with browsing(server, verify=context) as client:
-            return (await client.get("/-/healthy")).status_code
+            return (await client.get("/-/ready")).status_code
     except httpx.TransportError:
         return None
 
