@@ -39,7 +39,7 @@ TROUBLES = {
     "mistyped-json": Trouble("payload", "wrong-types"),
     "mistyped-items": Trouble("payload", "body", {"body": BAD_ITEMS}),
     "huge-body": Trouble("payload", "huge", {"megabytes": 3.0}),
-    "late-answer": Trouble("timeout", "delay", {"seconds": 6.0}),
+    "late-answer": Trouble("timeout", "delay", {"seconds": 20.0}),
     "endless-drip": Trouble("timeout", "drip", {"seconds": 0.5}),
     "rate-limit": Trouble("busy", "status", {"status": 429}),
     "cut-in-mid-body": Trouble("unreachable", "cut"),
@@ -56,8 +56,8 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sce
         dict.fromkeys(TROUBLES, community()),
         every=60,
         intervals={"logs": 2, "queue": 2},
-        request_timeout=2,
-        read_timeout=1.5,
+        request_timeout=9,
+        read_timeout=8,
         max_body_bytes=MAX_BODY_BYTES,
     ) as scenes:
         wait_good(scenes.values(), "logs", "queue")

@@ -27,7 +27,7 @@ def series(name: str, **labels: str) -> Series:
     return name, tuple(sorted(labels.items()))
 
 
-def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 30.0) -> object:
+def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 60.0) -> object:
     """Waits for *condition* to return something true, and returns that; fails with *what* after the deadline."""
     deadline = time.monotonic() + seconds
     tick = threading.Event()
@@ -172,7 +172,7 @@ class Exporter:
         return sum(v for (n, ls), v in self.samples().items() if n == name and wanted <= set(ls))
 
     def wait_for(
-        self, name: str, wanted: float | Callable[[float], bool], *, seconds: float = 30.0, **labels: str
+        self, name: str, wanted: float | Callable[[float], bool], *, seconds: float = 60.0, **labels: str
     ) -> float:
         """Waits for a sample to have a value, and returns it."""
 
