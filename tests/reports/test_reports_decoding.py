@@ -82,7 +82,7 @@ def test_numbers_that_are_possible_only_one_by_one_are_refused():
     """Records of which each could be true and all together not are no report."""
     records = [wire.record(2**53), wire.record(1)]
 
-    with pytest.raises(PayloadError, match="more messages together"):
+    with pytest.raises(PayloadError, match="the sum of messages exceeds"):
         parsed(DMARC, wire.dmarc(records=records))
 
 

@@ -136,5 +136,5 @@ def lived_through(hour: Hour, *, version: str, seed: int) -> Hour:
                 hour.keep(world, id_)
     for key, count in world.ledger.deliveries.items():
         hour.deliveries[key.outcome, key.reason, key.code] += count
-        hour.by_domain[key.domain, key.outcome] += count
+        hour.by_domain[key.domain or "unknown", key.outcome] += count
     return hour
