@@ -15,6 +15,7 @@ from exporter.errors import PayloadError, TargetUnsupported
 from exporter.ingest.log_reading import LogReading
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
+from exporter.model.server import ServerIdentity
 from exporter.stalwart.log_problems import (
     LOG_PROBLEM_WORDS,
     LogLook,
@@ -76,7 +77,7 @@ class LogWatch:
         self._unreadable = 0
         self._polls_with_own = 0
         self._polls_without_own = 0
-        self._server: object = None
+        self._server: ServerIdentity | None = None
 
     def looked(self, look: LogLook) -> None:
         """Takes up what a look at the log has found. Raises `TargetUnsupported` if it is not to be read."""
@@ -124,10 +125,8 @@ class LogWatch:
 
     def _misses_own_lines(self, ours: int) -> bool:
         """Whether a log that had a line about each of our requests has none about the last ones."""
-        identity = self._board.identity
-        server = (identity.generation, identity.version) if identity is not None else None
-        if server != self._server:
-            self._server, self._polls_with_own, self._polls_without_own = server, 0, 0
+        if self._is_another_server():
+            self._polls_with_own = self._polls_without_own = 0
         if ours:
             self._polls_with_own, self._polls_without_own = self._polls_with_own + 1, 0
         else:
@@ -135,6 +134,16 @@ class LogWatch:
             if self._polls_with_own < OWN_LINES:
                 self._polls_with_own = 0
         return self._polls_with_own >= OWN_LINES and self._polls_without_own >= POLLS_WITHOUT
+
+    def _is_another_server(self) -> bool:
+        """Return whether the server was upgraded or replaced since the last call; learning its version is neither."""
+        before, now = self._server, self._board.identity
+        self._server = now if now is not None else before
+        if before is None or now is None:
+            return False
+        return before.generation is not now.generation or bool(
+            before.version and now.version and before.version != now.version
+        )
 
     def _stop(self, problem: LogProblem) -> TargetUnsupported:
         words = LOG_PROBLEM_WORDS[problem]
