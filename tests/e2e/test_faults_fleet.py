@@ -120,7 +120,9 @@ def test_a_server_whose_settings_change_while_the_history_is_lost_is_watched_on(
         scene.wait_shown(DELIVERIES, "outcome", "reason", "code", wanted=outcomes(scene.server))
         lose_history(scene.exporter)
         good = scene.exporter.config_path.read_text()
-        scene.exporter.config_path.write_text(good.replace("max_requests_per_minute = 10000", "max_domains = 3"))
+        scene.exporter.config_path.write_text(
+            good.replace("max_requests_per_minute", "max_domains = 3\nmax_requests_per_minute")
+        )
 
         scene.reload()
         assert reloads(scene.exporter)[-1]["event"] == "exporter.reloaded"

@@ -18,7 +18,11 @@ from tests.support.exporter import Exporter, Series, wait_until
 from tests.support.replay import replay
 
 RECORDING = "rest-0.15.5"
-QUICK = {"STALWART_EXPORTER_INTERVALS__REPORTS": "1s", "STALWART_EXPORTER_INTERVALS__OUTGOING": "1s"}
+QUICK = {
+    "STALWART_EXPORTER_INTERVALS__REPORTS": "1s",
+    "STALWART_EXPORTER_INTERVALS__OUTGOING": "1s",
+    "STALWART_EXPORTER_MAX_REQUESTS_PER_MINUTE": "10000",
+}
 ROOM_LEFT = 16 * 1024
 
 
