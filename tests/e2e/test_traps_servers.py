@@ -25,6 +25,10 @@ from tests.support.standin import (
 )
 
 SESSION = b'{"capabilities":{"urn:ietf:params:jmap:core":{}},"accounts":{},"apiUrl":"/jmap/","state":"0"}'
+NOT_FOUND = (
+    b'{"type":"about:blank","status":404,"title":"Not Found",'
+    b'"detail":"The requested resource does not exist on this server."}'
+)
 MINUTE = 60.0
 MOST_REQUESTS = 12
 MOST_READINGS = 2
@@ -71,11 +75,11 @@ def newer_server() -> Iterator[NewerServer]:
         def do_GET(self) -> None:
             authorization = self.headers.get("Authorization", "")
             server.seen.append((self.command, self.path, authorization))
-            status, body = (200, SESSION) if self.path == "/jmap/session" else (404, b"{}")
+            status, body = (200, SESSION) if self.path == "/jmap/session" else (404, NOT_FOUND)
             if authorization:
                 status, body = 401, b'{"title":"Unauthorized","status":401}'
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/json" if status == 200 else "application/problem+json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
