@@ -116,11 +116,13 @@ class LiveCoverage:
         was_set = self.until > 0 and not -STEP_SECONDS <= newest - self.until <= gap
         if was_set:
             self._set_at = self._monotonic()
+        # What lies between is read as well where that is little: nothing is there if the clock was set.
+        is_bridged = not was_set or 0 <= newest - self.until <= LONGEST_SECONDS
         open_ends = [begin for begin, end in self._missed if end is None]
         self._missed = [(begin, end) for begin, end in self._missed if end is not None]
         for begin in open_ends:
-            self._miss(begin, begin + gap if was_set else newest + MARGIN_SECONDS)
-        if was_set and open_ends:
+            self._miss(begin, newest + MARGIN_SECONDS if is_bridged else begin + gap)
+        if not is_bridged and open_ends:
             self._miss(newest - gap, newest + MARGIN_SECONDS)
 
     def lose(self) -> None:
