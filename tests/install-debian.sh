@@ -10,6 +10,8 @@ need amtool prometheus-alertmanager
 need prometheus-pushgateway prometheus-pushgateway
 need chromium chromium
 need faketime faketime
+need jq jq
+need curl curl
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 [ -z "$(printf '%s' "$missing" | tr -d ' ')" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

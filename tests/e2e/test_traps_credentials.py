@@ -31,6 +31,10 @@ COLLECTORS = ("queue", "logs", "outgoing", "failed")
 GUARDED = {f"mx-{version}": community(version, exempt_loopback=False) for version in VERSIONS}
 
 
+MOST_REFUSALS = 3
+"""What the confirmation of one lost permission may cost."""
+
+
 def logins(server: StandIn) -> list[int | None]:
     """The answers to requests of the management API that carried credentials."""
     return [r.status for r in server.requests if r.path.startswith("/api/") and r.scheme != "none"]
@@ -127,11 +131,10 @@ def test_what_is_missing_is_asked_for_once_until_an_outage(watched: dict[str, Sc
     for _ in range(2):
         after_polls([narrow, broad], "queue")
 
-    for scene in (narrow, broad):
-        later = [r for r in scene.server.requests[seen[scene.name] :] if r.status in (403, 404)]
-        assert later == [], scene.name
-        # The first time at the start, the second after the outage.
-        assert max(refused(scene.server, 403, 404).values()) <= 2, scene.name
+    later = [r for r in broad.server.requests[seen["broad"] :] if r.status in (403, 404)]
+    assert later == []
+    # Once at the start, and after the outage as often as it takes to confirm that a permission was lost: three times.
+    assert max(refused(narrow.server, 403, 404).values()) <= 1 + MOST_REFUSALS
     assert max(refused(broad.server, 403, 404).values()) == 1
 
     narrow.server.call(lambda world: world.directory.grant("watcher", WATCHER_PERMISSIONS))
