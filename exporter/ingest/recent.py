@@ -86,16 +86,7 @@ class RecentMultiset:
         *items* must hold everything that exists at and after `horizon`. What is newer than *latest* was stamped before
         the clock was set back, and does not move the window.
         """
-        horizon = self.horizon
-        left = self._counted.copy()
-        new = []
-        for index, item in enumerate(items):
-            if horizon is not None and item[0] < horizon:
-                continue
-            if left[item] > 0:
-                left[item] -= 1
-            else:
-                new.append(index)
+        new = _take_uncounted(items, self.horizon, self._counted.copy())
         self._advance(items, latest)
         return new
 
@@ -209,15 +200,7 @@ class Looking:
 
     def take_new(self, items: Sequence[Item]) -> list[int]:
         """Indexes of those *items* that have not been counted, in their order."""
-        horizon, left = self._horizon, self._left
-        new = []
-        for index, item in enumerate(items):
-            if horizon is not None and item[0] < horizon:
-                continue
-            if left[item] > 0:
-                left[item] -= 1
-            else:
-                new.append(index)
+        new = _take_uncounted(items, self._horizon, self._left)
         if items:
             newest = max(at for at, _ in items)
             self._newest = newest if self._newest is None else max(self._newest, newest)
@@ -234,3 +217,16 @@ class Looking:
         """What was seen is counted from now on."""
         if self._newest is not None:
             self._finish(self._newest, self._seen)
+
+
+def _take_uncounted(items: Sequence[Item], horizon: int | None, left: Counter[Item]) -> list[int]:
+    """Return the indexes of *items* from *horizon* on that *left* does not hold, and take the others from *left*."""
+    new = []
+    for index, item in enumerate(items):
+        if horizon is not None and item[0] < horizon:
+            continue
+        if left[item] > 0:
+            left[item] -= 1
+        else:
+            new.append(index)
+    return new
