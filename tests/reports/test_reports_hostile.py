@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from exporter.cli.reports import reports_app
@@ -25,6 +26,7 @@ from tests.reports import wire
 from tests.reports.history import seconds, take_in
 from tests.reports.rig import check_sums, query, rig
 from tests.reports.server import ReportServer, serving
+from tests.support.commands import run_command
 
 TEXTS = [
     "<script>alert(1)</script>",
@@ -45,6 +47,10 @@ TEXTS = [
     "victim@example.test",
     "",
 ]
+
+
+OTHER_CELLS_LENGTH = 60
+"""More than the ids, dates and numbers of a row take together, with the blanks between columns."""
 
 
 def reports() -> Iterator[tuple[str, object]]:
@@ -85,7 +91,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def output(history: Path, *arguments: str) -> str:
     """What a command prints, on both streams."""
-    result = CliRunner().invoke(reports_app, [*arguments, "--store", str(history)], env={"COLUMNS": "120"})
+    result = CliRunner().invoke(reports_app, [*arguments, "--store", str(history)])
     assert result.exit_code in (0, 3), (arguments, result.output, result.exception)
     return str(result.output)
 
@@ -108,28 +114,52 @@ def test_hostile_reports_are_taken_and_counted_like_others(history: Path):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("texts", "arguments"),
     [
-        ["list", "-n", "1000"],
-        ["list", "--rejected"],
-        ["top", "sources"],
-        ["top", "reporters", "--window", "all", "-n", "1000"],
-        ["top", "domains"],
-        ["summary", "example.test"],
-        ["status"],
+        (2, ["list", "-n", "1000"]),
+        (3, ["list", "--kind", "arf", "-n", "1000"]),
+        (1, ["list", "--rejected"]),
+        (1, ["top", "sources"]),
+        (1, ["top", "reporters", "--window", "all", "-n", "1000"]),
+        (1, ["top", "domains"]),
+        (1, ["summary", "example.test"]),
+        (0, ["status"]),
     ],
 )
-def test_no_command_prints_what_a_terminal_would_obey(history: Path, arguments: list[str]):
-    """Tables keep their lines and columns; markup of strangers is text."""
+def test_no_command_prints_what_a_terminal_would_obey(history: Path, texts: int, arguments: list[str]):
+    """Tables keep their lines and columns, markup of strangers is text, and each of their texts is cut."""
     table = output(history, *arguments)
     dumped = output(history, *arguments, "--json")
 
     check_terminal(table)
-    # In a pipe no cell is folded: the two texts of strangers in a row are each cut to their bound, the rest is short.
-    assert max(map(len, table.splitlines())) <= 2 * SHOWN_LENGTH + 60
+    # Nothing is folded in a pipe, so only the cells bound a line: those of strangers by `SHOWN_LENGTH` each, while
+    # the others hold ids, dates and numbers.
+    assert max(map(len, table.splitlines())) <= texts * SHOWN_LENGTH + OTHER_CELLS_LENGTH
     assert dumped.isascii()
     check_terminal(dumped)
     json.loads(dumped)
+
+
+@pytest.mark.parametrize("columns", [80, 240])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "-n", "1000"],
+        ["show", "1"],
+        ["summary", "example.test"],
+        ["top", "reporters", "--window", "all", "-n", "1000"],
+    ],
+    ids=" ".join,
+)
+def test_a_given_width_bounds_every_line_of_a_pipe(history: Path, arguments: list[str], columns: int):
+    """With COLUMNS set, a table that is wider is folded to that width and cut nowhere."""
+    command = ("reports", *arguments, "--store", str(history))
+    folded = run_command(history.parent, *command, environ={"COLUMNS": str(columns)})
+    whole = run_command(history.parent, *command)
+
+    assert (folded.returncode, whole.returncode) == (0, 0), folded.stderr + whole.stderr
+    assert max(map(cell_len, folded.stdout.splitlines())) <= columns
+    assert sorted("".join(folded.stdout.split())) == sorted("".join(whole.stdout.split()))
 
 
 def test_every_report_can_be_shown(history: Path):
