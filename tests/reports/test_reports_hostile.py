@@ -49,7 +49,7 @@ TEXTS = [
 ]
 
 
-OTHER_CELLS_LENGTH = 60
+OTHER_CELLS_LENGTH = 80
 """More than the ids, dates and numbers of a row take together, with the blanks between columns."""
 
 
