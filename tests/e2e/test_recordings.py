@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.support.exporter import Exporter, Series, wait_until
-from tests.support.replay import RECORDINGS, replay
+from tests.support.replay import RECORDINGS, Asked, Replay, replay
+from tests.support.standin import server_table
 
 WITHIN_SECONDS = 45.0
 
@@ -23,6 +25,9 @@ ALLOWED = re.compile(
 
 LOOK = "/api/logs?limit=20"
 """Sent twice in a row before the log is read: the second response shows whether the server logs its responses."""
+
+READ = "/api/logs?limit=100"
+"""A poll of a log that hardly grows."""
 
 
 def facts(recording: str) -> dict[Series, float]:
@@ -51,10 +56,32 @@ def test_every_fact_of_a_recording_is_shown(tmp_path: Path, recording: str):
     for asked in server.asked:
         assert ALLOWED.match(f"{asked.method} {asked.path}"), asked
         assert asked.status not in (401, 403) or asked.identity == "none", asked
-    assert sum(asked.path == LOOK for asked in server.asked) <= 2
-    for first, second in zip(server.asked, server.asked[1:], strict=False):
-        if first.path != LOOK:
-            assert first.path != second.path or second.at - first.at > 5 or first.identity != second.identity
+    assert reads_of_the_log(server) == [LOOK, LOOK, READ]
+    hasty = [first.path for first, second in pairwise(server.asked) if is_hasty(first, second)]
+    assert [path for path in hasty if path != LOOK] == []
+
+
+def is_hasty(first: Asked, second: Asked) -> bool:
+    """Whether the same was asked for again within five seconds."""
+    return (first.identity, first.path) == (second.identity, second.path) and second.at - first.at <= 5
+
+
+def reads_of_the_log(server: Replay) -> list[str]:
+    """What was asked of the log, the search for the server's version aside."""
+    return [asked.path for asked in server.asked if asked.path.startswith("/api/logs") and "filter=" not in asked.path]
+
+
+@pytest.mark.parametrize("recording", ["rest-0.12.5", "rest-0.15.5"])
+def test_a_log_is_looked_at_before_its_first_reading_only(tmp_path: Path, recording: str):
+    """The two looks at first contact are the only ones, however often the log is read."""
+    with replay(recording) as (url, server):
+        config = server_table(url, native=False, intervals={"logs": 1})
+        with Exporter(tmp_path, config=config):
+            wait_until(lambda: reads_of_the_log(server).count(READ) >= 5, what="the log has been read five times")
+
+    looks, readings = reads_of_the_log(server)[:2], reads_of_the_log(server)[2:]
+    assert looks == [LOOK, LOOK]
+    assert set(readings) == {READ}
 
 
 def environment(url: str) -> dict[str, str]:
