@@ -22,9 +22,11 @@ from exporter.app.supervise import LongRun, Supervisor
 from exporter.clock import Clock, SystemClock
 from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource
+from exporter.errors import StoreError
 from exporter.ingest.retention import Retention
 from exporter.settings import Settings
 from exporter.state.board import ServerBoard
+from exporter.store.patience import Patience
 from exporter.store.store import Store
 from exporter.web.app import create_app
 from exporter.web.verdict.thresholds import load_thresholds, shipped
@@ -55,10 +57,13 @@ class Daemon:
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._reraise_bugs = reraise_bugs
         self._stop = asyncio.Event()
+        self._hung_up = asyncio.Event()
+        self._checking = Patience()
 
     def stop(self) -> None:
-        """End `run`."""
+        """End `run`, also while it checks the history file, which takes long if that is large."""
         self._stop.set()
+        self._checking.end_within(0)
 
     async def run(self) -> None:
         """
@@ -69,7 +74,14 @@ class Daemon:
         """
         settings, clock = self._settings, self._clock
         async with AsyncExitStack() as stack:
-            store = await Store.open(settings.store.path, now=clock.now())
+            self._handle_signals(stack)
+            try:
+                store = await Store.open(settings.store.path, now=clock.now(), checking=self._checking)
+            except StoreError:
+                if self._stop.is_set():
+                    log.info("exporter.stopped")
+                    return
+                raise
             stack.push_async_callback(store.aclose)
             group = asyncio.TaskGroup()
             exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
@@ -98,7 +110,7 @@ class Daemon:
             await stack.enter_async_context(group)
             stack.push_async_callback(_at_once, fleet.stop, front.stop)
             await fleet.swap(changes)
-            self._handle_signals(stack, group, reloader)
+            self._handle_reloads(stack, group, reloader)
             background = [
                 group.create_task(run, name=name) for name, run in {"exposer": exposer.run(), **front.runs()}.items()
             ]
@@ -145,7 +157,16 @@ class Daemon:
             changed=changed,
         )
 
-    def _handle_signals(self, stack: AsyncExitStack, group: asyncio.TaskGroup, reloader: Reloader) -> None:
+    def _handle_signals(self, stack: AsyncExitStack) -> None:
+        """Handle signals until *stack* closes: process 1 of a container does not get those that it does not handle."""
+        loop = asyncio.get_running_loop()
+        handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._hung_up.set}
+        for number, handle in handlers.items():
+            loop.add_signal_handler(number, handle)
+            stack.callback(loop.remove_signal_handler, number)
+
+    def _handle_reloads(self, stack: AsyncExitStack, group: asyncio.TaskGroup, reloader: Reloader) -> None:
+        """Reload on SIGHUP until *stack* closes, and at once if it came while the daemon started."""
         loop = asyncio.get_running_loop()
         reloads: set[asyncio.Task[None]] = set()
 
@@ -155,9 +176,10 @@ class Daemon:
             task.add_done_callback(reloads.discard)
 
         stack.push_async_callback(_cancel, reloads)
-        for number, handle in ((signal.SIGTERM, self.stop), (signal.SIGINT, self.stop), (signal.SIGHUP, hang_up)):
-            loop.add_signal_handler(number, handle)
-            stack.callback(loop.remove_signal_handler, number)
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
+        stack.callback(loop.add_signal_handler, signal.SIGHUP, self._hung_up.set)
+        if self._hung_up.is_set():
+            hang_up()
 
 
 async def _at_once(*steps: Callable[[], Coroutine[Any, Any, None]]) -> None:

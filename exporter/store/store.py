@@ -87,16 +87,17 @@ class Store:
         self._writer = asyncio.Lock()
 
     @classmethod
-    async def open(cls, path: Path, *, now: datetime) -> Store:
+    async def open(cls, path: Path, *, now: datetime, checking: Patience | None = None) -> Store:
         """
-        Open *path*, creating, checking and migrating it; raises `StoreError`.
+        Open *path*, creating, checking and migrating it; raises `StoreError`, also once *checking* has ended.
 
         A new file and its directory can be used by their owner alone. Of a symbolic link the file it leads to is used.
         """
         path, patience = Path(await asyncio.to_thread(os.path.realpath, path)), Patience()
         lock = await asyncio.to_thread(HistoryLock, path)
         try:
-            store = cls(path, await _open(path, lock, now=now, patience=patience), lock, StoreStats(), patience)
+            opened = await _open(path, lock, now=now, patience=patience, checking=checking or patience)
+            store = cls(path, opened, lock, StoreStats(), patience)
         except BaseException:
             lock.close()
             raise
@@ -118,7 +119,7 @@ class Store:
             await self._let_go()
             if self._lock is None:
                 raise StoreError(f"{self.path}: is closed")
-            opened = await _open(self.path, self._lock, now=now, patience=self._patience)
+            opened = await _open(self.path, self._lock, now=now, patience=self._patience, checking=self._patience)
             heir = Store(self.path, opened, self._lock, self.stats, self._patience)
             self._lock = None
             self.stats.ok, self.stats.error = True, ""
@@ -235,11 +236,11 @@ class _Opened(NamedTuple):
     presence: Presence
 
 
-async def _open(path: Path, lock: HistoryLock, *, now: datetime, patience: Patience) -> _Opened:
+async def _open(path: Path, lock: HistoryLock, *, now: datetime, patience: Patience, checking: Patience) -> _Opened:
     """The file at *path*, locked, checked and ready; raises `StoreError`."""
     try:
         await asyncio.to_thread(lock.take_file)
-        await asyncio.to_thread(file.prepare, path, now=now, patience=patience)
+        await asyncio.to_thread(file.prepare, path, now=now, patience=checking)
         await asyncio.to_thread(lock.take_file)
         connection = await connect(path, patience=patience)
         try:

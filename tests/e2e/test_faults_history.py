@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
-from tests.support.exporter import Exporter, wait_until
+from tests.support.commands import command_line, environment
+from tests.support.exporter import START_SECONDS, Exporter, wait_until
 from tests.support.standin import (
     Scene,
     after_polls,
@@ -56,6 +58,62 @@ def test_it_ends_in_time_while_the_history_is_locked(tmp_path: Path):
             assert exporter.stop() == 0
         told = [e["server"] for e in exporter.events() if e["event"] == "ledger.save_failed"]
         assert len(told) == len(set(told))
+
+
+ROWS_CHECKED_FOR_MINUTES = 300_000
+
+
+def add_slow_check(history: Path) -> None:
+    """Make the check of *history* at start take minutes, as that of a file of many gigabytes does."""
+    with closing(sqlite3.connect(history, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE slow (id INTEGER PRIMARY KEY, CHECK (length(hex(zeroblob(1000000))) > 0))")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+            " INSERT INTO slow SELECT i FROM n",
+            (ROWS_CHECKED_FOR_MINUTES,),
+        )
+
+
+def checking(directory: Path, config: Path) -> subprocess.Popen[bytes]:
+    """Start an exporter; return once it checks its history."""
+    history = directory / "history.sqlite3"
+    with (directory / "exporter.log").open("ab") as log:
+        process = subprocess.Popen(
+            command_line("run", "--config", str(config)), env=environment(directory, {}), stdout=log, stderr=log
+        )
+    wait_until(history.with_name(f"{history.name}-wal").exists, what="the history is open", seconds=START_SECONDS)
+    return process
+
+
+@pytest.mark.fault("store", "SIGTERM while a large history is checked at start")
+@pytest.mark.parametrize("before", [[], [signal.SIGHUP]], ids=["alone", "after SIGHUP"])
+def test_it_ends_while_it_checks_a_large_history(tmp_path: Path, before: list[signal.Signals]):
+    """The exporter exits with 0 at once, and the next start finds every count."""
+    history = tmp_path / "history.sqlite3"
+    with watching(tmp_path, community()) as scene:
+        counting([scene])
+        scene.mail("a@ok.test", "b@reject.test")
+        scene.wait_shown(DELIVERIES, "outcome", "reason", "code", wanted=outcomes(scene.server))
+        assert scene.exporter.stop() == 0
+        add_slow_check(history)
+
+        process = checking(tmp_path, scene.exporter.config_path)
+        try:
+            for number in (*before, signal.SIGTERM):
+                process.send_signal(number)
+            status = process.wait(START_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+
+        assert status == 0, scene.exporter.log()
+        assert scene.exporter.events()[-1]["event"] == "exporter.stopped"
+        assert not list(tmp_path.glob("*.corrupt-*"))
+        with closing(sqlite3.connect(history)) as connection:
+            connection.execute("DROP TABLE slow")
+        scene.exporter.start()
+        assert scene.shown(DELIVERIES, "outcome", "reason", "code") == outcomes(scene.server)
 
 
 @pytest.mark.fault("store", "SIGTERM right after another program had the history locked")
