@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
+from tests.settings.samples import write_private
+from tests.support.commands import run_command
 from tests.support.exporter import Exporter, series, wait_until
 from tests.support.standin import (
     Scene,
@@ -185,3 +187,29 @@ def test_a_reload_with_files_that_cannot_be_used_changes_nothing(tmp_path: Path,
 
         scene.exporter.signal(signal.SIGHUP)
         wait_reload_state(scene, 1)
+
+
+@pytest.mark.fault("configuration", "a key at start that does not belong to its certificate")
+@pytest.mark.parametrize("command", ["run", "check-config"])
+def test_a_key_that_does_not_fit_ends_the_start_with_its_path(tmp_path: Path, certificates: Authority, command: str):
+    """The exit status is 2 and the error names the setting and the key file, for the pages' TLS and a client key."""
+    first, second = certificates.issue("one", "DNS:one.test"), certificates.issue("two", "DNS:two.test")
+    web = tmp_path / "web.yml"
+    config = tmp_path / "config.toml"
+    client_key = f'[servers.tls]\ncert_file = "{first.cert}"\nkey_file = "{second.key}"\n'
+    faults = {
+        "tls_server_config.key_file": (second.cert, first.key, server_table(NOWHERE)),
+        "servers[0].tls.key_file": (first.cert, first.key, server_table(NOWHERE) + client_key),
+    }
+    for setting, (cert, key, servers) in faults.items():
+        web.write_text(f"tls_server_config:\n  cert_file: {cert}\n  key_file: {key}\n")
+        write_private(config, servers)
+        unset = {f"STALWART_EXPORTER_{name}": "" for name in ("URL", "USERNAME", "PASSWORD")}
+
+        ended = run_command(tmp_path, command, "--config", str(config), "--web.config.file", str(web), environ=unset)
+
+        output = ended.stdout + ended.stderr
+        assert ended.returncode == 2, output
+        assert setting in output
+        assert str(second.key if "servers" in setting else first.key) in output
+        assert "Traceback" not in output
