@@ -35,11 +35,6 @@ class MessageBuffer:
         self._end: BaseException | None = None
         self._ready = asyncio.Event()
 
-    @property
-    def held_bytes(self) -> int:
-        """How much of it waits."""
-        return self._bytes
-
     def put(self, message: bytes) -> None:
         """Keeps *message*, or counts it as dropped."""
         if self._dropped or (self._messages and not self._has_room(message)):

@@ -21,7 +21,6 @@ RENAMED: Final[dict[str, str]] = {
     "acme.dns-record-lookup-failed": "dns.record-lookup-failed",
     "acme.dns-record-propagation-timeout": "dns.record-propagation-timeout",
 }
-_BACK: Final = {new: old for old, new in RENAMED.items()}
 
 # What really happened, and what it is printed as up to v0.16.11.
 MISPRINTED: Final[dict[str, str]] = {
@@ -56,11 +55,6 @@ SINCE_REPAIRED: Final = ("smtp.dkim2-pass", "smtp.dkim2-fail", "smtp.dkim2-dsn-d
 def jmap_name(event_id: str) -> str:
     """What an event of v0.15 is called from v0.16 on."""
     return RENAMED.get(event_id, event_id)
-
-
-def rest_name(event_id: str) -> str:
-    """What an event of v0.16 was called up to v0.15, and is called inside the stand-in."""
-    return _BACK.get(event_id, event_id)
 
 
 def counted_names() -> list[str]:

@@ -37,7 +37,7 @@ class Transport:
     Makes the requests of `Endpoint` to one server, one at a time.
 
     Credentials that the server refused are not sent again by this object: requests that need them raise
-    `TargetRefused` without touching the network, until `replace_credentials` brings others or `allow_retry` is called.
+    `TargetRefused` without touching the network until `allow_retry` is called.
     One request at a time, so no second one is on its way with the same wrong password.
 
     Attributes:
@@ -66,12 +66,12 @@ class Transport:
     ) -> None:
         """Raise ``ValueError`` for an unusable address. Without *tls* the system trust store is used."""
         self._base_url = _checked_base_url(base_url)
-        self._credentials: dict[Login, Credentials | None] = {
+        self._credentials: Mapping[Login, Credentials | None] = {
             Login.NONE: None,
             Login.API: credentials,
             Login.NATIVE: native_credentials,
         }
-        self._refused: set[tuple[Login, Credentials]] = set()
+        self._refused: set[Login] = set()
         self._clock = clock
         self._throttle = throttle
         self._total_timeout_seconds = total_timeout_seconds
@@ -106,12 +106,6 @@ class Transport:
     def has_native_login(self) -> bool:
         """Whether there are credentials for the server's own metrics page."""
         return self._credentials[Login.NATIVE] is not None
-
-    def replace_credentials(self, credentials: Credentials | None, *, login: Login = Login.API) -> None:
-        """From now on these go with requests of *login*. Credentials that were refused before stay refused."""
-        if login is Login.NONE:
-            raise ValueError("there is no login to replace")
-        self._credentials[login] = credentials
 
     def allow_retry(self) -> None:
         """An operator says that refused credentials may be tried again, once."""
@@ -157,7 +151,7 @@ class Transport:
             except CredentialsRefused:
                 # An operator who reloads while the answer is on its way has asked for another try after it.
                 if login is not None and pardons == self._pardons:
-                    self._refused.add((credentials, login))
+                    self._refused.add(credentials)
                 raise
             except TargetUnsupported as error:
                 self._absence.note(endpoint, error)
@@ -179,7 +173,7 @@ class Transport:
             if login is Login.NONE:
                 return None
             raise TargetRefused(f"{endpoint.label}: not sent: no credentials are configured for it")
-        if (login, credentials) in self._refused:
+        if login in self._refused:
             raise TargetRefused(
                 f"{endpoint.label}: not sent: the server refused these credentials before; "
                 "they are not sent again until they change or an operator reloads"

@@ -42,7 +42,7 @@ from exporter.stalwart.jmap.session import parse_account, parse_session
 from exporter.stalwart.jmap.wire import Answers, Call
 from exporter.stalwart.log_lines import read_log_lines
 from exporter.stalwart.rest import live as rest_live
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.stalwart.rest.native import parse_native_page
 from exporter.stalwart.rest.queue import QueueFold
 from exporter.stalwart.rest.queue_wire import parse_page
@@ -130,7 +130,7 @@ def _rest_queue(body: bytes) -> object:
 
 
 def _rest_logs(body: bytes) -> object:
-    return outcomes_of(line.delivery for line in reversed(parse_log_page(body)))
+    return outcomes_of(line.delivery for line in reversed(parse_log_answer(body).lines))
 
 
 def _rest_traces(body: bytes) -> object:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.stalwart.rest.traces import parse_traces
 from tests.stalwart.told_events import Attempt, Cause, Milliseconds, Told, log_page, log_row, trace_body
 from tests.support.outcomes import outcomes_of
@@ -163,7 +163,7 @@ def test_log_and_trace_of_one_attempt_have_equal_outcomes(attempt: Attempt, betw
     """Reason, code and domain do not depend on who tells."""
     told = [Told("delivery.attempt-start"), *between, Told("delivery.attempt-end", {"elapsed": Milliseconds(7)})]
 
-    lines = parse_log_page(log_page([log_row(attempt, event) for event in told]))
+    lines = parse_log_answer(log_page([log_row(attempt, event) for event in told])).lines
     (trace,) = parse_traces(trace_body(attempt, told), [1])
 
     from_log = [line.delivery for line in reversed(lines) if line.delivery is not None]

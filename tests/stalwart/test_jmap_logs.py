@@ -16,7 +16,7 @@ from exporter.errors import TargetServerError, TargetUnsupported
 from exporter.model.delivery import LogLine
 from exporter.stalwart.jmap.logs import Line
 from exporter.stalwart.log_lines import read_log_lines
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.logs import parse_log_answer
 from tests.stalwart.jmap_replay import JmapServer, MethodError, id_of
 from tests.stalwart.jmap_support import asked, methods_of, stamp
 from tests.stalwart.told_events import Attempt, Told, log_page, log_row
@@ -162,7 +162,7 @@ def test_a_line_is_the_same_as_in_earlier_releases():
 
     found = read(server_with([jmap]), 10)
 
-    assert list(found) == list(parse_log_page(log_page([row])))
+    assert list(found) == list(parse_log_answer(log_page([row])).lines)
     assert found[0].delivery is not None
 
 
@@ -202,4 +202,4 @@ def test_any_line_reads_as_in_earlier_releases(told: list[dict[str, str]]):
 
     found = read_log_lines(msgspec.json.decode(json.dumps(jmap), type=list[Line]), "list")
 
-    assert found == parse_log_page(json.dumps({"data": {"items": rest}}).encode())
+    assert found == parse_log_answer(json.dumps({"data": {"items": rest}}).encode()).lines

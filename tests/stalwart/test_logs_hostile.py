@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.delivery import FOLLOWED_EVENTS
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.logs import parse_log_answer
 from tests.stalwart.told_events import Attempt, Cause, Milliseconds, Told, log_page, log_row
 from tests.support.outcomes import outcomes_of
 
@@ -40,7 +40,7 @@ REPLY = Milliseconds(30)
 def read(attempt: Attempt, event: Told, *before: Told) -> DeliveryEvent:
     """The last of some lines of one attempt."""
     page = log_page([*(log_row(attempt, other) for other in before), log_row(attempt, event)])
-    told = parse_log_page(page)[0].delivery
+    told = parse_log_answer(page).lines[0].delivery
     assert told is not None
     return told
 
@@ -95,7 +95,7 @@ def test_no_reply_changes_an_outcome(text: str):
     events = [rejected(text), broken(text), success(text, "c@example.com"), given_up(text), Told("queue.rescheduled")]
     page = log_page([log_row(attempt, event) for event in events])
 
-    outcomes = outcomes_of(line.delivery for line in reversed(parse_log_page(page)))
+    outcomes = outcomes_of(line.delivery for line in reversed(parse_log_answer(page).lines))
 
     assert [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes] == [
         ("delivered", "", "250", "example.com"),
@@ -146,7 +146,7 @@ def test_of_a_key_that_comes_twice_the_first_counts():
     """What comes later is the more likely to be forged."""
     details = 'to = "d@example.com", code = 550, to = "victim@bank.test", code = 250, details = "x"'
     row = {"timestamp": "2026-01-15T10:30:01Z", "level": "INFO", "event_id": "delivery.dsn-success", "details": details}
-    (line,) = parse_log_page(log_page([row]))
+    (line,) = parse_log_answer(log_page([row])).lines
 
     assert line.delivery is not None
     assert (line.delivery.recipient, line.delivery.code) == ("d@example.com", 550)
@@ -157,7 +157,7 @@ def test_lines_that_begin_alike_are_not_mistaken_for_one_attempt():
     short = log_row(Attempt(), success("OK"))
     long = short | {"details": short["details"].replace("total = 1, ", "total = 12, ")}
 
-    told = [line.delivery for line in parse_log_page(log_page([long, short]))]
+    told = [line.delivery for line in parse_log_answer(log_page([long, short])).lines]
 
     assert [(d.recipient, d.code) for d in told if d] == [("d@example.com", 250), ("d@example.com", 250)]
 
@@ -194,7 +194,7 @@ def test_a_line_cut_anywhere_is_still_an_event(details: str):
     """What cannot be read is absent."""
     for event_id in sorted(FOLLOWED_EVENTS):
         row = {"timestamp": "2026-01-15T10:30:01Z", "level": "INFO", "event_id": event_id, "details": details}
-        (line,) = parse_log_page(log_page([row]))
+        (line,) = parse_log_answer(log_page([row])).lines
         assert line.event_id == event_id
         assert line.delivery is None or line.delivery.code == 0
 
@@ -204,6 +204,6 @@ def test_any_details_are_read(event_id: str, details: str):
     """No details raise anything."""
     row = {"timestamp": "2026-01-15T10:30:01Z", "level": "INFO", "event_id": event_id, "details": details}
 
-    (line,) = parse_log_page(log_page([row]))
+    (line,) = parse_log_answer(log_page([row])).lines
 
     assert line.event_id == event_id

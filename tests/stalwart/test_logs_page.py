@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import LogLine
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.logs import parse_log_answer
 from tests.stalwart.told_events import Attempt, Told, log_page, log_row
 from tests.support.outcomes import outcomes_of
 
@@ -46,7 +46,7 @@ def recorded(version: str) -> list[dict[str, Any]]:
 
 
 def parse(*items: Any) -> list[LogLine]:
-    return parse_log_page(json.dumps({"data": {"items": list(items), "total": 200}}).encode())
+    return parse_log_answer(json.dumps({"data": {"items": list(items), "total": 200}}).encode()).lines
 
 
 def row(event_id: str, details: str, **other: str) -> dict[str, str]:
@@ -216,7 +216,7 @@ def test_what_is_mistyped_is_refused_with_its_path(item: Any, path: str):
 def test_an_error_object_is_no_page():
     """A server without log files answers 200 with one."""
     with pytest.raises(PayloadError):
-        parse_log_page(b'{"error":"unsupported","details":"Tracer log path not configured"}')
+        parse_log_answer(b'{"error":"unsupported","details":"Tracer log path not configured"}')
 
 
 @given(st.data())
@@ -229,7 +229,7 @@ def test_a_damaged_page_is_read_or_refused(data: st.DataObject):
     cut = bytes(page[: data.draw(st.integers(0, len(page)))])
 
     try:
-        lines = parse_log_page(cut)
+        lines = parse_log_answer(cut).lines
     except PayloadError:
         return
     assert all(line.at.tzinfo is UTC for line in lines)

@@ -11,18 +11,14 @@ from exporter.errors import (
     TargetRefused,
 )
 from exporter.stalwart.allowlist import Endpoint, Login
-from exporter.stalwart.credentials import Basic
 from tests.stalwart.raw_server import (
     FORBIDDEN,
     GOOD,
     LOGIN,
-    NAME,
     NOT_FOUND,
-    SECRET,
     UNAUTHORIZED,
     Asked,
     always,
-    needing_login,
     problem,
     run,
     talking,
@@ -94,23 +90,6 @@ def test_other_errors_do_not_end_the_asking(answer: bytes) -> None:
             return len(server.asked)
 
     assert run(ask()) == 3
-
-
-def test_new_credentials_are_tried_and_the_old_stay_refused() -> None:
-    """A changed secret is asked with at once; the refused one is not, even if it comes back."""
-
-    async def ask() -> list[tuple[str, str] | None]:
-        async with talking(needing_login(GOOD), credentials=Basic(NAME, "wrong")) as (transport, server):
-            with pytest.raises(TargetRefused):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            transport.replace_credentials(LOGIN)
-            await transport.request(Endpoint.QUEUE_STATUS)
-            transport.replace_credentials(Basic(NAME, "wrong"))
-            with pytest.raises(TargetRefused):
-                await transport.request(Endpoint.QUEUE_STATUS)
-            return [asked.login for asked in server.asked]
-
-    assert run(ask()) == [(NAME, "wrong"), (NAME, SECRET)]
 
 
 def test_operator_may_have_the_same_credentials_tried_again() -> None:

@@ -64,8 +64,3 @@ def parse_log_answer(body: bytes) -> LogAnswer:
     """One answer. Raises `PayloadError` with the path of what cannot be read."""
     data = decode_answer(_decoder, body).data
     return LogAnswer(read_log_lines(data.items, "data.items"), data.total if isinstance(data.total, int) else 0)
-
-
-def parse_log_page(body: bytes) -> list[LogLine]:
-    """The lines of one answer, newest first. Raises `PayloadError` with the path of what cannot be read."""
-    return list(parse_log_answer(body).lines)
