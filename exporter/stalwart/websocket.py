@@ -156,7 +156,8 @@ async def open_websocket(
         request = protocol.connect()
         request.headers["User-Agent"] = user_agent
         protocol.send_request(request)
-        writer.writelines(protocol.data_to_send())
+        if not writer.is_closing():  # The server closed at once: uvloop raises RuntimeError, the read below says why.
+            writer.writelines(protocol.data_to_send())
         async with asyncio.timeout(answer_timeout_seconds):
             head = await reader.readuntil(b"\r\n\r\n")
         status, headers = _parse_head(head, label)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpcore
 import pytest
+import uvloop
 
 from exporter.errors import TargetTLSError
 from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.http.network import STAGGER_SECONDS, first_connected
+from exporter.stalwart.http.network import STAGGER_SECONDS, Network, first_connected
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.tls import client_context
 from exporter.stalwart.websocket import OrdinaryAnswer, open_websocket
@@ -256,6 +260,23 @@ def hanging_lookup() -> Iterator[tuple[Callable[[str], Sequence[str]], threading
         yield look_up, begun
     finally:
         may_end.set()
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_connection_that_is_gone_fails_where_it_is_used(runner: Callable[[Any], None]):
+    """Looking at it raises nothing, and writing to it is an error of the network."""
+
+    async def use(port: int) -> None:
+        stream = await Network(Resolver()).connect_tcp("127.0.0.1", port, 5)
+        await stream.aclose()
+        await asyncio.sleep(0)
+
+        assert stream.get_extra_info("ssl_object") is None
+        with pytest.raises(httpcore.WriteError):
+            await stream.write(b"GET / HTTP/1.1\r\n", 5)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        runner(use(listener.getsockname()[1]))
 
 
 def test_closing_does_not_wait_for_a_hanging_look_up():

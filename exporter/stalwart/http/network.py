@@ -132,7 +132,10 @@ class MeteredStream(httpcore.AsyncNetworkStream):
         return MeteredStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        try:
+            return self._stream.get_extra_info(info)
+        except AttributeError:  # uvloop has no socket any more: the server has closed it, as the next step reports.
+            return None
 
 
 def begin_body(response: httpx.Response, *, piece_bytes: int | None = None) -> None:
