@@ -88,7 +88,7 @@ def connect(
         resolver=resolver,
     )
     ask = settings.ask_version if ask_version is None else ask_version
-    jmap = JmapClient(transport, clock=server_clock, known_second=server_clock.known_second)
+    jmap = JmapClient(transport, clock=server_clock)
     client = SwitchingClient(rest=RestClient(transport, clock=server_clock), jmap=jmap)
     return Connection(
         transport=transport,

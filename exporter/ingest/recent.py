@@ -79,6 +79,17 @@ class RecentMultiset:
         """Whether something was counted that is newer than *latest*: the clock that stamps it was set back."""
         return self._newest is not None and self._newest > latest
 
+    def adopt(self, items: Sequence[Item], *, latest: int | None) -> None:
+        """
+        Takes *items* as counted, except those between the watermark and *latest*: they are, under other fingerprints.
+
+        The stretches that are remembered have other fingerprints too, and are forgotten.
+        """
+        if items:
+            newest = self._newest or 0
+            self._counted |= Counter(item for item in items if not newest < item[0] <= (latest or item[0]))
+            self._stretches = []
+
     def take_new(self, items: Sequence[Item], *, latest: int | None = None) -> list[int]:
         """
         Indexes of those *items* that have not been counted, in their order; counts them.

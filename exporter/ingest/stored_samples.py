@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
@@ -11,6 +12,17 @@ import structlog
 
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.recent import NEAR_SECONDS, Item, RecentMultiset
+from exporter.ingest.stored_totals import (
+    ZERO,
+    Total,
+    Totals,
+    growing_order,
+    increases,
+    last_totals,
+    totals_from_state,
+    totals_to_state,
+    written_order,
+)
 from exporter.model.telemetry import StoredSample
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
@@ -18,6 +30,9 @@ from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
 log = structlog.get_logger("exporter.telemetry")
 
 STORED_MARK = "stored"
+TOTALS_KEY = "totals"
+"""Absent before a running total was seen, and from earlier releases, which identified totals by what they added."""
+
 STORED_WINDOW_SECONDS = 600
 """Cluster nodes write their samples at slightly different times."""
 
@@ -25,6 +40,24 @@ FIRST_LOOK_SECONDS = 4 * 86_400
 """How far back the newest sample is looked for at first contact, where there is none nearby."""
 
 LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBatch:
+    """
+    What one poll of the stored samples returned.
+
+    Attributes:
+        recent: The watermark moved on.
+        totals: The last running totals, moved on together with the watermark.
+        samples: Those near the watermark, as the server has stored them.
+        new: The new ones among them; of a running total, what it adds.
+    """
+
+    recent: RecentMultiset
+    totals: Totals
+    samples: Sequence[StoredSample]
+    new: Sequence[StoredSample]
 
 
 class StoredReading:
@@ -35,10 +68,8 @@ class StoredReading:
         self._clock = clock
         self._read_at: float | None = None
 
-    async def read(
-        self, client: StalwartClient
-    ) -> tuple[RecentMultiset, Sequence[StoredSample], Sequence[StoredSample]]:
-        """The watermark moved on, the samples near it, and the new ones among them."""
+    async def read(self, client: StalwartClient) -> StoredBatch:
+        """One poll. Raises a `TargetError`."""
         state = self._ledger.watermark(STORED_MARK)
         if state is None:
             return await self._first_look(client)
@@ -49,30 +80,54 @@ class StoredReading:
             if self._after(recent) >= after - STEP_SECONDS:
                 break
         since, latest = self._set_back_since(recent), self._latest()
+        if TOTALS_KEY not in state:
+            recent.adopt(_items([sample for sample in samples if sample.series is not None]), latest=latest)
         if since is None:
             indexes = recent.take_new(_items(samples), latest=latest)
         else:
             indexes = recent.take_set_back(_items(samples), since=since, latest=latest or 0)
             if recent.ambiguous:
                 log.warning("samples.ambiguous", samples=recent.ambiguous)
+        known = _known_totals(state, samples, indexes, latest=latest)
+        new = [samples[index] for index in indexes]
+        totals, added = await self._increases(client, known, new, latest=latest)
         self._read_at = self._clock.monotonic()
-        return recent, samples, [samples[index] for index in indexes]
+        others = [sample for sample in new if sample.series is None]
+        return StoredBatch(recent=recent, totals=totals, samples=samples, new=[*others, *added])
 
-    async def _first_look(
-        self, client: StalwartClient
-    ) -> tuple[RecentMultiset, Sequence[StoredSample], Sequence[StoredSample]]:
+    async def _increases(
+        self, client: StalwartClient, known: Totals, new: Sequence[StoredSample], *, latest: int | None
+    ) -> tuple[Totals, Sequence[StoredSample]]:
+        """The last totals after the *new* ones, and what these add; a series that is not *known* is searched."""
+        written = written_order(new, latest=latest)
+        firsts = [sample for sample in written if sample.series not in known]
+        if firsts:
+            unknown = {series for sample in firsts if (series := sample.series) is not None}
+            before = min(sample.taken_at for sample in firsts)
+            earlier = await client.fetch_earlier_totals(unknown, before=before)
+            found = {
+                series: ZERO if total is None else Total(total.count, total.value) for series, total in earlier.items()
+            }
+            known = {**found, **known}
+        if latest is not None and any(sample.taken_at.timestamp() > latest for sample in written):
+            # The clock was set back since the last poll, and perhaps ahead before.
+            written = growing_order(known, written) or written
+        return increases(known, written)
+
+    async def _first_look(self, client: StalwartClient) -> StoredBatch:
         """What is there at first contact is history; the newest shows where reading begins, whatever the clocks say."""
         now = int(self._clock.now().timestamp())
         for back in (NEAR_SECONDS, FIRST_LOOK_SECONDS):
             samples = await client.fetch_stored_metrics(after=datetime.fromtimestamp(now - back, UTC))
             if samples:
                 break
-        recent = RecentMultiset(STORED_WINDOW_SECONDS)
-        recent.take_new(_items(samples), latest=self._latest())
+        recent, latest = RecentMultiset(STORED_WINDOW_SECONDS), self._latest()
+        recent.take_new(_items(samples), latest=latest)
         if recent.horizon is None:
             recent = RecentMultiset(STORED_WINDOW_SECONDS, now - back)
         self._read_at = self._clock.monotonic()
-        return recent, samples, []
+        totals = last_totals(written_order(samples, latest=latest))
+        return StoredBatch(recent=recent, totals=totals, samples=samples, new=[])
 
     def _after(self, recent: RecentMultiset) -> int:
         """From when on samples are read, in Unix seconds."""
@@ -96,9 +151,18 @@ class StoredReading:
             gap = self._clock.monotonic() - self._read_at
         return latest - 2 * STEP_SECONDS - min(int(gap), NEAR_SECONDS)
 
-    def to_state(self, recent: RecentMultiset) -> dict[str, Any]:
-        """The JSON-able form of the watermark *recent*."""
-        return {**recent.to_state(), "at": int(self._clock.ours().timestamp())}
+    def to_state(self, batch: StoredBatch) -> dict[str, Any]:
+        """The JSON-able form of the watermark after *batch*."""
+        at = int(self._clock.ours().timestamp())
+        totals = {TOTALS_KEY: totals_to_state(batch.totals)} if batch.totals else {}
+        return {**batch.recent.to_state(), **totals, "at": at}
+
+
+def _known_totals(state: Any, samples: Sequence[StoredSample], new: Sequence[int], *, latest: int | None) -> Totals:
+    """The last totals of before the *new* ones: the saved ones, and of other series those of the *samples*."""
+    numbers = set(new)
+    old = (sample for number, sample in enumerate(samples) if number not in numbers)
+    return {**last_totals(written_order(old, latest=latest)), **totals_from_state(state.get(TOTALS_KEY, ()))}
 
 
 def _items(samples: Sequence[StoredSample]) -> list[Item]:
@@ -106,4 +170,5 @@ def _items(samples: Sequence[StoredSample]) -> list[Item]:
 
 
 def _fingerprint(sample: StoredSample) -> int:
-    return crc32(f"{sample.kind}|{sample.id}|{sample.value}|{sample.count}".encode())
+    node = "" if sample.node is None else f"|{sample.node}"
+    return crc32(f"{sample.kind}|{sample.id}|{sample.value}|{sample.count}{node}".encode())

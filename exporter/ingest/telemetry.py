@@ -20,9 +20,8 @@ import structlog
 from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.queue import fresh_seconds
-from exporter.ingest.recent import RecentMultiset
 from exporter.ingest.sources import NO_CLAIM, SourceChoice
-from exporter.ingest.stored_samples import STORED_MARK, STORED_WINDOW_SECONDS, StoredReading
+from exporter.ingest.stored_samples import STORED_MARK, STORED_WINDOW_SECONDS, StoredBatch, StoredReading
 from exporter.ingest.totals import Baseline, check_range, increments_since, may_be_older, numbers_of, restarted
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
@@ -168,27 +167,27 @@ class StoredJob:
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
         try:
-            recent, samples, new = await self._reading.read(client)
+            batch = await self._reading.read(client)
         except TargetUnsupported as error:
             self._board.learn_edition(Edition.ENTERPRISE if error.status == "not_configured" else Edition.COMMUNITY)
             self._choice.out(STORED)
             raise
         self._board.learn_edition(Edition.ENTERPRISE)
-        check_range(number for sample in samples for number in (sample.value, sample.count))
+        check_range(number for sample in batch.samples for number in (sample.value, sample.count))
         claim, counters = self._choice.claim(STORED), self._choice.claim_counters(STORED)
         self._skip |= {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.switched_from}
         feeds = {part for part, one in ((_REST, claim), (_COUNTED, counters)) if one.feeds}
         if not feeds:
-            await self._ledger.record({}, {STORED_MARK: self._state(recent)})
+            await self._ledger.record({}, {STORED_MARK: self._state(batch)})
             return
-        increments = increments_of([s for s in self._without_overlap(new) if _part_of(s) in feeds])
+        increments = increments_of([s for s in self._without_overlap(batch.new) if _part_of(s) in feeds])
         marks = {SOURCE_MARK: self._choice.current, COUNTERS_MARK: self._choice.counters}
         if _COUNTED in feeds:
             start_at_zero(increments, self._board, told=STORED_EVENTS)
-        await self._ledger.record(increments, {STORED_MARK: self._state(recent), **marks})
+        await self._ledger.record(increments, {STORED_MARK: self._state(batch), **marks})
         self._board.show_source(self._choice.counters or STORED)
         if _REST in feeds:
-            self._show_gauges(samples)
+            self._show_gauges(batch.samples)
 
     def _take_up(self, state: Any) -> None:
         """Remembers which samples are still to be left out after a switch."""
@@ -197,10 +196,10 @@ class StoredJob:
         if state.get("skip_counters", state.get("skip_first", False)):
             self._skip.add(_COUNTED)
 
-    def _state(self, recent: RecentMultiset) -> Any:
+    def _state(self, batch: StoredBatch) -> Any:
         """The watermark; a sample still to be left out after a switch is left out after a restart of ours, too."""
         skip = {"skip_first": _REST in self._skip, "skip_counters": _COUNTED in self._skip}
-        return {**self._reading.to_state(recent), **skip}
+        return {**self._reading.to_state(batch), **skip}
 
     def _without_overlap(self, new: Sequence[StoredSample]) -> Sequence[StoredSample]:
         """After a switch the first sample covers time that the other source has counted: it is left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,13 @@ class ServerTotals:
     counters_withheld: str = ""
 
 
+class TotalSeries(NamedTuple):
+    """A cluster node and the id of a histogram that it stores as running totals."""
+
+    node: int
+    metric: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSample:
     """
@@ -57,6 +65,7 @@ class StoredSample:
         kind: ``counter``, ``gauge`` or ``histogram``.
         value: Of counters and gauges; a histogram's sum, in the server's own unit.
         count: Of histograms.
+        node: Of a histogram's running total: the cluster node whose process it covers. ``None`` for anything else.
     """
 
     taken_at: datetime
@@ -64,3 +73,9 @@ class StoredSample:
     id: str
     value: int
     count: int = 0
+    node: int | None = None
+
+    @property
+    def series(self) -> TotalSeries | None:
+        """The series of a running total; ``None`` for anything else."""
+        return None if self.node is None else TotalSeries(self.node, self.id)

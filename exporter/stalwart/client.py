@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
-from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 
 
 class RequestObserver(Protocol):
@@ -54,6 +54,15 @@ class StalwartClient(Protocol):
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
         """Stored samples taken at or after *after*, ascending."""
+
+    async def fetch_earlier_totals(
+        self, series: Collection[TotalSeries], *, before: datetime
+    ) -> Mapping[TotalSeries, StoredSample | None]:
+        """
+        The newest stored running total of each of *series* before *before*; ``None`` where the first is not before.
+
+        A series is absent if its history is too long to be searched.
+        """
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""

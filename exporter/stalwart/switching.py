@@ -7,7 +7,7 @@ other either.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from exporter.model.delivery import Trace
@@ -19,7 +19,7 @@ from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
-from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.live import EventStream, LiveClient
@@ -59,6 +59,11 @@ class SwitchingClient:
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
         return await self._current.fetch_stored_metrics(after=after)
+
+    async def fetch_earlier_totals(
+        self, series: Collection[TotalSeries], *, before: datetime
+    ) -> Mapping[TotalSeries, StoredSample | None]:
+        return await self._current.fetch_earlier_totals(series, before=before)
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         return await self._current.fetch_newest_log_lines(limit=limit)

@@ -196,10 +196,7 @@ def _jmap_traces(given: bytes) -> object:
 def _jmap_stored(given: bytes) -> object:
     answers, call = _called(given, "x:Metric/get")
     rows = answers.result(call, jmap_stored._rows).items
-    return [
-        jmap_stored._total(row, at) if jmap_stored._is_histogram(row) else jmap_stored._sample(row, at)
-        for at, row in enumerate(rows)
-    ]
+    return [jmap_stored._sample(row, at) for at, row in enumerate(rows)]
 
 
 def _jmap_native(body: bytes) -> object:

@@ -75,11 +75,11 @@ async def play(path: Path, steps: Steps, kills: Sequence[int], *, every: int, dr
             learning = ServerClock(clock)
             reading = StoredReading(ledger, clock=learning)
         learning.learn_date(formatdate(int(clock.server_now), usegmt=True), asked_at=clock.monotonic())
-        recent, _, new = await reading.read(server)  # type: ignore[arg-type]
-        await ledger.record({}, {STORED_MARK: reading.to_state(recent)})
+        batch = await reading.read(server)  # type: ignore[arg-type]
+        await ledger.record({}, {STORED_MARK: reading.to_state(batch)})
         history = history or len(server.samples)
-        counted.update(sample.value for sample in new)
-        left_out += recent.ambiguous
+        counted.update(sample.value for sample in batch.new)
+        left_out += batch.recent.ambiguous
     await store.aclose()
     uncounted = (SECONDS - 1) % POLL_SECONDS // every
     return len(server.samples) - history - uncounted, len(counted), left_out, sum(n - 1 for n in counted.values())

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from exporter.errors import PayloadError, TargetUnsupported
-from exporter.model.telemetry import StoredSample
+from exporter.model.telemetry import StoredSample, TotalSeries
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.jmap.histories import Histories, Series, Total
 from tests.stalwart.jmap_replay import JmapServer, MethodError
 from tests.stalwart.jmap_support import asked, methods_of, snowflake, stamp
 
@@ -54,9 +50,14 @@ def read(server: JmapServer, *after: datetime) -> list[Sequence[StoredSample]]:
     return asked(server, job)
 
 
-def histograms(samples: Sequence[StoredSample]) -> list[tuple[datetime, int, int]]:
-    """When, how many and how much, of each histogram sample."""
-    return [(s.taken_at, s.count, s.value) for s in samples if s.kind == "histogram"]
+def totals(samples: Iterable[StoredSample | None]) -> list[tuple[datetime, int | None, int, int]]:
+    """When, of which node, how many and how much, of each running total."""
+    return [(s.taken_at, s.node, s.count, s.value) for s in samples if s is not None and s.kind == "histogram"]
+
+
+def earlier(server: JmapServer, *series: TotalSeries) -> Mapping[TotalSeries, StoredSample | None]:
+    """The newest totals before noon."""
+    return asked(server, lambda client: client.fetch_earlier_totals(series, before=NOON))
 
 
 def test_counters_and_gauges_are_taken_as_they_stand():
@@ -77,74 +78,16 @@ def test_counters_and_gauges_are_taken_as_they_stand():
     ]
 
 
-def test_a_histogram_adds_what_its_total_has_grown_by():
-    """The total before the first new one is on the server, and found there once."""
+def test_a_histogram_is_the_running_total_of_its_node():
+    """Each node of a cluster writes its own, and puts its number into the id."""
     rows = Rows()
-    for hour, count in enumerate((100, 120, 125, 160)):
-        rows.add(NOON + hour * HOUR, "Histogram", TOTAL_TIME, count, 1000 * count)
-    server = rows.server()
+    for hour, count in enumerate((100, 120)):
+        rows.add(NOON + hour * HOUR, "Histogram", TOTAL_TIME, count, 1000 * count, node=1)
+    rows.add(NOON + HOUR, "Histogram", TOTAL_TIME, 7, 70, node=2)
 
-    first, again = read(server, NOON + 2 * HOUR, NOON + 2 * HOUR)
+    (samples,) = read(rows.server(), NOON)
 
-    assert histograms(first) == [(NOON + 2 * HOUR, 5, 5000), (NOON + 3 * HOUR, 35, 35_000)]
-    assert again == first
-    looked_back = [a for verb, a in methods_of(server, "Metric") if "metric" in a.get("filter", {})]
-    assert len(looked_back) == 1
-
-
-def test_the_very_first_total_adds_all_of_itself():
-    """Nothing was written before it: it covers everything since the process began."""
-    rows = Rows()
-    rows.add(NOON, "Histogram", TOTAL_TIME, 7, 700)
-    rows.add(NOON + HOUR, "Histogram", TOTAL_TIME, 9, 900)
-    server = rows.server()
-
-    first, again, later = read(server, NOON, NOON, NOON + HOUR)
-
-    assert histograms(first) == histograms(again) == [(NOON, 7, 700), (NOON + HOUR, 2, 200)]
-    assert histograms(later) == [(NOON + HOUR, 2, 200)]
-    looked_back = [a for verb, a in methods_of(server, "Metric") if "metric" in a.get("filter", {})]
-    assert len(looked_back) == 1
-
-
-def test_a_restart_of_the_server_counts_from_zero():
-    """It shows in a total that has not grown, for all that were written along with it."""
-    rows = Rows()
-    for metric, counts in ((TOTAL_TIME, (50, 60, 5)), ("delivery.attempt-time", (10, 20, 25))):
-        for hour, count in enumerate(counts):
-            rows.add(NOON + hour * HOUR, "Histogram", metric, count, 10 * count)
-
-    (samples,) = read(rows.server(), NOON + 2 * HOUR)
-
-    assert sorted(histograms(samples)) == [(NOON + 2 * HOUR, 5, 50), (NOON + 2 * HOUR, 25, 250)]
-
-
-def test_a_total_that_is_the_same_again_is_another_process():
-    """A row comes only when something was added."""
-    rows = Rows()
-    rows.add(NOON, "Histogram", TOTAL_TIME, 3, 30)
-    rows.add(NOON + HOUR, "Histogram", TOTAL_TIME, 3, 40)
-
-    (samples,) = read(rows.server(), NOON + HOUR)
-
-    assert histograms(samples) == [(NOON + HOUR, 3, 40)]
-
-
-def test_each_node_of_a_cluster_has_totals_of_its_own():
-    """They are told apart by their ids, and a restart of one is none of the other."""
-    rows = Rows()
-    for hour, (one, two) in enumerate(((100, 10), (110, 30), (5, 31))):
-        rows.add(NOON + hour * HOUR, "Histogram", TOTAL_TIME, one, one, node=1)
-        rows.add(NOON + hour * HOUR, "Histogram", TOTAL_TIME, two, two, node=2)
-
-    (samples,) = read(rows.server(), NOON + HOUR)
-
-    assert sorted(histograms(samples)) == [
-        (NOON + HOUR, 10, 10),
-        (NOON + HOUR, 20, 20),
-        (NOON + 2 * HOUR, 1, 1),
-        (NOON + 2 * HOUR, 5, 5),
-    ]
+    assert totals(samples) == [(NOON, 1, 100, 100_000), (NOON + HOUR, 1, 120, 120_000), (NOON + HOUR, 2, 7, 70)]
 
 
 def test_ids_that_tell_no_time_tell_no_node_either():
@@ -154,42 +97,37 @@ def test_ids_that_tell_no_time_tell_no_node_either():
         rows.add(NOON + hour * HOUR, "Histogram", TOTAL_TIME, count, count)
         rows.rows[-1]["id"] = "bcd"[hour]
 
-    (samples,) = read(rows.server(), NOON + HOUR)
+    (samples,) = read(rows.server(), NOON)
 
-    assert histograms(samples) == [(NOON + HOUR, 2, 2)]
+    assert totals(samples) == [(NOON, 0, 4, 4), (NOON + HOUR, 0, 6, 6)]
 
 
-def test_a_series_that_was_silent_for_long_is_looked_back_for():
-    """Also when others of its time are known already."""
+def test_the_newest_earlier_total_of_each_series_is_found():
+    """Also of one that was silent for weeks; of one that was never written before, it is known that there is none."""
     rows = Rows()
     rows.add(NOON - 500 * HOUR, "Histogram", "dns.lookup-time", 40, 400)
-    rows.add(NOON, "Histogram", TOTAL_TIME, 1, 1)
-    server = rows.server()
+    for hour, count in enumerate((100, 120, 130), -2):
+        rows.add(NOON + hour * HOUR, "Histogram", TOTAL_TIME, count, count)
+    rows.add(NOON - HOUR, "Histogram", TOTAL_TIME, 9, 9, node=2)
+    wanted = TotalSeries(0, "dns.lookup-time"), TotalSeries(0, TOTAL_TIME), TotalSeries(3, TOTAL_TIME)
 
-    async def job(client: JmapClient) -> list[Sequence[StoredSample]]:
-        first = await client.fetch_stored_metrics(after=NOON)
-        rows.add(NOON + HOUR, "Histogram", "dns.lookup-time", 41, 405)
-        return [first, await client.fetch_stored_metrics(after=NOON)]
+    found = earlier(rows.server(), *wanted)
 
-    first, second = asked(server, job)
-
-    assert histograms(first) == [(NOON, 1, 1)]
-    assert histograms(second) == [(NOON, 1, 1), (NOON + HOUR, 1, 5)]
+    assert set(found) == set(wanted)
+    assert totals(found[one] for one in wanted) == [(NOON - 500 * HOUR, 0, 40, 400), (NOON - HOUR, 0, 120, 120)]
+    assert found[TotalSeries(3, TOTAL_TIME)] is None
 
 
-def test_a_total_whose_predecessor_is_too_far_back_is_left_out():
-    """What it adds cannot be told; the next one can."""
+def test_an_earlier_total_that_is_too_far_back_is_not_found():
+    """It is not taken for one that does not exist."""
     rows = Rows()
     rows.add(NOON - 9000 * HOUR, "Histogram", TOTAL_TIME, 40, 400)
     for hour in range(4200):
         rows.add(NOON - (hour + 1) * HOUR, "Histogram", "store.data-read-time", 9000 - hour, 9000 - hour)
-    rows.add(NOON, "Histogram", TOTAL_TIME, 50, 500)
-    rows.add(NOON, "Histogram", "store.data-read-time", 9001, 9001)
-    rows.add(NOON + HOUR, "Histogram", TOTAL_TIME, 51, 510)
 
-    (samples,) = read(rows.server(), NOON)
+    found = earlier(rows.server(), TotalSeries(0, TOTAL_TIME), TotalSeries(0, "store.data-read-time"))
 
-    assert [(s.id, s.count) for s in samples] == [("store.data-read-time", 1), (TOTAL_TIME, 1)]
+    assert totals(found.values()) == [(NOON - HOUR, 0, 9000, 9000)]
 
 
 @pytest.mark.parametrize("anchors_work", [True, False])
@@ -265,44 +203,3 @@ def test_a_row_that_cannot_be_read_is_a_payload_error(change: dict[str, Any]):
 
     with pytest.raises(PayloadError, match="x:Metric/get"):
         read(server, NOON)
-
-
-GROWTH = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=12)
-
-
-@given(growth=GROWTH, cuts=st.lists(st.integers(0, 12), max_size=4))
-@settings(deadline=None)
-def test_what_is_added_adds_up_however_it_is_read(growth: list[tuple[int, bool]], cuts: list[int]):
-    """Read in one go or in parts, over restarts that show: the sum is what really happened."""
-    totals, count, happened = [], 0, 0
-    for number, (grown, restart) in enumerate(growth):
-        if restart and grown and grown <= count:
-            count = 0
-        count += grown
-        happened += grown
-        if grown:
-            at = NOON + number * HOUR
-            totals.append(Total(at=at, id=number, series=Series(0, TOTAL_TIME), count=count, sum=10 * count))
-
-    added = 0
-    histories = Histories()
-    places = sorted({0, len(growth), *(cut for cut in cuts if cut < len(growth))})
-    for start, end in pairwise(places):
-        part = [total for total in totals if NOON + start * HOUR <= total.at < NOON + end * HOUR]
-        histories.learn(part)
-        histories.begin_here({total.series for total in part})
-        added += sum(count for count, _ in histories.added(part).values())
-        histories.forget_before(NOON + end * HOUR)
-
-    assert added == happened
-
-
-def test_of_what_is_counted_one_total_is_kept():
-    """Memory does not grow with time."""
-    histories = Histories()
-    for hour in range(100):
-        total = Total(at=NOON + hour * HOUR, id=hour, series=Series(0, TOTAL_TIME), count=hour + 1, sum=0)
-        histories.learn([total])
-        histories.forget_before(total.at)
-
-    assert [len(known) for known in histories._totals.values()] == [2]

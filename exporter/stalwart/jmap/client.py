@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
-from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.allowlist import Endpoint, Login
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
@@ -50,16 +50,13 @@ class JmapClient:
 
     generation = Generation.JMAP
 
-    def __init__(
-        self, transport: Transport, *, clock: Clock, known_second: Callable[[], int | None] = lambda: None
-    ) -> None:
-        """*known_second* is the server's time in Unix seconds, ``None`` while it is not known."""
+    def __init__(self, transport: Transport, *, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
         self._api = JmapApi(transport, clock=clock)
         self._identifier = Identifier(transport, self._api)
         self._queue = QueueReader(self._api, clock=clock)
-        self._stored = StoredReader(self._api, known_second=known_second)
+        self._stored = StoredReader(self._api)
         self._logs = LogReader(self._api)
         self._inventory = InventoryReader(self._api, clock=clock)
         self._names = CounterNames.UNKNOWN
@@ -70,7 +67,6 @@ class JmapClient:
         identity, names = await self._identifier.identify()
         self._learn_names(names)
         self._queue.rows = PAGE_ROWS
-        self._stored.forget()
         self._inventory.forget()
         self._api.forget_served()
         return identity
@@ -132,8 +128,14 @@ class JmapClient:
         return read_native_page(body, self._names)
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
-        """Stored samples taken at or after *after*, ascending; histograms as what was added."""
+        """Stored samples taken at or after *after*, ascending; histograms as running totals."""
         return await self._stored.read(after=after)
+
+    async def fetch_earlier_totals(
+        self, series: Collection[TotalSeries], *, before: datetime
+    ) -> Mapping[TotalSeries, StoredSample | None]:
+        """The newest total of each of *series* before *before*, ``None`` if there is none, absent if not found."""
+        return await self._stored.read_earlier_totals(series, before=before)
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
@@ -20,7 +20,7 @@ from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation
-from exporter.model.telemetry import ServerTotals, StoredSample
+from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.allowlist import Endpoint, Login
 from exporter.stalwart.answers import decode_answer
 from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
@@ -122,6 +122,12 @@ class RestClient:
         """Stored samples from *after* on."""
         body = await self._transport.request(Endpoint.STORED_METRICS, params={"after": stamp_of(after)})
         return await _read(parse_stored_metrics, body)
+
+    async def fetch_earlier_totals(
+        self, series: Collection[TotalSeries], *, before: datetime
+    ) -> Mapping[TotalSeries, StoredSample | None]:
+        """None: this generation stores no running totals, and nothing is requested."""
+        return {}
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """The newest *limit* lines; 0, which would be the whole log, is a ``ValueError``."""

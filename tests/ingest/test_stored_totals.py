@@ -1,0 +1,301 @@
+"""Histograms that a server stores as running totals, while clocks are set and processes end: each observation once."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.ingest.ledger import Ledger
+from exporter.ingest.sources import SourceChoice
+from exporter.ingest.stored_samples import STORED_MARK
+from exporter.ingest.stored_totals import MOST_SERIES, Total, increases, last_totals, totals_from_state, totals_to_state
+from exporter.ingest.telemetry import COUNTERS_MARK, RANKING, SOURCE_MARK, StoredJob
+from exporter.model.telemetry import StoredSample, TotalSeries
+from exporter.stalwart.jmap.client import JmapClient
+from exporter.stalwart.server_clock import ServerClock
+from exporter.state.board import ServerBoard
+from exporter.state.tally import TallyBook
+from exporter.store.store import Store
+from tests.stalwart.jmap_replay import serving
+from tests.stalwart.jmap_support import transport_to
+from tests.stalwart.test_jmap_stored import Rows
+from tests.streams.rig import HandClock
+
+DAY_SECONDS = 86_400
+POLL_SECONDS = 300
+METRICS = ("delivery.total-time", "delivery.attempt-time")
+NODES = (1, 2)
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class Cluster:
+    """Nodes that observe, and write their totals at each collection."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.rows = Rows()
+        self.server = self.rows.server()
+        self.observed: Counter[str] = Counter()
+        self._totals: Counter[tuple[int, str]] = Counter()
+
+    def collect(self, times: int) -> None:
+        """Each node observes *times* of each metric and more, and writes the totals."""
+        self.clock.passed += POLL_SECONDS
+        at = datetime.fromtimestamp(int(self.clock.server_now), UTC)
+        for node in NODES:
+            for number, metric in enumerate(METRICS):
+                grown = times + node + number
+                self.observed[metric] += grown
+                self._totals[node, metric] += grown
+                count = self._totals[node, metric]
+                self.rows.add(at, "Histogram", metric, count, 10 * count, node=node)
+
+    def restart(self) -> None:
+        """The processes end and start again."""
+        self._totals.clear()
+
+
+class Watching:
+    """An exporter of the cluster's stored metrics, from start to kill."""
+
+    def __init__(self, cluster: Cluster, url: str, path: Path) -> None:
+        self._cluster, self._url, self._path = cluster, url, path
+
+    async def start(self) -> None:
+        clock = self._cluster.clock
+        self.store = await Store.open(self._path, now=clock.now())
+        self.board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
+        self.ledger = await Ledger.load(self.store, "mx1", self.board.tallies, self.board)
+        choice = SourceChoice(RANKING, self.ledger.watermark(SOURCE_MARK) or "", self.ledger.watermark(COUNTERS_MARK))
+        choice.out("live")
+        choice.out("native")
+        self.server_clock = ServerClock(clock)
+        self.job = StoredJob(self.board, self.ledger, choice, clock=self.server_clock)
+        self.client = JmapClient(transport_to(self._url), clock=self.server_clock)
+        await self.client.identify()
+
+    async def kill(self) -> None:
+        """What is not in the file is gone."""
+        await self.client.aclose()
+        await self.store.aclose()
+
+    async def poll(self) -> None:
+        clock = self._cluster.clock
+        self.server_clock.learn_date(formatdate(int(clock.server_now), usegmt=True), asked_at=clock.monotonic())
+        await self.job(self.client)
+
+    def shown(self) -> Counter[str]:
+        """Counted observations by metric."""
+        return Counter({metric: sum(self.board.tallies.family(f"{metric}:bucket").values()) for metric in METRICS})
+
+    def shown_sums(self) -> Counter[str]:
+        """Counted sums by metric."""
+        return Counter({metric: sum(self.board.tallies.family(f"{metric}:sum").values()) for metric in METRICS})
+
+
+Step = tuple[str, int]
+
+
+async def play(cluster: Cluster, url: str, path: Path, steps: Sequence[Step]) -> tuple[Counter[str], Counter[str]]:
+    """What is shown after *steps*, and what was observed since the first poll; never more is shown."""
+    exporter = Watching(cluster, url, path)
+    await exporter.start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(exporter.kill)
+        cluster.collect(1)
+        await exporter.poll()
+        cluster.observed.clear()
+        for what, by in steps:
+            match what:
+                case "collect":
+                    cluster.collect(by)
+                    await exporter.poll()
+                case "unseen":
+                    cluster.collect(by)
+                case "set":
+                    cluster.clock.server_set += by
+                case "restart":
+                    cluster.restart()
+                case "kill":
+                    await exporter.kill()
+                    await exporter.start()
+                case "outage":
+                    await exporter.client.identify()
+                case "downgraded":
+                    await exporter.ledger.record({}, {STORED_MARK: without_totals(exporter.ledger)})
+            assert all(exporter.shown()[metric] <= cluster.observed[metric] for metric in METRICS), (what, by)
+        assert exporter.shown_sums() == Counter({metric: 10 * n for metric, n in exporter.shown().items()})
+        return exporter.shown(), cluster.observed
+
+
+def without_totals(ledger: Ledger) -> dict[str, Any]:
+    """The watermark as releases without running totals wrote it, which identified them by what they had added."""
+    state = dict(ledger.watermark(STORED_MARK) or {})
+    del state["totals"]
+    return state | {"counted": [[at, mark ^ 1, n] for at, mark, n in state["counted"]]}
+
+
+def played(*steps: Step) -> tuple[Counter[str], Counter[str]]:
+    """What is shown after *steps*, and what was observed."""
+    cluster = Cluster()
+    with tempfile.TemporaryDirectory() as folder, serving(cluster.server) as url:
+        return asyncio.run(play(cluster, url, Path(folder) / "history.sqlite3", steps))
+
+
+@pytest.mark.parametrize("broken", ["kill", "outage"])
+@pytest.mark.parametrize("by", [DAY_SECONDS, -DAY_SECONDS])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (3, 0), (1, 2)])
+def test_a_clock_is_set_and_set_again_with_a_restart_of_ours_between(by: int, broken: str, before: int, after: int):
+    """What follows the second change is compared with what was written last, not with what has the time before it."""
+    collects: list[Step] = [("collect", 4)] * 3
+
+    shown, observed = played(
+        *collects, ("set", by), *collects[:before], (broken, 0), *collects[:after], ("set", -by), *collects
+    )
+
+    assert shown == observed
+
+
+@pytest.mark.parametrize("by", [DAY_SECONDS, -DAY_SECONDS])
+def test_both_changes_come_while_the_exporter_is_down(by: int):
+    """Totals written under three clocks are found at once and counted once."""
+    shown, observed = played(
+        ("collect", 4), ("kill", 0), ("unseen", 3), ("set", by), ("unseen", 3), ("set", -by), ("collect", 5)
+    )
+
+    assert shown == observed
+
+
+def test_a_server_that_is_stopped_to_set_its_clock_back_is_counted_from_zero():
+    """Its totals are smaller than those of before, which lie in its future, and they are new all the same."""
+    shown, observed = played(
+        *[("collect", 40)] * 3, ("restart", 0), ("set", -DAY_SECONDS), ("collect", 2), ("kill", 0), ("collect", 2)
+    )
+
+    assert shown == observed
+
+
+@pytest.mark.parametrize("before", [(), (("set", -DAY_SECONDS), ("collect", 4))])
+def test_a_watermark_without_totals_is_continued(before: Sequence[Step]):
+    """After an upgrade of ours nothing that was counted counts again, and what follows is counted."""
+    shown, observed = played(*[("collect", 4)] * 3, *before, ("downgraded", 0), ("kill", 0), *[("collect", 4)] * 3)
+
+    assert shown == observed
+
+
+CLOCKS = st.sampled_from([DAY_SECONDS, -DAY_SECONDS, 3 * 3600, -3 * 3600])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("collect"), st.integers(1, 9)),
+        st.tuples(st.just("set"), CLOCKS).map(lambda step: (step, ("collect", 3))),
+        st.sampled_from([("kill", 0), ("outage", 0)]),
+    ),
+    max_size=14,
+).map(lambda steps: [one for step in steps for one in (step if isinstance(step[0], tuple) else (step,))])
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS)
+def test_however_clocks_are_set_totals_add_up(steps: list[Step]):
+    """A total that is taken for an old one for a moment is made up for by the next."""
+    shown, observed = played(*steps, *[("collect", 1)] * 2)
+
+    assert shown == observed
+
+
+def total(hour: int, count: int, *, metric: str = METRICS[0], node: int = 0) -> StoredSample:
+    """A running total of an hour."""
+    at = NOON + timedelta(hours=hour)
+    return StoredSample(taken_at=at, kind="histogram", id=metric, value=10 * count, count=count, node=node)
+
+
+def added(*totals: StoredSample) -> list[int]:
+    """What each of *totals* adds, except the first of each series."""
+    _, samples = increases({}, totals)
+    return [sample.count for sample in samples]
+
+
+def test_a_total_adds_what_it_has_grown_by():
+    """The first of a series only shows where counting begins."""
+    _, samples = increases({}, [total(hour, count) for hour, count in enumerate((100, 120, 125))])
+
+    assert [(sample.taken_at, sample.count, sample.value, sample.node) for sample in samples] == [
+        (NOON + timedelta(hours=1), 20, 200, None),
+        (NOON + timedelta(hours=2), 5, 50, None),
+    ]
+
+
+def test_a_restart_of_the_server_counts_from_zero():
+    """One total that has not grown shows it for all of its node, those that are written later too."""
+    written = [
+        *(total(hour, 50 + hour) for hour in range(2)),
+        *(total(hour, 10 + hour, metric=METRICS[1]) for hour in range(2)),
+        total(0, 7, metric="dns.lookup-time"),
+        total(0, 3, node=2),
+        total(2, 5),
+        total(2, 25, metric=METRICS[1]),
+        total(3, 9, metric="dns.lookup-time"),
+        total(3, 4, node=2),
+    ]
+
+    assert added(*written) == [1, 1, 5, 25, 9, 1]
+
+
+def test_a_total_that_is_the_same_again_is_another_process():
+    """One is written only when something was added."""
+    assert added(total(0, 3), total(1, 3)) == [3]
+
+
+def test_each_node_of_a_cluster_has_its_own_totals():
+    """A restart of one does not concern the other."""
+    first = [total(hour, count, node=1) for hour, count in enumerate((100, 110, 5))]
+    second = [total(hour, count, node=2) for hour, count in enumerate((10, 30, 31))]
+
+    assert added(*sorted([*first, *second], key=lambda one: one.taken_at)) == [10, 20, 5, 1]
+
+
+GROWTH = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=12)
+
+
+@given(growth=GROWTH, cuts=st.lists(st.integers(0, 12), max_size=4))
+def test_what_is_added_adds_up_however_it_is_read(growth: list[tuple[int, bool]], cuts: list[int]):
+    """In one go or in parts, over restarts of the server that show and over ours: the sum is what has happened."""
+    written, count, happened = [], 0, 0
+    for hour, (grown, restarts) in enumerate(growth):
+        count = grown if restarts and 0 < grown <= count else count + grown
+        happened += grown
+        written += [total(hour, count)] if grown else []
+    places = sorted({0, len(written), *(cut for cut in cuts if cut < len(written))})
+    state: Any = [[0, METRICS[0], 0, 0]]
+
+    counted = 0
+    for start, end in pairwise(places):
+        totals, samples = increases(totals_from_state(state), written[start:end])
+        counted += sum(sample.count for sample in samples)
+        state = totals_to_state(totals)
+
+    assert counted == happened
+
+
+def test_of_very_many_series_the_longest_silent_are_forgotten():
+    """The watermark does not grow with node ids that come and go."""
+    totals = last_totals([total(0, 1, node=node) for node in range(MOST_SERIES + 10)])
+    totals, _ = increases(totals, [total(1, 2, node=3)])
+
+    kept = totals_from_state(totals_to_state(totals))
+
+    assert len(kept) == MOST_SERIES
+    assert kept[TotalSeries(3, METRICS[0])] == Total(2, 20)
+    assert TotalSeries(4, METRICS[0]) not in kept
