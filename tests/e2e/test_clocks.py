@@ -184,6 +184,44 @@ def test_a_history_of_one_skew_is_read_under_another(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("clock", "a server is stopped to set its clock back by a day, and the exporter is killed meanwhile")
+def test_a_server_that_is_stopped_to_set_its_clock_back_is_counted_exactly(tmp_path: Path):
+    """Attempts are counted on from the new process, although its totals are smaller than those in its future."""
+    with days(tmp_path, {"rest": (REST, 0), "jmap": (JMAP, 0)}, streams="off") as scenes:
+        ready(scenes)
+        for scene in scenes:
+            hour(scene)
+            hour(scene)
+        check_attempts(scenes, {})
+
+        earlier = {scene.name: attempts(scene) for scene in scenes}
+        for scene in scenes:
+            scene.server.call(restart_a_day_back)
+            hour(scene)
+        check_attempts(scenes, earlier)
+
+        kill(scenes)
+        for scene in scenes:
+            hour(scene)
+        check_attempts(scenes, earlier)
+
+
+def restart_a_day_back(world: World) -> None:
+    """The server is stopped, its clock is set, and it is started."""
+    world.restart()
+    world.set_clock(-DAY_SECONDS)
+
+
+def check_attempts(scenes: list[Scene], earlier: Mapping[str, int]) -> None:
+    """All attempts are counted: *earlier* ones by server, and those of its present process."""
+    wanted = {scene.name: earlier.get(scene.name, 0) + attempts(scene) for scene in scenes}
+    for scene in scenes:
+        scene.wait_for(ATTEMPT_TIMES, wanted[scene.name])
+    after_polls(scenes, "metrics")
+    assert {scene.name: scene.value(ATTEMPT_TIMES) for scene in scenes} == wanted
+
+
+@pytest.mark.slow
 @pytest.mark.fault("clock", "the exporter's own clock jumps by a day and back")
 @pytest.mark.parametrize("by", ["+1d", "-1d"])
 def test_our_own_clock_is_set_by_a_day_and_back(tmp_path: Path, by: str):
