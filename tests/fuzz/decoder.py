@@ -6,9 +6,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from exporter.errors import TargetError
+import msgspec
+
+from exporter.errors import ExporterError, TargetError
+
+NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +42,27 @@ def written(content: bytes) -> Iterator[Path]:
         file.write(content)
         file.flush()
         yield Path(file.name)
+
+
+def any_of(readers: Sequence[Callable[[], Any]], error: type[Exception] = ExporterError) -> list[Any]:
+    """What those of *readers* give that can read it; the *error* of the last one if none can."""
+    found: list[Any] = []
+    problem: Exception | None = None
+    for read in readers:
+        try:
+            found.append(read())
+        except error as raised:
+            problem = raised
+    if not found and problem is not None:
+        raise problem
+    return found
+
+
+def text_of(content: bytes) -> str:
+    """*content* as text, whatever it is."""
+    return content.decode("utf-8", "replace")
+
+
+def encoded(value: object) -> bytes:
+    """JSON."""
+    return msgspec.json.encode(value)
