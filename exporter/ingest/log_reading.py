@@ -15,6 +15,7 @@ from datetime import datetime
 from exporter.errors import PayloadTooLarge
 from exporter.ingest.log_spool import LogSpool
 from exporter.ingest.log_turns import Junction
+from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.client import StalwartClient
 
@@ -37,13 +38,14 @@ class LogReading:
     What one poll has read.
 
     Attributes:
-        newest_at, oldest_at: When the newest and the oldest line were written; ``None`` without lines.
+        newest: The newest line; ``None`` without lines.
+        oldest_at: When the oldest line was written; ``None`` without lines.
         unreadable: As in the page with the newest lines.
         newer_elsewhere: As in that page.
     """
 
     spool: LogSpool
-    newest_at: datetime | None
+    newest: LogLine | None
     oldest_at: datetime | None
     unreadable: int
     newer_elsewhere: datetime | None
@@ -68,7 +70,7 @@ class BackwardsReader:
     async def read(self, junction: Junction, *, likely: int) -> LogReading:
         """Everything back to *junction*, and some of what is before it; *likely* lines suffice for it, probably."""
         page = await self._newest(junction, likely)
-        newest_at, oldest_at = (page[0].at, page[-1].at) if page else (None, None)
+        newest, oldest_at = (page[0], page[-1].at) if page else (None, None)
         unreadable, newer_elsewhere = page.unreadable, page.newer_elsewhere
         spool = LogSpool()
         await spool.add(page.lines)
@@ -77,7 +79,7 @@ class BackwardsReader:
             if page:
                 await spool.add(page.lines)
                 oldest_at = page[-1].at
-        return LogReading(spool, newest_at, oldest_at, unreadable, newer_elsewhere)
+        return LogReading(spool, newest, oldest_at, unreadable, newer_elsewhere)
 
     async def _newest(self, junction: Junction, likely: int) -> LogPage:
         """

@@ -7,7 +7,6 @@ Reading a log that holds our own responses makes it grow, so that ends at once. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 import structlog
 
@@ -72,7 +71,7 @@ class LogWatch:
         self._board = board
         self._own = own
         self._interval = interval_seconds
-        self._since: datetime | None = None
+        self._newest: LogLine | None = None
         self._multiline = False
         self._unreadable = 0
         self._polls_with_own = 0
@@ -81,7 +80,7 @@ class LogWatch:
 
     def looked(self, look: LogLook) -> None:
         """Takes up what a look at the log has found. Raises `TargetUnsupported` if it is not to be read."""
-        problem, self._since = look
+        problem, self._newest = look
         if problem in (LogProblem.OWN_RESPONSES, LogProblem.ANSI):
             raise self._stop(problem)
         if self.stopped is not None:
@@ -92,15 +91,14 @@ class LogWatch:
 
     def check(self, page: LogPage) -> None:
         """Raises `TargetUnsupported` if no further page is to be asked for."""
-        # Lines of that very second may be from before the level was changed.
-        if self._since is not None and quotes_responses(page, since=self._since + timedelta(seconds=1)):
+        if quotes_responses(page, after=self._newest):
             raise self._stop(LogProblem.OWN_RESPONSES)
         if is_unreadable(page):
             raise self._stop(LogProblem.ANSI)
 
     def first_lines(self, lines: Sequence[LogLine]) -> None:
         """Learns from lines that are history whether our requests are logged."""
-        self._since = lines[0].at if lines else None
+        self._newest = lines[0] if lines else None
         ours = [line.at for line in lines if self._own is not None and self._own.wrote(line)]
         if len(ours) >= OWN_LINES and (ours[0] - ours[OWN_LINES - 1]).total_seconds() <= OWN_LINES * self._interval:
             self._polls_with_own = OWN_LINES
@@ -111,7 +109,7 @@ class LogWatch:
 
         Raises `TargetUnsupported` if the log is not to be read again soon, `PayloadError` if its end is not in sight.
         """
-        self._since = reading.newest_at or self._since
+        self._newest = reading.newest or self._newest
         self._multiline = self._multiline if bare is None else bare
         unreadable, self._unreadable = reading.unreadable - self._unreadable, reading.unreadable
         outdated = self._misses_own_lines(ours) or reading.newer_elsewhere is not None
@@ -119,7 +117,7 @@ class LogWatch:
             raise self._stop(LogProblem.ANSI)
         if outdated:
             self._show(LogProblem.OUTDATED)
-            at = f"{reading.newest_at:%Y-%m-%dT%H:%M:%SZ}: " if reading.newest_at is not None else ""
+            at = f"{reading.newest.at:%Y-%m-%dT%H:%M:%SZ}: " if reading.newest is not None else ""
             raise PayloadError(f"logs: {at}{LOG_PROBLEM_WORDS[LogProblem.OUTDATED]}")
         self._show(LogProblem.MULTILINE if self._multiline else None)
 

@@ -120,7 +120,8 @@ class LogJob:
         stopped = self._watch.stopped
         try:
             if not self._looked:
-                self._watch.looked(await look_at_log(client))
+                again = self._watch.stopped is LogProblem.OWN_RESPONSES
+                self._watch.looked(await look_at_log(client, again=again))
                 self._looked = True
             await self._poll(client)
         except TargetUnsupported:

@@ -74,6 +74,13 @@ class StalwartClient(Protocol):
         Without lines if the log has none, or if its files have changed so that they cannot be found.
         """
 
+    async def send_small_request(self) -> None:
+        """
+        One request with a small response, whatever the key may do.
+
+        Where responses are logged in full, the newest one in the log is then not that of an earlier look at the log.
+        """
+
     async def fetch_logged_version(self) -> str:
         """The version in the newest line about a start of the server; empty if the log has none any more."""
 

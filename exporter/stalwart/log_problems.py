@@ -8,8 +8,7 @@ own, which the API leaves out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -19,6 +18,12 @@ from exporter.stalwart.client import StalwartClient
 
 FEW_LINES = 20
 """Enough to see a response that was written a moment ago, few enough to add little to a log that holds it."""
+
+LAST_LINES = 8
+"""The same where responses were logged before: more than a request writes before the log is read for it."""
+
+SMALL_REQUESTS = 3
+"""With these and the look's own requests more than `LAST_LINES` are written, so that no earlier look is among them."""
 
 
 class LogProblem(StrEnum):
@@ -57,26 +62,30 @@ class LogLook(NamedTuple):
     What a look at a log has shown.
 
     Attributes:
-        at: When its newest line was written; ``None`` if it has none.
+        newest: The newest line before the look; ``None`` if the log had none.
     """
 
     problem: LogProblem | None
-    at: datetime | None
+    newest: LogLine | None
 
 
-async def look_at_log(client: StalwartClient) -> LogLook:
+async def look_at_log(client: StalwartClient, *, again: bool = False) -> LogLook:
     """
-    What is wrong with a server's log now, as far as two small requests show it. Raises a `TargetError`.
+    What is wrong with a server's log now, as far as small requests show it. Raises a `TargetError`.
 
-    The first leaves its response in the log if responses are logged at all, and the second looks for it.
+    One leaves its response in the log if responses are logged at all, and the next looks for it. *again* is for a log
+    that held responses when it was looked at last: one look must not log what an earlier one has logged, which would
+    multiply it each time.
     """
-    before = await client.fetch_newest_log_lines(limit=FEW_LINES)
-    page = await client.fetch_newest_log_lines(limit=FEW_LINES)
-    since = before[0].at if before else None
-    was_written_to = [line.fingerprint for line in before] != [line.fingerprint for line in page]
-    if was_written_to and quotes_responses(page, since=since):
-        return LogLook(LogProblem.OWN_RESPONSES, since)
-    return LogLook(_problem_of(page), since)
+    if again:
+        for _ in range(SMALL_REQUESTS):
+            await client.send_small_request()
+    before = await client.fetch_newest_log_lines(limit=1 if again else FEW_LINES)
+    page = await client.fetch_newest_log_lines(limit=LAST_LINES if again else FEW_LINES)
+    newest = before[0] if before else None
+    if quotes_responses(page, after=newest):
+        return LogLook(LogProblem.OWN_RESPONSES, newest)
+    return LogLook(_problem_of(page), newest)
 
 
 def _problem_of(page: LogPage) -> LogProblem | None:
@@ -87,9 +96,17 @@ def _problem_of(page: LogPage) -> LogProblem | None:
     return LogProblem.MULTILINE if has_bare_lines(page) else None
 
 
-def quotes_responses(lines: Iterable[LogLine], *, since: datetime | None) -> bool:
-    """Whether an HTTP response was logged in full at or after *since* (``None``: at any time)."""
-    return any(line.quotes_response and (since is None or line.at >= since) for line in lines)
+def quotes_responses(lines: Sequence[LogLine], *, after: LogLine | None) -> bool:
+    """
+    Whether one of a log's newest *lines* that is newer than *after* (``None``: any of them) holds an HTTP response.
+
+    Requests of one second may write equal lines, of which the oldest is taken for *after*.
+    """
+    if after is not None:
+        lines = [line for line in lines if line.at >= after.at]
+        known = [number for number, line in enumerate(lines) if line.fingerprint == after.fingerprint]
+        lines = lines[: known[-1]] if known else lines
+    return any(line.quotes_response for line in lines)
 
 
 def is_unreadable(page: LogPage) -> bool:

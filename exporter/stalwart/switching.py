@@ -71,6 +71,9 @@ class SwitchingClient:
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         return await self._current.fetch_older_log_lines(page, limit=limit)
 
+    async def send_small_request(self) -> None:
+        await self._current.send_small_request()
+
     async def fetch_logged_version(self) -> str:
         return await self._current.fetch_logged_version()
 

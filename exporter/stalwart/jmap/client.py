@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from exporter.clock import Clock
-from exporter.errors import PayloadError, TargetError
+from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
@@ -18,6 +18,7 @@ from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.allowlist import Endpoint, Login
+from exporter.stalwart.answers import AuthenticationRequired
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
 from exporter.stalwart.jmap.ids import decode_id, encode_id
@@ -144,6 +145,11 @@ class JmapClient:
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         """At most *limit* lines before those of *page*."""
         return await self._logs.older(page, limit)
+
+    async def send_small_request(self) -> None:
+        """Ask for the session without credentials; see the protocol."""
+        with suppress(AuthenticationRequired, TargetUnsupported, TargetForbidden):
+            await self._transport.request(Endpoint.JMAP_SESSION, credentials=Login.NONE)
 
     async def fetch_logged_version(self) -> str:
         """The version in the newest line about a start of the server; empty if the log has none any more."""

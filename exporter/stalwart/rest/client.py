@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
@@ -11,7 +12,7 @@ import msgspec
 import structlog
 
 from exporter.clock import Clock
-from exporter.errors import PayloadError, TargetUnsupported
+from exporter.errors import PayloadError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
@@ -22,7 +23,7 @@ from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.allowlist import Endpoint, Login
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.answers import AuthenticationRequired, decode_answer
 from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.native import parse_native_page
@@ -136,6 +137,11 @@ class RestClient:
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         """At most *limit* lines before those of *page*."""
         return await self._logs.older(page, limit)
+
+    async def send_small_request(self) -> None:
+        """Ask for the queue's status without credentials, which every release refuses; see the protocol."""
+        with suppress(AuthenticationRequired, TargetUnsupported, TargetForbidden):
+            await self._transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
 
     async def fetch_logged_version(self) -> str:
         """The version in the newest line about a start of the server; empty if the log has none any more."""
