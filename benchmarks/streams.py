@@ -36,14 +36,14 @@ from exporter.model.server import Generation
 from exporter.simulator import ManualClock, Profile, StandIn, World
 from exporter.simulator.events import Event
 from exporter.simulator.live import LiveHub, Message, live_event_to_json, sse_frame
-from exporter.stalwart.credentials import Basic
+from exporter.stalwart.http.credentials import Basic
+from exporter.stalwart.http.server_clock import ServerClock
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.live import read_traces
 from exporter.stalwart.rest.live_client import RestLiveClient
-from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.sse import SseDecoder
 from exporter.stalwart.stream import StreamOpener
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from exporter.clock import Clock
 from exporter.settings import BasicLogin, BearerToken, ServerSettings
 from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
-from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.detect import RestDetector
+from exporter.stalwart.http.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.http.resolver import Resolver
+from exporter.stalwart.http.server_clock import ServerClock
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.tls import client_context
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
-from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.stream import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, SwitchingLiveClient
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.tls import client_context
-from exporter.stalwart.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from exporter.ingest.traces import TraceJob
 from exporter.ingest.version import VersionJob, VersionSearch, kept_version
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
-from exporter.stalwart.server_clock import ServerClock
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.state.report_gauges import ReportGaugeBoard

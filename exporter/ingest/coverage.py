@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.stalwart.attempt import AttemptKey
-from exporter.stalwart.server_clock import STEP_SECONDS
+from exporter.stalwart.http.server_clock import STEP_SECONDS
 
 MARGIN_SECONDS = 2
 """Events of one second may come in two messages, and an attempt's id may be of the second before its first event."""

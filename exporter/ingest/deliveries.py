@@ -13,7 +13,7 @@ from typing import Any
 from exporter.clock import Clock, unix_second
 from exporter.domains import UNKNOWN_DOMAIN
 from exporter.model.delivery import DeliveryOutcome, Outcome
-from exporter.stalwart.server_clock import STEP_SECONDS
+from exporter.stalwart.http.server_clock import STEP_SECONDS
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add

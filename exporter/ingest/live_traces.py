@@ -15,8 +15,8 @@ from exporter.model.delivery import DeliveryOutcome
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.stalwart.attempts import Decision
 from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.live import LiveClient
-from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments
 

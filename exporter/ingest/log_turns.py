@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from exporter.ingest.recent import Item, RecentMultiset
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
-from exporter.stalwart.server_clock import STEP_SECONDS
+from exporter.stalwart.http.server_clock import STEP_SECONDS
 
 _STEP = timedelta(seconds=STEP_SECONDS)
 

@@ -18,7 +18,7 @@ from exporter.ingest.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, Outco
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
 from exporter.stalwart.attempt import AttemptKey
 from exporter.stalwart.attempts import AttemptFolder
-from exporter.stalwart.server_clock import ServerClock
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.snowflakes import second_of
 from exporter.store.store import SeenIds
 

@@ -32,7 +32,7 @@ from exporter.ingest.report_inbox import Inbox
 from exporter.model.incoming_reports import Incoming, UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.throttle import Throttle
+from exporter.stalwart.http.throttle import Throttle
 from exporter.state.board import ServerBoard
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import Increments

@@ -25,7 +25,7 @@ from exporter.ingest.stored_totals import (
 )
 from exporter.model.telemetry import StoredSample
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
+from exporter.stalwart.http.server_clock import STEP_SECONDS, ServerClock
 
 log = structlog.get_logger("exporter.telemetry")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporter.stalwart.server_clock import STEP_SECONDS
+from exporter.stalwart.http.server_clock import STEP_SECONDS
 from exporter.stalwart.snowflakes import second_of
 
 log = structlog.get_logger("exporter.traces")

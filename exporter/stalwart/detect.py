@@ -17,9 +17,9 @@ from exporter.errors import (
     TargetUnsupported,
 )
 from exporter.model.server import Edition, Generation, ServerIdentity
-from exporter.stalwart.allowlist import VERSION_REQUEST, Endpoint, Login
-from exporter.stalwart.answers import AuthenticationRequired, decode_answer
-from exporter.stalwart.transport import Transport
+from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint, Login
+from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
+from exporter.stalwart.http.transport import Transport
 
 
 class _Session(msgspec.Struct):

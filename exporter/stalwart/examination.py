@@ -19,7 +19,7 @@ from exporter.errors import (
     TargetUnsupported,
 )
 from exporter.model.server import Capability, CapabilityStatus, Edition
-from exporter.stalwart.answers import CredentialsRefused
+from exporter.stalwart.http.responses import CredentialsRefused
 
 LOG_IN = "authenticate"
 """The permission without which a key may do nothing; it has this name in every generation."""

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from exporter.model.live import Heartbeat
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.responses import decode_answer
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, LogLine
-from exporter.stalwart.answers import reading_problem
 from exporter.stalwart.delivery import FOLLOWED_EVENTS, OUTCOME_EVENTS
 from exporter.stalwart.details import DEFAULT_QUEUE, DetailsReader
 from exporter.stalwart.events import canonical_event
+from exporter.stalwart.http.responses import reading_problem
 
 STARTUP = "server.startup"
 RESPONSE_BODY = "http.response-body"

@@ -22,10 +22,10 @@ from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from exporter.errors import PayloadError, TargetTimeout, TargetUnreachable
-from exporter.stalwart.answers import SMALL_BYTES
 from exporter.stalwart.http.network import HEAD_BYTES, first_connected
+from exporter.stalwart.http.network_errors import CLOSED, translate
 from exporter.stalwart.http.resolver import Resolver
-from exporter.stalwart.network_errors import CLOSED, translate
+from exporter.stalwart.http.responses import SMALL_BYTES
 
 PIECE_BYTES = 1024
 """Of a stream, parsed without a pause: hundreds of the smallest frames."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.stored_samples import STORED_MARK, StoredReading
 from exporter.model.telemetry import StoredSample
-from exporter.stalwart.server_clock import ServerClock
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

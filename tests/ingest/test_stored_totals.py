@@ -23,8 +23,8 @@ from exporter.ingest.stored_samples import STORED_MARK
 from exporter.ingest.stored_totals import MOST_SERIES, Total, increases, last_totals, totals_from_state, totals_to_state
 from exporter.ingest.telemetry import COUNTERS_MARK, RANKING, SOURCE_MARK, StoredJob
 from exporter.model.telemetry import StoredSample, TotalSeries
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

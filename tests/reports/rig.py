@@ -12,11 +12,11 @@ from exporter.clock import Clock, SystemClock
 from exporter.collectors.reports import ReportSource
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.reports import ReportJob
-from exporter.stalwart.credentials import Basic
+from exporter.stalwart.http.credentials import Basic
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from exporter.state.board import ServerBoard
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import TallyBook

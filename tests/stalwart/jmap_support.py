@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from exporter.clock import SystemClock
-from exporter.stalwart.credentials import Basic, Bearer, Credentials
+from exporter.stalwart.http.credentials import Basic, Bearer, Credentials
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from tests.stalwart.jmap_replay import WATCHER_KEY, JmapServer, id_of, serving
 
 T = TypeVar("T")

@@ -18,10 +18,10 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.errors import TargetError
-from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.credentials import Basic, Credentials
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.credentials import Basic, Credentials
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import TargetUnsupported
-from exporter.stalwart.absence import CONFIRM_SECONDS, REMEMBERED_SECONDS, Absence
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.missing_features import CONFIRM_SECONDS, REMEMBERED_SECONDS, Absence
 from tests.stalwart.raw_server import HandClock
 
 METRICS, TRACES, LOGS = Endpoint.STORED_METRICS, Endpoint.TRACES, Endpoint.LOGS

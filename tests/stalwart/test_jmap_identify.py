@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError, TargetRefused, TargetUnsupported
 from exporter.model.server import Edition, Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals
-from exporter.stalwart.credentials import Basic, Bearer
+from exporter.stalwart.http.credentials import Basic, Bearer
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerprint_of
 from tests.stalwart.jmap_replay import NARROW_KEY, UNAUTHORIZED, JmapServer, problem

@@ -10,7 +10,7 @@ import pytest
 from exporter.errors import PayloadError
 from exporter.model.inventory import AccountKind, Inventory, NodeStatus, TaskState
 from exporter.model.server import Capability, CapabilityStatus
-from exporter.stalwart.credentials import Bearer
+from exporter.stalwart.http.credentials import Bearer
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.examine import PERMISSIONS, examine
 from exporter.stalwart.jmap.inventory import TASK_TYPES

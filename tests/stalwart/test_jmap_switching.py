@@ -17,8 +17,8 @@ from exporter.errors import TargetError, TargetRefused, TargetUnsupported
 from exporter.ingest.session import Session
 from exporter.model.server import Edition, Generation
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.detect import RestDetector
+from exporter.stalwart.http.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector

@@ -20,8 +20,8 @@ from exporter.errors import (
     TargetServerError,
     TargetUnsupported,
 )
-from exporter.stalwart.allowlist import JMAP_METHODS, Endpoint, Login
-from exporter.stalwart.credentials import Bearer
+from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint, Login
+from exporter.stalwart.http.credentials import Bearer
 from exporter.stalwart.jmap.wire import Answers, Call, failure_of, in_order, request_of
 from tests.stalwart.jmap_replay import NARROW_KEY, JmapServer, MethodError, serving
 from tests.stalwart.jmap_support import MovableClock, asked, transport_to

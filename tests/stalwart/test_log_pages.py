@@ -10,11 +10,11 @@ from exporter.clock import SystemClock
 from exporter.model.delivery import LogLine
 from exporter.simulator import Profile, StandIn, World
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.credentials import Basic
+from exporter.stalwart.http.credentials import Basic
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from tests.stalwart.raw_server import run
 
 LINES = 3000

@@ -10,12 +10,12 @@ import pytest
 from exporter.clock import SystemClock
 from exporter.simulator import Profile, StandIn
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.credentials import Basic
+from exporter.stalwart.http.credentials import Basic
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.log_problems import LogProblem, look_at_log
 from exporter.stalwart.rest.client import RestClient
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from tests.stalwart.raw_server import run
 
 VERSIONS = ("0.12.5", "0.15.5", "0.16.18")

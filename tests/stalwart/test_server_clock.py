@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.stalwart.server_clock import STEP_SECONDS, ServerClock
+from exporter.stalwart.http.server_clock import STEP_SECONDS, ServerClock
 
 NOW = 1_800_000_000
 DAY_SECONDS = 86_400

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.throttle import Throttle
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.throttle import Throttle
 from tests.stalwart.raw_server import Asked, HandClock, reply, run, talking
 
 

@@ -19,7 +19,7 @@ from exporter.errors import (
     TargetUnreachable,
     TargetUnsupported,
 )
-from exporter.stalwart.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint, Login
 from tests.stalwart.raw_server import (
     FORBIDDEN,
     GOOD,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.stalwart.allowlist import VERSION_REQUEST, Endpoint, Login, target_of
+from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint, Login, target_of
 from tests.stalwart.raw_server import always, reply, run, talking
 
 CHANGING = ("purge", "reload", "update", "train", "delete", "reindex", "undelete", "troubleshoot", "settings")

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.credentials import Basic, Bearer
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.credentials import Basic, Bearer
 from tests.stalwart.raw_server import (
     GOOD,
     always,

@@ -10,7 +10,7 @@ from exporter.errors import (
     TargetError,
     TargetRefused,
 )
-from exporter.stalwart.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint, Login
 from tests.stalwart.raw_server import (
     FORBIDDEN,
     GOOD,

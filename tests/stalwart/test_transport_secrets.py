@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.stalwart.credentials import Basic, Bearer
-from exporter.stalwart.transport import Transport
+from exporter.stalwart.http.credentials import Basic, Bearer
+from exporter.stalwart.http.transport import Transport
 from tests.stalwart.raw_server import (
     LOGIN,
     NAME,

@@ -21,9 +21,9 @@ from exporter.errors import (
     TargetTLSError,
     TargetUnreachable,
 )
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.resolver import Resolver
-from exporter.stalwart.tls import client_context
+from exporter.stalwart.http.tls import client_context
 from exporter.stalwart.websocket import open_websocket
 from tests.stalwart.raw_server import (
     GOOD,

@@ -22,14 +22,14 @@ from exporter.ingest.subscriber import Subscriber
 from exporter.ingest.telemetry import RANKING, TotalsCounter
 from exporter.model.live import StreamKind
 from exporter.simulator import StandIn
-from exporter.stalwart.credentials import Basic
 from exporter.stalwart.detect import RestDetector
+from exporter.stalwart.http.credentials import Basic
+from exporter.stalwart.http.server_clock import ServerClock
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
-from exporter.stalwart.server_clock import ServerClock
 from exporter.stalwart.stream import Mode, StreamOpener
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from exporter.state.board import ServerBoard
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook

@@ -30,7 +30,7 @@ from exporter.ingest.telemetry import (
 )
 from exporter.model.telemetry import HistogramTotals, ServerTotals, StoredSample
 from exporter.stalwart.events import STORED_EVENTS
-from exporter.stalwart.server_clock import ServerClock
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

@@ -18,12 +18,12 @@ from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.model.telemetry import ServerTotals
 from exporter.simulator import ManualClock, Profile, StandIn
+from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.jmap.live_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
 from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
 from exporter.stalwart.stream import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
-from exporter.stalwart.throttle import Throttle
 from tests.streams.jmap_watch import Watch, watching
 from tests.streams.rig import HandClock
 from tests.support.standin import asked, enterprise, mail, outcomes, tomorrow

@@ -24,12 +24,12 @@ from exporter.errors import (
 from exporter.model.live import StreamKind
 from exporter.model.server import Generation
 from exporter.simulator import ManualClock, Profile, StandIn
-from exporter.stalwart.credentials import Basic
+from exporter.stalwart.http.credentials import Basic
+from exporter.stalwart.http.throttle import Throttle
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.rest.live_client import RestLiveClient
 from exporter.stalwart.stream import Mode, StreamOpener
-from exporter.stalwart.throttle import Throttle
-from exporter.stalwart.transport import Transport
 from exporter.state.costs import ApiCosts
 from tests.support.standin import WATCHER, asked, enterprise
 

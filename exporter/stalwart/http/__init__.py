@@ -1,1 +1,1 @@
-"""Below a request: names to addresses, addresses to connections, and how much of an answer is read at once."""
+"""HTTP to one server: what may be asked, how often, with which credentials, and what the responses mean."""

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import httpx
 
 from exporter.errors import PayloadError, PayloadTooLarge
-from exporter.stalwart.allowlist import Answer, Endpoint
-from exporter.stalwart.answers import SMALL_BYTES, RawAnswer
-from exporter.stalwart.credentials import Credentials
+from exporter.stalwart.http.allowlist import Answer, Endpoint
+from exporter.stalwart.http.credentials import Credentials
 from exporter.stalwart.http.network import begin_body
 from exporter.stalwart.http.pace import Pace
+from exporter.stalwart.http.responses import SMALL_BYTES, RawAnswer
 
 CRUMBS = 4096
 """Pieces of a body that may be of any size; beyond these, they have `CRUMB_BYTES` each on average."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence, Set
 from exporter.clock import Clock
 from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.server import Edition
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.session import Account, Limits, parse_account
 from exporter.stalwart.jmap.wire import Answers, Call, request_of
-from exporter.stalwart.transport import Transport
 
 ENTERPRISE_OBJECTS = frozenset({"Metric", "Trace"})
 """What only a licensed server has; to others it looks like a missing permission."""

@@ -17,8 +17,9 @@ from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
-from exporter.stalwart.allowlist import Endpoint, Login
-from exporter.stalwart.answers import AuthenticationRequired
+from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.responses import AuthenticationRequired
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
 from exporter.stalwart.jmap.ids import decode_id, encode_id
@@ -33,7 +34,6 @@ from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import read_traces, traces_decoder
 from exporter.stalwart.jmap.wire import Call
 from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
-from exporter.stalwart.transport import Transport
 
 RECHECK_SECONDS = 3600.0
 TRACE_IDS_A_PAGE = 5000

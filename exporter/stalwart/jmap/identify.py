@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from exporter.errors import PayloadError, TargetForbidden, TargetRefused, TargetServerError, TargetUnsupported
 from exporter.model.server import Generation, ServerIdentity
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.native import WITHHELD
 from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerprint_of
 from exporter.stalwart.jmap.session import Account, parse_session
-from exporter.stalwart.transport import Transport
 
 _OTHER = ServerIdentity(
     generation=Generation.UNKNOWN, note="not a Stalwart management API that we know: a proxy, or another program"

@@ -8,14 +8,14 @@ from exporter.clock import Clock
 from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.telemetry import ServerTotals
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap import live
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.live_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.stream import StreamOpener
-from exporter.stalwart.transport import Transport
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from exporter.errors import PayloadError
-from exporter.stalwart.answers import reading_problem
+from exporter.stalwart.http.responses import reading_problem
 from exporter.stalwart.jmap.wire import Answers, Call
 
 PROPERTIES = ("createdAt", "size", "recipients")

@@ -19,7 +19,7 @@ from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
 from exporter.model.incoming_reports import Incoming, IncomingReport, ReportIds, UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import Report
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder
 from exporter.stalwart.jmap.report_arf import Arf, read_arf

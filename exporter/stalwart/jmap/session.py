@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from exporter.model.server import Edition
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.responses import decode_answer
 
 CORE = "urn:ietf:params:jmap:core"
 USUAL_CALLS = 16

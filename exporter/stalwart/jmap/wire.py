@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
-from exporter.stalwart.answers import decode_answer, quoted, reading_problem
+from exporter.stalwart.http.responses import decode_answer, quoted, reading_problem
 
 USING = ("urn:ietf:params:jmap:core", "urn:stalwart:jmap")
 

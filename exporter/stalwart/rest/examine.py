@@ -18,10 +18,10 @@ from datetime import datetime
 
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Edition
-from exporter.stalwart.allowlist import Endpoint, Login
 from exporter.stalwart.detect import Version, fetch_version
 from exporter.stalwart.examination import Examination, PartByPart
-from exporter.stalwart.transport import Transport
+from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.transport import Transport
 
 __all__ = ["Examination", "Examiner"]
 

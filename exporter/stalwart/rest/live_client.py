@@ -10,12 +10,12 @@ from exporter.errors import PayloadError, TargetUnreachable, TargetUnsupported
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals
-from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.rest import live
 from exporter.stalwart.stream import StreamOpener
-from exporter.stalwart.transport import Transport
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.logs import LogAnswer, parse_log_answer
-from exporter.stalwart.transport import Transport
 
 OVERLAP = 500
 """Lines of the last page that the next one is to begin with; what is written meanwhile adds to them."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporter.model.delivery import LogLine
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.log_lines import read_log_lines
 
 

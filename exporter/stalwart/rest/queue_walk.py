@@ -15,10 +15,10 @@ import msgspec
 
 from exporter.errors import PayloadError, PayloadTooLarge
 from exporter.model.queue import QueueSnapshot
-from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.queue import PageResult, QueueFold
-from exporter.stalwart.transport import Transport
 
 FIRST_PAGE = 1000
 LARGEST_PAGE = 10_000

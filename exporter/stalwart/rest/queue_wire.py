@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from exporter.errors import PayloadError
-from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.http.responses import decode_answer, reading_problem
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0)]

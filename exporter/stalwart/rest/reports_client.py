@@ -8,9 +8,9 @@ from datetime import datetime
 from exporter.errors import PayloadError, TargetUnsupported
 from exporter.model.incoming_reports import Incoming, ReportIds, UnreadableReport
 from exporter.model.report_words import ReportKind
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
-from exporter.stalwart.transport import Transport
 
 LARGE_BYTES = 256 * 1024
 """From this size on, an answer is read outside of the event loop."""

@@ -14,8 +14,8 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample
-from exporter.stalwart.answers import decode_answer, reading_problem
 from exporter.stalwart.events import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
+from exporter.stalwart.http.responses import decode_answer, reading_problem
 
 UNDERFLOW = 2**63
 

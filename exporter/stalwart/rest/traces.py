@@ -15,7 +15,7 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
-from exporter.stalwart.answers import decode_answer, reading_problem
+from exporter.stalwart.http.responses import decode_answer, reading_problem
 from exporter.stalwart.trace_events import delivery_event, is_followed
 
 

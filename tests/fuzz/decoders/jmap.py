@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
-from exporter.stalwart.answers import decode_answer
 from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap import stored as jmap_stored
 from exporter.stalwart.jmap import traces as jmap_traces
 from exporter.stalwart.jmap.ids import decode_id

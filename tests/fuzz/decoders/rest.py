@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
 from exporter.stalwart import detect
-from exporter.stalwart.allowlist import Endpoint
-from exporter.stalwart.answers import RawAnswer, check_answer, decode_answer
 from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.responses import RawAnswer, check_answer, decode_answer
 from exporter.stalwart.rest import client as rest_client
 from exporter.stalwart.rest import queue_walk
 from exporter.stalwart.rest.logs import parse_log_answer

@@ -12,8 +12,8 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from exporter.errors import TargetUnreachable
-from exporter.stalwart.allowlist import Endpoint, target_of
-from exporter.stalwart.answers import decode_answer
+from exporter.stalwart.http.allowlist import Endpoint, target_of
+from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap import live as jmap_live
 from exporter.stalwart.jmap.live_client import _read_token as read_jmap_token
 from exporter.stalwart.jmap.live_spans import Spans

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporter.clock import Clock
 from exporter.errors import TargetUnsupported
-from exporter.stalwart.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import Endpoint
 
 TELEMETRY = "/api/telemetry/"
 """Belongs to the Enterprise code as a whole: a server without it, or without a licence, has no part of it."""

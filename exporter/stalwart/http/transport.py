@@ -13,17 +13,17 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetRefused, TargetUnsupported
-from exporter.stalwart.absence import Absence
-from exporter.stalwart.allowlist import Answer, Endpoint, Login, check_body, target_of
-from exporter.stalwart.answers import CredentialsRefused, RawAnswer, check_answer
 from exporter.stalwart.client import RequestObserver
-from exporter.stalwart.credentials import Credentials
+from exporter.stalwart.http.allowlist import Answer, Endpoint, Login, check_body, target_of
+from exporter.stalwart.http.credentials import Credentials
+from exporter.stalwart.http.missing_features import Absence
 from exporter.stalwart.http.network import BODY_PIECE_BYTES, HEAD_BYTES, NetworkTransport
+from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.http.reading import Reading
 from exporter.stalwart.http.resolver import Resolver
-from exporter.stalwart.network_errors import NETWORK_ERRORS, translate
-from exporter.stalwart.server_clock import ServerClock
-from exporter.stalwart.throttle import Throttle
+from exporter.stalwart.http.responses import CredentialsRefused, RawAnswer, check_answer
+from exporter.stalwart.http.server_clock import ServerClock
+from exporter.stalwart.http.throttle import Throttle
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 5.0

@@ -23,7 +23,7 @@ from exporter.errors import (
     TargetUnsupported,
     quote,
 )
-from exporter.stalwart.allowlist import Answer, Endpoint
+from exporter.stalwart.http.allowlist import Answer, Endpoint
 
 SMALL_BYTES = 64 * 1024
 """An error object is no longer than this; of an error page no more is read."""

@@ -18,9 +18,9 @@ from exporter.errors import (
     TargetUnreachable,
     quote,
 )
-from exporter.stalwart.answers import BAN_HINT
 from exporter.stalwart.http.network import HEAD_BYTES, HeadTooLong
 from exporter.stalwart.http.resolver import ResolverSilent
+from exporter.stalwart.http.responses import BAN_HINT
 
 NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, OSError)
 """What a request can raise: some TLS errors come up from below httpx as they are."""
