@@ -42,8 +42,8 @@ from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.live import read_traces
 from exporter.stalwart.rest.live_client import RestLiveClient
-from exporter.stalwart.sse import SseDecoder
-from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.streams.opening import StreamOpener
+from exporter.stalwart.streams.sse import SseDecoder
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

@@ -20,7 +20,7 @@ from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
-from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, SwitchingLiveClient
 
 

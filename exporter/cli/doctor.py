@@ -19,9 +19,9 @@ from exporter.model.server import Capability, CapabilityStatus, Generation, Serv
 from exporter.settings import ServerSettings, load_settings
 from exporter.stalwart.examination import Examination
 from exporter.stalwart.jmap.examine import examine as examine_jmap
-from exporter.stalwart.listening import listen
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
 from exporter.stalwart.rest.examine import Examiner
+from exporter.stalwart.stream_check import listen
 
 EXIT_SETTINGS = 2
 NAMED_CHANGES = 4

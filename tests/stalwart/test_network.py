@@ -21,7 +21,7 @@ from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.network import STAGGER_SECONDS, Network, first_connected
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.tls import client_context
-from exporter.stalwart.websocket import OrdinaryAnswer, open_websocket
+from exporter.stalwart.streams.websocket import OrdinaryAnswer, open_websocket
 from tests.stalwart.raw_server import GOOD, RawServer, always, raw_server, run, transport_to
 from tests.support.virtual_time import run_virtually
 from tests.web.web_support import Authority

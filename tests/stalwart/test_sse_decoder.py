@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
-from exporter.stalwart.sse import SseDecoder, SseEvent
+from exporter.stalwart.streams.sse import SseDecoder, SseEvent
 
 RECORDING = Path(__file__).resolve().parents[1] / "recordings" / "rest-0.15.5" / "sse-delivery-probe.http"
 

@@ -24,7 +24,7 @@ from exporter.errors import (
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.tls import client_context
-from exporter.stalwart.websocket import open_websocket
+from exporter.stalwart.streams.websocket import open_websocket
 from tests.stalwart.raw_server import (
     GOOD,
     always,

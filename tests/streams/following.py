@@ -29,7 +29,7 @@ from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live_client import RestLiveClient
-from exporter.stalwart.stream import Mode, StreamOpener
+from exporter.stalwart.streams.opening import Mode, StreamOpener
 from exporter.state.board import ServerBoard
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook

@@ -22,7 +22,7 @@ from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.jmap.live_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
 from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
-from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
 from tests.streams.jmap_watch import Watch, watching
 from tests.streams.rig import HandClock

@@ -22,8 +22,8 @@ from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.traces import Event, event_values, whole_second
-from exporter.stalwart.live_frames import decode_frame
 from exporter.stalwart.rest.native import UNDERFLOW
+from exporter.stalwart.streams.frames import decode_frame
 from exporter.stalwart.trace_events import FOLLOWED_TYPES
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]

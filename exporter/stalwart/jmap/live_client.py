@@ -15,7 +15,7 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.live_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
 from exporter.stalwart.live import EventStream
-from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.streams.opening import StreamOpener
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""

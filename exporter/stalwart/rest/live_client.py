@@ -15,7 +15,7 @@ from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.rest import live
-from exporter.stalwart.stream import StreamOpener
+from exporter.stalwart.streams.opening import StreamOpener
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""

@@ -21,8 +21,8 @@ from exporter.stalwart.jmap.live_stream import Repetition
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.rest import live as rest_live
 from exporter.stalwart.rest.live_client import _token as rest_token
-from exporter.stalwart.sse import SseDecoder
-from exporter.stalwart.websocket import WebSocketStream, _parse_head
+from exporter.stalwart.streams.sse import SseDecoder
+from exporter.stalwart.streams.websocket import WebSocketStream, _parse_head
 from tests.fuzz import samples
 from tests.fuzz.decoder import Decoder, any_of, encoded
 from tests.support.outcomes import outcomes_of

@@ -26,8 +26,8 @@ from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.responses import SMALL_BYTES, AuthenticationRequired, RawAnswer, check_answer
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.live import EventStream
-from exporter.stalwart.sse import MOST_BYTES, SseDecoder
-from exporter.stalwart.websocket import OrdinaryAnswer, open_websocket
+from exporter.stalwart.streams.sse import MOST_BYTES, SseDecoder
+from exporter.stalwart.streams.websocket import OrdinaryAnswer, open_websocket
 
 Mode = Literal["auto", "websocket", "sse"]
 

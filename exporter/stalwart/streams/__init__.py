@@ -1,0 +1,1 @@
+"""Live streams: opening one, its transports, and the frames that they carry."""
