@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exporter.stalwart.attempt import AttemptKey
+from exporter.stalwart.events.attempt import AttemptKey
 from exporter.stalwart.http.server_clock import STEP_SECONDS
 
 MARGIN_SECONDS = 2

@@ -13,8 +13,8 @@ from exporter.ingest.ledger import Ledger
 from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.model.delivery import DeliveryOutcome
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
-from exporter.stalwart.attempts import Decision
-from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.events.tracker import Decision
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.live import LiveClient
 from exporter.state.board import ServerBoard

@@ -32,9 +32,9 @@ from exporter.ingest.log_turns import Junction, TurnSplitter, item_of, since_las
 from exporter.ingest.log_watch import LogWatch, OwnLines
 from exporter.ingest.recent import RecentMultiset
 from exporter.model.delivery import LogLine
-from exporter.stalwart.attempt import AttemptKey
-from exporter.stalwart.attempts import AttemptFolder, Decision
 from exporter.stalwart.client import StalwartClient
+from exporter.stalwart.events.attempt import AttemptKey
+from exporter.stalwart.events.tracker import AttemptFolder, Decision
 from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add

@@ -16,10 +16,10 @@ from exporter.ingest.coverage import SETTLE_SECONDS, LiveCoverage
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
-from exporter.stalwart.attempt import AttemptKey
-from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.events.attempt import AttemptKey
+from exporter.stalwart.events.snowflakes import second_of
+from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.http.server_clock import ServerClock
-from exporter.stalwart.snowflakes import second_of
 from exporter.store.store import SeenIds
 
 LIVE_MARK, LIVED_MARK = "live_traces", "lived"

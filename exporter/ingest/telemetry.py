@@ -26,7 +26,7 @@ from exporter.ingest.totals import Baseline, check_range, increments_since, may_
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient
-from exporter.stalwart.events import COUNTERS, ON_CALL_EVENTS, STORED_EVENTS
+from exporter.stalwart.events.names import COUNTERS, ON_CALL_EVENTS, STORED_EVENTS
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add

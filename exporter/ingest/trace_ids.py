@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from exporter.stalwart.events.snowflakes import second_of
 from exporter.stalwart.http.server_clock import STEP_SECONDS
-from exporter.stalwart.snowflakes import second_of
 
 log = structlog.get_logger("exporter.traces")
 

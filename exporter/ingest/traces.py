@@ -21,10 +21,10 @@ from exporter.ingest.reconcile import LIVE_MARK, Reconciler
 from exporter.ingest.session import RECHECK_SECONDS
 from exporter.ingest.trace_ids import OVERLAP_SECONDS, Reading, TraceMemory
 from exporter.model.delivery import DeliveryOutcome, Trace
-from exporter.stalwart.attempts import AttemptFolder, Decision
 from exporter.stalwart.client import StalwartClient
+from exporter.stalwart.events.snowflakes import second_of
+from exporter.stalwart.events.tracker import AttemptFolder, Decision
 from exporter.stalwart.http.server_clock import STEP_SECONDS, ServerClock
-from exporter.stalwart.snowflakes import second_of
 from exporter.state.tally import Increments
 from exporter.store.store import SeenIds
 

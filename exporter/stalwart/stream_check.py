@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.model.live import Heartbeat, StreamKind
-from exporter.stalwart.delivery import OUTCOME_EVENTS
+from exporter.stalwart.events.outcomes import OUTCOME_EVENTS
 from exporter.stalwart.live import EventStream, LiveClient
 
 PATIENCE_SECONDS = 10.0

@@ -18,7 +18,7 @@ from exporter.model.queue import (
     QueueSnapshot,
     RecipientStatus,
 )
-from exporter.stalwart.failures import classify_failure
+from exporter.stalwart.events.failures import classify_failure
 
 Json = Mapping[str, Any]
 WAITING = (RecipientStatus.SCHEDULED, RecipientStatus.TEMPORARY_FAILURE)

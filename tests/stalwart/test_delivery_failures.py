@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.queue import FailureReason as Reason
-from exporter.stalwart.failures import classify_failure, reply_code
+from exporter.stalwart.events.failures import classify_failure, reply_code
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 FAILURES = {"temp_fail": "temporary_failure", "perm_fail": "permanent_failure"}

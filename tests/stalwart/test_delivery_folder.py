@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.domains import domain_name, domain_of
 from exporter.model.delivery import DeliveryEvent, Outcome
-from exporter.stalwart.attempts import GRACE_SECONDS, LATE_SECONDS, MOST_ATTEMPTS, WAIT_SECONDS, AttemptFolder
-from exporter.stalwart.delivery import FOLLOWED_EVENTS
+from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
+from exporter.stalwart.events.tracker import GRACE_SECONDS, LATE_SECONDS, MOST_ATTEMPTS, WAIT_SECONDS, AttemptFolder
 from tests.support.outcomes import outcomes_of
 
 AT = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

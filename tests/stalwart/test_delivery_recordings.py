@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from exporter.stalwart.attempts import AttemptFolder
-from exporter.stalwart.trace_events import delivery_event
+from exporter.stalwart.events.trace_events import delivery_event
+from exporter.stalwart.events.tracker import AttemptFolder
 from tests.support.outcomes import outcomes_of
 
 RECORDED = Path(__file__).parents[1] / "recordings"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.stalwart.events import COUNTERS, GAUGES, HISTOGRAMS, ON_CALL_EVENTS, canonical_event, native_metric
+from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, ON_CALL_EVENTS, canonical_event, native_metric
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 

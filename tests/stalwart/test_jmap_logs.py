@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import TargetServerError, TargetUnsupported
 from exporter.model.delivery import LogLine
+from exporter.stalwart.events.log_lines import read_log_lines
 from exporter.stalwart.jmap.logs import Line
-from exporter.stalwart.log_lines import read_log_lines
 from exporter.stalwart.rest.logs import parse_log_answer
 from tests.stalwart.jmap_replay import JmapServer, MethodError, id_of
 from tests.stalwart.jmap_support import asked, methods_of, stamp

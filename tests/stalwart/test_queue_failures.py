@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.queue import FailureReason
-from exporter.stalwart.failures import classify_failure
+from exporter.stalwart.events.failures import classify_failure
 from exporter.stalwart.rest.failure_counts import count_flat_failures, count_nested_failures
 
 FRAGMENTS = [

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
-from exporter.stalwart.attempts import AttemptFolder
-from exporter.stalwart.delivery import FOLLOWED_EVENTS
+from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
+from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 from tests.support.outcomes import outcomes_of
 

@@ -29,7 +29,7 @@ from exporter.ingest.telemetry import (
     TotalsCounter,
 )
 from exporter.model.telemetry import HistogramTotals, ServerTotals, StoredSample
-from exporter.stalwart.events import STORED_EVENTS
+from exporter.stalwart.events.names import STORED_EVENTS
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome
-from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptFolder
 
 
 def outcomes_of(events: Iterable[DeliveryEvent | None], folder: AttemptFolder | None = None) -> list[DeliveryOutcome]:

@@ -17,6 +17,7 @@ from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
+from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired
 from exporter.stalwart.http.transport import Transport
@@ -33,7 +34,6 @@ from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import read_traces, traces_decoder
 from exporter.stalwart.jmap.wire import Call
-from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 
 RECHECK_SECONDS = 3600.0
 TRACE_IDS_A_PAGE = 5000

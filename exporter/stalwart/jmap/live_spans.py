@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.delivery import ATTEMPT_END, ATTEMPT_START
-from exporter.stalwart.trace_events import delivery_event
+from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
+from exporter.stalwart.events.trace_events import delivery_event
 
 MOST_UNDER_WAY = 8192
 """Attempts that are remembered; more than those of which it is remembered that they have been told from the start."""

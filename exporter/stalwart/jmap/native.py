@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from exporter.model.telemetry import ServerTotals
-from exporter.stalwart.events import is_uncounted_event
+from exporter.stalwart.events.names import is_uncounted_event
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.rest.native import parse_native_page
 

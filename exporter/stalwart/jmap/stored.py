@@ -16,7 +16,7 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample, TotalSeries
-from exporter.stalwart.events import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
+from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.http.responses import reading_problem
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.ids import decode_id, moment_of, node_of

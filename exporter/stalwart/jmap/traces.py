@@ -15,9 +15,9 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.stalwart.events.trace_events import delivery_event, is_followed
 from exporter.stalwart.http.responses import reading_problem
 from exporter.stalwart.jmap.wire import in_order
-from exporter.stalwart.trace_events import delivery_event, is_followed
 
 
 class Event(msgspec.Struct, gc=False, rename="camel"):

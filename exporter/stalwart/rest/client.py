@@ -22,10 +22,10 @@ from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
+from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.native import parse_native_page
 from exporter.stalwart.rest.queue_walk import PageSize, walk_queue

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from exporter.model.queue import FailureReason
-from exporter.stalwart.failures import classify_failure
+from exporter.stalwart.events.failures import classify_failure
 
 Failure = tuple[FailureReason, str]
 """The class of error, and a reply code of three digits or nothing."""

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporter.model.delivery import LogLine
+from exporter.stalwart.events.log_lines import read_log_lines
 from exporter.stalwart.http.responses import decode_answer
-from exporter.stalwart.log_lines import read_log_lines
 
 
 class _Line(msgspec.Struct, gc=False):

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.stalwart.events import native_metric
+from exporter.stalwart.events.names import native_metric
 
 UNDERFLOW = 2**63
 """A gauge of this size has been counted below zero; it is unknown."""

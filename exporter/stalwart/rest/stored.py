@@ -14,7 +14,7 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample
-from exporter.stalwart.events import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
+from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.http.responses import decode_answer, reading_problem
 
 UNDERFLOW = 2**63

@@ -15,8 +15,8 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.stalwart.events.trace_events import delivery_event, is_followed
 from exporter.stalwart.http.responses import decode_answer, reading_problem
-from exporter.stalwart.trace_events import delivery_event, is_followed
 
 
 class _Event(msgspec.Struct, gc=False, rename="camel"):

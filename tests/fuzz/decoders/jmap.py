@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
-from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.events.log_lines import read_log_lines
+from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap import stored as jmap_stored
 from exporter.stalwart.jmap import traces as jmap_traces
@@ -20,7 +21,6 @@ from exporter.stalwart.jmap.reports import parse_report as parse_jmap_report
 from exporter.stalwart.jmap.schema import CounterNames, counter_names
 from exporter.stalwart.jmap.session import parse_account, parse_session
 from exporter.stalwart.jmap.wire import Answers, Call
-from exporter.stalwart.log_lines import read_log_lines
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, any_of, encoded, text_of
 from tests.support.outcomes import outcomes_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
 from exporter.stalwart import detect
-from exporter.stalwart.attempts import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import RawAnswer, check_answer, decode_answer
 from exporter.stalwart.rest import client as rest_client

@@ -8,11 +8,11 @@ from datetime import datetime
 from structlog.testing import capture_logs
 
 from exporter.domains import domain_name, domain_of, shown_domain
-from exporter.stalwart.delivery import FOLLOWED_EVENTS
-from exporter.stalwart.details import DetailsReader
-from exporter.stalwart.failures import classify_failure
+from exporter.stalwart.events.failures import classify_failure
+from exporter.stalwart.events.log_details import DetailsReader
+from exporter.stalwart.events.log_lines import _version
+from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
 from exporter.stalwart.http.server_clock import ServerClock
-from exporter.stalwart.log_lines import _version
 from exporter.web.basic_auth import _parse_basic
 from exporter.web.negotiation import negotiate
 from tests.fuzz import samples

@@ -1,7 +1,7 @@
 """
 The server's event and metric ids, as the newest release spells them.
 
-Contract: ``events.csv`` beside this module, one row an id that any release from v0.10 to v0.16 has: its kind
+Contract: ``names.csv`` beside this module, one row an id that any release from v0.10 to v0.16 has: its kind
 (``counter``: an event that is counted; ``event``: one that is not; ``gauge``; ``histogram``), its present name if it
 was renamed, and whether one is paged for it.
 """
@@ -17,7 +17,7 @@ _Row = tuple[str, str, str, bool]
 def _load() -> list[_Row]:
     """Id, kind, present name, on call: one of each row."""
     rows = []
-    for line in Path(__file__).with_name("events.csv").read_text(encoding="ascii").splitlines()[1:]:
+    for line in Path(__file__).with_name("names.csv").read_text(encoding="ascii").splitlines()[1:]:
         id_, kind, renamed_to, on_call = line.split(",")
         rows.append((id_, kind, renamed_to or id_, on_call == "yes"))
     return rows

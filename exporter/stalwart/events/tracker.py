@@ -16,7 +16,7 @@ from exporter.clock import unix_second
 from exporter.domains import domain_name
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
 from exporter.model.queue import FailureReason
-from exporter.stalwart.attempt import (
+from exporter.stalwart.events.attempt import (
     Attempt,
     AttemptKey,
     Deferral,
@@ -27,7 +27,7 @@ from exporter.stalwart.attempt import (
     recipients_of,
     scope_of,
 )
-from exporter.stalwart.delivery import (
+from exporter.stalwart.events.outcomes import (
     ARRIVED,
     ATTEMPT_END,
     ATTEMPT_START,
@@ -42,7 +42,7 @@ from exporter.stalwart.delivery import (
     status_reason,
     three_digits,
 )
-from exporter.stalwart.strays import StrayFailures
+from exporter.stalwart.events.strays import StrayFailures
 
 MOST_ATTEMPTS = 4096
 """Attempts under way that are remembered; far more than a server has at a time."""

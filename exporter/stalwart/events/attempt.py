@@ -16,7 +16,7 @@ from zlib import crc32
 from exporter.clock import unix_second
 from exporter.domains import domain_of
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.delivery import MESSAGE_REJECTED, PUT_OFF, Failure
+from exporter.stalwart.events.outcomes import MESSAGE_REJECTED, PUT_OFF, Failure
 
 MOST_RECIPIENTS = 256
 """Failures of one attempt that are remembered one by one, and recipients of one deferral."""

@@ -17,8 +17,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.delivery import STRICT_EVENTS
-from exporter.stalwart.failures import read_logged_cause
+from exporter.stalwart.events.failures import read_logged_cause
+from exporter.stalwart.events.outcomes import STRICT_EVENTS
 
 TEXT_LIMIT = 1024
 """Of a text no more is kept: what the server itself says stands at its beginning."""

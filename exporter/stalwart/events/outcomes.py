@@ -13,7 +13,7 @@ from typing import NamedTuple
 from exporter.domains import domain_name, domain_of
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.queue import FailureReason
-from exporter.stalwart.failures import IO_CAUSE, REPLY_CAUSE, classify_failure, reply_code
+from exporter.stalwart.events.failures import IO_CAUSE, REPLY_CAUSE, classify_failure, reply_code
 
 SUCCESS, GIVEN_UP, PUT_OFF = "delivery.dsn-success", "delivery.dsn-perm-fail", "queue.rescheduled"
 ATTEMPT_START, ATTEMPT_END = "delivery.attempt-start", "delivery.attempt-end"

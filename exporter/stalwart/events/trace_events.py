@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.delivery import FOLLOWED_EVENTS, STRICT_EVENTS
-from exporter.stalwart.details import DEFAULT_QUEUE, TEXT_LIMIT
-from exporter.stalwart.events import canonical_event, spellings
-from exporter.stalwart.failures import cause_text
+from exporter.stalwart.events.failures import cause_text
+from exporter.stalwart.events.log_details import DEFAULT_QUEUE, TEXT_LIMIT
+from exporter.stalwart.events.names import canonical_event, spellings
+from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS, STRICT_EVENTS
 
 SESSION_CAUSE = "smtp.error"
 

@@ -14,8 +14,8 @@ from itertools import islice
 
 from exporter.clock import unix_second
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.attempt import MESSAGE, MOST_RECIPIENTS, RECIPIENT, Attempt, Scope, checksum
-from exporter.stalwart.delivery import Failure
+from exporter.stalwart.events.attempt import MESSAGE, MOST_RECIPIENTS, RECIPIENT, Attempt, Scope, checksum
+from exporter.stalwart.events.outcomes import Failure
 
 STRAY_SECONDS = 2
 """How far apart, by the server's clock, a failure and the deferral that it explains may be written."""

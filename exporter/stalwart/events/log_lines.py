@@ -17,9 +17,9 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, LogLine
-from exporter.stalwart.delivery import FOLLOWED_EVENTS, OUTCOME_EVENTS
-from exporter.stalwart.details import DEFAULT_QUEUE, DetailsReader
-from exporter.stalwart.events import canonical_event
+from exporter.stalwart.events.log_details import DEFAULT_QUEUE, DetailsReader
+from exporter.stalwart.events.names import canonical_event
+from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS, OUTCOME_EVENTS
 from exporter.stalwart.http.responses import reading_problem
 
 STARTUP = "server.startup"
