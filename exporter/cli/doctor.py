@@ -17,7 +17,7 @@ from exporter.collectors.advice import advice_for, refused_login
 from exporter.errors import SettingsError, TargetError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Generation, ServerIdentity
 from exporter.settings import ServerSettings, load_settings
-from exporter.stalwart.examination import Examination
+from exporter.stalwart.common.probe import Examination
 from exporter.stalwart.jmap.examine import examine as examine_jmap
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
 from exporter.stalwart.rest.examine import Examiner

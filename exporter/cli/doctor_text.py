@@ -9,7 +9,7 @@ from rich.table import Table
 from exporter.cli.doctor_finding import FAILED, Finding
 from exporter.cli.output import console, plain
 from exporter.model.server import Generation
-from exporter.stalwart.examination import LOG_IN
+from exporter.stalwart.common.probe import LOG_IN
 
 COLOURS = {"available": "green", "forbidden": "red", FAILED: "red"}
 

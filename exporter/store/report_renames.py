@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from exporter.model.reports import ArfReport
-from exporter.stalwart.report_ids import spelled_alike
+from exporter.stalwart.common.report_ids import spelled_alike
 from exporter.store.report_rows import FEEDBACK_LISTS, feedback_row
 from exporter.store.report_texts import cut
 

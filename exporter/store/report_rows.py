@@ -12,7 +12,7 @@ from typing import Any
 from exporter.clock import unix_second
 from exporter.model.incoming_reports import IncomingReport, UnreadableReport
 from exporter.model.reports import ArfReport, DmarcPolicy, DmarcReport, TlsReport
-from exporter.stalwart.report_ids import lasting_id
+from exporter.stalwart.common.report_ids import lasting_id
 from exporter.store.bulk import Insert
 from exporter.store.report_packing import pack
 from exporter.store.report_records import RecordRows

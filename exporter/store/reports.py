@@ -13,7 +13,7 @@ from typing import NamedTuple
 from exporter.model.incoming_reports import Incoming, IncomingReport, UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import ArfReport, TlsReport
-from exporter.stalwart.report_ids import lasting_id
+from exporter.stalwart.common.report_ids import lasting_id
 from exporter.store.bulk import MOST_PARAMETERS
 from exporter.store.report_policies import PolicyKey, known_policies_query, unknown_policies
 from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from exporter.stalwart.common.report_ids import lasting_id, spelled_alike
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.report_ids import lasting_id, spelled_alike
 from exporter.stalwart.rest.client import RestClient
 from tests.reports import wire
 from tests.reports.rig import Shown, check_sums, query, rig

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.stalwart.jmap.ids import decode_id, encode_id, moment_of, node_of
+from exporter.stalwart.common.ids import decode_id, encode_id, moment_of, node_of
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.stalwart.rest.native import parse_native_page
+from exporter.stalwart.common.native_page import parse_native_page
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 PAGES = sorted(RECORDINGS.glob("*/native.txt"))

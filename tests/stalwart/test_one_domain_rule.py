@@ -9,8 +9,8 @@ import pytest
 from exporter.domains import UNKNOWN_DOMAIN, domain_name, domain_of
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.queue import RecipientStatus
-from exporter.stalwart.report_values import domain_or_text
-from exporter.stalwart.rest.queue_tallies import DomainTally
+from exporter.stalwart.common.queue_tallies import DomainTally
+from exporter.stalwart.common.report_values import domain_or_text
 from tests.support.outcomes import outcomes_of
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)

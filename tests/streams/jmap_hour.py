@@ -13,7 +13,7 @@ from exporter.simulator.events import Event
 from exporter.simulator.jmap_live import live_event
 from exporter.simulator.jmap_telemetry import trace_to_json
 from exporter.simulator.world import World
-from exporter.stalwart.jmap.ids import encode_id
+from exporter.stalwart.common.ids import encode_id
 from exporter.stalwart.jmap.live import read_traces
 from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.live_stream import Repetition

@@ -22,8 +22,8 @@ from exporter.simulator.counters import COUNTER_MODULUS, ProcessCounters
 from exporter.simulator.live import metrics_to_json
 from exporter.simulator.prometheus import render
 from exporter.simulator.values import Duration
+from exporter.stalwart.common.native_page import parse_native_page
 from exporter.stalwart.rest.live import read_metrics
-from exporter.stalwart.rest.native import parse_native_page
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

@@ -17,13 +17,13 @@ from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
+from exporter.stalwart.common.ids import decode_id, encode_id
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
-from exporter.stalwart.jmap.ids import decode_id, encode_id
 from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
 from exporter.stalwart.jmap.native import read_native_page

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
-from exporter.stalwart.examination import LOG_IN, Examination, PartByPart
+from exporter.stalwart.common.probe import LOG_IN, Examination, PartByPart
 from exporter.stalwart.jmap.client import JmapClient
 
 

@@ -19,10 +19,10 @@ from exporter.clock import Clock
 from exporter.domains import domain_name
 from exporter.errors import PayloadError, TargetForbidden
 from exporter.model.inventory import UNKNOWN, AccountKind, Certificate, Inventory, NodeStatus, TaskState
+from exporter.stalwart.common.report_values import utc
 from exporter.stalwart.jmap.api import RECHECK_SECONDS, JmapApi
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
 from exporter.stalwart.jmap.wire import Answers, Call
-from exporter.stalwart.report_values import utc
 
 PAGE_ROWS = 500
 MOST_PAGES = 20

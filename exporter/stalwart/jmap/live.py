@@ -17,13 +17,13 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
+from exporter.stalwart.common.native_page import UNDERFLOW
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event, native_name
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES
 from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.traces import Event, event_values, whole_second
-from exporter.stalwart.rest.native import UNDERFLOW
 from exporter.stalwart.streams.frames import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]

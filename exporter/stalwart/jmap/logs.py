@@ -19,9 +19,9 @@ import msgspec
 from exporter.errors import TargetServerError
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
+from exporter.stalwart.common.ids import MOST, decode_id, encode_id
 from exporter.stalwart.events.log_lines import read_log_lines
 from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.ids import MOST, decode_id, encode_id
 from exporter.stalwart.jmap.paging import found_decoder
 from exporter.stalwart.jmap.wire import Answers, Call
 

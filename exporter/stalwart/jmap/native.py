@@ -12,9 +12,9 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from exporter.model.telemetry import ServerTotals
+from exporter.stalwart.common.native_page import parse_native_page
 from exporter.stalwart.events.names import is_uncounted_event
 from exporter.stalwart.jmap.schema import CounterNames
-from exporter.stalwart.rest.native import parse_native_page
 
 WITHHELD = (
     "this release (v0.16.0 to v0.16.11) prints its counters under each other's names: none is taken from its metrics "

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from exporter.model.report_words import AuthFailure, DeliveryResult, FeedbackType, IdentityAlignment
 from exporter.model.reports import ArfReport
-from exporter.stalwart.report_values import Vocabulary, address, domain_or_text, reporter_name, utc
-from exporter.stalwart.rest.report_numbers import Count, Stamp
+from exporter.stalwart.common.report_numbers import Count, Stamp
+from exporter.stalwart.common.report_values import Vocabulary, address, domain_or_text, reporter_name, utc
 
 _feedback = Vocabulary("arf_feedback_type", FeedbackType)
 _auth_failure = Vocabulary("arf_auth_failure", AuthFailure)

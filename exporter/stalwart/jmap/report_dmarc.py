@@ -32,8 +32,8 @@ from exporter.model.reports import (
     Override,
     SpfResult,
 )
-from exporter.stalwart.jmap.wire import in_order
-from exporter.stalwart.report_values import (
+from exporter.stalwart.common.report_numbers import Count, Stamp
+from exporter.stalwart.common.report_values import (
     Vocabulary,
     address,
     domain_or_text,
@@ -41,7 +41,7 @@ from exporter.stalwart.report_values import (
     required_domain,
     utc,
 )
-from exporter.stalwart.rest.report_numbers import Count, Stamp
+from exporter.stalwart.jmap.wire import in_order
 
 _disposition = Vocabulary("dmarc_disposition", Disposition)
 _policy = Vocabulary("dmarc_policy", Disposition)

@@ -14,8 +14,8 @@ from msgspec import Struct
 from exporter.errors import PayloadError
 from exporter.model.report_words import TlsPolicyType, TlsResultType
 from exporter.model.reports import MOST_COUNTED, TlsFailure, TlsPolicy, TlsReport
-from exporter.stalwart.jmap.wire import in_order
-from exporter.stalwart.report_values import (
+from exporter.stalwart.common.report_numbers import Count, Stamp
+from exporter.stalwart.common.report_values import (
     Vocabulary,
     address,
     domain_or_text,
@@ -23,7 +23,7 @@ from exporter.stalwart.report_values import (
     reporter_name,
     utc,
 )
-from exporter.stalwart.rest.report_numbers import Count, Stamp
+from exporter.stalwart.jmap.wire import in_order
 
 _policy_type = Vocabulary("tls_policy", TlsPolicyType)
 _result_type = Vocabulary("tls_failure", TlsResultType)

@@ -19,6 +19,9 @@ from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
 from exporter.model.incoming_reports import Incoming, IncomingReport, ReportIds, UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import Report
+from exporter.stalwart.common.report_ids import lasting_id
+from exporter.stalwart.common.report_numbers import Stamp
+from exporter.stalwart.common.report_values import utc
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder
@@ -26,9 +29,6 @@ from exporter.stalwart.jmap.report_arf import Arf, read_arf
 from exporter.stalwart.jmap.report_dmarc import Dmarc, read_dmarc
 from exporter.stalwart.jmap.report_tls import Tls, read_tls
 from exporter.stalwart.jmap.wire import Call
-from exporter.stalwart.report_ids import lasting_id
-from exporter.stalwart.report_values import utc
-from exporter.stalwart.rest.report_numbers import Stamp
 
 LARGE_BYTES = 256 * 1024
 """From this size on, reports are read outside of the event loop."""

@@ -22,15 +22,15 @@ from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
+from exporter.stalwart.common.native_page import parse_native_page
+from exporter.stalwart.common.timestamps import stamp_of
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.log_reader import LogReader
-from exporter.stalwart.rest.native import parse_native_page
 from exporter.stalwart.rest.queue_walk import PageSize, walk_queue
 from exporter.stalwart.rest.reports_client import fetch_report, fetch_report_ids
-from exporter.stalwart.rest.stamps import stamp_of
 from exporter.stalwart.rest.stored import parse_stored_metrics
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 

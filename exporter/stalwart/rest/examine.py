@@ -18,8 +18,8 @@ from datetime import datetime
 
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Edition
+from exporter.stalwart.common.probe import Examination, PartByPart
 from exporter.stalwart.detect import Version, fetch_version
-from exporter.stalwart.examination import Examination, PartByPart
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.transport import Transport
 

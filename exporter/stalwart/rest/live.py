@@ -19,12 +19,12 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
+from exporter.stalwart.common.native_page import UNDERFLOW
 from exporter.stalwart.events.log_details import DEFAULT_QUEUE, TEXT_LIMIT
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.outcomes import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES, delivery_event, said_text
 from exporter.stalwart.http.responses import reading_problem
-from exporter.stalwart.rest.native import UNDERFLOW
 from exporter.stalwart.streams.frames import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]

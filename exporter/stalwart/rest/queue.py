@@ -13,9 +13,10 @@ from msgspec import UNSET
 
 from exporter.errors import PayloadError
 from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
+from exporter.stalwart.common.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
+from exporter.stalwart.common.timestamps import UnreadableStamp
 from exporter.stalwart.rest.failure_counts import Failure, count_flat_failures, count_nested_failures
 from exporter.stalwart.rest.queue_recipients import R, Recipients
-from exporter.stalwart.rest.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
 from exporter.stalwart.rest.queue_wire import (
     ABSENT,
     NEVER,
@@ -31,7 +32,6 @@ from exporter.stalwart.rest.queue_wire import (
     parse_page,
     parse_raw_page,
 )
-from exporter.stalwart.rest.stamps import UnreadableStamp
 
 MAX_DOMAINS = 8192
 MAX_QUEUES = 64

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from exporter.model.report_words import AuthFailure, DeliveryResult, FeedbackType, IdentityAlignment
 from exporter.model.reports import ArfReport
-from exporter.stalwart.report_values import Vocabulary, address, domain_or_text, moment, reporter_name
-from exporter.stalwart.rest.report_numbers import Count, Seconds
+from exporter.stalwart.common.report_numbers import Count, Seconds
+from exporter.stalwart.common.report_values import Vocabulary, address, domain_or_text, moment, reporter_name
 
 _feedback = Vocabulary("arf_feedback_type", FeedbackType)
 _auth_failure = Vocabulary("arf_auth_failure", AuthFailure)

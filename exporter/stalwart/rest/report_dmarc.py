@@ -30,7 +30,7 @@ from exporter.model.reports import (
     Override,
     SpfResult,
 )
-from exporter.stalwart.report_values import (
+from exporter.stalwart.common.report_values import (
     Vocabulary,
     address,
     domain_or_text,

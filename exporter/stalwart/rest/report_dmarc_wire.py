@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-from exporter.stalwart.rest.report_numbers import Count, Seconds
+from exporter.stalwart.common.report_numbers import Count, Seconds
 
 
 class _Range(Struct, gc=False):

@@ -11,7 +11,8 @@ from msgspec import Struct, field
 from exporter.errors import PayloadError
 from exporter.model.report_words import TlsPolicyType, TlsResultType
 from exporter.model.reports import MOST_COUNTED, TlsFailure, TlsPolicy, TlsReport
-from exporter.stalwart.report_values import (
+from exporter.stalwart.common.report_numbers import Count, Stamp
+from exporter.stalwart.common.report_values import (
     Vocabulary,
     address,
     domain_or_text,
@@ -19,7 +20,6 @@ from exporter.stalwart.report_values import (
     reporter_name,
     utc,
 )
-from exporter.stalwart.rest.report_numbers import Count, Stamp
 
 _policy_type = Vocabulary("tls_policy", TlsPolicyType)
 _result_type = Vocabulary("tls_failure", TlsResultType)

@@ -18,8 +18,8 @@ from exporter.errors import PayloadError
 from exporter.model.incoming_reports import IncomingReport, ReportIds
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import DmarcReport, Report
+from exporter.stalwart.common.report_ids import lasting_id
 from exporter.stalwart.http.responses import decode_answer, reading_problem
-from exporter.stalwart.report_ids import lasting_id
 from exporter.stalwart.rest.report_arf import Arf, read_arf
 from exporter.stalwart.rest.report_dmarc import read_dmarc
 from exporter.stalwart.rest.report_dmarc_wire import Dmarc, PartlyRead, Record

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
+from exporter.stalwart.common.ids import decode_id
 from exporter.stalwart.events.log_lines import read_log_lines
 from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap import stored as jmap_stored
 from exporter.stalwart.jmap import traces as jmap_traces
-from exporter.stalwart.jmap.ids import decode_id
 from exporter.stalwart.jmap.inventory import _Certificate, _host_name, _Node, _objects, _Task
 from exporter.stalwart.jmap.logs import _lines
 from exporter.stalwart.jmap.native import read_native_page

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
 from exporter.stalwart import detect
+from exporter.stalwart.common.native_page import parse_native_page
+from exporter.stalwart.common.timestamps import UnreadableStamp, in_order, unix_sum
 from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import RawAnswer, check_answer, decode_answer
 from exporter.stalwart.rest import client as rest_client
 from exporter.stalwart.rest import queue_walk
 from exporter.stalwart.rest.logs import parse_log_answer
-from exporter.stalwart.rest.native import parse_native_page
 from exporter.stalwart.rest.queue import QueueFold
 from exporter.stalwart.rest.queue_wire import parse_page
 from exporter.stalwart.rest.reports import parse_report, parse_report_ids
-from exporter.stalwart.rest.stamps import UnreadableStamp, in_order, unix_sum
 from exporter.stalwart.rest.stored import parse_stored_metrics
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 from tests.fuzz import samples

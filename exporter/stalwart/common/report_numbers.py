@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from exporter.model.reports import MOST_COUNTED
-from exporter.stalwart.report_values import LAST_SECOND
+from exporter.stalwart.common.report_values import LAST_SECOND
 
 Count = Annotated[int, Meta(ge=0, le=MOST_COUNTED)]
 Seconds = Annotated[int, Meta(ge=0, le=LAST_SECOND)]

@@ -18,7 +18,7 @@ from exporter.model.queue import (
     Distribution,
     RecipientStatus,
 )
-from exporter.stalwart.rest.stamps import in_order, stamp_of, unix_sum
+from exporter.stalwart.common.timestamps import in_order, stamp_of, unix_sum
 
 UNKNOWN = "unknown"
 """Where a name stands that can be no label."""

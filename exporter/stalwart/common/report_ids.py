@@ -7,7 +7,7 @@ both, and stays when the server is told to keep its reports for longer.
 
 from __future__ import annotations
 
-from exporter.stalwart.jmap.ids import decode_id, encode_id
+from exporter.stalwart.common.ids import decode_id, encode_id
 
 
 def lasting_id(source_id: str) -> str:
