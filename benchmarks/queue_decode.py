@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks.rows import Row
 from benchmarks.wire_types import Page
-from exporter.stalwart.rest.queue import QueueFold
+from exporter.stalwart.rest.queue.fold import QueueFold
 
 MESSAGES = 100_000
 MESSAGES_A_PAGE = 5000

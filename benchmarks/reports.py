@@ -44,7 +44,7 @@ from exporter.clock import SystemClock
 from exporter.ingest.ledger import Ledger
 from exporter.ingest.report_counter import ReportCounter
 from exporter.model.report_words import ReportKind
-from exporter.stalwart.rest.reports import parse_report
+from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments, TallyBook
 from exporter.store.bulk import MOST_PARAMETERS, Insert

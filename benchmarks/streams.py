@@ -40,8 +40,8 @@ from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.rest.live import read_traces
-from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.rest.live.client import RestLiveClient
+from exporter.stalwart.rest.live.messages import read_traces
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.streams.sse import SseDecoder
 from exporter.state.board import ServerBoard

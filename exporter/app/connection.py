@@ -19,7 +19,7 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live_client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
-from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.rest.live.client import RestLiveClient
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, SwitchingLiveClient
 

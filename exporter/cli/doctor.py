@@ -20,7 +20,7 @@ from exporter.settings import ServerSettings, load_settings
 from exporter.stalwart.common.probe import Examination
 from exporter.stalwart.jmap.examine import examine as examine_jmap
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
-from exporter.stalwart.rest.examine import Examiner
+from exporter.stalwart.rest.probe import Examiner
 from exporter.stalwart.stream_check import listen
 
 EXIT_SETTINGS = 2

@@ -15,7 +15,7 @@ from exporter.ingest.report_gauges import make_gauges, reporter_label
 from exporter.ingest.retention import Retention
 from exporter.model.incoming_reports import UnreadableReport
 from exporter.model.report_words import ReportKind
-from exporter.stalwart.rest.reports import parse_report
+from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.store.report_filter import ReportFilter
 from exporter.store.report_pruning import prune_rejected, prune_reports
 from exporter.store.report_reading import writing

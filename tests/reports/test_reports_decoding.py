@@ -26,7 +26,7 @@ from exporter.model.report_words import (
     TlsResultType,
 )
 from exporter.model.reports import ArfReport, DmarcReport, TlsReport
-from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
+from exporter.stalwart.rest.reports.listing import parse_report, parse_report_ids, received_at
 from exporter.store.report_rows import ReportRows, identity_of
 from tests.reports import wire
 

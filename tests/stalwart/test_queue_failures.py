@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.model.queue import FailureReason
 from exporter.stalwart.events.failures import classify_failure
-from exporter.stalwart.rest.failure_counts import count_flat_failures, count_nested_failures
+from exporter.stalwart.rest.queue.failure_counts import count_flat_failures, count_nested_failures
 
 FRAGMENTS = [
     "Error for ",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.model.queue import QueueSnapshot, RecipientStatus
-from exporter.stalwart.rest.queue import QueueFold
+from exporter.stalwart.rest.queue.fold import QueueFold
 from tests.stalwart.queue_reference import page_of, snapshot_of
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"

@@ -10,8 +10,8 @@ import pytest
 from exporter.errors import PayloadError, PayloadTooLarge, TargetTimeout, TargetUnreachable
 from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.rest.queue import QueueFold
-from exporter.stalwart.rest.queue_walk import LARGEST_PAGE, TARGET_BYTES, PageSize, feed_page, walk_queue
+from exporter.stalwart.rest.queue.fold import QueueFold
+from exporter.stalwart.rest.queue.walk import LARGEST_PAGE, TARGET_BYTES, PageSize, feed_page, walk_queue
 from tests.stalwart.queue_reference import page_of, snapshot_of
 from tests.stalwart.raw_server import Asked, HandClock, Handler, RawServer, reply, run, talking
 from tests.stalwart.test_queue_decode import message, recipient

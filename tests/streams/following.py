@@ -28,7 +28,7 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.client import RestClient
-from exporter.stalwart.rest.live_client import RestLiveClient
+from exporter.stalwart.rest.live.client import RestLiveClient
 from exporter.stalwart.streams.opening import Mode, StreamOpener
 from exporter.state.board import ServerBoard
 from exporter.state.streams import StreamHealth

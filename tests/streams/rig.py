@@ -19,7 +19,7 @@ from exporter.ingest.traces import TraceJob
 from exporter.model.delivery import Trace
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.stalwart.http.server_clock import ServerClock
-from exporter.stalwart.rest.live import read_traces
+from exporter.stalwart.rest.live.messages import read_traces
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

@@ -23,7 +23,7 @@ from exporter.simulator.live import metrics_to_json
 from exporter.simulator.prometheus import render
 from exporter.simulator.values import Duration
 from exporter.stalwart.common.native_page import parse_native_page
-from exporter.stalwart.rest.live import read_metrics
+from exporter.stalwart.rest.live.messages import read_metrics
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

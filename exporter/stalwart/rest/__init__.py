@@ -1,1 +1,1 @@
-"""The management API of v0.10-v0.15: its answers, read into the model."""
+"""Stalwart v0.10 to v0.15: the REST management API."""

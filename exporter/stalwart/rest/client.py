@@ -29,8 +29,8 @@ from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.log_reader import LogReader
-from exporter.stalwart.rest.queue_walk import PageSize, walk_queue
-from exporter.stalwart.rest.reports_client import fetch_report, fetch_report_ids
+from exporter.stalwart.rest.queue.walk import PageSize, walk_queue
+from exporter.stalwart.rest.reports.client import fetch_report, fetch_report_ids
 from exporter.stalwart.rest.stored import parse_stored_metrics
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 

@@ -12,11 +12,11 @@ from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import RawAnswer, check_answer, decode_answer
 from exporter.stalwart.rest import client as rest_client
-from exporter.stalwart.rest import queue_walk
 from exporter.stalwart.rest.logs import parse_log_answer
-from exporter.stalwart.rest.queue import QueueFold
-from exporter.stalwart.rest.queue_wire import parse_page
-from exporter.stalwart.rest.reports import parse_report, parse_report_ids
+from exporter.stalwart.rest.queue import walk as queue_walk
+from exporter.stalwart.rest.queue.fold import QueueFold
+from exporter.stalwart.rest.queue.wire import parse_page
+from exporter.stalwart.rest.reports.listing import parse_report, parse_report_ids
 from exporter.stalwart.rest.stored import parse_stored_metrics
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 from tests.fuzz import samples

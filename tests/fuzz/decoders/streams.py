@@ -19,8 +19,8 @@ from exporter.stalwart.jmap.live_client import _read_token as read_jmap_token
 from exporter.stalwart.jmap.live_spans import Spans
 from exporter.stalwart.jmap.live_stream import Repetition
 from exporter.stalwart.jmap.schema import CounterNames
-from exporter.stalwart.rest import live as rest_live
-from exporter.stalwart.rest.live_client import _token as rest_token
+from exporter.stalwart.rest.live import messages as rest_live
+from exporter.stalwart.rest.live.client import _token as rest_token
 from exporter.stalwart.streams.sse import SseDecoder
 from exporter.stalwart.streams.websocket import WebSocketStream, _parse_head
 from tests.fuzz import samples

@@ -18,7 +18,7 @@ from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.rest.queue import PageResult, QueueFold
+from exporter.stalwart.rest.queue.fold import PageResult, QueueFold
 
 FIRST_PAGE = 1000
 LARGEST_PAGE = 10_000

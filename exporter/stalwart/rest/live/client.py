@@ -14,7 +14,7 @@ from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.live import EventStream
-from exporter.stalwart.rest import live
+from exporter.stalwart.rest.live import messages as live
 from exporter.stalwart.streams.opening import StreamOpener
 
 INTERVAL_SECONDS = 5

@@ -10,7 +10,7 @@ from exporter.model.incoming_reports import Incoming, ReportIds, UnreadableRepor
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.rest.reports import parse_report, parse_report_ids, received_at
+from exporter.stalwart.rest.reports.listing import parse_report, parse_report_ids, received_at
 
 LARGE_BYTES = 256 * 1024
 """From this size on, an answer is read outside of the event loop."""

@@ -20,10 +20,10 @@ from exporter.model.report_words import ReportKind
 from exporter.model.reports import DmarcReport, Report
 from exporter.stalwart.common.report_ids import lasting_id
 from exporter.stalwart.http.responses import decode_answer, reading_problem
-from exporter.stalwart.rest.report_arf import Arf, read_arf
-from exporter.stalwart.rest.report_dmarc import read_dmarc
-from exporter.stalwart.rest.report_dmarc_wire import Dmarc, PartlyRead, Record
-from exporter.stalwart.rest.report_tls import Policy, PolicyFailure, Tls, read_tls
+from exporter.stalwart.rest.reports.arf import Arf, read_arf
+from exporter.stalwart.rest.reports.dmarc import read_dmarc
+from exporter.stalwart.rest.reports.dmarc_wire import Dmarc, PartlyRead, Record
+from exporter.stalwart.rest.reports.tls import Policy, PolicyFailure, Tls, read_tls
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SNOWFLAKE_DIGITS = 20

@@ -38,7 +38,7 @@ from exporter.stalwart.common.report_values import (
     reporter_name,
     required_domain,
 )
-from exporter.stalwart.rest.report_dmarc_wire import (
+from exporter.stalwart.rest.reports.dmarc_wire import (
     NO_IDENTIFIERS,
     NO_RESULTS,
     PartlyRead,

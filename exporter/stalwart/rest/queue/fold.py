@@ -15,9 +15,9 @@ from exporter.errors import PayloadError
 from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.common.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
 from exporter.stalwart.common.timestamps import UnreadableStamp
-from exporter.stalwart.rest.failure_counts import Failure, count_flat_failures, count_nested_failures
-from exporter.stalwart.rest.queue_recipients import R, Recipients
-from exporter.stalwart.rest.queue_wire import (
+from exporter.stalwart.rest.queue.failure_counts import Failure, count_flat_failures, count_nested_failures
+from exporter.stalwart.rest.queue.recipients import R, Recipients
+from exporter.stalwart.rest.queue.wire import (
     ABSENT,
     NEVER,
     SCHEDULED,

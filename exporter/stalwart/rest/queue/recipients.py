@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from msgspec import UNSET
 
 from exporter.model.queue import RecipientStatus
-from exporter.stalwart.rest.queue_wire import FlatRecipient, NestedRecipient, Outcome
+from exporter.stalwart.rest.queue.wire import FlatRecipient, NestedRecipient, Outcome
 
 R = TypeVar("R", FlatRecipient, NestedRecipient)
 

@@ -1,0 +1,1 @@
+"""Live streams of v0.10 to v0.15."""

@@ -1,0 +1,1 @@
+"""Received reports of v0.10 to v0.15."""
