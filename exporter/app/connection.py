@@ -16,7 +16,7 @@ from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.tls import client_context
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.jmap.live_client import JmapLiveClient
+from exporter.stalwart.jmap.live.client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live.client import RestLiveClient

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from exporter.model.server import Capability, CapabilityStatus, Generation
-from exporter.stalwart.jmap.examine import PERMISSIONS
+from exporter.stalwart.jmap.probe import PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)

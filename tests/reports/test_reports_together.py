@@ -12,7 +12,7 @@ import pytest
 from exporter.errors import HistoryUnavailable, PayloadError, TargetServerError
 from exporter.ingest.report_inbox import STRIKES
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.jmap.reports import REPORTS_AT_ONCE
+from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE
 from tests.reports.jmap import DMARC, FIRST, Mailbox, mailbox, name, serving
 from tests.reports.rig import Rig, check_sums, query, rig
 

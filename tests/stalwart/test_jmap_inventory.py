@@ -12,8 +12,8 @@ from exporter.model.inventory import AccountKind, Inventory, NodeStatus, TaskSta
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.http.credentials import Bearer
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.jmap.examine import PERMISSIONS, examine
 from exporter.stalwart.jmap.inventory import TASK_TYPES
+from exporter.stalwart.jmap.probe import PERMISSIONS, examine
 from exporter.stalwart.rest.probe import Examination
 from tests.stalwart.jmap_replay import NARROW_KEY, JmapServer, MethodError, id_of
 from tests.stalwart.jmap_support import MovableClock, asked, methods_of

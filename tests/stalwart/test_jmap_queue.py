@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
-from exporter.stalwart.jmap.queue import QueueFold
-from exporter.stalwart.jmap.queue_wire import messages_of
+from exporter.stalwart.jmap.queue.fold import QueueFold
+from exporter.stalwart.jmap.queue.wire import messages_of
 from exporter.stalwart.jmap.wire import Answers, Call
 from tests.stalwart.jmap_support import message, recipient, stamp
 

@@ -14,9 +14,9 @@ from exporter.simulator.jmap_live import live_event
 from exporter.simulator.jmap_telemetry import trace_to_json
 from exporter.simulator.world import World
 from exporter.stalwart.common.ids import encode_id
-from exporter.stalwart.jmap.live import read_traces
-from exporter.stalwart.jmap.live_spans import Spans
-from exporter.stalwart.jmap.live_stream import Repetition
+from exporter.stalwart.jmap.live.messages import read_traces
+from exporter.stalwart.jmap.live.repeating_stream import Repetition
+from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.traces import read_traces as read_stored
 from exporter.stalwart.jmap.traces import traces_decoder
 from tests.streams.hour import Hour, StoredTrace, lived_through

@@ -19,8 +19,8 @@ from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.model.telemetry import ServerTotals
 from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.http.throttle import Throttle
-from exporter.stalwart.jmap.live_client import JmapLiveClient
-from exporter.stalwart.jmap.live_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
+from exporter.stalwart.jmap.live.client import JmapLiveClient
+from exporter.stalwart.jmap.live.repeating_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
 from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient

@@ -16,9 +16,9 @@ from exporter.ingest.buffer import MessageBuffer
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.simulator.jmap_telemetry import typed
-from exporter.stalwart.jmap.live import read_metrics, read_traces
-from exporter.stalwart.jmap.live_spans import MOST_UNDER_WAY, Spans
-from exporter.stalwart.jmap.live_stream import Repetition
+from exporter.stalwart.jmap.live.messages import read_metrics, read_traces
+from exporter.stalwart.jmap.live.repeating_stream import Repetition
+from exporter.stalwart.jmap.live.spans import MOST_UNDER_WAY, Spans
 from exporter.stalwart.jmap.schema import CounterNames
 from tests.streams.jmap_hour import frame, jmap_scripted
 

@@ -28,8 +28,8 @@ from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
 from exporter.stalwart.jmap.native import read_native_page
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
-from exporter.stalwart.jmap.queue_walk import PAGE_ROWS, Paging, QueueReader
-from exporter.stalwart.jmap.reports import REPORTS_AT_ONCE, fetch_report_ids, fetch_reports
+from exporter.stalwart.jmap.queue.walk import PAGE_ROWS, Paging, QueueReader
+from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE, fetch_report_ids, fetch_reports
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import read_traces, traces_decoder

@@ -15,9 +15,9 @@ from exporter.stalwart.jmap.inventory import _Certificate, _host_name, _Node, _o
 from exporter.stalwart.jmap.logs import _lines
 from exporter.stalwart.jmap.native import read_native_page
 from exporter.stalwart.jmap.paging import found_decoder
-from exporter.stalwart.jmap.queue import QueueFold as JmapQueueFold
-from exporter.stalwart.jmap.queue_wire import messages_of
-from exporter.stalwart.jmap.reports import parse_report as parse_jmap_report
+from exporter.stalwart.jmap.queue.fold import QueueFold as JmapQueueFold
+from exporter.stalwart.jmap.queue.wire import messages_of
+from exporter.stalwart.jmap.reports.listing import parse_report as parse_jmap_report
 from exporter.stalwart.jmap.schema import CounterNames, counter_names
 from exporter.stalwart.jmap.session import parse_account, parse_session
 from exporter.stalwart.jmap.wire import Answers, Call

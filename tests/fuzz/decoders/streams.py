@@ -14,10 +14,10 @@ from websockets.utils import accept_key
 from exporter.errors import TargetUnreachable
 from exporter.stalwart.http.allowlist import Endpoint, target_of
 from exporter.stalwart.http.responses import decode_answer
-from exporter.stalwart.jmap import live as jmap_live
-from exporter.stalwart.jmap.live_client import _read_token as read_jmap_token
-from exporter.stalwart.jmap.live_spans import Spans
-from exporter.stalwart.jmap.live_stream import Repetition
+from exporter.stalwart.jmap.live import messages as jmap_live
+from exporter.stalwart.jmap.live.client import _read_token as read_jmap_token
+from exporter.stalwart.jmap.live.repeating_stream import Repetition
+from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.rest.live import messages as rest_live
 from exporter.stalwart.rest.live.client import _token as rest_token

@@ -25,9 +25,9 @@ from exporter.stalwart.common.report_values import utc
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder
-from exporter.stalwart.jmap.report_arf import Arf, read_arf
-from exporter.stalwart.jmap.report_dmarc import Dmarc, read_dmarc
-from exporter.stalwart.jmap.report_tls import Tls, read_tls
+from exporter.stalwart.jmap.reports.arf import Arf, read_arf
+from exporter.stalwart.jmap.reports.dmarc import Dmarc, read_dmarc
+from exporter.stalwart.jmap.reports.tls import Tls, read_tls
 from exporter.stalwart.jmap.wire import Call
 
 LARGE_BYTES = 256 * 1024

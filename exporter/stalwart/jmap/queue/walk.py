@@ -20,8 +20,8 @@ from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetServerError, TargetTimeout
 from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.queue import QueueFold
-from exporter.stalwart.jmap.queue_wire import PROPERTIES, Message, messages_of
+from exporter.stalwart.jmap.queue.fold import QueueFold
+from exporter.stalwart.jmap.queue.wire import PROPERTIES, Message, messages_of
 from exporter.stalwart.jmap.wire import AnchorGone, BatchTooLarge, Call
 
 PAGE_ROWS = 500

@@ -20,7 +20,7 @@ from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.common.native_page import UNDERFLOW
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event, native_name
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES
-from exporter.stalwart.jmap.live_spans import Spans
+from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.traces import Event, event_values, whole_second

@@ -10,7 +10,7 @@ from exporter.errors import PayloadError
 from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.common.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
 from exporter.stalwart.common.timestamps import UnreadableStamp
-from exporter.stalwart.jmap.queue_wire import NEVER, Message, Recipient, Status
+from exporter.stalwart.jmap.queue.wire import NEVER, Message, Recipient, Status
 
 MAX_DOMAINS = 8192
 MAX_QUEUES = 64

@@ -10,10 +10,10 @@ from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.jmap import live
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.jmap.live_spans import Spans
-from exporter.stalwart.jmap.live_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
+from exporter.stalwart.jmap.live import messages as live
+from exporter.stalwart.jmap.live.repeating_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
+from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.live import EventStream
 from exporter.stalwart.streams.opening import StreamOpener
 

@@ -1,0 +1,1 @@
+"""The queue of v0.16: its pages, walked and folded."""

@@ -1,0 +1,1 @@
+"""Received reports of v0.16."""
