@@ -41,8 +41,8 @@ from benchmarks.report_traffic import DOMAINS, make
 from benchmarks.rows import Row, show
 from exporter.app.process import settle_memory
 from exporter.clock import SystemClock
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.report_counter import ReportCounter
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.report_counter import ReportCounter
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.state.board import ServerBoard

@@ -26,11 +26,11 @@ import msgspec
 
 from benchmarks.rows import Row
 from exporter.clock import SystemClock
-from exporter.ingest.buffer import BATCH_BYTES, MOST_BYTES, MessageBuffer
-from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.live_traces import LiveTraces
-from exporter.ingest.reconcile import Reconciler
+from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import Reconciler
+from exporter.ingest.jobs.live_traces import LiveTraces
+from exporter.ingest.loops.buffer import BATCH_BYTES, MOST_BYTES, MessageBuffer
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.server import Generation
 from exporter.simulator import ManualClock, Profile, StandIn, World

@@ -23,7 +23,7 @@ from exporter.clock import Clock, SystemClock
 from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource
 from exporter.errors import StoreError
-from exporter.ingest.retention import Retention
+from exporter.ingest.loops.retention import Retention
 from exporter.settings import Settings
 from exporter.state.board import ServerBoard
 from exporter.store.patience import Patience

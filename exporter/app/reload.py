@@ -13,8 +13,8 @@ from exporter.app.fleet import Changes, Fleet
 from exporter.app.logging import set_up_logging
 from exporter.clock import Clock
 from exporter.errors import ExporterError, SettingsError
-from exporter.ingest.bugs import catching_bugs
-from exporter.ingest.retention import Retention
+from exporter.ingest.loops.guard import catching_bugs
+from exporter.ingest.loops.retention import Retention
 from exporter.settings import Settings, WebSettings
 
 log = structlog.get_logger("exporter.app")

@@ -11,7 +11,7 @@ from exporter import __version__
 from exporter.clock import Clock
 from exporter.collectors.advice import advice_for, lacking_for
 from exporter.collectors.inventory import in_use
-from exporter.ingest.subscriber import CAPABILITIES
+from exporter.ingest.loops.subscriber import CAPABILITIES
 from exporter.model.inventory import Certificate, TaskState
 from exporter.model.live import StreamKind
 from exporter.model.queue import OTHER_DOMAIN, QueueSnapshot, RecipientStatus

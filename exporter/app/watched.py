@@ -17,23 +17,31 @@ from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
-from exporter.ingest.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
-from exporter.ingest.feed import Feed
-from exporter.ingest.inventory import InventoryJob
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.live_metrics import LiveMetrics
-from exporter.ingest.live_traces import LiveTraces
-from exporter.ingest.logs import LogJob, OwnLines
-from exporter.ingest.poller import Job, Poller
-from exporter.ingest.queue import FailedJob, OutgoingJob, QueueJob
-from exporter.ingest.reconcile import LIVE_MARK, Reconciler
-from exporter.ingest.reports import ReportJob
-from exporter.ingest.session import RECHECK_SECONDS, Session
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.subscriber import Subscriber
-from exporter.ingest.telemetry import COUNTERS_MARK, LIVE, RANKING, SOURCE_MARK, NativeJob, StoredJob, TotalsCounter
-from exporter.ingest.traces import TraceJob
-from exporter.ingest.version import VersionJob, VersionSearch, kept_version
+from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.jobs.inventory import InventoryJob
+from exporter.ingest.jobs.live_metrics import LiveMetrics
+from exporter.ingest.jobs.live_traces import LiveTraces
+from exporter.ingest.jobs.logs import LogJob, OwnLines
+from exporter.ingest.jobs.queue import FailedJob, OutgoingJob, QueueJob
+from exporter.ingest.jobs.reports import ReportJob
+from exporter.ingest.jobs.telemetry import (
+    COUNTERS_MARK,
+    LIVE,
+    RANKING,
+    SOURCE_MARK,
+    NativeJob,
+    StoredJob,
+    TotalsCounter,
+)
+from exporter.ingest.jobs.traces import TraceJob
+from exporter.ingest.jobs.version import VersionJob, VersionSearch, kept_version
+from exporter.ingest.loops.feed import Feed
+from exporter.ingest.loops.poller import Job, Poller
+from exporter.ingest.loops.session import RECHECK_SECONDS, Session
+from exporter.ingest.loops.subscriber import Subscriber
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
 from exporter.stalwart.http.server_clock import ServerClock

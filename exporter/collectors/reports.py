@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from exporter.collectors import families as f
 from exporter.collectors.exposition import Collected
-from exporter.ingest.report_counter import (
+from exporter.ingest.counting.report_counter import (
     ARF_REPORTS,
     DMARC_MESSAGES,
     REJECTED,

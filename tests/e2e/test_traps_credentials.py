@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.ingest.doubt import CONFIRM_SECONDS
+from exporter.ingest.loops.doubt import CONFIRM_SECONDS
 from exporter.simulator import RequestRecord, StandIn
 from exporter.simulator.directory import NARROW_PERMISSIONS, WATCHER_PERMISSIONS
 from tests.support.exporter import wait_until

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ingest.doubt import CONFIRM_SECONDS, Doubt
+from exporter.ingest.loops.doubt import CONFIRM_SECONDS, Doubt
 from tests.stalwart.raw_server import HandClock
 
 MOST_PROVOKED = 3

@@ -11,9 +11,9 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.errors import PayloadTooLarge, TargetTimeout
-from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.logs import MOST_LINES, LogJob
+from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.jobs.logs import MOST_LINES, LogJob
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.state.board import ServerBoard

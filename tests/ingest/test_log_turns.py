@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.ingest.log_turns import TurnSplitter, since_last_turn
+from exporter.ingest.counting.log_turns import TurnSplitter, since_last_turn
 from exporter.model.delivery import LogLine
 from tests.ingest.test_log_gaps import START, Log, job_for, line
 

@@ -25,8 +25,8 @@ from exporter.errors import (
     TargetUnreachable,
     TargetUnsupported,
 )
-from exporter.ingest.poller import Poller
-from exporter.ingest.session import RECHECK_SECONDS, Session
+from exporter.ingest.loops.poller import Poller
+from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
 from exporter.stalwart.client import StalwartClient
 from exporter.state.board import CollectorHealth, ServerBoard

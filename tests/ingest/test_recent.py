@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ingest.recent import RecentMultiset
+from exporter.ingest.counting.dedup_window import RecentMultiset
 
 WINDOW = 2
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from exporter.ingest.coverage import SETTLE_SECONDS
-from exporter.ingest.reconcile import FIRST_POLL_SECONDS
+from exporter.ingest.counting.coverage import SETTLE_SECONDS
+from exporter.ingest.counting.reconciliation import FIRST_POLL_SECONDS
 from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.model.live import LiveEvents
 from tests.streams.hour import START

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.stored_samples import STORED_MARK, StoredReading
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.stored_samples import STORED_MARK, StoredReading
 from exporter.model.telemetry import StoredSample
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard

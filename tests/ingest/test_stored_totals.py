@@ -17,11 +17,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.stored_samples import STORED_MARK
-from exporter.ingest.stored_totals import MOST_SERIES, Total, increases, last_totals, totals_from_state, totals_to_state
-from exporter.ingest.telemetry import COUNTERS_MARK, RANKING, SOURCE_MARK, StoredJob
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.counting.stored_samples import STORED_MARK
+from exporter.ingest.counting.stored_totals import (
+    MOST_SERIES,
+    Total,
+    increases,
+    last_totals,
+    totals_from_state,
+    totals_to_state,
+)
+from exporter.ingest.jobs.telemetry import COUNTERS_MARK, RANKING, SOURCE_MARK, StoredJob
 from exporter.model.telemetry import StoredSample, TotalSeries
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.jmap.client import JmapClient

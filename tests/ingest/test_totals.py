@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.ingest.totals import Baseline, increments_since
+from exporter.ingest.counting.totals import Baseline, increments_since
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 
 WRAP = 2**32

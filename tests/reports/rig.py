@@ -10,8 +10,8 @@ from pathlib import Path
 
 from exporter.clock import Clock, SystemClock
 from exporter.collectors.reports import ReportSource
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.reports import ReportJob
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.jobs.reports import ReportJob
 from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport

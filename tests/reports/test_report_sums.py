@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.ingest.report_gauges import make_gauges, reporter_label
-from exporter.ingest.retention import Retention
+from exporter.ingest.jobs.report_gauges import make_gauges, reporter_label
+from exporter.ingest.loops.retention import Retention
 from exporter.model.incoming_reports import UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports.listing import parse_report

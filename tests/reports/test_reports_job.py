@@ -20,8 +20,8 @@ from exporter.errors import (
     TargetRefused,
     TargetServerError,
 )
-from exporter.ingest.report_inbox import STRIKES
-from exporter.ingest.reports import PAGE
+from exporter.ingest.jobs.report_inbox import STRIKES
+from exporter.ingest.jobs.reports import PAGE
 from exporter.store.report_packing import unpack
 from tests.reports import wire
 from tests.reports.clocks import TestClock

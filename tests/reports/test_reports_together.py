@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import HistoryUnavailable, PayloadError, TargetServerError
-from exporter.ingest.report_inbox import STRIKES
+from exporter.ingest.jobs.report_inbox import STRIKES
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE
 from tests.reports.jmap import DMARC, FIRST, Mailbox, mailbox, name, serving

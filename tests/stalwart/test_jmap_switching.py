@@ -14,7 +14,7 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.errors import TargetError, TargetRefused, TargetUnsupported
-from exporter.ingest.session import Session
+from exporter.ingest.loops.session import Session
 from exporter.model.server import Edition, Generation
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.detect import RestDetector

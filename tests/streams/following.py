@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.clock import Clock, SystemClock
-from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
-from exporter.ingest.feed import Feed
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.live_metrics import LiveMetrics
-from exporter.ingest.live_traces import LiveTraces
-from exporter.ingest.reconcile import Reconciler
-from exporter.ingest.session import Session
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.subscriber import Subscriber
-from exporter.ingest.telemetry import RANKING, TotalsCounter
+from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import Reconciler
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.jobs.live_metrics import LiveMetrics
+from exporter.ingest.jobs.live_traces import LiveTraces
+from exporter.ingest.jobs.telemetry import RANKING, TotalsCounter
+from exporter.ingest.loops.feed import Feed
+from exporter.ingest.loops.session import Session
+from exporter.ingest.loops.subscriber import Subscriber
 from exporter.model.live import StreamKind
 from exporter.simulator import StandIn
 from exporter.stalwart.detect import RestDetector

@@ -12,16 +12,16 @@ from typing import Any
 
 from exporter.app.connection import Connection, connect
 from exporter.clock import SystemClock
-from exporter.ingest.deliveries import DeliveryCounter, DeliveryOwners
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.live_metrics import LiveMetrics
-from exporter.ingest.live_traces import LiveTraces
-from exporter.ingest.reconcile import Reconciler
-from exporter.ingest.session import Session
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.subscriber import Subscriber
-from exporter.ingest.telemetry import RANKING, TotalsCounter
-from exporter.ingest.traces import TraceJob
+from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import Reconciler
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.jobs.live_metrics import LiveMetrics
+from exporter.ingest.jobs.live_traces import LiveTraces
+from exporter.ingest.jobs.telemetry import RANKING, TotalsCounter
+from exporter.ingest.jobs.traces import TraceJob
+from exporter.ingest.loops.session import Session
+from exporter.ingest.loops.subscriber import Subscriber
 from exporter.settings import ServerSettings
 from exporter.simulator import StandIn
 from exporter.stalwart.live import LiveClient

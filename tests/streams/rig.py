@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from exporter.errors import TargetUnreachable
-from exporter.ingest.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.live_traces import LiveTraces
-from exporter.ingest.reconcile import Reconciler
-from exporter.ingest.traces import TraceJob
+from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import Reconciler
+from exporter.ingest.jobs.live_traces import LiveTraces
+from exporter.ingest.jobs.traces import TraceJob
 from exporter.model.delivery import Trace
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.stalwart.http.server_clock import ServerClock

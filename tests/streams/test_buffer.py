@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import TargetUnreachable
-from exporter.ingest.buffer import MessageBuffer
+from exporter.ingest.loops.buffer import MessageBuffer
 
 Portion = tuple[Sequence[bytes], int]
 

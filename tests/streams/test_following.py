@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.ingest.feed import Applied, Feed
+from exporter.ingest.loops.feed import Applied, Feed
 from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.simulator import Profile, StandIn, World

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.clock import SystemClock
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.telemetry import (
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.jobs.telemetry import (
     COUNTERS_MARK,
     LIVE,
     NATIVE,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError, TargetServerError
-from exporter.ingest.buffer import MessageBuffer
+from exporter.ingest.loops.buffer import MessageBuffer
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.simulator.jmap_telemetry import typed

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.clock import SystemClock
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.telemetry import LIVE, NATIVE, RANKING, SOURCE_MARK, TotalsCounter
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.jobs.telemetry import LIVE, NATIVE, RANKING, SOURCE_MARK, TotalsCounter
 from exporter.model.telemetry import ServerTotals
 from exporter.simulator.counters import COUNTER_MODULUS, ProcessCounters
 from exporter.simulator.live import metrics_to_json

@@ -10,7 +10,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError
-from exporter.ingest.bugs import catching_bugs
+from exporter.ingest.loops.guard import catching_bugs
 from exporter.store.reports import PRUNE_BATCH, prune_batch
 from exporter.store.store import Store
 

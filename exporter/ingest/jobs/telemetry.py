@@ -18,11 +18,11 @@ from typing import Any
 import structlog
 
 from exporter.errors import TargetForbidden, TargetRefused, TargetUnsupported
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.queue import fresh_seconds
-from exporter.ingest.sources import NO_CLAIM, SourceChoice
-from exporter.ingest.stored_samples import STORED_MARK, STORED_WINDOW_SECONDS, StoredBatch, StoredReading
-from exporter.ingest.totals import Baseline, check_range, increments_since, may_be_older, numbers_of, restarted
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.sources import NO_CLAIM, SourceChoice
+from exporter.ingest.counting.stored_samples import STORED_MARK, STORED_WINDOW_SECONDS, StoredBatch, StoredReading
+from exporter.ingest.counting.totals import Baseline, check_range, increments_since, may_be_older, numbers_of, restarted
+from exporter.ingest.jobs.queue import fresh_seconds
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.model.telemetry import ServerTotals, StoredSample
 from exporter.stalwart.client import StalwartClient

@@ -15,11 +15,11 @@ from typing import Any
 import structlog
 
 from exporter.errors import TargetForbidden, TargetUnsupported
-from exporter.ingest.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.reconcile import LIVE_MARK, Reconciler
-from exporter.ingest.session import RECHECK_SECONDS
-from exporter.ingest.trace_ids import OVERLAP_SECONDS, Reading, TraceMemory
+from exporter.ingest.counting.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
+from exporter.ingest.counting.trace_ids import OVERLAP_SECONDS, Reading, TraceMemory
+from exporter.ingest.loops.session import RECHECK_SECONDS
 from exporter.model.delivery import DeliveryOutcome, Trace
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events.snowflakes import second_of

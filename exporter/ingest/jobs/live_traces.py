@@ -7,10 +7,10 @@ from typing import Any
 
 from exporter.clock import unix_second
 from exporter.errors import PayloadError
-from exporter.ingest.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
-from exporter.ingest.feed import Applied
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.reconcile import LIVE_MARK, Reconciler
+from exporter.ingest.counting.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
+from exporter.ingest.loops.feed import Applied
 from exporter.model.delivery import DeliveryOutcome
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START

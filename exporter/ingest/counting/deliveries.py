@@ -2,7 +2,7 @@
 Outcomes of deliveries, from live or stored traces or from the log, each outcome once.
 
 The log and the traces overlap in time, never in what they count: each owns a span of *event* time, and an outcome is
-counted by the owner of its second. Live and stored traces own their spans together; see `exporter.ingest.reconcile`.
+counted by the owner of its second. Live and stored traces own their spans together; see `reconciliation`.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporter.errors import PayloadError
-from exporter.ingest.feed import Applied
-from exporter.ingest.sources import SourceChoice
-from exporter.ingest.telemetry import LIVE, TotalsCounter
+from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.jobs.telemetry import LIVE, TotalsCounter
+from exporter.ingest.loops.feed import Applied
 from exporter.model.live import Heartbeat, StreamKind
 from exporter.stalwart.live import LiveClient
 from exporter.state.board import ServerBoard

@@ -18,11 +18,11 @@ import structlog
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
-from exporter.ingest.buffer import MessageBuffer
-from exporter.ingest.bugs import catching_bugs
-from exporter.ingest.doubt import CONFIRM_SECONDS, Doubt
-from exporter.ingest.feed import Feed
-from exporter.ingest.session import RECHECK_SECONDS, Session
+from exporter.ingest.loops.buffer import MessageBuffer
+from exporter.ingest.loops.doubt import CONFIRM_SECONDS, Doubt
+from exporter.ingest.loops.feed import Feed
+from exporter.ingest.loops.guard import catching_bugs
+from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.live import EventStream, LiveClient, RenewalDue

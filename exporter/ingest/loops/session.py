@@ -26,8 +26,8 @@ from exporter.errors import (
     TargetTLSError,
     TargetUnreachable,
 )
-from exporter.ingest.bugs import catching_bugs
-from exporter.ingest.doubt import Doubt
+from exporter.ingest.loops.doubt import Doubt
+from exporter.ingest.loops.guard import catching_bugs
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.state.board import Part, ServerBoard

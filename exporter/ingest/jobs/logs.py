@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from exporter.errors import TargetTimeout, TargetUnsupported
-from exporter.ingest.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.log_reading import (
+from exporter.ingest.counting.dedup_window import RecentMultiset
+from exporter.ingest.counting.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.log_turns import Junction, TurnSplitter, item_of, since_last_turn
+from exporter.ingest.jobs.log_reading import (
     FEWEST_LINES,
     FIRST_LINES,
     GROWTH,
@@ -28,9 +30,7 @@ from exporter.ingest.log_reading import (
     BackwardsReader,
     LogReading,
 )
-from exporter.ingest.log_turns import Junction, TurnSplitter, item_of, since_last_turn
-from exporter.ingest.log_watch import LogWatch, OwnLines
-from exporter.ingest.recent import RecentMultiset
+from exporter.ingest.jobs.log_watch import LogWatch, OwnLines
 from exporter.model.delivery import LogLine
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events.attempt import AttemptKey

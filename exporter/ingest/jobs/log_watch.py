@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from exporter.errors import PayloadError, TargetUnsupported
-from exporter.ingest.log_reading import LogReading
+from exporter.ingest.jobs.log_reading import LogReading
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.model.server import ServerIdentity

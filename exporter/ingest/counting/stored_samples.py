@@ -10,9 +10,9 @@ from zlib import crc32
 
 import structlog
 
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.recent import NEAR_SECONDS, Item, RecentMultiset
-from exporter.ingest.stored_totals import (
+from exporter.ingest.counting.dedup_window import NEAR_SECONDS, Item, RecentMultiset
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.stored_totals import (
     ZERO,
     Total,
     Totals,

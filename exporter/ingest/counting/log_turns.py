@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from exporter.ingest.recent import Item, RecentMultiset
+from exporter.ingest.counting.dedup_window import Item, RecentMultiset
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.http.server_clock import STEP_SECONDS

@@ -24,9 +24,9 @@ from exporter.errors import (
     TargetRefused,
     TargetUnsupported,
 )
-from exporter.ingest.bugs import catching_bugs
-from exporter.ingest.doubt import Doubt
-from exporter.ingest.session import RECHECK_SECONDS, Session
+from exporter.ingest.loops.doubt import Doubt
+from exporter.ingest.loops.guard import catching_bugs
+from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient
 from exporter.state.board import CollectorHealth, Part

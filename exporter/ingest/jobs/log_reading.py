@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.errors import PayloadTooLarge
-from exporter.ingest.log_spool import LogSpool
-from exporter.ingest.log_turns import Junction
+from exporter.ingest.counting.log_spool import LogSpool
+from exporter.ingest.counting.log_turns import Junction
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.client import StalwartClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from exporter.errors import TargetForbidden, TargetUnsupported
-from exporter.ingest.queue import fresh_seconds
+from exporter.ingest.jobs.queue import fresh_seconds
 from exporter.model.inventory import PARTS
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient

@@ -13,9 +13,9 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.errors import TargetError
-from exporter.ingest.ledger import Ledger
-from exporter.ingest.logs import LogJob
-from exporter.ingest.session import Session
+from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.jobs.logs import LogJob
+from exporter.ingest.loops.session import Session
 from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.stalwart.client import StalwartClient
 from exporter.state.board import ServerBoard

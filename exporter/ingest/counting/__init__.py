@@ -1,0 +1,1 @@
+"""What counts everything once: ledger, totals, windows of what was seen, and reconciliation of streams with storage."""

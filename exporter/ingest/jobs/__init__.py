@@ -1,0 +1,1 @@
+"""What one poll does, a module per collector."""
