@@ -47,11 +47,11 @@ from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments, TallyBook
-from exporter.store.bulk import MOST_PARAMETERS, Insert
-from exporter.store.report_records import SHARED, SPELLED_OUT, WRITES
-from exporter.store.report_rows import INSERTS
-from exporter.store.report_sums import window_query
-from exporter.store.reports import ReportHistory, seen_source
+from exporter.store.inserts import MOST_PARAMETERS, Insert
+from exporter.store.reports.records import SHARED, SPELLED_OUT, WRITES
+from exporter.store.reports.rows import INSERTS
+from exporter.store.reports.store import ReportHistory, seen_source
+from exporter.store.reports.sums import window_query
 from exporter.store.store import PRAGMAS, SEEN, SeenIds, Store
 
 T = TypeVar("T")

@@ -49,7 +49,7 @@ from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import TallyBook
-from exporter.store.reports import ReportHistory
+from exporter.store.reports.store import ReportHistory
 from exporter.store.store import Store
 
 SPREAD_SECONDS = 10.0

@@ -62,7 +62,7 @@ def list_(
     """
     from exporter.cli.reports_list import show_list, show_rejected
     from exporter.cli.reports_options import Given, filter_of, store_settings
-    from exporter.store.report_reading import reading
+    from exporter.store.reports.reading import reading
 
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
     wanted = filter_of(given, now=_now())
@@ -87,7 +87,7 @@ def show(
     """Show one report whole. Exit status 3 if there is none of that id."""
     from exporter.cli.reports_options import store_settings
     from exporter.cli.reports_show import show_report
-    from exporter.store.report_reading import reading
+    from exporter.store.reports.reading import reading
 
     path = store_settings(store, config).path
 
@@ -121,7 +121,7 @@ def top(
     """
     from exporter.cli.reports_list import TOPS, show_top
     from exporter.cli.reports_options import Given, filter_of, store_settings
-    from exporter.store.report_reading import reading
+    from exporter.store.reports.reading import reading
 
     if what not in TOPS:
         raise typer.BadParameter(f"WHAT: one of {', '.join(TOPS)}")
@@ -158,7 +158,7 @@ def summary(
     """
     from exporter.cli.reports_options import domain_of, store_settings
     from exporter.cli.reports_summary import show_summary
-    from exporter.store.report_reading import reading
+    from exporter.store.reports.reading import reading
 
     name = domain_of("DOMAIN", domain)
     path = store_settings(store, config).path
@@ -193,7 +193,7 @@ def export(
     from exporter.cli.reports_export import FORMATS
     from exporter.cli.reports_export import export as write
     from exporter.cli.reports_options import Given, filter_of, store_settings
-    from exporter.store.report_reading import reading
+    from exporter.store.reports.reading import reading
 
     fmt = "json" if as_json else fmt
     if fmt not in FORMATS:

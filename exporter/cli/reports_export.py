@@ -19,8 +19,8 @@ from typing import TextIO
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exporter.cli.reports_text import complain, dumped, harmless, problems, stamp
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_queries import Fields, count_reports, iterate_reports
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.queries import Fields, count_reports, iterate_reports
 
 EXIT_UNUSABLE = 1
 

@@ -22,8 +22,8 @@ from exporter.cli.reports_text import (
     table,
 )
 from exporter.model.report_words import ReportKind
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_queries import (
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.queries import (
     Fields,
     count_rejected,
     count_reports,
@@ -31,7 +31,7 @@ from exporter.store.report_queries import (
     list_reports,
     load_reports,
 )
-from exporter.store.report_tops import Top, domains, first_of, reporters, sources, total_of
+from exporter.store.reports.rankings import Top, domains, first_of, reporters, sources, total_of
 
 
 def show_list(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int, as_json: bool) -> int:

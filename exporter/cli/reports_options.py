@@ -18,7 +18,7 @@ from exporter.model.report_words import ReportKind
 from exporter.settings import DEFAULT_PATH, StoreSettings
 from exporter.settings.environment import apply_environment
 from exporter.settings.units import DAY, format_duration, parse_duration
-from exporter.store.report_filter import RESULTS, ReportFilter
+from exporter.store.reports.filter import RESULTS, ReportFilter
 
 LONGEST_SECONDS = 36_500 * DAY
 

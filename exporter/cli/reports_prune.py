@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from exporter.cli.reports_text import cell, complain, console, counted, number, print_json, problems, stamp, table
 from exporter.model.report_words import ReportKind
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_pruning import count_older, prune_rejected, prune_reports
-from exporter.store.report_queries import Fields
-from exporter.store.report_reading import reading, writing
-from exporter.store.reports_schema import SEEN_SOURCE
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.pruning import count_older, prune_rejected, prune_reports
+from exporter.store.reports.queries import Fields
+from exporter.store.reports.reading import reading, writing
+from exporter.store.reports.schema import SEEN_SOURCE
 
 EXIT_REFUSED = 2
 WAIT_SECONDS = 1.0

@@ -24,7 +24,7 @@ from exporter.cli.reports_text import (
     table,
 )
 from exporter.domains import shown_domain
-from exporter.store.report_queries import Fields, load_raw, load_rejected, load_reports
+from exporter.store.reports.queries import Fields, load_raw, load_rejected, load_reports
 
 EXIT_NOT_FOUND = 3
 REJECTED_PREFIX = "rejected-"

@@ -21,9 +21,9 @@ from exporter.cli.reports_text import (
     share,
     table,
 )
-from exporter.store.report_queries import Fields
-from exporter.store.report_summary import DomainSummary, summarise
-from exporter.store.report_sums import DAY_SECONDS
+from exporter.store.reports.queries import Fields
+from exporter.store.reports.summary import DomainSummary, summarise
+from exporter.store.reports.sums import DAY_SECONDS
 
 EXIT_NOT_FOUND = 3
 

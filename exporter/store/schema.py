@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from exporter.store.report_records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
-from exporter.store.reports_schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
+from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
+from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (

@@ -19,11 +19,11 @@ import structlog
 
 from exporter.errors import StoreError
 from exporter.store import file
-from exporter.store.bulk import Insert
 from exporter.store.connection import Connection, Parameters, connect
+from exporter.store.file_identity import Presence
+from exporter.store.inserts import Insert
 from exporter.store.lock import HistoryLock
 from exporter.store.patience import Patience
-from exporter.store.presence import Presence
 from exporter.store.schema import TABLES, TEMPORARY_TABLES
 from exporter.store.stats import LOST, StoreStats
 

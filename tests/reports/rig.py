@@ -20,7 +20,7 @@ from exporter.stalwart.rest.client import RestClient
 from exporter.state.board import ServerBoard
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import TallyBook
-from exporter.store.reports import ReportHistory
+from exporter.store.reports.store import ReportHistory
 from exporter.store.store import Store
 
 Shown = dict[tuple[str, tuple[tuple[str, str], ...]], float]

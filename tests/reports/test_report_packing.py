@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.store.report_packing import pack, unpack
+from exporter.store.reports.packing import pack, unpack
 from tests.reports import wire
 
 HUGE = b"\x28\xb5\x2f\xfd\xe0" + (2**60).to_bytes(8, "little") + b"\x01\x00\x00"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from exporter.errors import StoreError
 from exporter.model.report_words import AlignedResult, AuthResult, Disposition, OverrideReason, SpfScope
 from exporter.model.reports import DkimResult, DmarcRecord, DmarcResults, Override, SpfResult
-from exporter.store.report_records import SHARED, RecordRows
-from exporter.store.report_rows import INSERTS
+from exporter.store.reports.records import SHARED, RecordRows
+from exporter.store.reports.rows import INSERTS
 from exporter.store.store import Store
 from tests.reports import wire
 

@@ -16,10 +16,10 @@ from exporter.ingest.loops.retention import Retention
 from exporter.model.incoming_reports import UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports.listing import parse_report
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_pruning import prune_rejected, prune_reports
-from exporter.store.report_reading import writing
-from exporter.store.reports import Incoming, ReportHistory, prune_batch
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.pruning import prune_rejected, prune_reports
+from exporter.store.reports.reading import writing
+from exporter.store.reports.store import Incoming, ReportHistory, prune_batch
 from exporter.store.store import Store
 from tests.reports import wire
 from tests.reports.clocks import TestClock

@@ -324,7 +324,7 @@ def test_a_history_in_a_folder_without_write_permission_is_read():
     """As it stands after the daemon has ended, by somebody who may only read."""
     everything = "from exporter.cli import reports, reports_list, reports_options, reports_text"
     nobody = "import os; os.setuid(65534)" if os.geteuid() == 0 else ""
-    script = f"{everything}\nimport sqlite3, exporter.store.report_reading\n{nobody}\nreports.reports_app()"
+    script = f"{everything}\nimport sqlite3, exporter.store.reports.reading\n{nobody}\nreports.reports_app()"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "h.sqlite3"

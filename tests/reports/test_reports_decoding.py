@@ -27,7 +27,7 @@ from exporter.model.report_words import (
 )
 from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.stalwart.rest.reports.listing import parse_report, parse_report_ids, received_at
-from exporter.store.report_rows import ReportRows, identity_of
+from exporter.store.reports.rows import ReportRows, identity_of
 from tests.reports import wire
 
 NOW = wire.at("2026-11-22T12:00:00")

@@ -22,7 +22,7 @@ from exporter.errors import (
 )
 from exporter.ingest.jobs.report_inbox import STRIKES
 from exporter.ingest.jobs.reports import PAGE
-from exporter.store.report_packing import unpack
+from exporter.store.reports.packing import unpack
 from tests.reports import wire
 from tests.reports.clocks import TestClock
 from tests.reports.rig import Rig, check_sums, query, rig, tables

@@ -8,7 +8,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.store.bulk import MOST_PARAMETERS, Insert
+from exporter.store.inserts import MOST_PARAMETERS, Insert
 
 
 @given(columns=st.integers(1, 30), count=st.integers(0, 3 * MOST_PARAMETERS), data=st.data())

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from exporter.model.queue import OTHER_DOMAIN
 from exporter.state.report_gauges import ReportGauges
-from exporter.store.reports import ReportHistory
+from exporter.store.reports.store import ReportHistory
 
 WINDOWS = {1: "1d", 7: "7d", 30: "30d"}
 """Days, and the label."""

@@ -36,7 +36,7 @@ from exporter.stalwart.http.throttle import Throttle
 from exporter.state.board import ServerBoard
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.tally import Increments
-from exporter.store.reports import ReportHistory, seen_source
+from exporter.store.reports.store import ReportHistory, seen_source
 from exporter.store.store import SeenIds
 
 log = structlog.get_logger("exporter.reports")

@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_packing import unpack
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.packing import unpack
 
 Fields = dict[str, Any]
 

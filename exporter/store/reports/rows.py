@@ -13,11 +13,11 @@ from exporter.clock import unix_second
 from exporter.model.incoming_reports import IncomingReport, UnreadableReport
 from exporter.model.reports import ArfReport, DmarcPolicy, DmarcReport, TlsReport
 from exporter.stalwart.common.report_ids import lasting_id
-from exporter.store.bulk import Insert
-from exporter.store.report_packing import pack
-from exporter.store.report_records import RecordRows
-from exporter.store.report_sums import DAY_SECONDS
-from exporter.store.report_texts import cut, listed
+from exporter.store.inserts import Insert
+from exporter.store.reports.packing import pack
+from exporter.store.reports.records import RecordRows
+from exporter.store.reports.sums import DAY_SECONDS
+from exporter.store.reports.texts import cut, listed
 
 INSERTS = {
     "report": Insert("report", 13),

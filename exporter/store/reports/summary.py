@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporter.store.report_queries import Fields
-from exporter.store.report_sums import DAY_SECONDS
+from exporter.store.reports.queries import Fields
+from exporter.store.reports.sums import DAY_SECONDS
 
 SILENT_INTERVALS = 3
 """A reporter is silent once it has missed so many of its usual intervals ..."""

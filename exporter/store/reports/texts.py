@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from exporter.store.reports_schema import TEXT_LIMIT
+from exporter.store.reports.schema import TEXT_LIMIT
 
 _MOST_LISTED = 100
 

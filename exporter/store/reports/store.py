@@ -14,13 +14,13 @@ from exporter.model.incoming_reports import Incoming, IncomingReport, Unreadable
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import ArfReport, TlsReport
 from exporter.stalwart.common.report_ids import lasting_id
-from exporter.store.bulk import MOST_PARAMETERS
-from exporter.store.report_policies import PolicyKey, known_policies_query, unknown_policies
-from exporter.store.report_renames import RENAME, Renamed, is_renamed, renamed_query
-from exporter.store.report_rows import ReportRows, identity_of
-from exporter.store.report_sums import FORGET_SUMS, LAST_HEARD, window_query
-from exporter.store.report_texts import cut
-from exporter.store.reports_schema import SEEN_SOURCE
+from exporter.store.inserts import MOST_PARAMETERS
+from exporter.store.reports.arf_identity import RENAME, Renamed, is_renamed, renamed_query
+from exporter.store.reports.policies import PolicyKey, known_policies_query, unknown_policies
+from exporter.store.reports.rows import ReportRows, identity_of
+from exporter.store.reports.schema import SEEN_SOURCE
+from exporter.store.reports.sums import FORGET_SUMS, LAST_HEARD, window_query
+from exporter.store.reports.texts import cut
 from exporter.store.store import RowWriter, Store
 
 PRUNE_BATCH = 200

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporter.model.reports import DmarcRecord, DmarcResults
-from exporter.store.bulk import Insert
-from exporter.store.report_texts import cut
+from exporter.store.inserts import Insert
+from exporter.store.reports.texts import cut
 
 TEMPORARY_TABLES = (
     """

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from exporter.model.reports import ArfReport
 from exporter.stalwart.common.report_ids import spelled_alike
-from exporter.store.report_rows import FEEDBACK_LISTS, feedback_row
-from exporter.store.report_texts import cut
+from exporter.store.reports.rows import FEEDBACK_LISTS, feedback_row
+from exporter.store.reports.texts import cut
 
 MOST_DOMAINS = 50
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exporter.model.report_words import ReportKind
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_queries import Fields
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.queries import Fields
 
 _SOURCES = """
     SELECT r.source_ip AS source,

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from exporter.store.connection import transaction
 from exporter.store.patience import Patience
-from exporter.store.report_filter import ReportFilter
-from exporter.store.report_sums import FORGET_SUMS
+from exporter.store.reports.filter import ReportFilter
+from exporter.store.reports.sums import FORGET_SUMS
 
 BATCH = 200
 

@@ -1,0 +1,1 @@
+"""The history of received DMARC, TLS-RPT and ARF reports."""
