@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from exporter import __version__
-from exporter.cli.reports import reports_app
+from exporter.cli.reports.command import reports_app
 
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
 
@@ -156,7 +156,7 @@ def doctor(
     Warns about a key that can change the server. Exit status: 0 all well, 1 a server or a part of it fails, does not
     answer or refuses the credentials, 3 permissions are missing.
     """
-    from exporter.cli.doctor import examine
+    from exporter.cli.doctor.command import examine
 
     raise typer.Exit(examine(config, only=server, as_json=as_json, listen_seconds=listen))
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from exporter.cli.reports import reports_app
+from exporter.cli.reports.command import reports_app
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = "from exporter.cli.reports import reports_app; reports_app()"
+COMMAND = "from exporter.cli.reports.command import reports_app; reports_app()"
 """What a Python started in `ROOT` has to execute."""
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from exporter.cli.reports import reports_app
+from exporter.cli.reports.command import reports_app
 from exporter.store.schema import MIGRATIONS
 from exporter.store.store import Store
 from tests.reports import wire

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from exporter.cli.reports import reports_app
+from exporter.cli.reports.command import reports_app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUNBOOKS = (

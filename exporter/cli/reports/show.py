@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.reports_text import (
+from exporter.cli.reports.text import (
     cell,
     complain,
     console,

@@ -6,7 +6,7 @@ import json
 
 from rich.table import Table
 
-from exporter.cli.doctor_finding import FAILED, Finding
+from exporter.cli.doctor.finding import FAILED, Finding
 from exporter.cli.output import console, plain
 from exporter.model.server import Generation
 from exporter.stalwart.common.probe import LOG_IN

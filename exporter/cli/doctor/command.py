@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from exporter.app.connection import Connection, connect
-from exporter.cli.doctor_finding import FAILED, Finding, exit_status
-from exporter.cli.doctor_text import show
+from exporter.cli.doctor.finding import FAILED, Finding, exit_status
+from exporter.cli.doctor.text import show
 from exporter.cli.output import console, plain, problems
 from exporter.clock import SystemClock
 from exporter.collectors.advice import advice_for, refused_login

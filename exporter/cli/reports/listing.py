@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from exporter.cli.reports_text import (
+from exporter.cli.reports.text import (
     cell,
     console,
     counted,

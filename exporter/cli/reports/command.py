@@ -60,8 +60,8 @@ def list_(
     DMARC counts messages, TLS sessions; of feedback only the failed column counts. With --kind arf the lines say what
     each complaint is about. Exit status: 0, 1 the history cannot be read, 2 wrong options.
     """
-    from exporter.cli.reports_list import show_list, show_rejected
-    from exporter.cli.reports_options import Given, filter_of, store_settings
+    from exporter.cli.reports.listing import show_list, show_rejected
+    from exporter.cli.reports.options import Given, filter_of, store_settings
     from exporter.store.reports.reading import reading
 
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
@@ -85,8 +85,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one report whole. Exit status 3 if there is none of that id."""
-    from exporter.cli.reports_options import store_settings
-    from exporter.cli.reports_show import show_report
+    from exporter.cli.reports.options import store_settings
+    from exporter.cli.reports.show import show_report
     from exporter.store.reports.reading import reading
 
     path = store_settings(store, config).path
@@ -119,8 +119,8 @@ def top(
 
     With --result failed, sources come by failed messages. --since and --until take the place of --window.
     """
-    from exporter.cli.reports_list import TOPS, show_top
-    from exporter.cli.reports_options import Given, filter_of, store_settings
+    from exporter.cli.reports.listing import TOPS, show_top
+    from exporter.cli.reports.options import Given, filter_of, store_settings
     from exporter.store.reports.reading import reading
 
     if what not in TOPS:
@@ -156,8 +156,8 @@ def summary(
 
     Exit status 3 if there are no reports about it.
     """
-    from exporter.cli.reports_options import domain_of, store_settings
-    from exporter.cli.reports_summary import show_summary
+    from exporter.cli.reports.options import domain_of, store_settings
+    from exporter.cli.reports.summary import show_summary
     from exporter.store.reports.reading import reading
 
     name = domain_of("DOMAIN", domain)
@@ -190,9 +190,9 @@ def export(
 
     A file appears under its name once it is complete. CSV has a line for each record, policy, failure or feedback.
     """
-    from exporter.cli.reports_export import FORMATS
-    from exporter.cli.reports_export import export as write
-    from exporter.cli.reports_options import Given, filter_of, store_settings
+    from exporter.cli.reports.export import FORMATS
+    from exporter.cli.reports.export import export as write
+    from exporter.cli.reports.options import Given, filter_of, store_settings
     from exporter.store.reports.reading import reading
 
     fmt = "json" if as_json else fmt
@@ -233,8 +233,8 @@ def prune(
     Counters stay as they are, window sums follow. What is deleted is not fetched again. Rejected reports go too, unless
     a filter other than --server and --kind is given. Exit status 2 without a yes.
     """
-    from exporter.cli.reports_options import Given, duration_of, filter_of, store_settings
-    from exporter.cli.reports_prune import prune as delete
+    from exporter.cli.reports.options import Given, duration_of, filter_of, store_settings
+    from exporter.cli.reports.prune import prune as delete
 
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
     now = _now()
@@ -253,8 +253,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say how many reports there are of each server and kind, and how many are still to be fetched."""
-    from exporter.cli.reports_options import store_settings
-    from exporter.cli.reports_prune import show_status
+    from exporter.cli.reports.options import store_settings
+    from exporter.cli.reports.prune import show_status
 
     path = store_settings(store, config).path
     _finish(lambda: show_status(path, wait=wait, as_json=as_json))
@@ -266,7 +266,7 @@ def _now() -> datetime:
 
 def _finish(answer: Callable[[], int]) -> None:
     """Ends the command with the status of *answer*; trouble with the history is one line and status 1."""
-    from exporter.cli.reports_text import complain
+    from exporter.cli.reports.text import complain
 
     try:
         status = answer()

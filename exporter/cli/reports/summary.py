@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from exporter.cli.reports_text import (
+from exporter.cli.reports.text import (
     cell,
     complain,
     console,

@@ -18,7 +18,7 @@ from typing import TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.reports_text import complain, dumped, harmless, problems, stamp
+from exporter.cli.reports.text import complain, dumped, harmless, problems, stamp
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.queries import Fields, count_reports, iterate_reports
 

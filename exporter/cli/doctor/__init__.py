@@ -1,0 +1,1 @@
+"""`stalwart-exporter doctor`: what a key may do, and what is missing."""

@@ -1,0 +1,1 @@
+"""`stalwart-exporter reports`: the stored reports, on the terminal and exported."""
