@@ -15,7 +15,7 @@ from exporter.web.protocol import Limits
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
-    from exporter.web.live_config import LiveWebConfig
+    from exporter.web.config.live import LiveWebConfig
 
 
 OWN_DESCRIPTORS = 32
@@ -58,9 +58,9 @@ class HttpFront:
         self._live: LiveWebConfig | None = None
         if config_file is not None:
             # YAML and bcrypt take a megabyte that most installations never need.
+            from exporter.web.config.document import load_web_config
+            from exporter.web.config.live import LiveWebConfig
             from exporter.web.guard import Guard
-            from exporter.web.live_config import LiveWebConfig
-            from exporter.web.web_config import load_web_config
 
             config = load_web_config(config_file)
             guard = Guard(app, config)

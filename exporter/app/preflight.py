@@ -35,7 +35,7 @@ def unusable_web_config(settings: Settings) -> Iterator[str]:
     if settings.web.config_file is None:
         return
     # YAML and bcrypt take a megabyte that most installations never need.
-    from exporter.web.web_config import load_web_config
+    from exporter.web.config.document import load_web_config
 
     try:
         load_web_config(settings.web.config_file)

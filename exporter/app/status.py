@@ -22,7 +22,7 @@ from exporter.state.board import CollectorHealth, ServerBoard
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
 from exporter.store.stats import StoreStats
-from exporter.web.ports import (
+from exporter.web.interfaces import (
     CapabilityStatus,
     CollectorState,
     CollectorStatus,

@@ -18,7 +18,7 @@ from exporter.settings.addresses import parse_listen
 from exporter.settings.environment import apply_environment
 from exporter.settings.files import read_bounded
 from exporter.settings.units import MIB
-from exporter.web.web_config import load_web_config
+from exporter.web.config.document import load_web_config
 
 EXIT_UNHEALTHY = 1
 EXIT_SETTINGS = 2

@@ -14,11 +14,11 @@ from starlette.routing import Route
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, SettingsError
+from exporter.web.interfaces import Health, MetricsSource, Reloader, StatusSource
 from exporter.web.metrics import MetricsEndpoint
-from exporter.web.ports import Health, MetricsSource, Reloader, StatusSource
 
 if TYPE_CHECKING:
-    from exporter.web.status_page import StatusRenderer
+    from exporter.web.pages.status import StatusRenderer
 
 log = structlog.get_logger("exporter.web")
 
@@ -48,7 +48,7 @@ def create_app(
 @cache
 def _renderer() -> StatusRenderer:
     """The template engine takes three megabytes, which a daemon that only Prometheus asks does without."""
-    from exporter.web.status_page import StatusRenderer
+    from exporter.web.pages.status import StatusRenderer
 
     return StatusRenderer()
 

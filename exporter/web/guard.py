@@ -9,9 +9,9 @@ import time
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.web.basic_auth import Authenticator, TooManyLogins
+from exporter.web.config.basic_auth import Authenticator, TooManyLogins
+from exporter.web.config.document import WebConfig
 from exporter.web.rate_limit import TokenBucket
-from exporter.web.web_config import WebConfig
 
 HEALTH_PATH = "/-/healthy"
 

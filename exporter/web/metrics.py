@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.types import Receive, Scope, Send
 
+from exporter.web.interfaces import MetricsSource
 from exporter.web.negotiation import negotiate
-from exporter.web.ports import MetricsSource
 
 _FIXED_HEADERS = [(b"vary", b"Accept, Accept-Encoding"), (b"x-content-type-options", b"nosniff")]
 

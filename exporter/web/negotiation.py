@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from exporter.web.ports import Format
+from exporter.web.interfaces import Format
 
 CACHE_ENTRIES = 64
 CACHED_LENGTH = 2048

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message
 from web_support import HASH, Run, application, basic, browsing, serving
 
-from exporter.web.basic_auth import (
+from exporter.web.config.basic_auth import (
     COST_LIMIT,
     WAITING_CHECKS,
     WAITING_CHECKS_OF_ADDRESS,
@@ -20,9 +20,9 @@ from exporter.web.basic_auth import (
     check_password,
     hash_problem,
 )
+from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
 from exporter.web.rate_limit import RateLimit, TokenBucket
-from exporter.web.web_config import WebConfig
 
 
 class CountingCheck:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from web_support import Authority, Identity
 
 from exporter.errors import SettingsError
+from exporter.web.config.document import WebConfig, load_web_config
 from exporter.web.rate_limit import RateLimit
-from exporter.web.web_config import WebConfig, load_web_config
 
 HASH = web_support.HASH.decode()
 

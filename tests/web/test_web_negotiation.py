@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.web.interfaces import Format
 from exporter.web.negotiation import negotiate
-from exporter.web.ports import Format
 
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS

@@ -15,7 +15,7 @@ from web_support import (
     serving,
 )
 
-from exporter.web.ports import Format
+from exporter.web.interfaces import Format
 
 
 @pytest.mark.parametrize("fmt", list(Format))

@@ -23,7 +23,7 @@ from web_support import (
 )
 
 from exporter.clock import SystemClock
-from exporter.web.ports import Format
+from exporter.web.interfaces import Format
 from exporter.web.protocol import Limits
 from exporter.web.server import WebServer
 

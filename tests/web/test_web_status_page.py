@@ -20,8 +20,9 @@ import pytest
 from web_support import NOW, Run, application, collector, server_status, serving, status_page
 
 from exporter.app.status import LINKS
+from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
-from exporter.web.ports import (
+from exporter.web.interfaces import (
     CapabilityStatus,
     CollectorState,
     Link,
@@ -29,9 +30,8 @@ from exporter.web.ports import (
     StoreStatus,
     StreamStatus,
 )
-from exporter.web.status_page import TEXT_LIMIT, StatusRenderer, harmless, is_web_address
+from exporter.web.pages.status import TEXT_LIMIT, StatusRenderer, harmless, is_web_address
 from exporter.web.verdict.judge import PROBLEMS_SHOWN, judge
-from exporter.web.web_config import WebConfig
 from exporter.web.words import ago, duration, size
 
 HOSTILE = (

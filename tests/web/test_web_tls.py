@@ -29,10 +29,10 @@ from web_support import (
 
 from exporter.clock import SystemClock
 from exporter.errors import SettingsError
+from exporter.web.config.document import load_web_config
+from exporter.web.config.live import LiveWebConfig
 from exporter.web.guard import Guard
-from exporter.web.live_config import LiveWebConfig
 from exporter.web.server import WebServer
-from exporter.web.web_config import load_web_config
 
 HASH = web_support.HASH.decode()
 

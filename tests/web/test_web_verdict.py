@@ -10,7 +10,7 @@ import pytest
 from web_support import NOW, collector, server_status, status_page
 
 from alerts.thresholds import as_numbers, load
-from exporter.web.ports import (
+from exporter.web.interfaces import (
     CapabilityStatus,
     CollectorState,
     CollectorStatus,

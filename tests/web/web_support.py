@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from exporter.clock import SystemClock
 from exporter.errors import SettingsError
 from exporter.web.app import create_app
-from exporter.web.ports import (
+from exporter.web.interfaces import (
     CapabilityStatus,
     CollectorState,
     CollectorStatus,

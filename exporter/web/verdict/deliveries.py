@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.web.ports import Recent, ServerStatus
+from exporter.web.interfaces import Recent, ServerStatus
 from exporter.web.verdict.condition import Condition
 from exporter.web.verdict.thresholds import Thresholds
 from exporter.web.words import duration

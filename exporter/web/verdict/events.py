@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter.web.ports import Recent, ServerStatus
+from exporter.web.interfaces import Recent, ServerStatus
 from exporter.web.verdict.condition import Condition
 from exporter.web.verdict.history import EVENT
 from exporter.web.verdict.thresholds import Thresholds

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporter.web.ports import CollectorState, ServerStatus, StatusPage
+from exporter.web.interfaces import CollectorState, ServerStatus, StatusPage
 from exporter.web.verdict.condition import Condition
 from exporter.web.verdict.deliveries import sees_deliveries
 from exporter.web.verdict.server import server_conditions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from exporter.web.ports import QueueFacts, Recent, ServerStatus
+from exporter.web.interfaces import QueueFacts, Recent, ServerStatus
 from exporter.web.verdict.condition import Condition
 from exporter.web.verdict.deliveries import OUTCOMES, sees_deliveries
 from exporter.web.verdict.thresholds import Threshold, Thresholds

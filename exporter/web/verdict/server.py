@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from exporter.web.ports import CollectorState, CollectorStatus, ServerStatus
+from exporter.web.interfaces import CollectorState, CollectorStatus, ServerStatus
 from exporter.web.verdict.condition import Condition
 from exporter.web.verdict.deliveries import delivery_conditions
 from exporter.web.verdict.events import event_conditions

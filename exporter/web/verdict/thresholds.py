@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.errors import SettingsError
-from exporter.web.config_files import FileProblem, read_regular
+from exporter.web.config.files import FileProblem, read_regular
 
 FILE = "thresholds.json"
 MOST_BYTES = 1024 * 1024

@@ -11,8 +11,8 @@ from exporter.settings.load import load_settings
 from exporter.settings.secret import read_secret
 from exporter.settings.units import parse_duration, parse_size
 from exporter.web import verdict
+from exporter.web.config.document import load_web_config
 from exporter.web.verdict.thresholds import load_thresholds
-from exporter.web.web_config import load_web_config
 from tests.fuzz.decoder import Decoder, any_of, text_of, written
 
 SHIPPED_THRESHOLDS = Path(verdict.__file__).with_name("thresholds.json")

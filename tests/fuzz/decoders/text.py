@@ -13,7 +13,7 @@ from exporter.stalwart.events.log_details import DetailsReader
 from exporter.stalwart.events.log_lines import _version
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
 from exporter.stalwart.http.server_clock import ServerClock
-from exporter.web.basic_auth import _parse_basic
+from exporter.web.config.basic_auth import _parse_basic
 from exporter.web.negotiation import negotiate
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, text_of

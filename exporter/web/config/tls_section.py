@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.web.config_section import Section
-from exporter.web.tls_names import CURVES, TLS12_SUITES, TLS13_SUITES
+from exporter.web.config.section import Section
+from exporter.web.config.tls_names import CURVES, TLS12_SUITES, TLS13_SUITES
 
 _VERSIONS: Mapping[str, ssl.TLSVersion] = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _OLD_VERSIONS = ("TLS10", "TLS11")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from exporter.web.ports import CollectorState, StatusPage, StreamStatus
+from exporter.web.interfaces import CollectorState, StatusPage, StreamStatus
 from exporter.web.verdict.judge import judge
 from exporter.web.words import ago, duration, size
 
@@ -32,9 +32,9 @@ class StatusRenderer:
     """
 
     def __init__(self) -> None:
-        css = files("exporter.web").joinpath("templates/status.css").read_text("utf-8").strip()
+        css = files("exporter.web.pages").joinpath("templates/status.css").read_text("utf-8").strip()
         environment = Environment(
-            loader=PackageLoader("exporter.web"),
+            loader=PackageLoader("exporter.web.pages"),
             autoescape=True,
             auto_reload=False,
             finalize=harmless,

@@ -10,10 +10,10 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.errors import SettingsError
-from exporter.web.config_files import stamp_files
+from exporter.web.config.document import WebConfig, load_web_config
+from exporter.web.config.files import stamp_files
+from exporter.web.config.tls import SwitchableContext
 from exporter.web.guard import Guard
-from exporter.web.tls import SwitchableContext
-from exporter.web.web_config import WebConfig, load_web_config
 
 log = structlog.get_logger("exporter.web.config")
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.errors import SettingsError
-from exporter.web.basic_auth import hash_problem
-from exporter.web.config_files import FileProblem, Stamps, read_regular, stamp_files
-from exporter.web.config_section import Section, printable
+from exporter.web.config.basic_auth import hash_problem
+from exporter.web.config.files import FileProblem, Stamps, read_regular, stamp_files
+from exporter.web.config.section import Section, printable
+from exporter.web.config.tls import build_ssl_context
+from exporter.web.config.tls_section import TlsSettings, read_tls_section
+from exporter.web.config.yaml_document import DocumentError, parse_yaml
 from exporter.web.rate_limit import RateLimit, read_rate_limit
-from exporter.web.tls import build_ssl_context
-from exporter.web.tls_section import TlsSettings, read_tls_section
-from exporter.web.yaml_document import DocumentError, parse_yaml
 
 SIZE_LIMIT_BYTES = 256 * 1024
 

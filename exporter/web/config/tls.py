@@ -7,9 +7,9 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from exporter.web.config_files import FileProblem, read_regular
-from exporter.web.config_section import Section
-from exporter.web.tls_section import TlsSettings
+from exporter.web.config.files import FileProblem, read_regular
+from exporter.web.config.section import Section
+from exporter.web.config.tls_section import TlsSettings
 
 FILE_LIMIT_BYTES = 4 * 1024 * 1024
 """Of a file with certificates or a key."""

@@ -1,0 +1,1 @@
+"""The web configuration file of Prometheus' exporter-toolkit: TLS, users, headers."""
