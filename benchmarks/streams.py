@@ -34,8 +34,8 @@ from exporter.ingest.loops.buffer import BATCH_BYTES, MOST_BYTES, MessageBuffer
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.server import Generation
 from exporter.simulator import ManualClock, Profile, StandIn, World
-from exporter.simulator.events import Event
-from exporter.simulator.live import LiveHub, Message, live_event_to_json, sse_frame
+from exporter.simulator.common.live_hub import LiveHub, Message, live_event_to_json, sse_frame
+from exporter.simulator.world.telemetry.events import Event
 from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle

@@ -11,19 +11,19 @@ on a port in a thread, `Simulator` into a running event loop::
         server.upgrade("0.16.18")
 """
 
-from .clock import Clock, ManualClock, WallClock
-from .destinations import Destination, Temper
-from .failures import Reply
-from .faults import Fault, FaultKind
-from .front import RequestRecord
-from .ledger import DeliveryKey, Ledger
-from .profile import Edition, Profile
-from .reports import DmarcRow, TlsPolicy
-from .schedules import Schedule
-from .script import Script, full_day
-from .simulator import Simulator, serve, simulating
-from .standin import StandIn
-from .world import World
+from exporter.simulator.harness.faults import Fault, FaultKind
+from exporter.simulator.harness.front import RequestRecord
+from exporter.simulator.harness.script import Script, full_day
+from exporter.simulator.harness.simulator import Simulator, serve, simulating
+from exporter.simulator.harness.standin import StandIn
+from exporter.simulator.world.clock import Clock, ManualClock, WallClock
+from exporter.simulator.world.mail.destinations import Destination, Temper
+from exporter.simulator.world.mail.failures import Reply
+from exporter.simulator.world.mail.schedules import Schedule
+from exporter.simulator.world.profile import Edition, Profile
+from exporter.simulator.world.reports import DmarcRow, TlsPolicy
+from exporter.simulator.world.telemetry.ledger import DeliveryKey, Ledger
+from exporter.simulator.world.world import World
 
 __all__ = [
     "Clock",

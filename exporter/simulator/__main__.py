@@ -8,10 +8,10 @@ import contextlib
 import signal
 import sys
 
-from .answers import encode
-from .profile import Profile
-from .script import full_day
-from .simulator import Simulator, serve
+from exporter.simulator.common.responses import encode
+from exporter.simulator.harness.script import full_day
+from exporter.simulator.harness.simulator import Simulator, serve
+from exporter.simulator.world.profile import Profile
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:

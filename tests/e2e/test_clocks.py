@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import Profile, StandIn, World
-from exporter.simulator.clock import WallClock
+from exporter.simulator.world.clock import WallClock
 from tests.e2e.test_traps_logs import entries, written
 from tests.support.exporter import Exporter, wait_until
 from tests.support.standin import Scene, after_polls, counting, enterprise, outcomes, server_table

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from exporter.simulator import StandIn, World
-from exporter.simulator.jmap_ids import encode_id
+from exporter.simulator.world.ids import encode_id
 from tests.e2e.runbooks import HOST_COMMANDS, JMAP, REST, blocks, is_about_the_server, names, programs, run
 from tests.support.standin import WATCHER, enterprise, mail
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from exporter.simulator import StandIn, World
-from exporter.simulator.destinations import Temper
+from exporter.simulator.world.mail.destinations import Temper
 from tests.support.exporter import Exporter, wait_until
 from tests.support.ports import reserve_port
 from tests.support.standin import Scene, community, enterprise, mail, server_table, wait_good, watching

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import Profile, Reply, World
-from exporter.simulator.profile import Edition
+from exporter.simulator.world.profile import Edition
 from tests.support.exporter import wait_until
 from tests.support.standin import (
     Scene,

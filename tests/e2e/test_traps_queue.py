@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from exporter.simulator import StandIn, World
-from exporter.simulator.synthetic import SyntheticQueue
+from exporter.simulator.world.synthetic import SyntheticQueue
 from tests.support.standin import QUEUE_PATH, VERSIONS, Scene, after_polls, asked, community, fleet, wait_good
 
 SHAPES = {f"mx-{version}": community(version) for version in VERSIONS}

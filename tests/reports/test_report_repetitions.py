@@ -16,7 +16,7 @@ import pytest
 
 from exporter.model.report_words import ReportKind
 from exporter.simulator import Profile, StandIn
-from exporter.simulator.jmap_auth import api_key
+from exporter.simulator.world.api_keys import api_key
 from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.store.schema import MIGRATIONS
 from tests.reports import wire

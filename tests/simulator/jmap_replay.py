@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.simulator import ManualClock, Profile, StandIn, World
-from exporter.simulator.jmap_auth import api_key
+from exporter.simulator.world.api_keys import api_key
 
 from .clients import new_client
 from .lab_replay import Lab, play

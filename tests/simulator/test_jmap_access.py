@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from exporter.simulator import Profile, StandIn
-from exporter.simulator.jmap_ids import encode_id
+from exporter.simulator.world.ids import encode_id
 
 from .clients import WATCHER, bearer, new_client
 from .jmap_replay import USING, basic, call, do, jmap_stand_in, key

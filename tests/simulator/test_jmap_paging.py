@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from exporter.simulator import StandIn, World
-from exporter.simulator.jmap_ids import decode_id, encode_id
+from exporter.simulator.world.ids import decode_id, encode_id
 
 from .clients import new_client
 from .jmap_replay import call, do, jmap_stand_in, key

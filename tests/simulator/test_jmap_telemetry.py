@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from exporter.simulator import StandIn, World
-from exporter.simulator.jmap_names import MISPRINTED, RENAMED, SPARED, counted_names, printed_name
+from exporter.simulator.world.telemetry.names import MISPRINTED, RENAMED, SPARED, counted_names, printed_name
 
 from .clients import PROMETHEUS, new_client
 from .jmap_replay import call, do, jmap_stand_in, key

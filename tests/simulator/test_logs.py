@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.simulator import ManualClock, Profile, Reply, World
-from exporter.simulator.logs import MAX_LINES, LogFiles
+from exporter.simulator.world.telemetry.logs import MAX_LINES, LogFiles
 
 
 def log_of(count: int) -> LogFiles:

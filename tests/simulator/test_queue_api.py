@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from exporter.simulator import ManualClock, Profile, World
-from exporter.simulator.synthetic import BLOCK
+from exporter.simulator.world.synthetic import BLOCK
 
 from .clients import ADMIN, serving
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from exporter.simulator import ManualClock, Profile, World
-from exporter.simulator.answers import Answer
-from exporter.simulator.parameters import Parameters
+from exporter.simulator.common.parameters import Parameters
+from exporter.simulator.common.responses import Answer
 
 from .clients import NARROW, PROMETHEUS, new_client, serving
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from exporter.model.delivery import Trace
 from exporter.simulator import ManualClock, Profile, World
-from exporter.simulator.events import Event
-from exporter.simulator.live import live_event_to_json
+from exporter.simulator.common.live_hub import live_event_to_json
+from exporter.simulator.world.telemetry.events import Event
 from exporter.stalwart.rest.traces import parse_traces
 
 START = 1_795_358_400

@@ -9,10 +9,10 @@ from functools import cache
 
 from exporter.model.delivery import Trace
 from exporter.model.live import Heartbeat, LiveEvents
-from exporter.simulator.events import Event
-from exporter.simulator.jmap_live import live_event
-from exporter.simulator.jmap_telemetry import trace_to_json
-from exporter.simulator.world import World
+from exporter.simulator.jmap.live import live_event
+from exporter.simulator.jmap.objects.telemetry import trace_to_json
+from exporter.simulator.world.telemetry.events import Event
+from exporter.simulator.world.world import World
 from exporter.stalwart.common.ids import encode_id
 from exporter.stalwart.jmap.live.messages import read_traces
 from exporter.stalwart.jmap.live.repeating_stream import Repetition

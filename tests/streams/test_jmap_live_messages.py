@@ -15,7 +15,7 @@ from exporter.errors import PayloadError, TargetServerError
 from exporter.ingest.loops.buffer import MessageBuffer
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.simulator.jmap_telemetry import typed
+from exporter.simulator.jmap.objects.telemetry import typed
 from exporter.stalwart.jmap.live.messages import read_metrics, read_traces
 from exporter.stalwart.jmap.live.repeating_stream import Repetition
 from exporter.stalwart.jmap.live.spans import MOST_UNDER_WAY, Spans

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.simulator.live import Message, sse_frame
+from exporter.simulator.common.live_hub import Message, sse_frame
 from exporter.stalwart.rest.live.messages import read_metrics, read_traces
 from exporter.stalwart.streams.sse import SseDecoder
 from tests.streams.hour import scripted

@@ -18,10 +18,10 @@ from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.jobs.telemetry import LIVE, NATIVE, RANKING, SOURCE_MARK, TotalsCounter
 from exporter.model.telemetry import ServerTotals
-from exporter.simulator.counters import COUNTER_MODULUS, ProcessCounters
-from exporter.simulator.live import metrics_to_json
-from exporter.simulator.prometheus import render
-from exporter.simulator.values import Duration
+from exporter.simulator.common.live_hub import metrics_to_json
+from exporter.simulator.common.prometheus import render
+from exporter.simulator.world.telemetry.counters import COUNTER_MODULUS, ProcessCounters
+from exporter.simulator.world.values import Duration
 from exporter.stalwart.common.native_page import parse_native_page
 from exporter.stalwart.rest.live.messages import read_metrics
 from exporter.state.board import ServerBoard

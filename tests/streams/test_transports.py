@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
-from exporter.simulator.live import Ending
+from exporter.simulator.common.live_hub import Ending
 from tests.support.exporter import Exporter, wait_until
 from tests.support.standin import Scene, enterprise, outcomes, outcomes_by_domain, server_table
 

@@ -1,0 +1,1 @@
+"""The stand-in on a socket, with its faults, script and remote control."""

@@ -1,0 +1,144 @@
+"""The stand-in as one object inside an event loop: world, listener, control port and the task that lets time pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, NoReturn
+
+from exporter.simulator.harness.control import Control
+from exporter.simulator.harness.front import Front
+from exporter.simulator.harness.listener import Listener
+from exporter.simulator.harness.script import Script, full_day
+from exporter.simulator.world.clock import Clock
+from exporter.simulator.world.profile import Profile
+from exporter.simulator.world.telemetry.events import Span
+from exporter.simulator.world.world import World
+
+TICK_SECONDS = 0.2
+
+
+class _Doorkeeper:
+    """Tells the world of connections, and keeps the banned out."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def opened(self, ip: str, port: int, local_port: int) -> Span | None:
+        if self._world.gate.is_banned(ip):
+            self._world.raise_event("security.ip-blocked")
+            return None
+        return self._world.http.connected(ip, port, local_port)
+
+    def closed(self, span: Span, seconds: float) -> None:
+        self._world.http.disconnected(span, seconds)
+
+
+class Simulator:
+    """
+    A running stand-in; use it as an async context manager.
+
+    Everything must be touched from the loop it runs in.
+
+    Attributes:
+        front: Requests seen, faults, and whether the server hangs.
+        control: The control port, if one was asked for.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        with_control: bool = False,
+        control_port: int = 0,
+        clock: Clock | None = None,
+        seed: int = 7,
+        speed: float = 1.0,
+        ticking: bool = False,
+        script: Script | None = None,
+    ) -> None:
+        self.world = World(profile, clock=clock, seed=seed, speed=speed)
+        self.front = Front(self.world)
+        self.listener = Listener(self.front, host, port, _Doorkeeper(self.world))
+        self.front.on_ban = self.listener.drop
+        self.control = Listener(Control(self), "127.0.0.1", control_port) if with_control else None
+        self._ticking = ticking
+        self._script = script
+        self._ticker: asyncio.Task[NoReturn] | None = None
+        self._opened = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where the server listens."""
+        return self.listener.url
+
+    async def __aenter__(self) -> Simulator:
+        async with AsyncExitStack() as stack:
+            for listener in (self.listener, self.control):
+                if listener is not None:
+                    await listener.open()
+                    stack.push_async_callback(listener.close, keep_port=False)
+            self._opened = stack.pop_all()
+        if self._script is not None:
+            self._script.begin(self.world)
+        if self._ticking:
+            self._ticker = asyncio.create_task(self._tick(), name="stand-in ticker")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._opened.aclose()
+
+    async def _tick(self) -> NoReturn:
+        while True:
+            try:
+                self.world.tick()
+            except Exception as error:  # noqa: BLE001 -- kept and raised where the stand-in is closed
+                self.front.errors.append(error)
+            await asyncio.sleep(TICK_SECONDS)
+
+    def hang(self) -> None:
+        """Read requests, answer none."""
+        self.front.running.clear()
+
+    def resume(self) -> None:
+        """Answer what is waiting, and go on."""
+        self.front.running.set()
+
+    async def restart(self) -> None:
+        """Restart the server process: connections drop, the port opens again."""
+        await self.listener.close()
+        self.world.restart()
+        await self.listener.open()
+
+    async def upgrade(self, version: str | None = None, **changes: Any) -> None:
+        """Restart the server process as another release, edition or configuration; keywords as for the profile."""
+        await self.listener.close()
+        self.world.upgrade(version, **changes)
+        await self.listener.open()
+
+
+@asynccontextmanager
+async def simulating(
+    profile: Profile | None = None, *, speed: float = 1.0, seed: int = 7, scripted: bool = True, port: int = 0
+) -> AsyncIterator[Simulator]:
+    """A stand-in whose time passes by itself, with the scripted day if wanted; for embedding in an event loop."""
+    script = full_day() if scripted else None
+    async with Simulator(profile, port=port, speed=speed, seed=seed, ticking=True, script=script) as simulator:
+        yield simulator
+
+
+async def serve(simulator: Simulator, ready: Callable[[Simulator], None] | None = None) -> None:
+    """Run a stand-in until this coroutine is cancelled; `ready` is called once it listens."""
+    async with simulator:
+        if ready is not None:
+            ready(simulator)
+        await asyncio.Event().wait()

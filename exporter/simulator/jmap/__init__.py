@@ -1,0 +1,1 @@
+"""JMAP management of v0.16 and newer."""

@@ -1,0 +1,1 @@
+"""The management objects of v0.16."""

@@ -1,0 +1,192 @@
+"""The object types that a monitor reads, each with its rows, and what a query of it understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.simulator.jmap.objects import queue as jmap_queue
+from exporter.simulator.jmap.objects import reports as jmap_reports
+from exporter.simulator.jmap.objects.inventory import (
+    DOMAIN_NUMBER,
+    blocks,
+    certificates,
+    nodes,
+    samples,
+    signatures,
+    tasks,
+)
+from exporter.simulator.jmap.permissions import held
+from exporter.simulator.jmap.query import Entry, Rules, fixed_entry
+from exporter.simulator.jmap.wire import Json, as_list, as_set
+from exporter.simulator.world.api_keys import OWNER, account_number, credential_number
+from exporter.simulator.world.directory import Account
+from exporter.simulator.world.ids import encode_id
+from exporter.simulator.world.reports import Kind
+from exporter.simulator.world.values import rfc3339
+from exporter.simulator.world.world import World
+
+_QUEUES = (
+    ("local", "Local delivery queue", 25),
+    ("remote", "Remote delivery queue", 50),
+    ("dsn", "Delivery Status Notification delivery queue", 5),
+    ("report", "DMARC and TLS report delivery queue", 5),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One type: its rows in ascending order of their ids, and the rules of its queries."""
+
+    entries: Callable[[World], list[Entry]]
+    rules: Rules
+
+
+def _incoming(kind: Kind) -> ObjectType:
+    def entries(world: World) -> list[Entry]:
+        stored = world.reports.newest_first(kind, world.now())
+        release = world.profile.release
+        return sorted((jmap_reports.incoming(kind, one, release) for one in stored), key=lambda e: e.number)
+
+    return ObjectType(entries, jmap_reports.INCOMING_RULES)
+
+
+def _outgoing(kind: str) -> ObjectType:
+    def entries(world: World) -> list[Entry]:
+        domain, release = world.profile.local_domain, world.profile.release
+        reports = (report for report in world.outgoing.ascending() if report.kind == kind)
+        return sorted((jmap_reports.outgoing(one, domain, release) for one in reports), key=lambda e: e.number)
+
+    return ObjectType(entries, jmap_reports.OUTGOING_RULES)
+
+
+def _virtual_queues(world: World) -> list[Entry]:
+    shown = ({"name": name, "description": text, "threadsPerNode": threads} for name, text, threads in _QUEUES)
+    return [fixed_entry(number, queue) for number, queue in enumerate(shown)]
+
+
+def _domains(world: World) -> list[Entry]:
+    return [
+        _domain(world, DOMAIN_NUMBER + place, account.name)
+        for place, account in enumerate(a for a in world.directory.accounts.values() if a.kind == "domain")
+    ]
+
+
+def _domain(world: World, number: int, name: str) -> Entry:
+    host = world.profile.hostname
+    zone = (
+        f'{host}. IN TXT "v=spf1 a -all"\n{name}. IN TXT "v=spf1 mx -all"\n{name}. IN MX 10 {host}.\n'
+        f'_dmarc.{name}. IN TXT "v=DMARC1; p=reject; rua=mailto:postmaster@{name}"\n'
+    )
+    shown: Json = {
+        "name": name,
+        "aliases": {},
+        "isEnabled": True,
+        "createdAt": rfc3339(world.inventory.set_up),
+        **dict.fromkeys(("description", "logo", "memberTenantId", "directoryId", "catchAllAddress")),
+        "certificateManagement": {"@type": "Manual"},
+        "dkimManagement": {"@type": "Manual"},
+        "dnsManagement": {"@type": "Manual"},
+        "subAddressing": {"@type": "Enabled"},
+        "allowRelaying": False,
+        "reportAddressUri": "mailto:postmaster",
+        "dnsZoneFile": zone,
+    }
+    return fixed_entry(number, shown, name=name, text=name, aliases=(), memberTenantId=None)
+
+
+def _accounts(world: World) -> list[Entry]:
+    accounts = [account for account in world.directory.accounts.values() if account.stored]
+    people = [account for account in accounts if account.kind == "individual"]
+    keys = sorted((a for a in accounts if a.kind == "apiKey"), key=credential_number)
+    rows = [_account(world, account, []) for account in people]
+    owner = world.directory.accounts.get(OWNER)
+    if owner is not None:
+        rows.append(_account(world, owner, keys))
+    return sorted(rows, key=lambda entry: entry.number)
+
+
+def _account(world: World, account: Account, keys: list[Account]) -> Entry:
+    domain = world.profile.local_domain
+    address = account.emails[0] if account.emails else f"{account.name}@{domain}"
+    password: Json = {"credentialId": "a", "secret": "****", "expiresAt": None, "allowedIps": {}, "@type": "Password"}
+    created = rfc3339(world.inventory.set_up)
+    shown: Json = {
+        "name": account.name,
+        "domainId": encode_id(DOMAIN_NUMBER),
+        "credentials": as_list([password, *(_key(key, created) for key in keys)]),
+        "createdAt": created,
+        "memberGroupIds": {},
+        "memberTenantId": None,
+        "roles": {"@type": "Admin" if keys else "User"},
+        "permissions": {"@type": "Inherit"},
+        "quotas": {},
+        "aliases": {},
+        "description": None,
+        "locale": "en_US",
+        "timeZone": None,
+        "encryptionAtRest": {"@type": "Disabled"},
+        "@type": "User",
+        "usedDiskQuota": account.used_quota,
+        "emailAddress": address,
+    }
+    fields = {"@type": "User", "name": account.name, "domainId": DOMAIN_NUMBER, "text": address, "memberGroupIds": ()}
+    return Entry(account_number(account), {**fields, "memberTenantId": None}, lambda: shown)
+
+
+def _key(key: Account, created: str) -> Json:
+    return {
+        "credentialId": encode_id(credential_number(key)),
+        "description": key.name,
+        "secret": "****",
+        "createdAt": created,
+        "expiresAt": None,
+        "permissions": {"permissions": as_set(sorted(held(key))), "@type": "Replace"},
+        "allowedIps": {},
+        "@type": "ApiKey",
+    }
+
+
+def _plain(entries: Callable[[World], list[Entry]], *sorts: str, **filters: Any) -> ObjectType:
+    return ObjectType(entries, Rules(filters=filters, sorts=frozenset({"id", *sorts})))
+
+
+def queued(world: World, *, loaded: bool) -> Iterable[Entry]:
+    """The rows of messages that are held as objects; `loaded` as told by `jmap_queue.searches_text`."""
+    now = world.now()
+    rows = (jmap_queue.entry(message, now, loaded=loaded) for message in world.queue.ordered())
+    return (row for row in rows if row is not None)
+
+
+_ACCOUNT_FILTERS: Any = {
+    "@type": "equal",
+    "text": "words",
+    "name": "equal",
+    "domainId": "id",
+    "memberGroupIds": "contains",
+    "memberTenantId": "equal",
+}
+_TASK_RULES = Rules(
+    filters={"@type": "equal", "due": "date", "status": "failed"},
+    sorts=frozenset({"due"}),
+    default_sort="due",
+    fast=False,
+    anchored_total=True,
+)
+TYPES: dict[str, ObjectType] = {
+    "DmarcExternalReport": _incoming("dmarc"),
+    "TlsExternalReport": _incoming("tls"),
+    "ArfExternalReport": _incoming("arf"),
+    "DmarcInternalReport": _outgoing("dmarc"),
+    "TlsInternalReport": _outgoing("tls"),
+    "MtaVirtualQueue": _plain(_virtual_queues, "name"),
+    "Domain": _plain(_domains, "name", text="words", name="equal", aliases="contains", memberTenantId="equal"),
+    "Account": _plain(_accounts, "name", **_ACCOUNT_FILTERS),
+    "Task": ObjectType(tasks, _TASK_RULES),
+    "Certificate": _plain(certificates, subjectAlternativeNames="contains"),
+    "DkimSignature": _plain(signatures, domainId="id", memberTenantId="equal"),
+    "BlockedIp": _plain(blocks, "address", address="equal"),
+    "ClusterNode": ObjectType(nodes, Rules(sorts=frozenset({"id", "nodeId"}))),
+    "SpamTrainingSample": _plain(samples, accountId="id"),
+}

@@ -1,0 +1,1 @@
+"""The server with its mail and surroundings, without I/O."""

@@ -1,0 +1,217 @@
+"""What a server of the JMAP generation has beside mail: tasks, certificates, signatures, nodes, bans and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from exporter.simulator.world.telemetry.snowflake import Snowflakes
+
+TaskStatus = Literal["Pending", "Retry", "Failed"]
+NodeStatus = Literal["active", "stale", "inactive"]
+
+AUTH_FAILURE = "authFailure"
+RENEWAL_SECONDS = 1800
+STALE_SECONDS = 3600
+INACTIVE_SECONDS = 86_400
+RULES_URL = "https://github.com/stalwartlabs/spam-filter/releases/latest/download/spam-filter-rules.json.gz"
+RULES_FAILURE = f"Failed to fetch {RULES_URL}: error sending request for url ({RULES_URL})"
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """
+    A background job; times are Unix seconds.
+
+    Attributes:
+        subject: Members that only this kind of task has, `domainId` for example.
+        due: When it runs next; when it failed for good, if it did.
+    """
+
+    number: int
+    kind: str
+    created: float
+    due: float
+    status: TaskStatus = "Pending"
+    attempts: int = 0
+    reason: str = ""
+    subject: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate for some names; times are Unix seconds."""
+
+    number: int
+    names: tuple[str, ...]
+    issuer: str
+    begins: float
+    ends: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A DKIM key of the local domain; `next_stage` is when its stage changes."""
+
+    number: int
+    kind: str
+    selector: str
+    stage: str
+    created: float
+    next_stage: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An address that is shut out; `expires` is None for ever."""
+
+    number: int
+    address: str
+    reason: str
+    created: float
+    expires: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """A member of the cluster; while it lives it renews itself, and its status follows from the last time it did."""
+
+    node_id: int
+    hostname: str
+    renewed: float
+    alive: bool = True
+
+    def last_renewal(self, now: float) -> float:
+        """When it last renewed itself, in Unix seconds."""
+        return now - (now - self.renewed) % RENEWAL_SECONDS if self.alive else self.renewed
+
+    def status(self, now: float) -> NodeStatus:
+        """How it is seen."""
+        age = now - self.last_renewal(now)
+        if age <= STALE_SECONDS:
+            return "active"
+        return "stale" if age <= INACTIVE_SECONDS else "inactive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A message kept to train the spam filter."""
+
+    number: int
+    sender: str
+    subject: str
+    is_spam: bool
+    created: float
+
+
+class Inventory:
+    """
+    All of it, in the store: restarts and upgrades change nothing here.
+
+    Attributes:
+        nodes: By node id; this server is node 0.
+        allowed: Addresses that are never shut out.
+    """
+
+    def __init__(self, ids: Snowflakes, now: Callable[[], float], hostname: str) -> None:
+        self._ids = ids
+        self._now = now
+        self.set_up = now()
+        self.tasks: dict[int, Task] = {}
+        self.certificates: dict[int, Certificate] = {}
+        self.signatures: dict[int, Signature] = {}
+        self.blocks: dict[str, Block] = {}
+        self.allowed: dict[str, int] = {}
+        self.samples: dict[int, Sample] = {}
+        self.nodes: dict[int, Node] = {0: Node(node_id=0, hostname=hostname, renewed=self.set_up)}
+        for attempts in (2, 1):
+            self.add_task("SpamFilterMaintenance", status="Retry", attempts=attempts, reason=RULES_FAILURE)
+
+    def _number(self) -> int:
+        return self._ids.next(self._now())
+
+    def add_task(
+        self,
+        kind: str,
+        *,
+        status: TaskStatus = "Pending",
+        due_in: float = 90.0,
+        attempts: int = 0,
+        reason: str = "",
+        subject: dict[str, str] | None = None,
+    ) -> Task:
+        """A task comes up; one that failed needs attempts and a reason."""
+        now = self._now()
+        if kind == "SpamFilterMaintenance" and subject is None:
+            subject = {"maintenanceType": "updateRules"}
+        task = Task(
+            number=self._number(),
+            kind=kind,
+            created=now,
+            due=now + due_in,
+            status=status,
+            attempts=attempts,
+            reason=reason,
+            subject=subject or {},
+        )
+        self.tasks[task.number] = task
+        return task
+
+    def end_task(self, number: int) -> None:
+        """A task is done and gone."""
+        self.tasks.pop(number, None)
+
+    def add_certificate(self, names: tuple[str, ...], *, days_left: float, issuer: str = "Lab CA") -> Certificate:
+        """A certificate of 90 days that ends in so many, or has ended."""
+        ends = self._now() + days_left * 86_400
+        certificate = Certificate(
+            number=self._number(), names=names, issuer=issuer, begins=ends - 90 * 86_400, ends=ends
+        )
+        self.certificates[certificate.number] = certificate
+        return certificate
+
+    def add_signature(
+        self, selector: str, *, kind: str = "Dkim1Ed25519Sha256", stage: str = "active", next_in: float | None = None
+    ) -> Signature:
+        """A DKIM key; `next_in` seconds from now its stage is to change."""
+        now = self._now()
+        signature = Signature(
+            number=self._number(),
+            kind=kind,
+            selector=selector,
+            stage=stage,
+            created=now,
+            next_stage=now + next_in if next_in is not None else None,
+        )
+        self.signatures[signature.number] = signature
+        return signature
+
+    def block(self, address: str, reason: str = "manual", expires_in: float | None = None) -> Block:
+        """An address is shut out."""
+        now = self._now()
+        expires = now + expires_in if expires_in is not None else None
+        block = Block(number=self._number(), address=address, reason=reason, created=now, expires=expires)
+        self.blocks[address] = block
+        return block
+
+    def unblock(self, address: str) -> None:
+        """An address is let in again."""
+        self.blocks.pop(address, None)
+
+    def allow(self, address: str) -> int:
+        """An address is never shut out; the number of the entry."""
+        return self.allowed.setdefault(address, self._number())
+
+    def add_node(self, hostname: str, *, silent_for: float = 0.0) -> Node:
+        """Another node of the cluster, which fell silent so many seconds ago, or has not."""
+        renewed = self._now() - silent_for
+        node = Node(node_id=max(self.nodes) + 1, hostname=hostname, renewed=renewed, alive=not silent_for)
+        self.nodes[node.node_id] = node
+        return node
+
+    def add_sample(self, sender: str, *, is_spam: bool, subject: str = "sample") -> Sample:
+        """Somebody marked a message as spam, or as none."""
+        sample = Sample(number=self._number(), sender=sender, subject=subject, is_spam=is_spam, created=self._now())
+        self.samples[sample.number] = sample
+        return sample

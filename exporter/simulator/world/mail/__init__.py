@@ -1,0 +1,1 @@
+"""Mail: accepted, queued, attempted, delivered or given up."""

@@ -1,0 +1,205 @@
+"""Queued messages and their recipients, and the queue that holds them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from exporter.simulator.world.mail.failures import Failure, Reply
+
+StatusKind = Literal["scheduled", "completed", "temp_fail", "perm_fail"]
+
+
+@dataclass(slots=True)
+class Recipient:
+    """
+    One address of a message.
+
+    Attributes:
+        next_notify: When the sender is told of the delay; None once no notice will follow.
+        expires: None when `max_attempts` counts instead.
+        reported: Its final status has been told; it is not told twice.
+    """
+
+    address: str
+    queue: str
+    next_retry: float
+    next_notify: float | None
+    expires: float | None
+    max_attempts: int | None = None
+    orcpt: str | None = None
+    status: StatusKind = "scheduled"
+    reply: Reply | None = None
+    host: str = ""
+    failure: Failure | None = None
+    retry_num: int = 0
+    notices: int = 0
+    reported: bool = False
+
+    @property
+    def domain(self) -> str:
+        """The domain part, in lower case."""
+        return self.address.rpartition("@")[2].lower()
+
+    @property
+    def pending(self) -> bool:
+        """Still to be delivered."""
+        return self.status in ("scheduled", "temp_fail")
+
+    def is_expired(self, now: float) -> bool:
+        """Its time, or its number of attempts, is used up."""
+        if self.max_attempts is not None:
+            return self.retry_num >= self.max_attempts
+        return self.expires is not None and self.expires <= now
+
+
+@dataclass(slots=True)
+class Message:
+    """
+    A message in the queue.
+
+    Attributes:
+        return_path: Empty for bounces.
+        source: A key of `spool.SOURCES`: who wrote it.
+        via_port: The port it was received on; 0 for what the server wrote itself.
+    """
+
+    queue_id: int
+    return_path: str
+    recipients: list[Recipient]
+    created: float
+    size: int
+    blob_hash: str
+    priority: int = 0
+    env_id: str | None = None
+    source: str = "authenticated"
+    from_ip: str = "127.0.0.1"
+    via_port: int = 0
+    locked: set[str | None] = field(default_factory=set)
+
+    def pending(self, queue: str | None = None) -> list[Recipient]:
+        """Recipients still to be delivered, of one virtual queue if given."""
+        return [r for r in self.recipients if r.pending and (queue is None or r.queue == queue)]
+
+    def next_delivery(self, queue: str | None = None) -> float | None:
+        """The earliest next attempt; None when nobody is pending."""
+        return min((r.next_retry for r in self.pending(queue)), default=None)
+
+    def next_notice(self) -> float | None:
+        """The earliest delay notice; None when none will follow."""
+        return min((r.next_notify for r in self.pending() if r.next_notify is not None), default=None)
+
+    def next_event(self, queue: str | None = None) -> float | None:
+        """When the server must next look at it: an attempt, a notice or an expiry."""
+        return min(
+            (
+                moment
+                for r in self.pending(queue)
+                for moment in (r.next_retry, r.next_notify, r.expires)
+                if moment is not None
+            ),
+            default=None,
+        )
+
+    def first_expiry(self) -> float | None:
+        """The earliest expiry; None when only attempts are counted."""
+        return min((r.expires for r in self.pending() if r.expires is not None), default=None)
+
+
+class Queue:
+    """
+    Messages by ascending id, and when each is due.
+
+    Attributes:
+        virtual: Each virtual queue is attempted on its own; up to v0.12 there is one queue.
+        running: False while paused; kept in memory by the real server, hence true after each start.
+    """
+
+    def __init__(self, *, virtual: bool) -> None:
+        self.virtual = virtual
+        self.messages: dict[int, Message] = {}
+        self.running = True
+        self._due: list[tuple[float, int, str]] = []
+
+    def add(self, message: Message) -> None:
+        """Put a message in and note when it is due."""
+        self.messages[message.queue_id] = message
+        self.note_due(message)
+
+    def remove(self, queue_id: int) -> None:
+        """Take a message out; unknown ids are ignored."""
+        self.messages.pop(queue_id, None)
+
+    def cancel(self, queue_id: int, address: str) -> bool:
+        """
+        Remove a message without notice, or fail the recipients whose address contains `address`.
+
+        Returns whether anything changed.
+        """
+        message = self.messages.get(queue_id)
+        if message is None:
+            return False
+        chosen = [recipient for recipient in message.pending() if address in recipient.address]
+        for recipient in chosen:
+            recipient.status = "perm_fail"
+            recipient.failure = Failure(
+                reason="io_error", entity="localhost", permanent=True, detail="Delivery canceled."
+            )
+        if not address or not message.pending():
+            self.remove(queue_id)
+        return bool(chosen) or not address
+
+    def retry(self, queue_id: int, address: str, at: float) -> bool:
+        """Have an attempt made `at` a time; the time limit becomes one of attempts."""
+        message = self.messages.get(queue_id)
+        chosen = message.pending() if message is not None else []
+        chosen = [recipient for recipient in chosen if address in recipient.address]
+        for recipient in chosen:
+            recipient.next_retry = at
+            recipient.expires, recipient.max_attempts = None, recipient.retry_num + 10
+        if message is not None:
+            self.note_due(message)
+        return bool(chosen)
+
+    def note_due(self, message: Message) -> None:
+        """Note when each virtual queue must look at a message."""
+        for name in {r.queue for r in message.pending()} if self.virtual else {""}:
+            due = message.next_event(name or None)
+            if due is not None:
+                heapq.heappush(self._due, (due, message.queue_id, name))
+
+    def next_due(self) -> float | None:
+        """When a message is next due; None when none is, or the queue is paused."""
+        return self._due[0][0] if self._due and self.running else None
+
+    def take_due(self, now: float) -> tuple[Message, str | None] | None:
+        """The next message to attempt and its virtual queue; None when nothing is due at `now`."""
+        while self.running and self._due and self._due[0][0] <= now:
+            due, queue_id, name = heapq.heappop(self._due)
+            message = self.messages.get(queue_id)
+            queue = name or None
+            if message is not None and queue not in message.locked and message.next_event(queue) == due:
+                return message, queue
+        return None
+
+    def unlock_all(self) -> None:
+        """Forget which messages are being attempted, as a restart does, and note anew when all are due."""
+        self._due.clear()
+        for message in self.messages.values():
+            message.locked.clear()
+            self.note_due(message)
+
+    def ordered(self) -> Iterator[Message]:
+        """Messages by ascending id."""
+        for queue_id in sorted(self.messages):
+            yield self.messages[queue_id]
+
+    def recipients_by_status(self) -> dict[StatusKind, int]:
+        """How many recipients are in each status now."""
+        counts: dict[StatusKind, int] = {}
+        for message in self.messages.values():
+            for recipient in message.recipients:
+                counts[recipient.status] = counts.get(recipient.status, 0) + 1
+        return counts

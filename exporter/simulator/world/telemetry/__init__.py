@@ -1,0 +1,1 @@
+"""Events, counters, logs, traces and stored metrics, as the server writes them."""

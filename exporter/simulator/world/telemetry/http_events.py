@@ -1,0 +1,40 @@
+"""HTTP as the server notices it: connections that begin and end, and who logs in over them."""
+
+from __future__ import annotations
+
+from exporter.simulator.world.api_keys import login_keys
+from exporter.simulator.world.context import Context
+from exporter.simulator.world.directory import Directory
+from exporter.simulator.world.telemetry.events import Span
+from exporter.simulator.world.values import Address, Duration, Keys
+
+
+class HttpEvents:
+    """Raises the events of the HTTP listener."""
+
+    def __init__(self, context: Context, directory: Directory) -> None:
+        self._context = context
+        self._directory = directory
+        self._login_span: Span | None = None
+
+    def connected(self, ip: str, port: int, local_port: int) -> Span:
+        """A client has connected to the HTTP listener."""
+        keys: Keys = {"listenerId": "http", "localPort": local_port, "remoteIp": Address(ip), "remotePort": port}
+        return self._context.open_span("http.connection-start", keys, kept=False)
+
+    def disconnected(self, span: Span, seconds: float) -> None:
+        """A client's connection has ended."""
+        elapsed = Duration(int(seconds * 1000))
+        self._context.close_span("http.connection-end", span, {"elapsed": elapsed})
+
+    def login_within(self, span: Span | None) -> None:
+        """Say which connection the next login comes over."""
+        self._login_span = span
+
+    def logged_in(self, name: str) -> None:
+        """An account has logged in."""
+        profile, account = self._context.profile, self._directory.accounts[name]
+        keys: Keys = {"accountName": name, "accountId": account.account_id}
+        if profile.jmap:
+            keys = login_keys(account, profile.local_domain)
+        self._context.journal.raise_event("auth.success", keys, self._login_span)

@@ -1,0 +1,84 @@
+"""What is to happen when: timers in order of time, run as the clock passes them."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+
+from exporter.simulator.world.clock import Clock
+
+
+class Timeline:
+    """
+    Lets things happen at their instants.
+
+    Attributes:
+        generation: Raised by `restart`; timers of the server process die with theirs.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at: float | None = None
+        self._set_to = 0.0
+        self._timers: list[tuple[float, int, int | None, Callable[[], None]]] = []
+        self._sequence = itertools.count()
+        self.generation = 0
+
+    def now(self) -> float:
+        """The present instant in Unix seconds; while due things happen, the instant they were due."""
+        return self._at if self._at is not None else self._clock.now()
+
+    def at(self, moment: float, action: Callable[[], None], *, outlives_restart: bool = True) -> None:
+        """Let something happen at an instant; what belongs to the server process is dropped by a restart."""
+        generation = None if outlives_restart else self.generation
+        heapq.heappush(self._timers, (moment, next(self._sequence), generation, action))
+
+    def after(self, seconds: float, action: Callable[[], None], *, outlives_restart: bool = True) -> None:
+        """Let something happen in so many seconds."""
+        self.at(self.now() + seconds, action, outlives_restart=outlives_restart)
+
+    def set_clock(self, seconds: float) -> None:
+        """
+        The clock is set `seconds` ahead, or back if negative.
+
+        Timers of the process count seconds and go on; what is kept with a time waits for that time.
+        """
+        self._clock.advance(seconds)
+        self._set_to = self._clock.now()
+        self._timers = [(timer[0] + seconds, *timer[1:]) for timer in self._timers]
+
+    def drive(self, steps: Iterator[float]) -> None:
+        """Go through the steps of something the server does; each yields the seconds until the next."""
+        for seconds in steps:
+            if seconds > 0:
+                self.after(seconds, lambda: self.drive(steps), outlives_restart=False)
+                return
+
+    def restart(self) -> None:
+        """Drop what the server process was about to do."""
+        self.generation += 1
+
+    def run(self, next_due: Callable[[], float | None], act: Callable[[float], None]) -> None:
+        """Let everything happen that is due by now: timers, and what `next_due` announces and `act` does."""
+        if self._at is not None:
+            return
+        until = self._clock.now()
+        try:
+            while (moment := self._next(next_due())) is not None and moment <= until:
+                self._at = max(moment, self._set_to if self._at is None else self._at)
+                if self._timers and self._timers[0][0] <= self._at:
+                    self._fire()
+                else:
+                    act(self._at)
+        finally:
+            self._at = None
+
+    def _next(self, due: float | None) -> float | None:
+        timer = self._timers[0][0] if self._timers else None
+        return min((moment for moment in (timer, due) if moment is not None), default=None)
+
+    def _fire(self) -> None:
+        _, _, generation, action = heapq.heappop(self._timers)
+        if generation is None or generation == self.generation:
+            action()
