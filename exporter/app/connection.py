@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.settings import BasicLogin, BearerToken, ServerSettings
-from exporter.stalwart.client import Detector, RequestObserver, StalwartClient
+from exporter.stalwart.client import Detector, StalwartClient
 from exporter.stalwart.detect import RestDetector
 from exporter.stalwart.http.credentials import Basic, Bearer, Credentials
+from exporter.stalwart.http.observer import RequestObserver
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle

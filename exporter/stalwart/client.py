@@ -17,19 +17,6 @@ from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 
 
-class RequestObserver(Protocol):
-    """Hears of every request that goes to a server: what we cost it."""
-
-    def request_finished(self, *, endpoint: str, status: str, seconds: float, response_bytes: int) -> None:
-        """
-        One request ended.
-
-        ``endpoint`` is from the closed set of the allow-list (never a raw path); ``status`` is the HTTP status
-        (``200``), or ``timeout``, ``tls``, ``unreachable``, ``cut`` or ``too_large``
-        where there was none or no whole body.
-        """
-
-
 class StalwartClient(Protocol):
     """
     One server, of one generation, with one set of credentials.

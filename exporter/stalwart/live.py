@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from exporter.model.live import Heartbeat, LiveEvents, StreamKind
 from exporter.model.telemetry import ServerTotals
-
-
-class RenewalDue(Exception):
-    """
-    An open stream has become dear, and is to be closed and opened anew.
-
-    Attributes:
-        wait_seconds: How long to be without it first.
-    """
-
-    def __init__(self, *, wait_seconds: float = 0.0) -> None:
-        super().__init__("the stream is due to be opened anew")
-        self.wait_seconds = wait_seconds
-
-
-class EventStream(Protocol):
-    """
-    An open stream. What it needs to know of its own past is its own: each message holds what no other has told.
-
-    Attributes:
-        transport: ``websocket`` or ``sse``.
-    """
-
-    transport: str
-
-    async def receive(self) -> Sequence[bytes]:
-        """
-        The messages that have come, undecoded; none where the server only shows that it lives.
-
-        Waits without a deadline. Raises a `TargetError` when the stream has ended or cannot be read, and `RenewalDue`
-        when it should be opened anew. Cancelled, the stream can only be closed.
-        """
-
-    async def aclose(self) -> None:
-        """Ends the stream and its connection."""
+from exporter.stalwart.streams.stream import EventStream
 
 
 class LiveClient(Protocol):

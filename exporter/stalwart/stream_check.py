@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from exporter.model.live import Heartbeat, StreamKind
 from exporter.stalwart.events.outcomes import OUTCOME_EVENTS
-from exporter.stalwart.live import EventStream, LiveClient
+from exporter.stalwart.live import LiveClient
+from exporter.stalwart.streams.stream import EventStream
 
 PATIENCE_SECONDS = 10.0
 """Beyond the time listened for: for the next message of metrics, which is five seconds after the one before it."""

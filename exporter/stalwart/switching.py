@@ -22,7 +22,8 @@ from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.live import EventStream, LiveClient
+from exporter.stalwart.live import LiveClient
+from exporter.stalwart.streams.stream import EventStream
 
 
 class SwitchingClient:

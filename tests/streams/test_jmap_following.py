@@ -21,8 +21,9 @@ from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.jmap.live.client import JmapLiveClient
 from exporter.stalwart.jmap.live.repeating_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
-from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
+from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.opening import StreamOpener
+from exporter.stalwart.streams.stream import EventStream, RenewalDue
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
 from tests.streams.jmap_watch import Watch, watching
 from tests.streams.rig import HandClock

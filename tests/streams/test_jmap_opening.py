@@ -24,7 +24,8 @@ from exporter.errors import (
 )
 from exporter.model.live import StreamKind
 from exporter.simulator import Profile, StandIn
-from exporter.stalwart.live import EventStream, LiveClient
+from exporter.stalwart.live import LiveClient
+from exporter.stalwart.streams.stream import EventStream
 from exporter.state.costs import ApiCosts
 from tests.streams.jmap_watch import server_settings
 from tests.streams.test_doctor_listens import listened

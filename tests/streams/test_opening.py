@@ -27,9 +27,9 @@ from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.live import EventStream
 from exporter.stalwart.rest.live.client import RestLiveClient
 from exporter.stalwart.streams.opening import Mode, StreamOpener
+from exporter.stalwart.streams.stream import EventStream
 from exporter.state.costs import ApiCosts
 from tests.support.standin import WATCHER, asked, enterprise
 

@@ -25,7 +25,8 @@ from exporter.ingest.loops.guard import catching_bugs
 from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
-from exporter.stalwart.live import EventStream, LiveClient, RenewalDue
+from exporter.stalwart.live import LiveClient
+from exporter.stalwart.streams.stream import EventStream, RenewalDue
 from exporter.state.board import CollectorHealth, Part
 from exporter.state.streams import StreamHealth
 

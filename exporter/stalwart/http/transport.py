@@ -13,12 +13,12 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetRefused, TargetUnsupported
-from exporter.stalwart.client import RequestObserver
 from exporter.stalwart.http.allowlist import Answer, Endpoint, Login, check_body, target_of
 from exporter.stalwart.http.credentials import Credentials
 from exporter.stalwart.http.missing_features import Absence
 from exporter.stalwart.http.network import BODY_PIECE_BYTES, HEAD_BYTES, NetworkTransport
 from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
+from exporter.stalwart.http.observer import RequestObserver
 from exporter.stalwart.http.reading import Reading
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.responses import CredentialsRefused, RawAnswer, check_answer

@@ -17,16 +17,16 @@ import httpx
 
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetError, TargetRefused, TargetServerError, TargetUnreachable
-from exporter.stalwart.client import RequestObserver
 from exporter.stalwart.http.allowlist import Endpoint, target_of
 from exporter.stalwart.http.network import NetworkTransport, begin_body
 from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
+from exporter.stalwart.http.observer import RequestObserver
 from exporter.stalwart.http.pace import Pace
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.responses import SMALL_BYTES, AuthenticationRequired, RawAnswer, check_answer
 from exporter.stalwart.http.throttle import Throttle
-from exporter.stalwart.live import EventStream
 from exporter.stalwart.streams.sse import MOST_BYTES, SseDecoder
+from exporter.stalwart.streams.stream import EventStream
 from exporter.stalwart.streams.websocket import OrdinaryAnswer, open_websocket
 
 Mode = Literal["auto", "websocket", "sse"]

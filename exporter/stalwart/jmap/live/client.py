@@ -14,8 +14,8 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live import messages as live
 from exporter.stalwart.jmap.live.repeating_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
 from exporter.stalwart.jmap.live.spans import Spans
-from exporter.stalwart.live import EventStream
 from exporter.stalwart.streams.opening import StreamOpener
+from exporter.stalwart.streams.stream import EventStream
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""

@@ -13,7 +13,7 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.errors import TargetError, TargetServerError
-from exporter.stalwart.live import EventStream, RenewalDue
+from exporter.stalwart.streams.stream import EventStream, RenewalDue
 
 REPEATED_BYTES = 4 * 1024 * 1024
 """

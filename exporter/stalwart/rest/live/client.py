@@ -13,9 +13,9 @@ from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.live import EventStream
 from exporter.stalwart.rest.live import messages as live
 from exporter.stalwart.streams.opening import StreamOpener
+from exporter.stalwart.streams.stream import EventStream
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""
