@@ -9,9 +9,9 @@ import httpx
 import pytest
 import yaml
 
-from tests.alerts import promtool
-from tests.alerts.chain import alertmanager, alertmanager_config
 from tests.alerts.test_rules import run
+from tests.support.alerts import promtool
+from tests.support.alerts.chain import alertmanager, alertmanager_config
 from tests.support.exporter import wait_until
 
 Labelled = tuple[str, dict[str, str]]

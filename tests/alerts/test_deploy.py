@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.alerts import promtool
 from tests.alerts.test_rules import run
+from tests.support.alerts import promtool
 
 ROOT = promtool.ALERTS.parent
 DEPLOY = ROOT / "deploy"

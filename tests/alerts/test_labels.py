@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.alerts import promtool
-from tests.alerts.labels import TARGET, Labels, kinds
+from tests.support.alerts import promtool
+from tests.support.alerts.labels import TARGET, Labels, kinds
+from tests.support.paths import ROOT
 
 CASES, RULES = promtool.load_cases(), promtool.shipped_rules()
-DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+DOCUMENTED = ROOT / "docs" / "metrics.md"
 
 _GUARDED = re.compile(r"{{-? *(?:with|if) +\$labels\.\w+ *-?}}")
 _USED = re.compile(r"\$labels\.(\w+)")

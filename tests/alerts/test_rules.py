@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerts import promtool
+from tests.support.alerts import promtool
 
 CASES = promtool.load_cases()
 NAMED = [

@@ -13,8 +13,8 @@ import yaml
 from alerts.__main__ import PACKAGED
 from alerts.rules import THRESHOLDS, alert_groups, documents
 from alerts.thresholds import ThresholdsError, load, seconds
-from tests.alerts import promtool
 from tests.alerts.test_rules import run
+from tests.support.alerts import promtool
 
 ROOT = promtool.ALERTS.parent
 RUNBOOKS = ROOT / "docs" / "runbooks"

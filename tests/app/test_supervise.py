@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from exporter.app.supervise import Supervisor
-from tests.stalwart.raw_server import HandClock
+from tests.support.servers.raw import HandClock
 
 
 class Surprise(Exception):

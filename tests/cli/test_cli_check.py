@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from exporter.cli.main import app
-from tests.settings.samples import MINIMAL, write_private
 from tests.support.commands import run_command
+from tests.support.configuration import MINIMAL, write_private
 
 Break = Callable[[Path], str]
 

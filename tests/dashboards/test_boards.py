@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from alerts.promql import names_in
 from dashboards.boards import BOARDS
 from dashboards.boards.document import to_json
 from dashboards.boards.lint import complaints
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 GRAFANA = ROOT / "dashboards" / "grafana"
 
 DOCUMENTS = {path.stem: json.loads(path.read_text()) for path in sorted(GRAFANA.glob("*.json"))}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
-from tests.settings.samples import write_private
 from tests.support.commands import run_command
+from tests.support.configuration import write_private
 from tests.support.exporter import Exporter, series, wait_until
 from tests.support.standin import (
     Scene,
@@ -26,7 +26,7 @@ from tests.support.standin import (
     wait_good,
     watching,
 )
-from tests.web.web_support import Authority
+from tests.support.web import Authority
 
 DELIVERIES = "stalwart_deliveries_total"
 RELOAD_OK = "stalwart_exporter_config_last_reload_successful"

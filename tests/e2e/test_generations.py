@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.generations import EDITIONS, JMAP, REST, STORY, Telling, golden, telling
+from tests.support.worlds.story import EDITIONS, JMAP, REST, STORY, Telling, golden, telling
 
 FINITE_BUCKET = re.compile(r'\w+_bucket\{.*le="[0-9.]+"\} .*')
 OF_STREAMS = re.compile(r"stalwart_(delivery|message|session|dns|store)_\w+")
@@ -22,7 +22,7 @@ def difference(one: Sequence[str], other: Sequence[str]) -> str:
 
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_both_generations_show_one_page(tmp_path: Path, edition: str):
-    """After each chapter the pages are equal, and in the end golden (`python -m tests.e2e.generations` writes that)."""
+    """After each chapter the pages are equal, and golden at the end (`tests.support.worlds.story` writes it)."""
     with telling(tmp_path, edition) as told:
         for chapter in STORY:
             told.tell(chapter)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.simulator import Profile, World
-from tests.alerts.chain import Chain, chain
-from tests.alerts.queries import every_query, listed_as
+from tests.support.alerts.chain import Chain, chain
+from tests.support.alerts.queries import every_query, listed_as
 
 NOT_BEFORE_V016 = "Only a server from v0.16 on tells what it holds beside mail"
 

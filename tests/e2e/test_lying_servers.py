@@ -11,7 +11,7 @@ import pytest
 
 from exporter.simulator import StandIn
 from tests.support.exporter import Exporter, wait_until
-from tests.support.liar import CHUNKED, EVENTS, Liar, chunk, frame, liar, repeated
+from tests.support.servers.liar import CHUNKED, EVENTS, Liar, chunk, frame, liar, repeated
 from tests.support.standin import Scene, after_polls, community, server_table
 
 QUEUE = "/api/queue/messages"

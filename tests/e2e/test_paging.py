@@ -10,9 +10,9 @@ import pytest
 from alerts.promql import names_in
 from dashboards.boards.lint import known_metrics
 from exporter.simulator import Profile
-from tests.alerts.chain import Chain, chain
-from tests.alerts.day import live_through
-from tests.alerts.queries import every_query, may_be_empty
+from tests.support.alerts.chain import Chain, chain
+from tests.support.alerts.queries import every_query, may_be_empty
+from tests.support.worlds.day import live_through
 
 PROFILES = {
     "community": Profile(edition="community"),

@@ -10,10 +10,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.e2e.test_recordings import environment
 from tests.support.exporter import Exporter, wait_until
+from tests.support.paths import ROOT
 from tests.support.prometheus import prometheus
-from tests.support.replay import replay
+from tests.support.replays.rest import replay
 
-DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+DOCUMENTED = ROOT / "docs" / "metrics.md"
 
 
 def test_prometheus_scrapes_it_without_a_warning(tmp_path: Path):

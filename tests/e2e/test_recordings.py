@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.exporter import Exporter, Series, wait_until
-from tests.support.replay import RECORDINGS, Asked, Replay, replay
+from tests.support.paths import RECORDINGS
+from tests.support.replays.rest import Asked, Replay, replay
 from tests.support.standin import server_table
 
 WITHIN_SECONDS = 45.0

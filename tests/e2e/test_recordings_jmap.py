@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_recordings import WITHIN_SECONDS, facts
-from tests.stalwart.jmap_replay import WATCHER_KEY, Asked, JmapServer, Response, serving
 from tests.support.exporter import Exporter, Series, series, wait_until
-from tests.support.replay import RECORDINGS, Replay
+from tests.support.paths import RECORDINGS
+from tests.support.replays.jmap import WATCHER_KEY, Asked, JmapServer, Response, serving
+from tests.support.replays.rest import Replay
 
 RECORDING = "jmap-0.16.18"
 ALLOWED = re.compile(r"GET /(api/queue/status|jmap/session|api/account|api/schema|metrics/prometheus)$|POST /jmap/$")

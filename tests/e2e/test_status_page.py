@@ -18,10 +18,10 @@ import pytest
 from exporter.simulator import StandIn, World
 from exporter.simulator.world.mail.destinations import Temper
 from tests.support.exporter import Exporter, wait_until
+from tests.support.paths import ROOT
 from tests.support.ports import reserve_port
 from tests.support.standin import Scene, community, enterprise, mail, server_table, wait_good, watching
 
-ROOT = Path(__file__).resolve().parents[2]
 GENERATIONS = ("0.15.5", "0.16.18")
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from tests.streams.hour import Hour, scripted
-from tests.streams.jmap_hour import jmap_scripted
+from tests.support.paths import RECORDINGS
+from tests.support.worlds.hour import Hour, scripted
+from tests.support.worlds.jmap_hour import jmap_scripted
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 REST, JMAP = ("rest-0.12.5", "rest-0.15.5"), "jmap-0.16.18"
 LARGEST_BYTES = 3000
 """Long answers are cut to their first rows: what is wrong with one of a thousand is wrong with one of three."""

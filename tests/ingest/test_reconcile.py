@@ -13,8 +13,8 @@ from exporter.ingest.counting.coverage import SETTLE_SECONDS
 from exporter.ingest.counting.reconciliation import FIRST_POLL_SECONDS
 from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.model.live import LiveEvents
-from tests.streams.hour import START
-from tests.streams.rig import Counting, HandClock
+from tests.support.rigs.counting import Counting, HandClock
+from tests.support.worlds.hour import START
 
 AT = datetime.fromtimestamp(START + 60, UTC)
 PUT_OFF = DeliveryEvent("queue.rescheduled", AT, 7, "remote", span_recipients=("d@example.com", "e@other.test"))

@@ -22,8 +22,8 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
-from tests.streams.hour import START
-from tests.streams.rig import HandClock
+from tests.support.rigs.counting import HandClock
+from tests.support.worlds.hour import START
 
 DAY_SECONDS = 86_400
 SECONDS, POLL_SECONDS = 220, 7

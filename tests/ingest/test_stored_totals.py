@@ -35,10 +35,10 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
-from tests.stalwart.jmap_replay import serving
-from tests.stalwart.jmap_support import transport_to
 from tests.stalwart.test_jmap_stored import Rows
-from tests.streams.rig import HandClock
+from tests.support.replays.jmap import serving
+from tests.support.replays.jmap_client import transport_to
+from tests.support.rigs.counting import HandClock
 
 DAY_SECONDS = 86_400
 POLL_SECONDS = 300

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.history import ordinary, take_in
+from tests.support.reports.history import ordinary, take_in
 
 
 @pytest.fixture(scope="session")

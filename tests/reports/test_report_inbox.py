@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from exporter.ingest.jobs.report_inbox import FULL_WALK_SECONDS, STRIKES, Inbox
 from exporter.model.report_words import ReportKind
-from tests.reports import wire
+from tests.support.reports import wire
 
 PAGE = 2
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.store.reports.packing import pack, unpack
-from tests.reports import wire
+from tests.support.reports import wire
 
 HUGE = b"\x28\xb5\x2f\xfd\xe0" + (2**60).to_bytes(8, "little") + b"\x01\x00\x00"
 """A Zstandard frame that claims to hold more than any memory."""

@@ -19,7 +19,7 @@ from exporter.model.reports import DkimResult, DmarcRecord, DmarcResults, Overri
 from exporter.store.reports.records import SHARED, RecordRows
 from exporter.store.reports.rows import INSERTS
 from exporter.store.store import Store
-from tests.reports import wire
+from tests.support.reports import wire
 
 T = TypeVar("T")
 

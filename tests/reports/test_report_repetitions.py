@@ -19,11 +19,11 @@ from exporter.simulator import Profile, StandIn
 from exporter.simulator.world.api_keys import api_key
 from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.store.schema import MIGRATIONS
-from tests.reports import wire
-from tests.reports.commands import answer, call
-from tests.reports.rig import Shown, check_sums, query, rig
-from tests.reports.server import ReportServer, serving
 from tests.support.exporter import Exporter
+from tests.support.reports import wire
+from tests.support.reports.commands import answer, call
+from tests.support.rigs.reports import Shown, check_sums, query, rig
+from tests.support.servers.reports import ReportServer, serving
 from tests.support.standin import Scene, after_polls, server_table, wait_good
 
 OLD = Path(__file__).parent / "old"

@@ -21,9 +21,9 @@ from exporter.store.reports.pruning import prune_rejected, prune_reports
 from exporter.store.reports.reading import writing
 from exporter.store.reports.store import Incoming, ReportHistory, prune_batch
 from exporter.store.store import Store
-from tests.reports import wire
-from tests.reports.clocks import TestClock
-from tests.reports.rig import query
+from tests.support.reports import wire
+from tests.support.reports.clocks import TestClock
+from tests.support.rigs.reports import query
 
 NOW = wire.at("2026-11-22T12:34:56")
 SECONDS = int(NOW.timestamp())

@@ -22,11 +22,12 @@ from typer.testing import CliRunner
 from exporter.cli.reports.command import reports_app
 from exporter.store.schema import MIGRATIONS
 from exporter.store.store import Store
-from tests.reports import wire
-from tests.reports.commands import COMMAND, ROOT, answer, call
-from tests.reports.history import now, ordinary, seconds, take_in
-from tests.reports.rig import query, rig
-from tests.reports.server import ReportServer, serving
+from tests.support.paths import ROOT
+from tests.support.reports import wire
+from tests.support.reports.commands import COMMAND, answer, call
+from tests.support.reports.history import now, ordinary, seconds, take_in
+from tests.support.rigs.reports import query, rig
+from tests.support.servers.reports import ReportServer, serving
 
 
 @pytest.mark.parametrize(

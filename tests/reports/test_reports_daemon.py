@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_recordings import environment, facts
-from tests.reports.disks import protected, small_disk
-from tests.reports.rig import check_sums, rig
+from tests.support.disks import protected, small_disk
 from tests.support.exporter import Exporter, Series, wait_until
-from tests.support.replay import replay
+from tests.support.replays.rest import replay
+from tests.support.rigs.reports import check_sums, rig
 
 RECORDING = "rest-0.15.5"
 QUICK = {

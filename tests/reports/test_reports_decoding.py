@@ -28,7 +28,7 @@ from exporter.model.report_words import (
 from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.stalwart.rest.reports.listing import parse_report, parse_report_ids, received_at
 from exporter.store.reports.rows import ReportRows, identity_of
-from tests.reports import wire
+from tests.support.reports import wire
 
 NOW = wire.at("2026-11-22T12:00:00")
 ID = wire.report_id(wire.at("2026-11-21T06:00:00"), 7)

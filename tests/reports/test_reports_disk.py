@@ -12,10 +12,10 @@ import pytest
 
 from exporter.errors import HistoryUnavailable, StoreError
 from exporter.store.store import Store
-from tests.reports import wire
-from tests.reports.disks import small_disk
-from tests.reports.rig import Rig, check_sums, query, rig
-from tests.reports.server import ReportServer, serving
+from tests.support.disks import small_disk
+from tests.support.reports import wire
+from tests.support.rigs.reports import Rig, check_sums, query, rig
+from tests.support.servers.reports import ReportServer, serving
 
 COUNT = 120
 START = wire.at("2026-11-20T00:00:00")

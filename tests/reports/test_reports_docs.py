@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from exporter.cli.reports.command import reports_app
+from tests.support.paths import ROOT
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = ROOT / "docs"
 RUNBOOKS = (
     "StalwartArfComplaints",
     "StalwartDmarcFailureSpike",

@@ -22,11 +22,11 @@ from typer.testing import CliRunner
 from exporter.cli.reports.command import reports_app
 from exporter.cli.reports.text import SHOWN_LENGTH, harmless
 from exporter.collectors.exposition import Exposition, Format
-from tests.reports import wire
-from tests.reports.history import seconds, take_in
-from tests.reports.rig import check_sums, query, rig
-from tests.reports.server import ReportServer, serving
 from tests.support.commands import run_command
+from tests.support.reports import wire
+from tests.support.reports.history import seconds, take_in
+from tests.support.rigs.reports import check_sums, query, rig
+from tests.support.servers.reports import ReportServer, serving
 
 TEXTS = [
     "<script>alert(1)</script>",

@@ -23,10 +23,10 @@ from exporter.errors import (
 from exporter.ingest.jobs.report_inbox import STRIKES
 from exporter.ingest.jobs.reports import PAGE
 from exporter.store.reports.packing import unpack
-from tests.reports import wire
-from tests.reports.clocks import TestClock
-from tests.reports.rig import Rig, check_sums, query, rig, tables
-from tests.reports.server import ReportServer, serving
+from tests.support.reports import wire
+from tests.support.reports.clocks import TestClock
+from tests.support.rigs.reports import Rig, check_sums, query, rig, tables
+from tests.support.servers.reports import ReportServer, serving
 
 START = wire.at("2026-11-20T00:00:00")
 PROBLEM = "application/problem+json"

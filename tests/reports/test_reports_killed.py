@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports import jmap, wire
-from tests.reports.rig import check_sums, query
-from tests.reports.server import ReportServer, serving
+from tests.support.paths import ROOT
+from tests.support.reports import wire
+from tests.support.rigs.reports import check_sums, query
+from tests.support.servers import mailbox as jmap
+from tests.support.servers.reports import ReportServer, serving
 
 KILLS, REPORTS = 20, 2000
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def server_with_reports(rng: random.Random) -> tuple[ReportServer, Counter[str]]:
@@ -79,7 +80,7 @@ def kill_and_finish(killer: Killer, url: str, path: Path, *, generation: str, af
     """Twenty backfills that are killed *after* so many requests, and one that is not."""
     rng = random.Random(20)  # noqa: S311 - the same points at every run
     environ = {**os.environ, "PYTHONWARNINGS": "error"}
-    command = [sys.executable, "-m", "tests.reports.backfill", generation, url, str(path)]
+    command = [sys.executable, "-m", "tests.support.reports.backfill", generation, url, str(path)]
     killed = 0
     for _ in range(KILLS):
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL)

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports import wire
-from tests.reports.commands import COMMAND, ROOT
-from tests.reports.rig import rig
-from tests.reports.server import ReportServer, serving
+from tests.support.paths import ROOT
+from tests.support.reports import wire
+from tests.support.reports.commands import COMMAND
+from tests.support.rigs.reports import rig
+from tests.support.servers.reports import ReportServer, serving
 
 COUNT = 60
 DEADLINE_SECONDS = 60.0

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.rig import Shown, check_sums, rig
-from tests.support.replay import RECORDINGS, replay
+from tests.support.paths import RECORDINGS
+from tests.support.replays.rest import replay
+from tests.support.rigs.reports import Shown, check_sums, rig
 
 REPORTS = re.compile(r"stalwart_(reports|dmarc|tls_report|arf)_")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports import wire
-from tests.reports.commands import COMMAND, ROOT, answer, call
-from tests.reports.history import seconds, take_in
+from tests.support.paths import ROOT
+from tests.support.reports import wire
+from tests.support.reports.commands import COMMAND, answer, call
+from tests.support.reports.history import seconds, take_in
 
 
 def test_a_list_of_feedback_says_whom_it_is_about(history: Path):

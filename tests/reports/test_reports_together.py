@@ -13,8 +13,8 @@ from exporter.errors import HistoryUnavailable, PayloadError, TargetServerError
 from exporter.ingest.jobs.report_inbox import STRIKES
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE
-from tests.reports.jmap import DMARC, FIRST, Mailbox, mailbox, name, serving
-from tests.reports.rig import Rig, check_sums, query, rig
+from tests.support.rigs.reports import Rig, check_sums, query, rig
+from tests.support.servers.mailbox import DMARC, FIRST, Mailbox, mailbox, name, serving
 
 COUNT, KINDS = 120, 3
 

@@ -13,14 +13,14 @@ import pytest
 from exporter.stalwart.common.report_ids import lasting_id, spelled_alike
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
-from tests.reports import wire
-from tests.reports.rig import Shown, check_sums, query, rig
-from tests.reports.server import ReportServer
-from tests.reports.server import serving as serving_rest
 from tests.reports.test_reports_recordings import facts
-from tests.stalwart.jmap_replay import JmapServer, id_of
-from tests.stalwart.jmap_replay import serving as serving_jmap
-from tests.support.replay import replay
+from tests.support.replays.jmap import JmapServer, id_of
+from tests.support.replays.jmap import serving as serving_jmap
+from tests.support.replays.rest import replay
+from tests.support.reports import wire
+from tests.support.rigs.reports import Shown, check_sums, query, rig
+from tests.support.servers.reports import ReportServer
+from tests.support.servers.reports import serving as serving_rest
 
 START = wire.at("2026-11-20T00:00:00")
 GENERATIONS = {"rest-0.15.5": RestClient, "jmap-0.16.18": JmapClient}

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import SettingsError
 from exporter.settings import BasicLogin, BearerToken, Secret, load_settings
 from exporter.settings.environment import apply_environment
-from tests.settings.samples import CERTIFICATE, MINIMAL, load_text, write_private
+from tests.support.configuration import CERTIFICATE, MINIMAL, load_text, write_private
 
 SAMPLE = """\
 [web]

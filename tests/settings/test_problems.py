@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from exporter.errors import SettingsError
 from exporter.settings import ServerSettings, Settings, StreamSettings, load_settings
-from tests.settings.samples import ENCRYPTED_KEY, MINIMAL, PRIVATE_KEY, load_text, write_private
+from tests.support.configuration import ENCRYPTED_KEY, MINIMAL, PRIVATE_KEY, load_text, write_private
 
 MANY_PROBLEMS = """
 colour = "red"

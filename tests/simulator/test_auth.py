@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from .clients import ADMIN, NARROW, PROMETHEUS, WATCHER, bearer, new_client, serving, wait_until
+from tests.support.replays.logins import ADMIN, NARROW, PROMETHEUS, WATCHER, bearer, new_client, serving, wait_until
 
 STATUS = "/api/queue/status"
 

@@ -10,10 +10,9 @@ import httpx
 import pytest
 
 from exporter.simulator import StandIn
-
-from .clients import new_client
-from .lab_replay import LABS, Lab, authorization, fill, play, stand_in
-from .shapes import differences
+from tests.support.replays.lab import LABS, Lab, authorization, fill, play, stand_in
+from tests.support.replays.logins import new_client
+from tests.support.replays.shapes import differences
 
 # Which recorded list tells the ids that later rows ask for one by one.
 LISTS = ("/api/queue/messages", "/api/queue/reports", "/api/reports/dmarc", "/api/reports/tls", "/api/reports/arf")

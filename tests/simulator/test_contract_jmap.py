@@ -11,10 +11,9 @@ import httpx
 import pytest
 
 from exporter.simulator import StandIn
-
-from .clients import new_client
-from .jmap_replay import JMAP_LAB, fill, identity, jmap_stand_in, play_recording
-from .jmap_shapes import differences_of
+from tests.support.replays.jmap_shapes import differences_of
+from tests.support.replays.lab_jmap import JMAP_LAB, fill, identity, jmap_stand_in, play_recording
+from tests.support.replays.logins import new_client
 
 ROWS = JMAP_LAB.rows
 QUEUE_ROW, LOG_ROW = 9, 21

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from .clients import serving, wait_until
+from tests.support.replays.logins import serving, wait_until
 
 STATUS = "/api/queue/status"
 LIST = "/api/queue/messages"

@@ -11,9 +11,8 @@ import pytest
 
 from exporter.simulator import Profile, StandIn
 from exporter.simulator.world.ids import encode_id
-
-from .clients import WATCHER, bearer, new_client
-from .jmap_replay import USING, basic, call, do, jmap_stand_in, key
+from tests.support.replays.lab_jmap import USING, basic, call, do, jmap_stand_in, key
+from tests.support.replays.logins import WATCHER, bearer, new_client
 
 QUERY = ["x:QueuedMessage/query", {"limit": 1}, "q"]
 ADMIN = basic("admin", "lab-admin-secret")

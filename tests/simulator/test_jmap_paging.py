@@ -10,9 +10,8 @@ import pytest
 
 from exporter.simulator import StandIn, World
 from exporter.simulator.world.ids import decode_id, encode_id
-
-from .clients import new_client
-from .jmap_replay import call, do, jmap_stand_in, key
+from tests.support.replays.lab_jmap import call, do, jmap_stand_in, key
+from tests.support.replays.logins import new_client
 
 ASCENDING = {"sort": [{"property": "due", "isAscending": True}]}
 

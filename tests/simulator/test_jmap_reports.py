@@ -9,9 +9,8 @@ import httpx
 import pytest
 
 from exporter.simulator import DmarcRow, StandIn, TlsPolicy, World
-
-from .clients import new_client
-from .jmap_replay import call, jmap_stand_in, key
+from tests.support.replays.lab_jmap import call, jmap_stand_in, key
+from tests.support.replays.logins import new_client
 
 SPAN = {"domain": "example.test", "begin": 1_795_132_800, "end": 1_795_219_199}
 

@@ -12,9 +12,8 @@ import pytest
 
 from exporter.simulator import StandIn, World
 from exporter.simulator.world.telemetry.names import MISPRINTED, RENAMED, SPARED, counted_names, printed_name
-
-from .clients import PROMETHEUS, new_client
-from .jmap_replay import call, do, jmap_stand_in, key
+from tests.support.replays.lab_jmap import call, do, jmap_stand_in, key
+from tests.support.replays.logins import PROMETHEUS, new_client
 
 ENTERPRISE = {"edition": "enterprise", "metrics_store": True, "trace_store": True}
 HOUR = 3600

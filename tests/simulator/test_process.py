@@ -15,8 +15,7 @@ import httpx
 import pytest
 
 from exporter.simulator import ManualClock, Profile, Simulator, World, full_day, simulating
-
-from .clients import WATCHER, new_client
+from tests.support.replays.logins import WATCHER, new_client
 
 STATUS = "/api/queue/status"
 

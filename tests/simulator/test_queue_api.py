@@ -10,8 +10,7 @@ import pytest
 
 from exporter.simulator import ManualClock, Profile, World
 from exporter.simulator.world.synthetic import BLOCK
-
-from .clients import ADMIN, serving
+from tests.support.replays.logins import ADMIN, serving
 
 LIST = "/api/queue/messages"
 

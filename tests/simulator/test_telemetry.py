@@ -11,8 +11,7 @@ import pytest
 from exporter.simulator import ManualClock, Profile, World
 from exporter.simulator.common.parameters import Parameters
 from exporter.simulator.common.responses import Answer
-
-from .clients import NARROW, PROMETHEUS, new_client, serving
+from tests.support.replays.logins import NARROW, PROMETHEUS, new_client, serving
 
 METRICS, TRACES, TRACE = (f"/api/telemetry/{what}" for what in ("metrics", "traces", "trace"))
 ENTERPRISE = {"edition": "enterprise", "metrics_store": True, "trace_store": True}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,8 @@ from hypothesis import strategies as st
 
 from exporter.model.queue import FailureReason as Reason
 from exporter.stalwart.events.failures import classify_failure, reply_code
+from tests.support.paths import RECORDINGS
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 FAILURES = {"temp_fail": "temporary_failure", "perm_fail": "permanent_failure"}
 
 

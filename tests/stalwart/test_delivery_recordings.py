@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ import pytest
 from exporter.stalwart.events.trace_events import delivery_event
 from exporter.stalwart.events.tracker import AttemptFolder
 from tests.support.outcomes import outcomes_of
+from tests.support.paths import RECORDINGS
 
-RECORDED = Path(__file__).parents[1] / "recordings"
+RECORDED = RECORDINGS
 
 
 def outcomes(events: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,8 @@ from exporter.errors import (
 )
 from exporter.model.server import Edition, Generation, ServerIdentity
 from exporter.stalwart.detect import RestDetector
-from tests.stalwart.raw_server import (
+from tests.support.paths import RECORDINGS
+from tests.support.servers.raw import (
     FORBIDDEN,
     NOT_FOUND,
     UNAUTHORIZED,
@@ -34,7 +34,6 @@ from tests.stalwart.raw_server import (
     talking,
 )
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 SESSION = reply(200, {"capabilities": {"urn:ietf:params:jmap:core": {}}, "apiUrl": "https://mx/jmap/", "username": ""})
 VERSION = {"code": "x", "permissions": ["authenticate", "logs-view"], "version": "0.15.5", "isEnterprise": False}
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, ON_CALL_EVENTS, canonical_event, native_metric
-
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
+from tests.support.paths import RECORDINGS
 
 RENAMED = {
     "queue.queue-message": "queue.message-queued",

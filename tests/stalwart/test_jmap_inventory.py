@@ -15,8 +15,8 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.inventory import TASK_TYPES
 from exporter.stalwart.jmap.probe import PERMISSIONS, examine
 from exporter.stalwart.rest.probe import Examination
-from tests.stalwart.jmap_replay import NARROW_KEY, JmapServer, MethodError, id_of
-from tests.stalwart.jmap_support import MovableClock, asked, methods_of
+from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError, id_of
+from tests.support.replays.jmap_client import MovableClock, asked, methods_of
 
 
 def inventory_of(server: JmapServer, **settings: Any) -> Inventory:

@@ -17,9 +17,9 @@ from exporter.model.delivery import LogLine
 from exporter.stalwart.events.log_lines import read_log_lines
 from exporter.stalwart.jmap.logs import Line
 from exporter.stalwart.rest.logs import parse_log_answer
-from tests.stalwart.jmap_replay import JmapServer, MethodError, id_of
-from tests.stalwart.jmap_support import asked, methods_of, stamp
-from tests.stalwart.told_events import Attempt, Told, log_page, log_row
+from tests.support.replays.jmap import JmapServer, MethodError, id_of
+from tests.support.replays.jmap_client import asked, methods_of, stamp
+from tests.support.worlds.told_events import Attempt, Told, log_page, log_row
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

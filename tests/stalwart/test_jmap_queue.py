@@ -15,7 +15,7 @@ from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.jmap.queue.fold import QueueFold
 from exporter.stalwart.jmap.queue.wire import messages_of
 from exporter.stalwart.jmap.wire import Answers, Call
-from tests.stalwart.jmap_support import message, recipient, stamp
+from tests.support.replays.jmap_client import message, recipient, stamp
 
 NOW = datetime(2026, 11, 22, 15, 0, 0, 500_000, tzinfo=UTC)
 GET = Call("g", "x:QueuedMessage/get", {})

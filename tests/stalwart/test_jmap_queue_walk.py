@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError, TargetServerError
 from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.jmap.client import JmapClient
-from tests.stalwart.jmap_replay import JmapServer, MethodError, id_of, number_of
-from tests.stalwart.jmap_support import FIRST_QUEUE_ID, asked, message, methods_of
+from tests.support.replays.jmap import JmapServer, MethodError, id_of, number_of
+from tests.support.replays.jmap_client import FIRST_QUEUE_ID, asked, message, methods_of
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 OLD_SCHEMA = {"MetricType": [{"name": "auth.failed"}]}

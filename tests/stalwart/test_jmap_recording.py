@@ -16,8 +16,8 @@ from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.model.server import Edition, Generation
 from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.jmap.client import JmapClient
-from tests.stalwart.jmap_replay import RECORDING, JmapServer
-from tests.stalwart.jmap_support import asked
+from tests.support.replays.jmap import RECORDING, JmapServer
+from tests.support.replays.jmap_client import asked
 
 Fact = tuple[str, tuple[tuple[str, str], ...]]
 DURATIONS = {

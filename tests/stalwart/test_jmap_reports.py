@@ -29,8 +29,8 @@ from exporter.model.report_words import (
 from exporter.model.reports import ArfReport, DmarcReport, TlsReport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.reports.listing import parse_report
-from tests.stalwart.jmap_replay import JmapServer, id_of
-from tests.stalwart.jmap_support import asked, methods_of
+from tests.support.replays.jmap import JmapServer, id_of
+from tests.support.replays.jmap_client import asked, methods_of
 
 OBJECTS = {
     ReportKind.DMARC: "DmarcExternalReport",

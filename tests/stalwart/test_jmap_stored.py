@@ -11,8 +11,8 @@ import pytest
 from exporter.errors import PayloadError, TargetUnsupported
 from exporter.model.telemetry import StoredSample, TotalSeries
 from exporter.stalwart.jmap.client import JmapClient
-from tests.stalwart.jmap_replay import JmapServer, MethodError
-from tests.stalwart.jmap_support import asked, methods_of, snowflake, stamp
+from tests.support.replays.jmap import JmapServer, MethodError
+from tests.support.replays.jmap_client import asked, methods_of, snowflake, stamp
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

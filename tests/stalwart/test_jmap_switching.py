@@ -24,9 +24,10 @@ from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
-from tests.stalwart.jmap_replay import JmapServer, Response, serving
-from tests.stalwart.jmap_support import transport_to
-from tests.support.replay import RECORDINGS, Replay
+from tests.support.paths import RECORDINGS
+from tests.support.replays.jmap import JmapServer, Response, serving
+from tests.support.replays.jmap_client import transport_to
+from tests.support.replays.rest import Replay
 
 WATCHER = Basic("watcher", "lab-watcher-secret")
 OLD_KEY = Basic("oldkey", "lab-watcher-secret")

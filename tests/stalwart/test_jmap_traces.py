@@ -16,9 +16,9 @@ from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
 from exporter.model.delivery import Trace
 from exporter.stalwart.jmap.traces import KeyValue, plain_values, read_traces, traces_decoder
 from exporter.stalwart.rest.traces import parse_traces
-from tests.stalwart.jmap_replay import JmapServer, MethodError, number_of
-from tests.stalwart.jmap_support import asked, methods_of, snowflake, stamp
-from tests.stalwart.told_events import AT, Attempt, Cause, Milliseconds, Told, trace_body
+from tests.support.replays.jmap import JmapServer, MethodError, number_of
+from tests.support.replays.jmap_client import asked, methods_of, snowflake, stamp
+from tests.support.worlds.told_events import AT, Attempt, Cause, Milliseconds, Told, trace_body
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

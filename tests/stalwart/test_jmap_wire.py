@@ -23,8 +23,8 @@ from exporter.errors import (
 from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint, Login
 from exporter.stalwart.http.credentials import Bearer
 from exporter.stalwart.jmap.wire import Answers, Call, failure_of, in_order, request_of
-from tests.stalwart.jmap_replay import NARROW_KEY, JmapServer, MethodError, serving
-from tests.stalwart.jmap_support import MovableClock, asked, transport_to
+from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError, serving
+from tests.support.replays.jmap_client import MovableClock, asked, transport_to
 
 QUERY = Call("q", "x:QueuedMessage/query", {"limit": 1})
 

@@ -15,7 +15,7 @@ from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
-from tests.stalwart.raw_server import run
+from tests.support.servers.raw import run
 
 LINES = 3000
 VERSIONS = ("0.15.5", "0.16.18")

@@ -16,7 +16,7 @@ from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.log_problems import LogProblem, look_at_log
 from exporter.stalwart.rest.client import RestClient
-from tests.stalwart.raw_server import run
+from tests.support.servers.raw import run
 
 VERSIONS = ("0.12.5", "0.15.5", "0.16.18")
 LOOKS = 12

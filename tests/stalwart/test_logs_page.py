@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.delivery import LogLine
 from exporter.stalwart.rest.logs import parse_log_answer
-from tests.stalwart.told_events import Attempt, Told, log_page, log_row
 from tests.support.outcomes import outcomes_of
+from tests.support.paths import RECORDINGS
+from tests.support.worlds.told_events import Attempt, Told, log_page, log_row
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 VERSIONS = ("rest-0.12.5", "rest-0.15.5")
 PAGES = ("/api/logs?limit=100", "/api/logs?limit=100&page=2")
 

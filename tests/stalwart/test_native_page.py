@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.common.native_page import parse_native_page
+from tests.support.paths import RECORDINGS
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 PAGES = sorted(RECORDINGS.glob("*/native.txt"))
 BOUNDS = (1000, 30000, 300000)
 

@@ -13,7 +13,7 @@ import pytest
 from exporter.errors import PayloadError
 from exporter.model.queue import OTHER_DOMAIN, FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.rest.queue.fold import QueueFold
-from tests.stalwart.queue_reference import page_of, snapshot_of
+from tests.support.queue_reference import page_of, snapshot_of
 
 TAKEN_AT = datetime(2026, 1, 16, 12, 0, tzinfo=UTC)
 BIG = 2**53

@@ -6,16 +6,15 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.stalwart.rest.queue.fold import QueueFold
-from tests.stalwart.queue_reference import page_of, snapshot_of
+from tests.support.paths import RECORDINGS
+from tests.support.queue_reference import page_of, snapshot_of
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 SERVERS = ("rest-0.12.5", "rest-0.15.5")
 TAKEN_AT = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 FAMILIES = ("stalwart_queue_", "stalwart_failed_deliveries")

@@ -12,9 +12,9 @@ from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.queue.fold import QueueFold
 from exporter.stalwart.rest.queue.walk import LARGEST_PAGE, TARGET_BYTES, PageSize, feed_page, walk_queue
-from tests.stalwart.queue_reference import page_of, snapshot_of
-from tests.stalwart.raw_server import Asked, HandClock, Handler, RawServer, reply, run, talking
 from tests.stalwart.test_queue_decode import message, recipient
+from tests.support.queue_reference import page_of, snapshot_of
+from tests.support.servers.raw import Asked, HandClock, Handler, RawServer, reply, run, talking
 
 FIRST_ID = 342_002_166_178_778_311
 

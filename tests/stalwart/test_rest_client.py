@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -27,7 +26,8 @@ from exporter.stalwart.rest.client import (
     TRACE_IDS_A_PAGE,
     RestClient,
 )
-from tests.stalwart.raw_server import (
+from tests.support.paths import RECORDINGS
+from tests.support.servers.raw import (
     FORBIDDEN,
     NATIVE_LOGIN,
     NATIVE_NAME,
@@ -45,7 +45,6 @@ from tests.stalwart.raw_server import (
 )
 
 T = TypeVar("T")
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 SERVERS = ("rest-0.12.5", "rest-0.15.5")
 AFTER = datetime(2026, 1, 15, 10, 30, 0, 900_000, tzinfo=UTC)
 

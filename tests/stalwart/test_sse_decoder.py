@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.stalwart.streams.sse import SseDecoder, SseEvent
+from tests.support.paths import RECORDINGS
 
-RECORDING = Path(__file__).resolve().parents[1] / "recordings" / "rest-0.15.5" / "sse-delivery-probe.http"
+RECORDING = RECORDINGS / "rest-0.15.5" / "sse-delivery-probe.http"
 
 
 def decode(stream: bytes, cuts: list[int] | None = None) -> list[SseEvent]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.throttle import Throttle
-from tests.stalwart.raw_server import Asked, HandClock, reply, run, talking
+from tests.support.servers.raw import Asked, HandClock, reply, run, talking
 
 
 @given(

@@ -20,7 +20,7 @@ from exporter.errors import (
     TargetUnsupported,
 )
 from exporter.stalwart.http.allowlist import Endpoint, Login
-from tests.stalwart.raw_server import (
+from tests.support.servers.raw import (
     FORBIDDEN,
     GOOD,
     NAME,

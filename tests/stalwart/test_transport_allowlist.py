@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint, Login, target_of
-from tests.stalwart.raw_server import always, reply, run, talking
+from tests.support.servers.raw import always, reply, run, talking
 
 CHANGING = ("purge", "reload", "update", "train", "delete", "reindex", "undelete", "troubleshoot", "settings")
 

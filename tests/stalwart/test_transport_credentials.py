@@ -8,7 +8,7 @@ import pytest
 
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.credentials import Basic, Bearer
-from tests.stalwart.raw_server import (
+from tests.support.servers.raw import (
     GOOD,
     always,
     run,

@@ -11,7 +11,7 @@ from exporter.errors import (
     TargetRefused,
 )
 from exporter.stalwart.http.allowlist import Endpoint, Login
-from tests.stalwart.raw_server import (
+from tests.support.servers.raw import (
     FORBIDDEN,
     GOOD,
     LOGIN,

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.stalwart.http.credentials import Basic, Bearer
 from exporter.stalwart.http.transport import Transport
-from tests.stalwart.raw_server import (
+from tests.support.servers.raw import (
     LOGIN,
     NAME,
     SECRET,

@@ -25,14 +25,14 @@ from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.tls import client_context
 from exporter.stalwart.streams.websocket import open_websocket
-from tests.stalwart.raw_server import (
+from tests.support.servers.raw import (
     GOOD,
     always,
     raw_server,
     run,
     transport_to,
 )
-from tests.web.web_support import Authority
+from tests.support.web import Authority
 
 
 @pytest.fixture(scope="module")

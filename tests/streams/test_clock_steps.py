@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.streams.hour import QUIET_SECONDS, Hour, lived_through, scripted
-from tests.streams.jmap_hour import VERSION, JmapHour, JmapSide, jmap_scripted
-from tests.streams.rig import LiveSide, Play, Trouble
+from tests.support.rigs.counting import LiveSide, Play, Trouble
+from tests.support.worlds.hour import QUIET_SECONDS, Hour, lived_through, scripted
+from tests.support.worlds.jmap_hour import VERSION, JmapHour, JmapSide, jmap_scripted
 
 SHORT = 240
 HOUR_SECONDS, DAY_SECONDS = 3600, 86_400

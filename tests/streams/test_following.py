@@ -15,8 +15,8 @@ from exporter.model.live import StreamKind
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.simulator import Profile, StandIn, World
 from exporter.stalwart.live import LiveClient
-from tests.streams.following import Following, following
 from tests.support.exporter import wait_until
+from tests.support.rigs.rest_subscriber import Following, following
 from tests.support.standin import asked, enterprise, mail, outcomes
 
 TRACES = "/api/telemetry/traces/live"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.streams.hour import HOUR, QUIET_SECONDS, START, Hour, began, scripted
-from tests.streams.jmap_hour import JmapSide, jmap_scripted
-from tests.streams.rig import Play, StoredSide, Trouble
+from tests.support.rigs.counting import Play, StoredSide, Trouble
+from tests.support.worlds.hour import HOUR, QUIET_SECONDS, START, Hour, began, scripted
+from tests.support.worlds.jmap_hour import JmapSide, jmap_scripted
 
 SHORT = 420
 """Long enough for attempts of five minutes to begin and end, short enough to be played hundreds of times."""

@@ -25,8 +25,8 @@ from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.streams.stream import EventStream, RenewalDue
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
-from tests.streams.jmap_watch import Watch, watching
-from tests.streams.rig import HandClock
+from tests.support.rigs.counting import HandClock
+from tests.support.rigs.jmap_subscribers import Watch, watching
 from tests.support.standin import asked, enterprise, mail, outcomes, tomorrow
 
 TRACES, METRICS = "/api/live/tracing", "/api/live/metrics"

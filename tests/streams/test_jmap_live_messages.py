@@ -20,7 +20,7 @@ from exporter.stalwart.jmap.live.messages import read_metrics, read_traces
 from exporter.stalwart.jmap.live.repeating_stream import Repetition
 from exporter.stalwart.jmap.live.spans import MOST_UNDER_WAY, Spans
 from exporter.stalwart.jmap.schema import CounterNames
-from tests.streams.jmap_hour import frame, jmap_scripted
+from tests.support.worlds.jmap_hour import frame, jmap_scripted
 
 DOCUMENTED_METRICS = (
     b'[{"metric":"auth.success","@type":"Counter","count":42},'

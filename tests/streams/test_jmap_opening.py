@@ -27,8 +27,8 @@ from exporter.simulator import Profile, StandIn
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.stream import EventStream
 from exporter.state.costs import ApiCosts
-from tests.streams.jmap_watch import server_settings
 from tests.streams.test_doctor_listens import listened
+from tests.support.rigs.jmap_subscribers import server_settings
 from tests.support.standin import asked, enterprise
 
 JMAP = "0.16.18"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from web_support import Authority, Identity, Run
+
+from tests.support.web import Authority, Identity, Run
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

@@ -9,7 +9,6 @@ from pathlib import Path
 import bcrypt
 import pytest
 from starlette.types import Message
-from web_support import HASH, Run, application, basic, browsing, serving
 
 from exporter.web.config.basic_auth import (
     COST_LIMIT,
@@ -23,6 +22,7 @@ from exporter.web.config.basic_auth import (
 from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
 from exporter.web.rate_limit import RateLimit, TokenBucket
+from tests.support.web import HASH, Run, application, basic, browsing, serving
 
 
 class CountingCheck:

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import web_support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from web_support import Authority, Identity
 
 from exporter.errors import SettingsError
 from exporter.web.config.document import WebConfig, load_web_config
 from exporter.web.rate_limit import RateLimit
+from tests.support.web import HASH as PASSWORD_HASH
+from tests.support.web import Authority, Identity
 
-HASH = web_support.HASH.decode()
+HASH = PASSWORD_HASH.decode()
 
 
 @pytest.fixture

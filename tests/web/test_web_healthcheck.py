@@ -6,13 +6,13 @@ import signal
 from pathlib import Path
 
 import pytest
-import web_support
-from web_support import Authority, Identity
 
 from tests.support.commands import run_command, running
 from tests.support.ports import reserve_port
+from tests.support.web import HASH as PASSWORD_HASH
+from tests.support.web import Authority, Identity
 
-USERS = f"basic_auth_users: {{prometheus: '{web_support.HASH.decode()}'}}\n"
+USERS = f"basic_auth_users: {{prometheus: '{PASSWORD_HASH.decode()}'}}\n"
 
 
 def tls(identity: Identity, *lines: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from web_support import (
+
+from exporter.web.interfaces import Format
+from tests.support.web import (
     CountingReloader,
     FixedHealth,
     FixedMetrics,
@@ -14,8 +16,6 @@ from web_support import (
     browsing,
     serving,
 )
-
-from exporter.web.interfaces import Format
 
 
 @pytest.mark.parametrize("fmt", list(Format))

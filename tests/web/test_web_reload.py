@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-import web_support
 
 from tests.support.commands import Running, run_command, running
 from tests.support.exporter import wait_until
+from tests.support.web import HASH as PASSWORD_HASH
 
 LOGIN = ("prometheus", "s3cret")
-GOOD = f"basic_auth_users: {{prometheus: '{web_support.HASH.decode()}'}}\n"
+GOOD = f"basic_auth_users: {{prometheus: '{PASSWORD_HASH.decode()}'}}\n"
 RELOAD_METRIC = "stalwart_exporter_config_last_reload_successful"
 
 Make = Callable[[Path], object]

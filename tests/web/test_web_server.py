@@ -11,7 +11,12 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from web_support import (
+
+from exporter.clock import SystemClock
+from exporter.web.interfaces import Format
+from exporter.web.protocol import Limits
+from exporter.web.server import WebServer
+from tests.support.web import (
     FixedMetrics,
     Identity,
     Run,
@@ -21,11 +26,6 @@ from web_support import (
     read_to_end,
     serving,
 )
-
-from exporter.clock import SystemClock
-from exporter.web.interfaces import Format
-from exporter.web.protocol import Limits
-from exporter.web.server import WebServer
 
 NO_HURRY = Limits(request_seconds=600.0)
 GET_HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -17,7 +17,6 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from web_support import NOW, Run, application, collector, server_status, serving, status_page
 
 from exporter.app.status import LINKS
 from exporter.web.config.document import WebConfig
@@ -33,6 +32,7 @@ from exporter.web.interfaces import (
 from exporter.web.pages.status import TEXT_LIMIT, StatusRenderer, harmless, is_web_address
 from exporter.web.verdict.judge import PROBLEMS_SHOWN, judge
 from exporter.web.words import ago, duration, size
+from tests.support.web import NOW, Run, application, collector, server_status, serving, status_page
 
 HOSTILE = (
     "<script>document.title='owned'</script>",

@@ -12,8 +12,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-import web_support
-from web_support import (
+
+from exporter.clock import SystemClock
+from exporter.errors import SettingsError
+from exporter.web.config.document import load_web_config
+from exporter.web.config.live import LiveWebConfig
+from exporter.web.guard import Guard
+from exporter.web.server import WebServer
+from tests.support.web import HASH as PASSWORD_HASH
+from tests.support.web import (
     Authority,
     Identity,
     Run,
@@ -27,14 +34,7 @@ from web_support import (
     until,
 )
 
-from exporter.clock import SystemClock
-from exporter.errors import SettingsError
-from exporter.web.config.document import load_web_config
-from exporter.web.config.live import LiveWebConfig
-from exporter.web.guard import Guard
-from exporter.web.server import WebServer
-
-HASH = web_support.HASH.decode()
+HASH = PASSWORD_HASH.decode()
 
 
 @pytest.fixture

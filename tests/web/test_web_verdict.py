@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from web_support import NOW, collector, server_status, status_page
 
 from alerts.thresholds import as_numbers, load
 from exporter.web.interfaces import (
@@ -25,7 +24,8 @@ from exporter.web.verdict.events import RULES
 from exporter.web.verdict.history import CONDITIONS, EVENT, EVENT_SAMPLES, SAMPLES, STEP_SECONDS, History
 from exporter.web.verdict.judge import Verdict, judge
 from exporter.web.verdict.thresholds import parse_thresholds, shipped
-from tests.alerts import promtool
+from tests.support.alerts import promtool
+from tests.support.web import NOW, collector, server_status, status_page
 
 HOUR = 3600.0
 CALM = QueueFacts(running=True, messages=3, failing=1)

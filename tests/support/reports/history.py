@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from tests.reports import wire
-from tests.reports.rig import Rig, rig
-from tests.reports.server import ReportServer, serving
+from tests.support.reports import wire
+from tests.support.rigs.reports import Rig, rig
+from tests.support.servers.reports import ReportServer, serving
 
 
 @cache

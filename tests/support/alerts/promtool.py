@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
-CASES = Path(__file__).with_name("cases")
-ALERTS = Path(__file__).resolve().parents[2] / "alerts"
+from tests.support.paths import ROOT
+
+CASES = ROOT / "tests" / "alerts" / "cases"
+ALERTS = ROOT / "alerts"
 
 RECORDING = ALERTS / "stalwart-recording.rules.yml"
 

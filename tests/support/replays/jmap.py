@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Protocol
 
-RECORDING = Path(__file__).resolve().parents[1] / "recordings" / "jmap-0.16.18"
+from tests.support.paths import RECORDINGS
+
+RECORDING = RECORDINGS / "jmap-0.16.18"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
 
 WATCHER_KEY = "API_AAAABwAAAAHlab-watcher"

@@ -7,9 +7,10 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
+from tests.support.paths import ROOT
+
+RUNBOOKS = ROOT / "docs" / "runbooks"
 
 REST, JMAP = "# up to v0.15", "# from v0.16 on"
 

@@ -1,4 +1,4 @@
-"""A backfill as a process of its own, to be killed: ``python -m tests.reports.backfill GENERATION URL FILE``."""
+"""A backfill as a process, to be killed: ``python -m tests.support.reports.backfill GENERATION URL FILE``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
-from tests.reports.rig import rig
+from tests.support.rigs.reports import rig
 
 CLIENTS: dict[str, type[RestClient | JmapClient]] = {"rest": RestClient, "jmap": JmapClient}
 

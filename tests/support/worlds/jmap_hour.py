@@ -19,8 +19,8 @@ from exporter.stalwart.jmap.live.repeating_stream import Repetition
 from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.traces import read_traces as read_stored
 from exporter.stalwart.jmap.traces import traces_decoder
-from tests.streams.hour import Hour, StoredTrace, lived_through
-from tests.streams.rig import LiveSide
+from tests.support.rigs.counting import LiveSide
+from tests.support.worlds.hour import Hour, StoredTrace, lived_through
 
 VERSION = "0.16.18"
 

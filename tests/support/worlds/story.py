@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from exporter.simulator import DmarcRow, ManualClock, Profile, StandIn, TlsPolicy, World
 from exporter.simulator.world.api_keys import api_key
 from tests.support.exporter import Exporter
+from tests.support.paths import ROOT
 from tests.support.standin import (
     DAY_SECONDS,
     Scene,
@@ -25,7 +26,7 @@ from tests.support.standin import (
     wait_good,
 )
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "e2e" / "golden"
 REST, JMAP = "0.15.5", "0.16.18"
 EDITIONS: dict[str, Callable[[str], Profile]] = {"community": community, "enterprise": enterprise}
 COLLECTORS = ("queue", "native", "logs", "outgoing", "failed", "reports")

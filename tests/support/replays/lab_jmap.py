@@ -8,9 +8,8 @@ from typing import Any
 
 from exporter.simulator import ManualClock, Profile, StandIn, World
 from exporter.simulator.world.api_keys import api_key
-
-from .clients import new_client
-from .lab_replay import Lab, play
+from tests.support.replays.lab import Lab, play
+from tests.support.replays.logins import new_client
 
 JMAP_LAB = Lab("jmap-0.16.18", "0.16.18", 1_795_358_385.0, 72.0, 0, 8)
 POLL = {

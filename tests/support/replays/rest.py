@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
+from tests.support.paths import RECORDINGS
 
 IDENTITIES = {
     "watcher": ("watcher", "lab-watcher-secret"),

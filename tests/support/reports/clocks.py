@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from tests.reports import wire
+from tests.support.reports import wire
 
 
 class TestClock:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from tests.reports.wire import listing
+from tests.support.reports.wire import listing
 
 NOT_FOUND = b'{"type":"about:blank","status":404,"title":"Not Found","detail":"The requested resource does not exist."}'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shapes import differences
+from tests.support.replays.shapes import differences
 
 # Objects keyed by what differs from server to server.
 MAPS = frozenset({"recipients", "to", "rua", "mailRua", "policyIdentifiers", "permissions", "accounts"})

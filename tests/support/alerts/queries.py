@@ -13,7 +13,7 @@ import yaml
 from alerts.promql import names_in
 from alerts.rules import alert_groups, recording_groups
 from alerts.thresholds import load
-from tests.alerts.promtool import ALERTS, shipped_rules
+from tests.support.alerts.promtool import ALERTS, shipped_rules
 
 ROOT = ALERTS.parent
 

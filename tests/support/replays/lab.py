@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from exporter.simulator import DmarcRow, ManualClock, Profile, Schedule, StandIn, TlsPolicy, World
+from tests.support.paths import RECORDINGS
+from tests.support.replays.logins import new_client
 
-from .clients import new_client
-
-RECORDINGS = Path(__file__).parents[1] / "recordings"
 ALICE, BOB, OUTSIDER = "alice@example.test", "bob@example.test", "someone@partner.test"
 SPACING_SECONDS = 0.35
 DAY = 86_400

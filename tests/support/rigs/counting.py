@@ -23,7 +23,7 @@ from exporter.stalwart.rest.live.messages import read_traces
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
-from tests.streams.hour import START, Hour
+from tests.support.worlds.hour import START, Hour
 
 POLL_SECONDS = 60
 SETTLE_SECONDS = 240

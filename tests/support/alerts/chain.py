@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from exporter.simulator import Profile, StandIn
-from tests.alerts.promtool import ALERTS
+from tests.support.alerts.promtool import ALERTS
 from tests.support.exporter import Exporter, wait_until
 from tests.support.ports import reserve_port
 from tests.support.prometheus import Prometheus, prometheus

@@ -11,7 +11,6 @@ from typer.testing import CliRunner, Result
 
 from exporter.cli.reports.command import reports_app
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "from exporter.cli.reports.command import reports_app; reports_app()"
 """What a Python started in `ROOT` has to execute."""
 
