@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from exporter.errors import InternalError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.inventory import Inventory
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
@@ -73,6 +74,42 @@ class CollectorHealth:
     off: str = ""
     failures: dict[str, int] = field(default_factory=dict)
     durations: Observations = field(default_factory=lambda: Observations(DURATION_BOUNDS))
+
+    def succeeded(self, at: datetime) -> bool:
+        """Record a good run that ended at *at*; return whether the one before failed, which is worth a log line."""
+        recovered = self.success is False
+        self.success, self.error, self.off = True, "", ""
+        self.last_success_at = at
+        return recovered
+
+    def failed(self, error: TargetError) -> bool:
+        """Count a failure; return whether it differs from the state before, which is worth a log line."""
+        text = str(error)
+        changed = self.success is not False or self.error != text
+        self.success, self.error, self.off = False, text, ""
+        self._count(error.reason)
+        return changed
+
+    def switched_off(self, error: TargetUnsupported | TargetForbidden) -> bool:
+        """
+        Record that the server does not serve it; return whether that is news, which is worth a log line.
+
+        A missing permission counts as a failure as well, since an operator can grant it.
+        """
+        text = str(error)
+        changed = self.off != text
+        self.success, self.error, self.off = None, "", text
+        if isinstance(error, TargetForbidden):
+            self._count(error.reason)
+        return changed
+
+    def crashed(self, cause: str) -> None:
+        """Count an unexpected end of its task; *cause* in a few words."""
+        self.success, self.error, self.off = False, f"internal error: {cause}", ""
+        self._count(InternalError.reason)
+
+    def _count(self, reason: str) -> None:
+        self.failures[reason] = self.failures.get(reason, 0) + 1
 
 
 class ServerBoard:
@@ -171,11 +208,11 @@ class ServerBoard:
 
     def count_crash(self, collector: str, cause: str) -> None:
         """Count an unexpected end of the task of *collector*, or of one without series; *cause* in a few words."""
-        health = self.collectors.get(collector)
-        failures = self.detection_failures if health is None else health.failures
-        failures["internal"] = failures.get("internal", 0) + 1
-        if health is not None:
-            health.success, health.error, health.off = False, f"internal error: {cause}", ""
+        if (health := self.collectors.get(collector)) is not None:
+            health.crashed(cause)
+        else:
+            reason = InternalError.reason
+            self.detection_failures[reason] = self.detection_failures.get(reason, 0) + 1
         self.touch(Part.HEALTH)
 
     def show_source(self, source: str) -> None:

@@ -24,10 +24,10 @@ from exporter.errors import (
     TargetRefused,
     TargetUnsupported,
 )
-from exporter.ingest.loops.doubt import Doubt
+from exporter.ingest.loops.availability import Availability, Refusal, status_of
 from exporter.ingest.loops.guard import catching_bugs
 from exporter.ingest.loops.session import RECHECK_SECONDS, Session
-from exporter.model.server import Capability, CapabilityStatus
+from exporter.model.server import Capability
 from exporter.stalwart.client import StalwartClient
 from exporter.state.board import CollectorHealth, Part
 
@@ -81,14 +81,12 @@ class Poller:
         self._first_delay = first_delay_seconds
         self._clock = clock
         self._rng = rng
-        self._capability = capability
         self._speaks_for_api = speaks_for_api
         self._recheck_seconds = recheck_seconds
         self._reraise_bugs = reraise_bugs
         self._failures = 0
         self._own_failure = False
-        self._was_served = False
-        self._doubt = Doubt(clock)
+        self._availability = Availability(session, capability, clock)
         self.health = CollectorHealth(name=name, interval_seconds=interval_seconds)
         session.board.collectors[name] = self.health
 
@@ -113,7 +111,7 @@ class Poller:
         try:
             await catching_bugs(self._job(client), server=board.name, task=self.name, reraise=self._reraise_bugs)
         except (TargetUnsupported, TargetForbidden) as error:
-            return self._not_served(error)
+            return self._refused(error)
         except TargetError as error:
             return self._failed(error, reached=not isinstance(error, InternalError | HistoryUnavailable))
         self._succeeded()
@@ -124,11 +122,16 @@ class Poller:
             sooner = self._job.sooner_seconds if isinstance(self._job, PacedJob) else None
             await self._clock.sleep(max(0.0, min(self._interval, sooner or self._interval) - took))
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
-            await self._session.wait_for_news(getattr(failure, "again_seconds", None) or self._refusal_seconds())
+            await self._session.wait_for_news(self._refusal_seconds(failure))
         elif isinstance(failure, TargetRefused):
             await self._session.wait_for_news(retry_delay(failure, self._failures, self._rng))
         else:
             await self._wait_to_retry(failure, took)
+
+    def _refusal_seconds(self, refusal: Refusal) -> float:
+        if isinstance(refusal, TargetUnsupported) and refusal.again_seconds:
+            return refusal.again_seconds
+        return self._availability.wait_seconds(soon_seconds=2 * self._interval, recheck_seconds=self._recheck_seconds)
 
     async def _wait_to_retry(self, failure: TargetError, took: float) -> None:
         most = MOST_INTERVALS * self._interval
@@ -141,67 +144,41 @@ class Poller:
             wait -= held
         await self._session.wait_for_news(wait)
 
-    def _refusal_seconds(self) -> float:
-        if self._doubt.confirmed:
-            return self._recheck_seconds
-        return self._doubt.wait_seconds(soon=2 * self._interval) if self._was_served else self._doubt.wait_seconds()
-
     def _succeeded(self) -> None:
-        health = self.health
-        if health.success is False:
+        if self.health.succeeded(self._clock.now()):
             log.info("poll.recovered", server=self._session.board.name, collector=self.name)
         self._failures = 0
-        self._was_served = True
-        self._doubt.clear()
-        health.success, health.error, health.off = True, "", ""
-        health.last_success_at = self._clock.now()
         if self._speaks_for_api:
             self._session.note(None)
-        self._set_capability(CapabilityStatus.AVAILABLE)
+        self._availability.succeeded()
 
     def _failed(self, error: TargetError, *, reached: bool) -> TargetError:
-        reason, text = error.reason, str(error)
         self._failures += 1
         self._own_failure = reached
-        health = self.health
-        if health.success is not False or health.error != text:
-            log.warning("poll.failed", server=self._session.board.name, collector=self.name, reason=reason, error=text)
-        health.success, health.error, health.off = False, text, ""
-        health.failures[reason] = health.failures.get(reason, 0) + 1
+        if self.health.failed(error):
+            log.warning(
+                "poll.failed",
+                server=self._session.board.name,
+                collector=self.name,
+                reason=error.reason,
+                error=str(error),
+            )
         if reached and self._speaks_for_api:
             self._session.note(error)
         return error
 
-    def _not_served(self, error: TargetUnsupported | TargetForbidden) -> TargetError:
-        forbidden = isinstance(error, TargetForbidden)
-        status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
-        confirmed = self._doubt.refused(certain=error.certain)
-        self._set_capability(status)
-        if self._was_served and self._doubt.begun and not forbidden and getattr(error, "again_seconds", None) is None:
-            self._session.gone()
-        if self._was_served and not confirmed:
+    def _refused(self, error: Refusal) -> TargetError:
+        if not self._availability.refused(error):
             return self._failed(error, reached=True)
-        self._was_served = False
-        self._turned_off(error, status)
-        return error
-
-    def _turned_off(self, error: TargetUnsupported | TargetForbidden, status: CapabilityStatus) -> None:
-        health = self.health
-        if health.off != str(error):
+        if self.health.switched_off(error):
             log.info(
                 "poll.disabled",
                 server=self._session.board.name,
                 collector=self.name,
-                status=status.value,
+                status=status_of(error).value,
                 error=str(error),
             )
-        health.success, health.error, health.off = None, "", str(error)
-        if isinstance(error, TargetForbidden):
-            health.failures[error.reason] = health.failures.get(error.reason, 0) + 1
         self._failures = 0
         if self._speaks_for_api:
             self._session.note(TargetForbidden(str(error)))
-
-    def _set_capability(self, status: CapabilityStatus) -> None:
-        if self._capability is not None:
-            self._session.board.set_capability(self._capability, status)
+        return error

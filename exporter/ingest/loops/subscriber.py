@@ -18,13 +18,13 @@ import structlog
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
+from exporter.ingest.loops.availability import Availability, Refusal, status_of
 from exporter.ingest.loops.buffer import MessageBuffer
-from exporter.ingest.loops.doubt import CONFIRM_SECONDS, Doubt
 from exporter.ingest.loops.feed import Feed
 from exporter.ingest.loops.guard import catching_bugs
-from exporter.ingest.loops.session import RECHECK_SECONDS, Session
+from exporter.ingest.loops.session import Session
 from exporter.model.live import StreamKind
-from exporter.model.server import Capability, CapabilityStatus
+from exporter.model.server import Capability
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.stream import EventStream, RenewalDue
 from exporter.state.board import CollectorHealth, Part
@@ -72,10 +72,8 @@ class Subscriber:
         self._rng = rng
         self._idle_margin_seconds = idle_margin_seconds
         self._reraise_bugs = reraise_bugs
-        self._capability = CAPABILITIES[feed.kind]
         self._failures = 0
-        self._was_served = False
-        self._doubt = Doubt(clock)
+        self._availability = Availability(session, CAPABILITIES[feed.kind], clock)
         self._renewing = False
         self._epoch = -1
         self._heartbeat_seconds = feed.heartbeat_seconds
@@ -104,7 +102,7 @@ class Subscriber:
                 reraise=self._reraise_bugs,
             )
         except (TargetUnsupported, TargetForbidden) as error:
-            return await self._not_served(error)
+            return await self._refused(error)
         except TargetError as error:
             return await self._failed(error)
 
@@ -159,12 +157,9 @@ class Subscriber:
             self._lost_at = None
         health.connected, health.transport = True, stream.transport
         health.connects += 1
-        self._health.success, self._health.error, self._health.off = True, "", ""
-        self._health.last_success_at = self._clock.now()
-        self._was_served = True
-        self._doubt.clear()
+        self._health.succeeded(self._clock.now())
         self._session.note(None)
-        self._session.board.set_capability(self._capability, CapabilityStatus.AVAILABLE)
+        self._availability.succeeded()
         say = log.debug if self._renewing else log.info  # A renewal is no change.
         say("stream.connected", server=self._session.board.name, stream=health.name, transport=stream.transport)
         self._renewing = False
@@ -197,28 +192,22 @@ class Subscriber:
             if failure.wait_seconds > 0:
                 await self._session.wait_for_news(failure.wait_seconds)
         elif isinstance(failure, TargetUnsupported | TargetForbidden):
-            await self._session.wait_for_news(self._refusal_seconds())
+            await self._session.wait_for_news(self._availability.wait_seconds(soon_seconds=2 * self._heartbeat_seconds))
         else:
             await self._session.wait_for_news(
                 retry_delay(failure, max(1, self._failures), self._rng, cap_seconds=RETRY_CAP_SECONDS)
             )
 
-    def _refusal_seconds(self) -> float:
-        if self._doubt.confirmed:
-            return RECHECK_SECONDS
-        soon = 2 * self._heartbeat_seconds if self._was_served else CONFIRM_SECONDS
-        return self._doubt.wait_seconds(soon=soon)
-
     async def _failed(self, error: TargetError) -> TargetError:
         self._failures += 1
-        reason, text = error.reason, str(error)
-        health = self._health
-        if health.success is not False or health.error != text:
+        if self._health.failed(error):
             log.warning(
-                "stream.lost", server=self._session.board.name, stream=self._stream.name, reason=reason, error=text
+                "stream.lost",
+                server=self._session.board.name,
+                stream=self._stream.name,
+                reason=error.reason,
+                error=str(error),
             )
-        health.success, health.error, health.off = False, text, ""
-        health.failures[reason] = health.failures.get(reason, 0) + 1
         since, patience = self._lost_at, OUT_SECONDS
         if since is None:
             since, patience = self._started_at, FIRST_OUT_SECONDS
@@ -226,34 +215,20 @@ class Subscriber:
             await self._feed.out(for_good=False)
         return error
 
-    async def _not_served(self, error: TargetUnsupported | TargetForbidden) -> TargetError:
-        forbidden = isinstance(error, TargetForbidden)
-        status = CapabilityStatus.FORBIDDEN if forbidden else CapabilityStatus(getattr(error, "status", "unsupported"))
-        confirmed = self._doubt.refused(certain=error.certain)
-        self._session.board.set_capability(self._capability, status)
-        if self._was_served and self._doubt.begun and not forbidden:
-            self._session.gone()
-        if self._was_served and not confirmed:
+    async def _refused(self, error: Refusal) -> TargetError:
+        if not self._availability.refused(error):
             return await self._failed(error)
-        self._was_served = False
-        self._turned_off(error, status)
-        await self._feed.out(for_good=True)
-        return error
-
-    def _turned_off(self, error: TargetUnsupported | TargetForbidden, status: CapabilityStatus) -> None:
-        health = self._health
-        if health.off != str(error):
+        if self._health.switched_off(error):
             log.info(
                 "stream.disabled",
                 server=self._session.board.name,
                 stream=self._stream.name,
-                status=status.value,
+                status=status_of(error).value,
                 error=str(error),
             )
-        health.success, health.error, health.off = None, "", str(error)
-        if isinstance(error, TargetForbidden):
-            health.failures[error.reason] = health.failures.get(error.reason, 0) + 1
         self._failures = 0
+        await self._feed.out(for_good=True)
+        return error
 
     def _touch(self) -> None:
         self._session.board.touch(Part.HEALTH)
