@@ -10,17 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from exporter.model.report_words import AuthFailure, DeliveryResult, FeedbackType, IdentityAlignment
 from exporter.model.reports import ArfReport
+from exporter.stalwart.common.arf_reports import build_arf_report
 from exporter.stalwart.common.report_numbers import Count, Seconds
-from exporter.stalwart.common.report_values import Vocabulary, address, domain_or_text, moment, reporter_name
-
-_feedback = Vocabulary("arf_feedback_type", FeedbackType)
-_auth_failure = Vocabulary("arf_auth_failure", AuthFailure)
-_delivery = Vocabulary("arf_delivery_result", DeliveryResult)
-_alignment = Vocabulary("arf_identity_alignment", IdentityAlignment, {"spfdkim": IdentityAlignment.DKIM_SPF})
-
-_LAST_PORT = 65535
+from exporter.stalwart.common.report_values import moment
 
 
 class Arf(Struct, gc=False):
@@ -52,35 +45,13 @@ class Arf(Struct, gc=False):
 
 def read_arf(wire: Arf, sender: str | None, source_id: str, unknown: dict[str, int]) -> ArfReport:
     """The report in our terms; *sender* is the address that mailed it."""
-    port = wire.source_port
-    return ArfReport(
-        reporter=reporter_name(_host(wire.reporting_mta), sender),
-        source_id=source_id,
-        feedback_type=_feedback.read(wire.feedback_type, unknown),
-        incidents=1 if wire.incidents is None else wire.incidents,
+    return build_arf_report(
+        wire,
+        sender,
+        source_id,
+        unknown,
         arrived_at=None if wire.arrival_date is None else moment(wire.arrival_date),
-        user_agent=wire.user_agent or "",
-        source_ip=address(wire.source_ip),
-        source_port=port if type(port) is int and 0 <= port <= _LAST_PORT else 0,
-        reporting_mta=wire.reporting_mta or "",
-        envelope_id=wire.original_envelope_id or "",
-        mail_from=wire.original_mail_from or "",
-        rcpt_to=wire.original_rcpt_to or "",
-        domains=[domain_or_text(domain) for domain in wire.reported_domain or ()],
+        domains=wire.reported_domain or (),
         uris=wire.reported_uri or (),
         authentication_results=wire.authentication_results or (),
-        auth_failure=_auth_failure.read(wire.auth_failure, unknown),
-        delivery_result=_delivery.read(wire.delivery_result, unknown),
-        identity_alignment=_alignment.read(wire.identity_alignment, unknown),
-        dkim_domain=domain_or_text(wire.dkim_domain),
-        dkim_identity=wire.dkim_identity or "",
-        dkim_selector=wire.dkim_selector or "",
-        dkim_selector_dns=wire.dkim_selector_dns or "",
-        dkim_adsp_dns=wire.dkim_adsp_dns or "",
-        spf_dns=wire.spf_dns or "",
     )
-
-
-def _host(reporting_mta: str | None) -> str:
-    """``mx.example.net`` of ``dns; mx.example.net``."""
-    return domain_or_text((reporting_mta or "").rpartition(";")[2])

@@ -19,6 +19,7 @@ from exporter.model.incoming_reports import IncomingReport, ReportIds
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import DmarcReport, Report
 from exporter.stalwart.common.report_ids import lasting_id
+from exporter.stalwart.events.snowflakes import second_of
 from exporter.stalwart.http.responses import decode_answer, reading_problem
 from exporter.stalwart.rest.reports.arf import Arf, read_arf
 from exporter.stalwart.rest.reports.dmarc import read_dmarc
@@ -27,8 +28,6 @@ from exporter.stalwart.rest.reports.tls import Policy, PolicyFailure, Tls, read_
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SNOWFLAKE_DIGITS = 20
-_SNOWFLAKE_EPOCH = 1_632_280_000
-_SNOWFLAKE_SHIFT = 21
 
 _OLDEST_SECONDS = 366 * 86400
 _NEWEST_SECONDS = 86400
@@ -143,7 +142,7 @@ def received_at(source_id: str, *, now: datetime) -> datetime:
     number = source_id.partition("_")[0]
     if not (number.isascii() and number.isdigit() and len(number) <= _SNOWFLAKE_DIGITS):
         return now
-    seconds = (int(number) >> _SNOWFLAKE_SHIFT) // 1000 + _SNOWFLAKE_EPOCH
+    seconds = second_of(int(number))
     if not -_OLDEST_SECONDS < seconds - now.timestamp() < _NEWEST_SECONDS:
         return now
     return datetime.fromtimestamp(seconds, UTC)
