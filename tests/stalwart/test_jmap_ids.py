@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.stalwart.common.ids import decode_id, encode_id, moment_of, node_of
+from exporter.stalwart.common.ids import decode_id, encode_id
+from exporter.stalwart.events.snowflakes import moment_of, node_of, second_of
 
 
 @given(st.integers(0, 2**64 - 1))
@@ -26,6 +27,7 @@ def test_a_snowflake_tells_when_and_where_it_was_made():
 
     assert number == 337065174630400001
     assert moment_of(number) == datetime(2026, 10, 26, 9, tzinfo=UTC)
+    assert second_of(number) == moment_of(number).timestamp()
     assert node_of(number) == 1
 
 

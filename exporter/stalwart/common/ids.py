@@ -1,21 +1,15 @@
 """
 Ids of JMAP objects: 64-bit numbers in base 32.
 
-Contract: Stalwart v0.16; tests/recordings/jmap-0.16.18. Most ids are snowflakes: milliseconds, a sequence number, and
-the cluster node that made them.
+Contract: Stalwart v0.16; tests/recordings/jmap-0.16.18. Most of the numbers are snowflakes.
 """
 
 from __future__ import annotations
-
-from datetime import UTC, datetime, timedelta
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz792013"
 MOST = 2**64
 
 _DIGITS = {sign: value for value, sign in enumerate(ALPHABET)}
-_NODE_BITS = 9
-_TIME_SHIFT = 21
-_EPOCH = datetime.fromtimestamp(1_632_280_000, UTC)
 
 
 def encode_id(number: int) -> str:
@@ -41,13 +35,3 @@ def decode_id(text: str) -> int:
     if not text or number >= MOST:
         raise ValueError("not a 64-bit id")
     return number
-
-
-def node_of(number: int) -> int:
-    """The cluster node that made a snowflake id."""
-    return number & ((1 << _NODE_BITS) - 1)
-
-
-def moment_of(number: int) -> datetime:
-    """When a snowflake id was made, in UTC."""
-    return _EPOCH + timedelta(milliseconds=number >> _TIME_SHIFT)

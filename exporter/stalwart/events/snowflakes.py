@@ -1,15 +1,30 @@
 """
-Ids that begin with the time of their making.
+Snowflake ids, which begin with the time they were made.
 
-Contract: Stalwart v0.10-v0.16, ids of spans: milliseconds since 2021-09-22T03:06:40Z in the upper 43 bits.
+Contract: Stalwart v0.10-v0.16, ids of spans, reports and rows of metrics. The upper 43 bits are milliseconds since
+2021-09-22T03:06:40Z; a sequence number follows, and in the lower 9 bits the cluster node.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 _EPOCH_SECONDS = 1_632_280_000
+_EPOCH = datetime.fromtimestamp(_EPOCH_SECONDS, UTC)
 _TIME_SHIFT = 21
+_NODE_BITS = 9
 
 
 def second_of(id_: int) -> int:
-    """When the thing of this id began, in Unix seconds."""
+    """When the id was made, in whole Unix seconds."""
     return (id_ >> _TIME_SHIFT) // 1000 + _EPOCH_SECONDS
+
+
+def moment_of(id_: int) -> datetime:
+    """When the id was made, to the millisecond, in UTC."""
+    return _EPOCH + timedelta(milliseconds=id_ >> _TIME_SHIFT)
+
+
+def node_of(id_: int) -> int:
+    """The cluster node that made the id."""
+    return id_ & ((1 << _NODE_BITS) - 1)

@@ -16,8 +16,9 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample, TotalSeries
-from exporter.stalwart.common.ids import decode_id, moment_of, node_of
+from exporter.stalwart.common.ids import decode_id
 from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
+from exporter.stalwart.events.snowflakes import moment_of, node_of
 from exporter.stalwart.http.responses import reading_problem
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import Cursor
