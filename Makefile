@@ -27,6 +27,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture exporter alerts dashboards benchmarks $(wildcard tools)
 	$(BIN)/python -m exporter.cli.docs --check
 	$(BIN)/python -m tests.support.faults --check
 	$(BIN)/python -m exporter.settings.reference --check

@@ -22,7 +22,6 @@ JOB_SELECTION = 'job=~"$job"'
 
 DATASOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-GRID_WIDTH = 24
 
 NO_COUNTERS = "No counters from this server: the row's first panel says why"
 NO_DELIVERIES = "No deliveries seen: the row's first panel says where they would come from"

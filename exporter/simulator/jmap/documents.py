@@ -19,7 +19,6 @@ from exporter.simulator.world.telemetry.names import SINCE_REPAIRED, counted_nam
 MAX_CALLS = 16
 MAX_OBJECTS = 500
 MAX_REQUEST_BYTES = 10_000_000
-MAX_CONCURRENT = 4
 MANAGEMENT = "urn:stalwart:jmap"
 CORE = "urn:ietf:params:jmap:core"
 SESSION_STATE = "fe00b35c"

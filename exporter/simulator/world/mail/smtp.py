@@ -17,7 +17,6 @@ from exporter.simulator.world.values import Address, Cause, Duration, Keys, Time
 
 OUTSIDE_HOST = "out.partner.test"
 OUTSIDE_IP = "192.0.2.30"
-SPOOFER_IP = "192.0.2.31"
 
 _FEEDBACK_EVENTS = {
     "Abuse": "abuse-report",
