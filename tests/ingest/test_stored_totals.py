@@ -35,7 +35,7 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
-from tests.stalwart.test_jmap_stored import Rows
+from tests.stalwart.jmap.test_stored import Rows
 from tests.support.replays.jmap import serving
 from tests.support.replays.jmap_client import transport_to
 from tests.support.rigs.counting import HandClock
