@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from exporter.ingest.counting.log_turns import TurnSplitter, since_last_turn
 from exporter.model.delivery import LogLine
-from tests.ingest.test_log_gaps import START, Log, job_for, line
+from tests.ingest.jobs.test_logs import START, Log, job_for, line
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 86_400
 STEPS = st.one_of(
