@@ -8,6 +8,8 @@ import random
 import pytest
 from hypothesis import settings
 
+from tests.support.certificates import Authority, Identity
+
 # How wide the terminal is of whoever runs the tests, or what a test runner says of it, is not the tests' business.
 os.environ.pop("COLUMNS", None)
 
@@ -33,6 +35,35 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Says so once more where something failed, as quiet runs have no header."""
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
         terminalreporter.write_line(_seed(config), yellow=True)
+
+
+SLOW_SECONDS = 1800
+"""How long a test marked ``slow`` may take that says nothing of it; for all others, pyproject.toml does."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives slow tests more time."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that clients trust."""
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="session")
+def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that nobody trusts."""
+    return Authority(tmp_path_factory.mktemp("other"), "other-authority")
+
+
+@pytest.fixture(scope="session")
+def server_identity(authority: Authority) -> Identity:
+    """The certificate of a server on the loopback address."""
+    return authority.issue("server", "DNS:localhost,IP:127.0.0.1")
 
 
 def _seed(config: pytest.Config) -> str:

@@ -17,8 +17,8 @@ from exporter.collectors.exposition import Exposition
 from exporter.errors import SettingsError
 from exporter.settings import ServerSettings
 from exporter.store.store import Store
+from tests.support.certificates import Authority
 from tests.support.servers.raw import run
-from tests.support.web import Authority
 
 NOWHERE = "http://127.0.0.1:1"
 HANG_GUARD_SECONDS = 30

@@ -1,3 +1,5 @@
+"""What the tests of the web layer share."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.support.web import Authority, Identity, Run
+from tests.support.web import Run
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -24,21 +26,6 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
         yield lambda awaitable: runner.run(within(awaitable))
     gc.collect()
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"), "authority")
-
-
-@pytest.fixture(scope="session")
-def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("other"), "other-authority")
-
-
-@pytest.fixture(scope="session")
-def server_identity(authority: Authority) -> Identity:
-    return authority.issue("server", "DNS:localhost,IP:127.0.0.1")
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from exporter.stalwart.http.network import STAGGER_SECONDS, Network, first_conne
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.tls import client_context
 from exporter.stalwart.streams.websocket import OrdinaryAnswer, open_websocket
+from tests.support.certificates import Authority
 from tests.support.servers.raw import GOOD, RawServer, always, raw_server, run, transport_to
 from tests.support.virtual_time import run_virtually
-from tests.support.web import Authority
 
 NAME = "mx1.example.test"
 V6, V4 = ["2001:db8::1", "2001:db8::2", "2001:db8::3"], ["192.0.2.1", "192.0.2.2"]

@@ -25,6 +25,7 @@ from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.tls import client_context
 from exporter.stalwart.streams.websocket import open_websocket
+from tests.support.certificates import Authority
 from tests.support.servers.raw import (
     GOOD,
     always,
@@ -32,7 +33,6 @@ from tests.support.servers.raw import (
     run,
     transport_to,
 )
-from tests.support.web import Authority
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from exporter.simulator import Profile, StandIn
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.stream import EventStream
 from exporter.state.costs import ApiCosts
-from tests.streams.test_doctor_listens import listened
+from tests.e2e.streams.test_doctor import listened
 from tests.support.rigs.jmap_subscribers import server_settings
 from tests.support.standin import asked, enterprise
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
+from tests.support.certificates import Authority
 from tests.support.commands import run_command
 from tests.support.configuration import write_private
 from tests.support.exporter import Exporter, series, wait_until
@@ -26,7 +27,6 @@ from tests.support.standin import (
     wait_good,
     watching,
 )
-from tests.support.web import Authority
 
 DELIVERIES = "stalwart_deliveries_total"
 RELOAD_OK = "stalwart_exporter_config_last_reload_successful"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from exporter.errors import SettingsError
 from exporter.web.config.document import WebConfig, load_web_config
 from exporter.web.rate_limit import RateLimit
+from tests.support.certificates import Authority, Identity
 from tests.support.web import HASH as PASSWORD_HASH
-from tests.support.web import Authority, Identity
 
 HASH = PASSWORD_HASH.decode()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_recordings import WITHIN_SECONDS, facts
+from tests.e2e.generations.test_recordings import WITHIN_SECONDS, facts
 from tests.support.exporter import Exporter, Series, series, wait_until
 from tests.support.paths import RECORDINGS
 from tests.support.replays.jmap import WATCHER_KEY, Asked, JmapServer, Response, serving

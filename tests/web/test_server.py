@@ -16,16 +16,8 @@ from exporter.clock import SystemClock
 from exporter.web.interfaces import Format
 from exporter.web.protocol import Limits
 from exporter.web.server import WebServer
-from tests.support.web import (
-    FixedMetrics,
-    Identity,
-    Run,
-    application,
-    browsing,
-    connected,
-    read_to_end,
-    serving,
-)
+from tests.support.certificates import Identity
+from tests.support.web import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
 
 NO_HURRY = Limits(request_seconds=600.0)
 GET_HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_recordings import environment, facts
-from tests.reports.test_reports_daemon import QUICK, RECORDING, missing, of_reports
+from tests.e2e.generations.test_recordings import environment, facts
+from tests.e2e.reports.test_daemon import QUICK, RECORDING, missing, of_reports
 from tests.support.exporter import Exporter, wait_until
 from tests.support.replays.rest import replay
 from tests.support.rigs.reports import check_sums, query

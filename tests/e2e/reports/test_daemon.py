@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_recordings import environment, facts
+from tests.e2e.generations.test_recordings import environment, facts
 from tests.support.disks import protected, small_disk
 from tests.support.exporter import Exporter, Series, wait_until
 from tests.support.replays.rest import replay

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import StandIn
-from tests.streams.test_transports import Cutter, agree, an_hour_of_mail, follow, watching_by
+from tests.e2e.streams.test_transports import Cutter, agree, an_hour_of_mail, follow, watching_by
 from tests.support.exporter import wait_until
 from tests.support.standin import asked, enterprise
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.e2e.test_recordings import environment
+from tests.e2e.generations.test_recordings import environment
 from tests.support.exporter import Exporter, wait_until
 from tests.support.paths import ROOT
 from tests.support.prometheus import prometheus

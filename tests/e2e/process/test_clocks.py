@@ -10,7 +10,7 @@ import pytest
 
 from exporter.simulator import Profile, StandIn, World
 from exporter.simulator.world.clock import WallClock
-from tests.e2e.test_traps_logs import entries, written
+from tests.e2e.servers.test_logs import entries, written
 from tests.support.exporter import Exporter, wait_until
 from tests.support.standin import Scene, after_polls, counting, enterprise, outcomes, server_table
 

@@ -19,20 +19,9 @@ from exporter.web.config.document import load_web_config
 from exporter.web.config.live import LiveWebConfig
 from exporter.web.guard import Guard
 from exporter.web.server import WebServer
+from tests.support.certificates import Authority, Identity, client_context
 from tests.support.web import HASH as PASSWORD_HASH
-from tests.support.web import (
-    Authority,
-    Identity,
-    Run,
-    application,
-    basic,
-    browsing,
-    client_context,
-    connected,
-    read_to_end,
-    serving,
-    until,
-)
+from tests.support.web import Run, application, basic, browsing, connected, read_to_end, serving, until
 
 HASH = PASSWORD_HASH.decode()
 
