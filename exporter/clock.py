@@ -35,6 +35,16 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+def whole_second(at: datetime) -> datetime:
+    """*at*, which is aware, in UTC and without its fraction. Raises ``OverflowError`` at the ends of the calendar."""
+    return at.astimezone(UTC).replace(microsecond=0)
+
+
+def rfc3339(at: datetime) -> str:
+    """``2026-01-15T10:30:00Z`` for *at*, which is aware; its fraction is dropped."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 @lru_cache(maxsize=256)
 def unix_second(at: datetime) -> int:
     """The Unix second of *at*, which is aware; remembered, since many events share one."""

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.output import PIPE_WIDTH
+from exporter.clock import rfc3339
 from exporter.domains import shown_domain
 
 SHOWN_LENGTH = 200
@@ -66,7 +67,7 @@ def day(seconds: int) -> str:
 
 def stamp(seconds: int) -> str:
     """``2026-11-21T10:00:00Z``."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return rfc3339(datetime.fromtimestamp(seconds, UTC))
 
 
 def minute(seconds: int) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from operator import contains
 
+from exporter.clock import rfc3339
 from exporter.domains import UNKNOWN_DOMAIN, domain_name
 from exporter.model.queue import (
     AGE_BOUNDS_SECONDS,
@@ -18,7 +19,7 @@ from exporter.model.queue import (
     Distribution,
     RecipientStatus,
 )
-from exporter.stalwart.common.timestamps import in_order, stamp_of, unix_sum
+from exporter.stalwart.common.timestamps import in_order, unix_sum
 
 UNKNOWN = "unknown"
 """Where a name stands that can be no label."""
@@ -32,8 +33,8 @@ class AgeTally:
     def __init__(self, taken_at: datetime) -> None:
         self._taken_at = taken_at
         # In whole seconds, "at most so old" is "created no earlier than the next full second".
-        self._cutoffs = [stamp_of(_ceiling(taken_at - timedelta(seconds=bound))) for bound in AGE_BOUNDS_SECONDS]
-        self._now = stamp_of(taken_at)
+        self._cutoffs = [rfc3339(_ceiling(taken_at - timedelta(seconds=bound))) for bound in AGE_BOUNDS_SECONDS]
+        self._now = rfc3339(taken_at)
         self._counts = [0] * (len(self._cutoffs) + 1)
         self._oldest: str | None = None
         self._past = 0

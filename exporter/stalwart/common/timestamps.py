@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import mul
 from typing import Annotated
 
 import msgspec
+
+from exporter.clock import rfc3339, whole_second
+from exporter.errors import PayloadError
+from exporter.stalwart.http.responses import reading_problem
 
 _LENGTH = len("2026-01-15T10:30:00Z")
 _HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}")
@@ -70,9 +74,12 @@ def unix_sum(ordered: Sequence[str]) -> int | None:
     return None if hours is None else total + hours
 
 
-def stamp_of(moment: datetime) -> str:
-    """A moment as the server spells it, its fraction dropped."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def utc_second(at: datetime, path: str, member: str) -> datetime:
+    """The second of a decoded timestamp, in UTC. Raises `PayloadError` naming *member* of *path*."""
+    try:
+        return whole_second(at)
+    except OverflowError as error:
+        raise PayloadError(reading_problem(error, f"{path}.{member}")) from error
 
 
 def _sum_of_hours(ordered: Sequence[str]) -> int | None:
@@ -95,6 +102,6 @@ def _sum_of_hours(ordered: Sequence[str]) -> int | None:
 
 def _rewritten(stamp: str, index: int) -> str:
     try:
-        return stamp_of(msgspec.convert(stamp, _Aware))
+        return rfc3339(msgspec.convert(stamp, _Aware))
     except (msgspec.ValidationError, OverflowError) as error:
         raise UnreadableStamp(index) from error

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Protocol
 
 import msgspec
 
+from exporter.clock import whole_second
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, LogLine
 from exporter.stalwart.events.log_details import DEFAULT_QUEUE, DetailsReader
@@ -141,6 +142,6 @@ def _events_and_details(raw: Sequence[RawLine]) -> Iterator[tuple[str, str]]:
 def _moment(timestamp: str, path: str) -> datetime:
     """The whole second of a timestamp, in UTC."""
     try:
-        return msgspec.convert(timestamp, _Aware).astimezone(UTC).replace(microsecond=0)
+        return whole_second(msgspec.convert(timestamp, _Aware))
     except (msgspec.ValidationError, OverflowError) as error:
         raise PayloadError(reading_problem(error, path)) from error

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from exporter.clock import Clock
+from exporter.clock import Clock, rfc3339
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
@@ -157,7 +157,7 @@ class JmapClient:
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """Ids of the finished delivery attempts that began after *after*, newest first, each once."""
-        stamp = after.strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamp = rfc3339(after)
         arguments = {
             "filter": {"event": "delivery.attempt-start", "timestampIsGreaterThan": stamp},
             "sort": [{"property": "timestamp", "isAscending": False}],

@@ -9,17 +9,18 @@ one in the server's future does not bind at all.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
 
+from exporter.clock import rfc3339
 from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample, TotalSeries
 from exporter.stalwart.common.ids import decode_id
+from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.snowflakes import moment_of, node_of
-from exporter.stalwart.http.responses import reading_problem
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import Cursor
 
@@ -74,7 +75,7 @@ class StoredReader:
     ) -> Mapping[TotalSeries, StoredSample | None]:
         """The newest total of each of *series* before *before*, ``None`` if there is none, absent if not found."""
         wanted = set(series)
-        bounds = {"metric": sorted({one.metric for one in wanted}), "timestampIsLessThan": _stamp(before + _LOOSE)}
+        bounds = {"metric": sorted({one.metric for one in wanted}), "timestampIsLessThan": rfc3339(before + _LOOSE)}
         cursor = self._cursor(bounds, ascending=False)
         found: dict[TotalSeries, StoredSample | None] = {}
         for _ in range(PAGES_BACK):
@@ -89,7 +90,7 @@ class StoredReader:
         return {**dict.fromkeys(wanted), **found} if cursor.ended else found
 
     async def _rows_since(self, after: datetime) -> Sequence[Row]:
-        cursor = self._cursor({"timestampIsGreaterThanOrEqual": _stamp(after - _LOOSE)}, ascending=True)
+        cursor = self._cursor({"timestampIsGreaterThanOrEqual": rfc3339(after - _LOOSE)}, ascending=True)
         rows: list[Row] = []
         for _ in range(MOST_PAGES):
             page = await _next_rows(cursor)
@@ -125,7 +126,7 @@ def _total(row: Row, index: int) -> StoredSample:
         number = decode_id(row.id)
     except ValueError as error:
         raise PayloadError(f"x:Metric/get.list[{index}].id: {error}") from error
-    at = _whole_second(row.timestamp, index)
+    at = utc_second(row.timestamp, f"x:Metric/get.list[{index}]", "timestamp")
     # Only the id of a row's own time contains the node, too.
     node = node_of(number) if abs(moment_of(number) - at) < _SAME_CLOCK else 0
     return StoredSample(taken_at=at, kind="histogram", id=row.metric, value=row.sum, count=row.count, node=node)
@@ -139,15 +140,5 @@ def _sample(row: Row, index: int) -> StoredSample | None:
     known = id_ in COUNTERS if kind == "counter" else kind == "gauge" and id_ in GAUGES and row.count < UNDERFLOW
     if not known:
         return None
-    return StoredSample(taken_at=_whole_second(row.timestamp, index), kind=kind, id=id_, value=row.count)
-
-
-def _whole_second(at: datetime, index: int) -> datetime:
-    try:
-        return at.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise PayloadError(reading_problem(error, f"x:Metric/get.list[{index}].timestamp")) from error
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = utc_second(row.timestamp, f"x:Metric/get.list[{index}]", "timestamp")
+    return StoredSample(taken_at=at, kind=kind, id=id_, value=row.count)

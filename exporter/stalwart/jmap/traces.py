@@ -8,13 +8,14 @@ number. What a key stands for is wrapped in its type; durations are milliseconds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
 from exporter.stalwart.http.responses import reading_problem
 from exporter.stalwart.jmap.wire import in_order
@@ -73,7 +74,7 @@ def _read_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
         path = f"x:Trace/get.list[{index}].events[{number}]"
         data = event_values(event, path)
         opening = opening or (data if "queueId" in data else {})
-        read = delivery_event(whole_second(event.timestamp, path), event.event, data, opening)
+        read = delivery_event(utc_second(event.timestamp, path, "timestamp"), event.event, data, opening)
         if read is not None:
             found.append(read)
     return found
@@ -102,11 +103,3 @@ def _plain(value: Any) -> Any:
                 data.setdefault(pair["key"], _plain(pair.get("value")))
         return {"type": value.get("event"), "data": data}
     return held if isinstance(held, str | int | float | bool) else None
-
-
-def whole_second(at: datetime, path: str) -> datetime:
-    """The second in which an event happened, in UTC. Raises `PayloadError` below *path*."""
-    try:
-        return at.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise PayloadError(reading_problem(error, f"{path}.timestamp")) from error

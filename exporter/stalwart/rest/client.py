@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 import structlog
 
-from exporter.clock import Clock
+from exporter.clock import Clock, rfc3339
 from exporter.errors import PayloadError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
@@ -23,7 +23,6 @@ from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.common.native_page import parse_native_page
-from exporter.stalwart.common.timestamps import stamp_of
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
@@ -121,7 +120,7 @@ class RestClient:
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
         """Stored samples from *after* on."""
-        body = await self._transport.request(Endpoint.STORED_METRICS, params={"after": stamp_of(after)})
+        body = await self._transport.request(Endpoint.STORED_METRICS, params={"after": rfc3339(after)})
         return await _read(parse_stored_metrics, body)
 
     async def fetch_earlier_totals(
@@ -159,7 +158,7 @@ class RestClient:
                 "type": "delivery.attempt-start",
                 "limit": TRACE_IDS_A_PAGE,
                 "page": page,
-                "after": stamp_of(after),
+                "after": rfc3339(after),
             }
             found = await _read(parse_trace_ids, await self._transport.request(Endpoint.TRACES, params=params))
             known = len(ids)

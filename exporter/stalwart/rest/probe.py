@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from exporter.clock import rfc3339
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.stalwart.common.probe import Examination, PartByPart
@@ -45,7 +46,7 @@ class Question:
 
 def questions(now: datetime) -> tuple[Question, ...]:
     """What is asked, in this order."""
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    stamp = rfc3339(now)
     return (
         Question(Capability.QUEUE, Endpoint.QUEUE_MESSAGES, {"limit": 1, "max-total": 1}),
         Question(Capability.QUEUE_STATUS, Endpoint.QUEUE_STATUS),

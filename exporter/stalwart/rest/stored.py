@@ -7,15 +7,16 @@ samples side by side without saying so: samples of equal id and time are all kep
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample
+from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
-from exporter.stalwart.http.responses import decode_answer, reading_problem
+from exporter.stalwart.http.responses import decode_answer
 
 UNDERFLOW = 2**63
 
@@ -53,7 +54,7 @@ def _sample(raw: _Sample, path: str) -> StoredSample | None:
     id_ = canonical_event(raw.id) or raw.id
     if raw.type == "histogram" and id_ in HISTOGRAMS:
         return StoredSample(
-            taken_at=_whole_second(raw.timestamp, path),
+            taken_at=utc_second(raw.timestamp, path, "timestamp"),
             kind=raw.type,
             id=id_,
             value=_present(raw.sum, f"{path}.sum"),
@@ -63,7 +64,7 @@ def _sample(raw: _Sample, path: str) -> StoredSample | None:
         value = _present(raw.value, f"{path}.value")
         if raw.type == "gauge" and value >= UNDERFLOW:
             return None
-        return StoredSample(taken_at=_whole_second(raw.timestamp, path), kind=raw.type, id=id_, value=value)
+        return StoredSample(taken_at=utc_second(raw.timestamp, path, "timestamp"), kind=raw.type, id=id_, value=value)
     return None
 
 
@@ -71,10 +72,3 @@ def _present(value: int | None, path: str) -> int:
     if value is None:
         raise PayloadError(f"{path}: missing")
     return value
-
-
-def _whole_second(at: datetime, path: str) -> datetime:
-    try:
-        return at.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise PayloadError(reading_problem(error, f"{path}.timestamp")) from error

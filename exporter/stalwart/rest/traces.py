@@ -8,13 +8,14 @@ Contract: Stalwart v0.10-v0.15, Enterprise: ``GET /api/telemetry/traces`` (ids, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
 from exporter.stalwart.http.responses import decode_answer, reading_problem
 
@@ -92,7 +93,7 @@ def _read_span(span: Sequence[_Event], path: str) -> list[DeliveryEvent]:
             continue
         data = _data(event, f"{path}[{index}]")
         opening = opening or (data if "queueId" in data else {})
-        read = delivery_event(_whole_second(event.created_at, f"{path}[{index}]"), event.type, data, opening)
+        read = delivery_event(utc_second(event.created_at, f"{path}[{index}]", "createdAt"), event.type, data, opening)
         if read is not None:
             found.append(read)
     return found
@@ -103,10 +104,3 @@ def _data(event: _Event, path: str) -> Mapping[str, Any]:
         return _data_decoder.decode(event.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(reading_problem(error, f"{path}.data")) from error
-
-
-def _whole_second(at: datetime, path: str) -> datetime:
-    try:
-        return at.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise PayloadError(reading_problem(error, f"{path}.createdAt")) from error

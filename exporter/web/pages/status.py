@@ -6,13 +6,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources import files
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from exporter.clock import rfc3339
 from exporter.web.interfaces import CollectorState, StatusPage, StreamStatus
 from exporter.web.verdict.judge import judge
 from exporter.web.words import ago, duration, size
@@ -44,7 +45,7 @@ class StatusRenderer:
             "ago": ago,
             "capability_badge": _capability_badge,
             "duration": duration,
-            "iso": _iso,
+            "iso": rfc3339,
             "size": size,
             "state_badge": _state_badge,
             "stream_badge": _stream_badge,
@@ -101,10 +102,6 @@ def is_web_address(url: str) -> bool:
     if parts.scheme:
         return parts.scheme in ("http", "https") and bool(parts.netloc)
     return _RELATIVE.fullmatch(url) is not None
-
-
-def _iso(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _up_badge(up: bool | None) -> tuple[str, str]:

@@ -18,12 +18,13 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.common.native_page import UNDERFLOW
+from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event, native_name
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES
 from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
-from exporter.stalwart.jmap.traces import Event, event_values, whole_second
+from exporter.stalwart.jmap.traces import Event, event_values
 from exporter.stalwart.streams.frames import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -99,13 +100,15 @@ def read_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     ]
     if not read:
         return LiveEvents(found, 0, 0, 0)
-    oldest, newest = (int(whole_second(read[at].timestamp, f"[{at}]").timestamp()) for at in (0, len(read) - 1))
+    oldest, newest = (
+        int(utc_second(read[at].timestamp, f"[{at}]", "timestamp").timestamp()) for at in (0, len(read) - 1)
+    )
     return LiveEvents(found, len(read), oldest, newest)
 
 
 def _delivery_event(told: Event, index: int, spans: Spans) -> DeliveryEvent | None:
     path = f"[{index}]"
-    return spans.read(whole_second(told.timestamp, path), told.event, event_values(told, path))
+    return spans.read(utc_second(told.timestamp, path, "timestamp"), told.event, event_values(told, path))
 
 
 def _present(number: int | None, index: int, name: str) -> int:

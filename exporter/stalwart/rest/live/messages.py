@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from exporter.clock import whole_second
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
@@ -139,7 +140,7 @@ def _usual_events(followed: Sequence[_Event]) -> Sequence[DeliveryEvent]:
     for event, data in zip(followed, told, strict=True):
         if event.created_at != stamp:
             stamp = event.created_at
-            at = _whole_second(stamp)
+            at = _second_of(stamp)
         event_id = FOLLOWED_TYPES[event.type]
         queue = data.queue_name or DEFAULT_QUEUE
         if event_id in PLAIN_EVENTS:
@@ -184,14 +185,14 @@ def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
 
 def _second(stamp: str, index: int) -> datetime:
     try:
-        return _whole_second(stamp)
+        return _second_of(stamp)
     except (ValueError, OverflowError) as error:
         raise PayloadError(f"[{index}].createdAt: not a time") from error
 
 
 @lru_cache(maxsize=256)
-def _whole_second(stamp: str) -> datetime:
+def _second_of(stamp: str) -> datetime:
     moment = datetime.fromisoformat(stamp)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment.astimezone(UTC).replace(microsecond=0)
+    return whole_second(moment)
