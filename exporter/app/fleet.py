@@ -65,7 +65,7 @@ class Changes:
 
     async def aclose(self) -> None:
         """Close what was opened for them: they are not to be watched after all."""
-        await _close_all(candidate.connection for candidate in self.candidates)
+        await _close_all((candidate.settings.name, candidate.connection) for candidate in self.candidates)
 
 
 class Fleet:
@@ -143,7 +143,7 @@ class Fleet:
         leaving = [watched for name, watched in self._watched.items() if name not in changes.kept]
         await self._end(leaving)
         handed_over = {watched.settings.name: watched.hand_over() for watched in leaving}
-        await _close_all(watched.connection for watched in leaving)
+        await _close_all((watched.settings.name, watched.connection) for watched in leaving)
         for name, candidate in replaced.items():
             saved = candidate.saved or handed_over[name]
             self._begin(self._assemble(candidate.settings, candidate.connection, candidate.costs, saved, self._store))
@@ -174,7 +174,7 @@ class Fleet:
         """End all watching; whatever was counted is on disk then, as far as the file takes it."""
         leaving = list(self._watched.values())
         await self._end(leaving)
-        await _close_all(watched.connection for watched in leaving)
+        await _close_all((watched.settings.name, watched.connection) for watched in leaving)
 
     async def _load(self, connection: Connection, name: str, store: Store) -> Saved:
         return await Saved.load(name, store, clock=connection.server_clock)
@@ -224,17 +224,19 @@ class Fleet:
         for watched in leaving:
             del self._watched[watched.settings.name]
             self._exposition.remove(watched.settings.name)
-        await _all_of((watched.settle() for watched in leaving), "ledger.not_settled")
+        await _all_of(((watched.settings.name, watched.settle()) for watched in leaving), "ledger.settle_failed")
         self._changed()
 
 
-async def _close_all(connections: Iterable[Connection]) -> None:
-    closing = (asyncio.wait_for(connection.aclose(), CLOSE_SECONDS) for connection in connections)
-    await _all_of(closing, "connection.not_closed")
+async def _close_all(connections: Iterable[tuple[str, Connection]]) -> None:
+    closing = ((server, asyncio.wait_for(one.aclose(), CLOSE_SECONDS)) for server, one in connections)
+    await _all_of(closing, "connection.close_failed")
 
 
-async def _all_of(steps: Iterable[Coroutine[Any, Any, None]], failed: str) -> None:
-    """Do all *steps* at once and to their ends; log an exception as the event *failed*, since no other may suffer."""
-    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+async def _all_of(steps: Iterable[tuple[str, Coroutine[Any, Any, None]]], failed: str) -> None:
+    """Run all *steps*, each with its server's name, to their ends; log an exception as the event *failed*."""
+    begun = list(steps)
+    outcomes = await asyncio.gather(*(step for _, step in begun), return_exceptions=True)
+    for (server, _), outcome in zip(begun, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            log.error(failed, exc_info=outcome)
+            log.error(failed, server=server, exc_info=outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -23,7 +24,12 @@ def set_up_logging(*, level: str, style: str) -> None:
         if console
         else structlog.processors.JSONRenderer()
     )
-    shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        without_empty_fields,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     if not console:
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(
@@ -37,3 +43,8 @@ def set_up_logging(*, level: str, style: str) -> None:
     # These libraries can put addresses and header values into their messages.
     for name in ("httpx", "httpcore", "websockets", "asyncio", "aiosqlite"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def without_empty_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog that leaves out the fields with no content; a zero and a false stay."""
+    return {key: value for key, value in event.items() if value not in (None, "", (), [], {})}

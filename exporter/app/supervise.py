@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from exporter.backoff import CAP_SECONDS, retry_delay
 from exporter.clock import Clock
@@ -32,12 +33,13 @@ class Supervisor:
         """
         Run *run* until cancelled, again after whatever ends it: an exception, a stray cancellation, a return.
 
-        *ended* is called with the cause in a few words each time.
+        Everything that *run* logs has the key ``server``. *ended* is called with the cause in a few words each time.
         """
         failures = 0
         while True:
             started = self._clock.monotonic()
-            error = await _run_to_its_end(run, name=f"{server}-{task}".lstrip("-"))
+            with bound_contextvars(server=server):
+                error = await _run_to_its_end(run, name=f"{server}-{task}".lstrip("-"))
             if self._reraise_bugs and error is not None:
                 raise error
             failures = 1 if self._clock.monotonic() - started >= CAP_SECONDS else failures + 1

@@ -53,7 +53,7 @@ def prepare(path: Path, *, now: datetime, patience: Patience) -> None:
         if not _is_corruption(error):
             raise StoreError(f"cannot use {path}: {error}") from error
         aside = _move_aside(path, now)
-        log.error("store.corrupt", path=str(path), moved_to=str(aside), error=str(error))
+        log.error("store.corruption_found", path=str(path), moved_to=str(aside), error=str(error))
         # SQLite gives its side files the rights of the file.
         path.touch(mode=OWNER_ONLY)
         try:

@@ -41,6 +41,8 @@ FIRST_LOOK_SECONDS = 4 * 86_400
 
 LOOKS = 3
 
+AMBIGUOUS = "after a clock change, their times are those of earlier samples"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
@@ -87,7 +89,7 @@ class StoredReading:
         else:
             indexes = recent.take_set_back(_items(samples), since=since, latest=latest or 0)
             if recent.ambiguous:
-                log.warning("samples.ambiguous", samples=recent.ambiguous)
+                log.warning("samples.skipped", collector="metrics", samples=recent.ambiguous, reason=AMBIGUOUS)
         known = _known_totals(state, samples, indexes, latest=latest)
         new = [samples[index] for index in indexes]
         totals, added = await self._increases(client, known, new, latest=latest)

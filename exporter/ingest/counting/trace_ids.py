@@ -20,6 +20,7 @@ log = structlog.get_logger("exporter.traces")
 OVERLAP_SECONDS = 3600
 """How late a trace may appear, counted from its beginning: longer than any delivery attempt takes."""
 
+AMBIGUOUS = "after a clock change, their times are those of earlier traces"
 KEEP_SECONDS = 2.0 * OVERLAP_SECONDS
 """How long an id is remembered that the server does not list, in monotonic seconds."""
 
@@ -90,7 +91,7 @@ class Reading:
         begins = min(self.newest, self.held) - OVERLAP_SECONDS
         since = [id_ for id_ in unseen if second_of(id_) < begins and self._began_lately(id_)]
         if len(since) and self._is_ambiguous(unseen, begins):
-            log.warning("traces.ambiguous", traces=len(since))
+            log.warning("traces.skipped", collector="traces", traces=len(since), reason=AMBIGUOUS)
             since = []
         chosen = {*since, *(id_ for id_ in unseen if second_of(id_) >= begins)}
         return [id_ for id_ in unseen if id_ in chosen], [id_ for id_ in unseen if id_ not in chosen]

@@ -132,15 +132,15 @@ class Session:
             return  # It was only suspected to be another one: no news for whoever waits.
         self._retrying = False
         board.identity = identity
-        log.info(
-            "server.detected",
-            server=board.name,
-            api=identity.generation.value,
-            edition=identity.edition.value,
-            version=identity.version,
-            note=identity.note,
-        )
         if identity.generation is not Generation.UNKNOWN:
+            log.info(
+                "server.detected",
+                server=board.name,
+                api=identity.generation.value,
+                edition=identity.edition.value,
+                version=identity.version,
+                note=identity.note,
+            )
             self.epoch += 1
             self._trouble, self._answered = None, True
             self._set_up(True)
@@ -148,7 +148,7 @@ class Session:
             board.set_capability(Capability.QUEUE, CapabilityStatus.UNSUPPORTED)
             self._trouble = TargetServerError(identity.note or "not a Stalwart management API that we know")
             board.trouble = str(self._trouble)
-            log.warning("server.not_supported", server=board.name, note=identity.note)
+            log.warning("server.detection_failed", server=board.name, error=board.trouble)
             self._set_up(False)
         board.asked = True
         board.touch(Part.IDENTITY)

@@ -114,7 +114,7 @@ class ServerClock:
         self._bounds = narrowed or seen
         if before is not None and abs(moved := self._bounds.middle - before.middle) > STEP_SECONDS:
             self._correction = 0.0
-            log.warning("clock.stepped", server=self._server, seconds=round(moved, 1))
+            log.warning("clock.stepped", server=self._server, step_seconds=round(moved, 1))
         self._show()
 
     def learn_event(self, second: int) -> None:

@@ -110,7 +110,7 @@ class RestClient:
             if len(before) != OUTGOING_A_PAGE:
                 break
         else:
-            log.warning("outgoing_reports.truncated", reports=sum(waiting.values()))
+            log.warning("outgoing_reports.truncated", collector="outgoing", reports=sum(waiting.values()))
         return OutgoingReports(waiting=waiting)
 
     async def fetch_native_totals(self) -> ServerTotals:
@@ -166,7 +166,7 @@ class RestClient:
             if len(found) < TRACE_IDS_A_PAGE or len(ids) == known:
                 break
         else:
-            log.warning("traces.truncated", ids=len(ids))
+            log.warning("traces.truncated", collector="traces", traces=len(ids))
         return list(ids)
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:

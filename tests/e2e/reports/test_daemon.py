@@ -140,7 +140,7 @@ def test_a_truncated_file_is_told_kept_and_begun_anew(tmp_path: Path):
         with Exporter(tmp_path, environ={**environment(url), **QUICK}) as exporter:
             wait_until(lambda: not missing(exporter, wanted), what="the reports are shown again", seconds=45)
 
-    assert [event["moved_to"] for event in exporter.events() if event["event"] == "store.corrupt"] == [
+    assert [event["moved_to"] for event in exporter.events() if event["event"] == "store.corruption_found"] == [
         str(path) for path in tmp_path.glob("history.sqlite3.corrupt-*")
     ]
     check_sums(history)
