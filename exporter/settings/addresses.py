@@ -35,14 +35,14 @@ def parse_listen(value: object) -> ListenAddress:
     if isinstance(value, ListenAddress):
         return value
     if not isinstance(value, str):
-        raise ValueError("not a text")
+        raise ValueError("not a string")
     match = _LISTEN.fullmatch(value.strip())
     if match is None:
-        hint = " (an IPv6 address stands in brackets)" if value.count(":") > 1 else ""
+        hint = " (write an IPv6 address in brackets)" if value.count(":") > 1 else ""
         raise ValueError(f"not HOST:PORT{hint}")
     host, port = match["v6"] if match["v6"] is not None else match["host"], int(match["port"])
     if not host:
-        raise ValueError("the host is missing (every interface is 0.0.0.0 or [::])")
+        raise ValueError("the host is missing (use 0.0.0.0 or [::] for every interface)")
     valid = _is_ip(host, 6) if match["v6"] is not None else _is_host(host)
     if not valid:
         raise ValueError("the part before the port is neither an IP address nor a host name")
@@ -58,12 +58,12 @@ def parse_server_url(value: object) -> str:
     Raises `ValueError`, which repeats nothing of the value: it may hold a password.
     """
     if not isinstance(value, str):
-        raise ValueError("not a text")
+        raise ValueError("not a string")
     text = value.strip()
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("holds a space or a character outside ASCII (write an international name in its xn-- form)")
+        raise ValueError("contains a space or a non-ASCII character (write an international name in its xn-- form)")
     if not text.lower().startswith(("http://", "https://")):
-        raise ValueError("does not begin with https:// or http://")
+        raise ValueError("does not start with https:// or http://")
     _refuse_extras(text)
     try:
         parts = urlsplit(text)
@@ -97,11 +97,11 @@ def is_loopback(host: str) -> bool:
 def _refuse_extras(text: str) -> None:
     netloc, _, path = text.split("://", 1)[1].partition("/")
     if "@" in netloc:
-        raise ValueError("holds credentials; they have keys of their own")
+        raise ValueError("contains credentials; set them in keys of their own")
     if "?" in text or "#" in text:
-        raise ValueError("holds a query or a fragment")
+        raise ValueError("contains a query or a fragment")
     if path:
-        raise ValueError("holds a path")
+        raise ValueError("contains a path")
 
 
 def _is_host(host: str) -> bool:

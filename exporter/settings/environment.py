@@ -81,7 +81,9 @@ def _apply_global(overlay: Overlay, given: Mapping[str, str]) -> None:
     for key in global_keys():
         long, short = variable_name(key.path), SHORT_NAMES.get(key.path, "")
         if long in given and short in given:
-            overlay.problems.append(f"{long}: set beside {short}, which means the same; accepted: only one of the two")
+            overlay.problems.append(
+                f"{long}: conflicts with {short}, which sets the same key; accepted: only one of the two"
+            )
             continue
         used = long if long in given else short
         if used in given and _put(overlay.tables, key.path, given[used]):
@@ -96,7 +98,7 @@ def _apply_server(overlay: Overlay, given: Mapping[str, str]) -> None:
         return
     if len(servers) > 1:
         overlay.problems.extend(
-            f"{name}: sets a key of the one server, and the file has {len(servers)} [[servers]]; "
+            f"{name}: sets a key of a single server, but the file has {len(servers)} [[servers]]; "
             "accepted: the key in the file, or a file with at most one"
             for name in used
         )

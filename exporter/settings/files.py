@@ -44,7 +44,7 @@ def is_world_readable(path: Path) -> bool:
 
 def _in_words(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file"
+        return "no such file"
     if isinstance(error, PermissionError):
-        return f"this process (user id {os.geteuid()}) may not read the file"
+        return f"the exporter (user id {os.geteuid()}) has no permission to read the file"
     return f"the file cannot be read ({error.strerror})"

@@ -42,7 +42,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], *, default_path
     except ValidationError as error:
         lines = describe_errors(error, overlay.tables, overlay.origins.get)
         if absent and not overlay.tables.get("servers"):
-            lines.append(f"{quote(str(chosen))}: there is no such file, which is read unless another is named")
+            lines.append(f"{quote(str(chosen))}: no such file; use --config to name another")
         raise SettingsError([*lines, *overlay.problems]) from None
     if overlay.problems:
         raise SettingsError(overlay.problems)

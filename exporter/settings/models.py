@@ -17,12 +17,12 @@ from exporter.settings.units import DAY
 
 
 class WebSettings(Section):
-    """The HTTP port that Prometheus and people ask."""
+    """The HTTP server for Prometheus and browsers."""
 
     listen: Listen = Field(
         default=ListenAddress("127.0.0.1", 9787),
-        description="Where to listen. Loopback, because the status page names servers, domains and errors: open it "
-        "to others together with `config_file`.",
+        description="Address to listen on. Loopback by default, since the status page shows servers, "
+        "domains and errors: set `config_file` before you open it to others.",
     )
     config_file: ReadableFile | None = Field(
         default=None,
@@ -31,15 +31,13 @@ class WebSettings(Section):
     )
     enable_reload: bool = Field(
         default=False,
-        description="Whether `POST /-/reload` applies a changed file, as SIGHUP does; off, because whoever reaches "
-        "the port could trigger it.",
+        description="Whether `POST /-/reload` applies a changed file, as SIGHUP does. Off by default, "
+        "since anyone who can reach the port could trigger it.",
     )
-    status_page: bool = Field(
-        default=True, description="Whether `/` shows the state of servers and collectors to people."
-    )
+    status_page: bool = Field(default=True, description="Whether to serve the status page at `/`.")
     thresholds_file: ReadableFile | None = Field(
         default=None,
-        description="The `thresholds.json` of your own rules, by which the status page then judges; else by the "
+        description="The `thresholds.json` of your own rules, which the status page uses instead of the "
         "shipped thresholds.",
     )
 
@@ -49,23 +47,24 @@ class StoreSettings(Section):
 
     path: FilePath = Field(
         default=Path("/var/lib/stalwart-exporter/history.sqlite3"),
-        description="The database file, readable by its owner alone. Its directory must be writable, and is created if "
-        "it does not exist; two daemons never share one file, under whatever names.",
+        description="The database file, readable only by its owner. Its directory must be writable and is "
+        "created if missing. Two daemons cannot share a file, even under different names.",
     )
     retention: Annotated[Duration, Field(ge=DAY, le=36_500 * DAY)] = Field(
-        default=400 * DAY, description="How long reports are kept: more than a year, so that years can be compared."
+        default=400 * DAY,
+        description="How long to keep reports. The default is more than a year, so that years can be compared.",
     )
 
 
 class LogSettings(Section):
-    """What this program says about itself, on standard error."""
+    """The exporter's own log, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="The least severity that is written. `info` has a line for each change and none per quiet poll.",
+        description="Lowest level that is logged. `info` logs changes, not every poll.",
     )
     format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto` is `console` on a terminal and `json` elsewhere."
+        default="auto", description="`auto` means `console` on a terminal and `json` elsewhere."
     )
 
 

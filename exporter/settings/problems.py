@@ -23,7 +23,7 @@ from exporter.settings.rules import RULE
 from exporter.settings.section import Section
 
 _WORDS: Mapping[str, str] = {
-    "string_type": "not a text",
+    "string_type": "not a string",
     "string_unicode": "not valid Unicode",
     "int_type": "not a whole number",
     "int_parsing": "not a whole number",
@@ -32,11 +32,11 @@ _WORDS: Mapping[str, str] = {
     "finite_number": "not a finite number",
     "bool_type": "neither true nor false",
     "bool_parsing": "neither true nor false",
-    "literal_error": "not one of these",
+    "literal_error": "unknown value",
     "greater_than_equal": "too small",
     "less_than_equal": "too large",
     "path_type": "not a path",
-    "missing": "required, and not set",
+    "missing": "required but not set",
 }
 _NO_TABLE = frozenset({"model_type", "model_attributes_type", "dict_type"})
 
@@ -78,7 +78,7 @@ def _text(detail: Any, given: object) -> str:
         return f"{detail['ctx']['error']}{_accepted(loc)}"
     if kind == "literal_error":
         return _WORDS[kind] + _guess(loc, given) + _accepted(loc)
-    return _WORDS.get(kind, "not of the accepted form") + _accepted(loc)
+    return _WORDS.get(kind, "invalid value") + _accepted(loc)
 
 
 def _accepted(loc: Loc) -> str:
@@ -111,7 +111,7 @@ def _unknown_key(loc: Loc) -> str:
         return f"unknown key; did you mean {guess}?"
     home = next(_homes(name, model), None)
     if home:
-        return f"unknown key here; it belongs to {home} (a key belongs to the table whose [header] stands above it)"
+        return f"unknown key here; it belongs to {home} (a key belongs to the table whose [header] precedes it)"
     return f"unknown key; accepted: {', '.join(model.model_fields)}"
 
 

@@ -47,16 +47,17 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
     if server.tls.insecure_skip_verify:
         yield (
             "tls.insecure_skip_verify",
-            "any certificate is accepted, so whoever sits between can read the credentials; use tls.ca_file instead",
+            "any certificate is accepted, so anyone on the network path can read the credentials; "
+            "use tls.ca_file instead",
         )
         if server.tls.ca_file is not None:
-            yield "tls.ca_file", "has no effect beside tls.insecure_skip_verify"
+            yield "tls.ca_file", "has no effect with tls.insecure_skip_verify"
     if server.streams.transport == "websocket":
         yield (
             "streams.transport",
-            "no stream is followed of a server that offers no WebSocket, as from v0.16 on; use auto",
+            "servers from v0.16 on offer no WebSocket, so they have no live streams; use auto",
         )
     files = [(key, getattr(server, key)) for key in _SECRET_FILES]
     for key, path in (*files, ("tls.key_file", server.tls.key_file)):
         if path is not None and is_world_readable(path):
-            yield key, "every user of this machine can read the file; take that right away (chmod o-r)"
+            yield key, "every user of this machine can read the file; restrict it (chmod o-r)"

@@ -44,7 +44,7 @@ def credential_problems(given: Mapping[str, object]) -> Iterator[Found]:
     """Exactly one kind of credential, and each whole."""
     for name in ("password", "token", "native_password"):
         if _has(given, name) and _has(given, f"{name}_file"):
-            yield (f"{name}_file",), f"set beside {name}; accepted: only one of the two"
+            yield (f"{name}_file",), f"conflicts with {name}; accepted: only one of the two"
     basic = [key for key in ("username", "password", "password_file") if _has(given, key)]
     bearer = [key for key in ("token", "token_file") if _has(given, key)]
     if basic and bearer:
@@ -56,7 +56,7 @@ def credential_problems(given: Mapping[str, object]) -> Iterator[Found]:
     yield from _halves(given, "native_username", "native_password")
 
 
-_CREDENTIALS = "username with password or password_file, or else token or token_file"
+_CREDENTIALS = "username with password or password_file, or token or token_file"
 
 
 _SERVERS = "[[servers]] in the file, or STALWART_EXPORTER_URL, each with credentials"
@@ -93,7 +93,7 @@ def server_list_problems(servers: object) -> Iterator[Found]:
         if first != index:
             yield (
                 ("servers", index, "name"),
-                f"the same as that of servers[{first}]; accepted: a name of its own (default: the host name of url)",
+                f"the same as that of servers[{first}]; accepted: a unique name (default: the host name of url)",
             )
 
 

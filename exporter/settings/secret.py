@@ -35,7 +35,7 @@ def check_secret(secret: Secret) -> Secret:
     if len(value.encode("utf-8", "surrogatepass")) > SECRET_LIMIT_BYTES:
         raise ValueError(f"is longer than {format_size(SECRET_LIMIT_BYTES)}")
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
-        raise ValueError("holds a line break or another control character")
+        raise ValueError("contains a line break or another control character")
     return secret
 
 

@@ -53,64 +53,65 @@ class BearerToken:
 
 
 class IntervalSettings(Section):
-    """How long each poll waits from start to start. A poll that overruns is not started twice."""
+    """Time between the starts of two polls. Polls of one collector never overlap."""
 
     queue: Interval = Field(
         default=30.0,
-        description="Walk over the outbound queue; short, because a growing queue is the first sign of trouble.",
+        description="Outbound queue. Short, since a growing queue is the first sign of trouble.",
     )
     metrics: Interval = Field(
-        default=60.0, description="Metrics that the server stores (enterprise edition); it writes them hourly."
+        default=60.0, description="Stored metrics (Enterprise edition). The server writes them hourly."
     )
     native: Interval = Field(
         default=60.0,
-        description="The server's own Prometheus page; asked only with `native_username`.",
+        description="The server's own Prometheus page. Polled only if `native_username` is set.",
     )
-    logs: Interval = Field(default=60.0, description="New lines of the server's log.")
-    traces: Interval = Field(
-        default=60.0, description="Finished delivery attempts that the server stores (enterprise edition)."
+    logs: Interval = Field(default=60.0, description="New lines in the server's log.")
+    traces: Interval = Field(default=60.0, description="Stored traces of delivery attempts (Enterprise edition).")
+    failed: Interval = Field(
+        default=60.0, description="Failing recipients, counted from the pages of the queue collector."
     )
-    failed: Interval = Field(default=60.0, description="Recipients in failure; shares the queue's pages where it can.")
     reports: Interval = Field(
-        default=300.0, description="DMARC, TLS and ARF reports received; they arrive a few times a day."
+        default=300.0, description="Received DMARC, TLS and ARF reports. They arrive a few times per day."
     )
-    outgoing: Interval = Field(default=300.0, description="DMARC and TLS reports that wait to be sent.")
+    outgoing: Interval = Field(default=300.0, description="Outgoing DMARC and TLS reports waiting to be sent.")
     inventory: Interval = Field(
         default=300.0,
-        description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes (v0.16 and newer): "
-        "about eight requests, for what moves by the hour.",
+        description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes (v0.16 "
+        "and newer). Takes about eight requests, for values that change slowly.",
     )
 
 
 class StreamSettings(Section):
-    """The live streams of metrics and traces (enterprise edition)."""
+    """The live streams of metrics and traces (Enterprise edition)."""
 
     transport: Literal["auto", "websocket", "sse", "off"] = Field(
         default="auto",
-        description="`auto` offers a WebSocket and takes Server-Sent Events where the server answers with those; "
-        "servers of v0.16 and newer have nothing else, and are offered none. The next two force one: `websocket` "
-        "follows no stream of such a server, and says so. `off` opens no stream, and polls alone feed the metrics.",
+        description="`auto` requests a WebSocket and accepts Server-Sent Events, the only transport from "
+        "v0.16 on. `websocket` and `sse` force one of them; with `websocket`, servers from "
+        "v0.16 on have no streams, which is logged. `off` opens no stream: metrics come from "
+        "polls only.",
     )
 
 
 class TlsSettings(Section):
-    """How the server's certificate is checked, and which one we show."""
+    """Verification of the server's certificate, and the client certificate."""
 
     ca_file: CertificatesFile | None = Field(
         default=None,
-        description="Certificate authorities (PEM) to trust in place of the system's, for a private CA or a "
-        "self-signed certificate.",
+        description="Certificate authorities (PEM) to trust instead of the system trust store, for a "
+        "private CA or a self-signed certificate.",
     )
     insecure_skip_verify: bool = Field(
         default=False,
-        description="Accept any certificate. Whoever sits between can then read the credentials: "
-        "`ca_file` is the better way. Warns.",
+        description="Accept any certificate. Anyone on the network path can then read the credentials: "
+        "prefer `ca_file`. Logs a warning.",
     )
     cert_file: CertificatesFile | None = Field(
-        default=None, description="Client certificate (PEM), where a proxy in front of the server asks for one."
+        default=None, description="Client certificate (PEM), if a proxy in front of the server requires one."
     )
     key_file: PrivateKeyFile | None = Field(
-        default=None, description="Its private key (PEM, not encrypted), if `cert_file` does not hold it."
+        default=None, description="Private key for `cert_file` (PEM, not encrypted), unless that file contains it."
     )
 
     _digest: bytes = PrivateAttr(default=b"")
@@ -131,90 +132,93 @@ class TlsSettings(Section):
 
 class ServerSettings(Section):
     """
-    One Stalwart server. Exactly one kind of credential: `username` with `password` or `password_file`, or else `token`
-    or `token_file`.
+    One Stalwart server. It needs exactly one kind of credentials: `username` with `password` or `password_file`, or
+    `token` or `token_file`.
     """
 
     url: ServerUrl = Field(
-        description="Where the management API answers, such as `https://mx1.example.org`. Plain http to another host "
-        "warns: it shows the credentials to the network.",
+        description="URL of the management API, such as `https://mx1.example.org`. Plain http to another "
+        "host logs a warning, since it exposes the credentials to the network.",
     )
     name: Name = Field(
         default="",
         validate_default=True,
         json_schema_extra={"default": "host name of `url`"},
-        description="Value of the label `server`; no two servers may share one. Renaming starts new series. "
-        "Empty counts as unset.",
+        description="Value of the label `server`, unique among the servers. Renaming a server starts new "
+        "series. Empty means unset.",
     )
     username: Username | None = Field(
         default=None,
-        description="Basic authentication: an account's name or, up to Stalwart v0.15, an API key's.",
+        description="Basic authentication: name of an account or, up to Stalwart v0.15, of an API key.",
     )
     password: Password | None = Field(
-        default=None, description="Its password or secret; better kept out of this file with `password_file`."
+        default=None, description="Password, or secret of the API key. Use `password_file` to keep it out of this file."
     )
     password_file: SecretFile | None = Field(
-        default=None, description="File that holds the password on one line. Read at start and at each reload."
+        default=None, description="File with the password on one line, read at start and at each reload."
     )
     token: Token | None = Field(
         default=None,
-        description="Bearer authentication: an API key or an OAuth token; better kept out of this file with "
-        "`token_file`.",
+        description="Bearer authentication: an API key or an OAuth token. Use `token_file` to keep it out "
+        "of this file.",
     )
     token_file: SecretFile | None = Field(
-        default=None, description="File that holds the token on one line. Read at start and at each reload."
+        default=None, description="File with the token on one line, read at start and at each reload."
     )
     native_username: Username | None = Field(
         default=None,
-        description="Login of the server's own Prometheus page, which has one of its own. Unset: the page is not "
-        "asked. A community server gives its counters nowhere else.",
+        description="User name for the server's own Prometheus page, which has a separate login. If "
+        "unset, the page is not polled. It is the only source of counters on a community "
+        "server.",
     )
-    native_password: Password | None = Field(default=None, description="Its password.")
+    native_password: Password | None = Field(default=None, description="Password for the server's own Prometheus page.")
     native_password_file: SecretFile | None = Field(
-        default=None, description="File that holds that password on one line."
+        default=None, description="File with that password on one line, read at start and at each reload."
     )
     count_own_requests: bool = Field(
         default=False,
-        description="Count the server's log lines about this exporter's own requests in "
-        "`stalwart_log_entries_total`; off, because they would drown the others.",
+        description="Whether `stalwart_log_entries_total` includes log lines about the exporter's own "
+        "requests. Off by default, since they would drown out the others.",
     )
     ask_version: bool = Field(
         default=False,
-        description="Ask a server up to v0.15 for its exact version (`POST /api/oauth`); off, "
-        "because the key then needs the permission `authenticate-oauth`, with which login codes can be issued.",
+        description="Whether to ask servers up to v0.15 for their exact version (`POST /api/oauth`). Off "
+        "by default, since the key then needs the permission `authenticate-oauth`, which "
+        "allows issuing login codes.",
     )
     max_queue_messages: Count = Field(
         default=100_000,
         ge=0,
         json_schema_extra={"unit": "messages"},
-        description="Where a walk over the queue stops, with `stalwart_queue_truncated` at 1: each page costs the "
-        "server time. 0: no limit.",
+        description="Maximum number of queued messages to read per poll, to limit the load on the server. "
+        "Beyond it, `stalwart_queue_truncated` is 1. 0: no limit.",
     )
     max_domains: Count = Field(
         default=25,
         ge=0,
         le=10_000,
         json_schema_extra={"unit": "label values"},
-        description="Domains, and reporters, that get series of their own in each family; the rest is summed as "
-        "`other`, so that strangers cannot create series without end. 0: the label is off.",
+        description="Maximum number of domains, and of reporters, with series of their own per family. "
+        "The rest are summed as `other`, so that outsiders cannot create unlimited series. 0 "
+        "disables the label.",
     )
     max_requests_per_minute: Count = Field(
         default=55,
         ge=5,
         le=10_000,
         json_schema_extra={"unit": "requests per minute"},
-        description=f"Most requests to this server in any minute, backfill included. Below {REMOTE_REQUEST_LIMIT} "
-        "unless its host is loopback: Stalwart allows an address 100 a minute that it counts as anonymous, among them "
-        "requests with a token.",
+        description=f"Maximum number of requests to this server in any minute, including the backfill. Must be below "
+        f"{REMOTE_REQUEST_LIMIT} unless the host is loopback: Stalwart allows 100 anonymous requests per minute and "
+        "address, and counts requests with a token among them.",
     )
     request_timeout: Deadline = Field(
-        default=30.0, description="For one request as a whole; it bounds how long a hung server holds a poll."
+        default=30.0, description="Deadline for a whole request. Bounds how long a hung server blocks a poll."
     )
-    connect_timeout: Deadline = Field(default=5.0, description="For TCP and TLS to be set up.")
-    read_timeout: Deadline = Field(default=10.0, description="Longest silence within an answer.")
+    connect_timeout: Deadline = Field(default=5.0, description="Deadline for the TCP connection and the TLS handshake.")
+    read_timeout: Deadline = Field(default=10.0, description="Longest pause within a response.")
     max_body_bytes: Annotated[Size, Field(ge=64 * KIB, le=GIB)] = Field(
         default=64 * MIB,
-        description="Answers that are larger are not read further, so that a server cannot fill this process's memory.",
+        description="Largest response body to read, so that a server cannot fill the exporter's memory.",
     )
     intervals: IntervalSettings = Field(default_factory=IntervalSettings)
     streams: StreamSettings = Field(default_factory=StreamSettings)
@@ -275,8 +279,8 @@ class ServerSettings(Section):
         needed = sum(MINUTE / seconds for seconds in every)
         if limit is not None and needed > limit:
             raise ValueError(
-                f"take at least {needed:.0f} requests per minute, and max_requests_per_minute allows {limit}; "
-                "make them longer"
+                f"need at least {needed:.0f} requests per minute, but max_requests_per_minute allows {limit}; "
+                "lengthen them"
             )
         return intervals
 

@@ -49,7 +49,7 @@ def _check_path(path: Path) -> Path:
     if text == ".":
         raise ValueError("is empty")
     if not text.isprintable():
-        raise ValueError("holds a control character")
+        raise ValueError("contains a control character")
     return path
 
 
@@ -60,24 +60,24 @@ def _check_readable(path: Path) -> Path:
 
 def _check_certificates(path: Path) -> Path:
     if b"-----BEGIN CERTIFICATE-----" not in read_bounded(path, CERTIFICATES_LIMIT_BYTES):
-        raise ValueError("the file holds no certificate in PEM form")
+        raise ValueError("the file contains no certificate in PEM format")
     return path
 
 
 def _check_private_key(path: Path) -> Path:
     content = read_bounded(path, CERTIFICATES_LIMIT_BYTES)
     if b"PRIVATE KEY-----" not in content:
-        raise ValueError("the file holds no private key in PEM form")
+        raise ValueError("the file contains no private key in PEM format")
     if b"BEGIN ENCRYPTED PRIVATE KEY" in content or b"Proc-Type: 4,ENCRYPTED" in content:
-        raise ValueError("the private key is encrypted, and nobody is there to type its passphrase")
+        raise ValueError("the private key is encrypted, which is not supported")
     return path
 
 
 def _check_name(name: str) -> str:
     if not name.isprintable():
-        raise ValueError("holds a control character")
+        raise ValueError("contains a control character")
     if name != name.strip():
-        raise ValueError("begins or ends with a space")
+        raise ValueError("starts or ends with a space")
     if len(name) > MAX_NAME_LENGTH:
         raise ValueError(f"longer than {MAX_NAME_LENGTH} characters")
     return name
@@ -87,14 +87,14 @@ def _check_username(name: str) -> str:
     if not name.strip():
         raise ValueError("is empty")
     if not name.isprintable() or ":" in name:
-        raise ValueError("holds a colon or a control character, which Basic authentication cannot carry")
+        raise ValueError("contains a colon or a control character, which Basic authentication does not allow")
     return name
 
 
 def _check_token(token: Secret) -> Secret:
     value = token.get_secret_value()
     if not value.isascii() or " " in value:
-        raise ValueError("holds a space or a character outside ASCII, which no token has")
+        raise ValueError("contains a space or a non-ASCII character, which no token has")
     return token
 
 
@@ -119,7 +119,7 @@ Listen: TypeAlias = Annotated[
     ListenAddress,
     PlainValidator(parse_listen),
     PlainSerializer(str, return_type=str),
-    Accepts("address", "HOST:PORT, such as 127.0.0.1:9787, [::1]:9787 or 0.0.0.0:9787; port 0 takes a free one"),
+    Accepts("address", "HOST:PORT, such as 127.0.0.1:9787, [::1]:9787 or 0.0.0.0:9787; port 0 selects a free one"),
 ]
 ServerUrl: TypeAlias = Annotated[
     str,
@@ -129,23 +129,23 @@ ServerUrl: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[
     str,
     AfterValidator(_check_name),
-    Accepts("text", f"a text of at most {MAX_NAME_LENGTH} printable characters"),
+    Accepts("string", f"a string of at most {MAX_NAME_LENGTH} printable characters"),
 ]
 Username: TypeAlias = Annotated[
     str,
     AfterValidator(_check_username),
-    Accepts("text", "a text without colons and control characters"),
+    Accepts("string", "a string without colons and control characters"),
 ]
 Password: TypeAlias = Annotated[
     Secret,
     AfterValidator(check_secret),
-    Accepts("secret", "a text on one line"),
+    Accepts("secret", "a string without line breaks"),
 ]
 Token: TypeAlias = Annotated[
     Secret,
     AfterValidator(check_secret),
     AfterValidator(_check_token),
-    Accepts("secret", "a text of ASCII characters without spaces"),
+    Accepts("secret", "an ASCII string without spaces"),
 ]
 FilePath: TypeAlias = Annotated[
     Path,
@@ -155,19 +155,19 @@ FilePath: TypeAlias = Annotated[
 ReadableFile: TypeAlias = Annotated[
     FilePath,
     AfterValidator(_check_readable),
-    Accepts("path", "the path of a file that this process may read"),
+    Accepts("path", "the path of a file that the exporter can read"),
 ]
 SecretFile: TypeAlias = Annotated[
     FilePath,
-    Accepts("path", "the path of a file that holds the secret on one line"),
+    Accepts("path", "the path of a file with the secret on one line"),
 ]
 CertificatesFile: TypeAlias = Annotated[
     FilePath,
     AfterValidator(_check_certificates),
-    Accepts("path", "the path of a file with certificates in PEM form"),
+    Accepts("path", "the path of a file with certificates in PEM format"),
 ]
 PrivateKeyFile: TypeAlias = Annotated[
     FilePath,
     AfterValidator(_check_private_key),
-    Accepts("path", "the path of a file with an unencrypted private key in PEM form"),
+    Accepts("path", "the path of a file with an unencrypted private key in PEM format"),
 ]

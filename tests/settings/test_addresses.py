@@ -35,7 +35,7 @@ def test_an_address_to_listen_on_is_read_and_shown_again(text, host, port):
 )
 def test_what_is_no_address_to_listen_on_is_refused(text):
     """A host without a port, a port without a host and anything else is an error."""
-    with pytest.raises(ValueError, match=r"HOST:PORT|host|port|text"):
+    with pytest.raises(ValueError, match=r"HOST:PORT|host|port|string"):
         parse_listen(text)
 
 
@@ -65,9 +65,9 @@ def test_a_server_url_gets_one_spelling(text, url):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("mx1.example.org", "begin"),
-        ("ftp://mx1.example.org", "begin"),
-        ("https:/mx1.example.org", "begin"),
+        ("mx1.example.org", "start"),
+        ("ftp://mx1.example.org", "start"),
+        ("https:/mx1.example.org", "start"),
         ("https://", "host"),
         ("https://u:p@mx1.example.org", "credentials"),
         ("https://good.example\\@evil.example", "credentials"),
@@ -88,7 +88,7 @@ def test_a_server_url_gets_one_spelling(text, url):
         ("https://mx1 .example.org", "space"),
         ("https://mx1.\texample.org", "space"),
         ("https://bücher.example", "xn--"),
-        (5, "text"),
+        (5, "string"),
     ],
 )
 def test_what_is_no_server_url_is_refused_with_its_reason(text, reason):

@@ -77,7 +77,7 @@ def test_programs_get_problems_as_json(tmp_path):
     assert result.exit_code == 2
     assert result.data() == {
         "ok": False,
-        "problems": [f"{tmp_path}/absent.toml: there is no such file"],
+        "problems": [f"{tmp_path}/absent.toml: no such file"],
         "warnings": [],
         "settings": None,
     }

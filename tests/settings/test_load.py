@@ -121,7 +121,7 @@ def test_an_absent_default_file_is_named_when_there_is_no_server(tmp_path):
     servers, file = caught.value.problems
     assert servers.startswith("servers: no server is configured; accepted: [[servers]]")
     assert "STALWART_EXPORTER_URL" in servers
-    assert file.startswith(f"{tmp_path}/absent.toml: there is no such file")
+    assert file.startswith(f"{tmp_path}/absent.toml: no such file")
 
 
 def test_an_explicit_file_that_is_missing_is_a_problem_in_spite_of_the_environment(tmp_path):
@@ -131,7 +131,7 @@ def test_an_explicit_file_that_is_missing_is_a_problem_in_spite_of_the_environme
     with pytest.raises(SettingsError) as caught:
         load_settings(tmp_path / "absent.toml", environ)
 
-    assert caught.value.problems == (f"{tmp_path}/absent.toml: there is no such file",)
+    assert caught.value.problems == (f"{tmp_path}/absent.toml: no such file",)
 
 
 def test_every_short_variable_of_the_environment_is_taken(tmp_path):
@@ -311,7 +311,7 @@ def test_both_names_of_one_setting_are_a_problem(tmp_path):
         load_text(tmp_path, MINIMAL, environ)
 
     assert caught.value.problems == (
-        "STALWART_EXPORTER_WEB__LISTEN: set beside STALWART_EXPORTER_LISTEN, which means the same; "
+        "STALWART_EXPORTER_WEB__LISTEN: conflicts with STALWART_EXPORTER_LISTEN, which sets the same key; "
         "accepted: only one of the two",
     )
 
@@ -332,7 +332,7 @@ def test_a_server_by_environment_alone_is_told_the_variable_it_lacks(tmp_path):
         load_settings(None, {"STALWART_EXPORTER_TOKEN": "secret-token"}, default_path=tmp_path / "absent.toml")
 
     (line,) = caught.value.problems
-    assert line.startswith("servers[0].url: required, and not set")
+    assert line.startswith("servers[0].url: required but not set")
     assert line.endswith("(STALWART_EXPORTER_URL)")
 
 

@@ -107,7 +107,7 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path):
         (
             "[servers.tls]\nmax_domains = 5",
             "servers[0].tls.max_domains: unknown key here; it belongs to [[servers]] "
-            "(a key belongs to the table whose [header] stands above it)",
+            "(a key belongs to the table whose [header] precedes it)",
         ),
         (
             "[servers.streams]\nzzz = 5",
@@ -115,7 +115,7 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path):
         ),
         (
             "[servers.streams]\ntransport = 'websockets'",
-            "servers[0].streams.transport: not one of these; did you mean websocket?; "
+            "servers[0].streams.transport: unknown value; did you mean websocket?; "
             "accepted: one of auto, websocket, sse, off",
         ),
         (
@@ -139,18 +139,18 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path):
         ("ask_version = 'maybe'", "servers[0].ask_version: neither true nor false; accepted: true or false"),
         ("username = 'u'", None),
         ("tls = 5", "servers[0].tls: not a table; accepted: a table of keys"),
-        ("name = 5", "servers[0].name: not a text; accepted: a text of at most 64 printable characters"),
+        ("name = 5", "servers[0].name: not a string; accepted: a string of at most 64 printable characters"),
         (
             'name = "a\\u0000b"',
-            "servers[0].name: holds a control character; accepted: a text of at most 64 printable characters",
+            "servers[0].name: contains a control character; accepted: a string of at most 64 printable characters",
         ),
         (
             'name = "mx1 "',
-            "servers[0].name: begins or ends with a space; accepted: a text of at most 64 printable characters",
+            "servers[0].name: starts or ends with a space; accepted: a string of at most 64 printable characters",
         ),
         (
             f"name = '{'n' * 65}'",
-            "servers[0].name: longer than 64 characters; accepted: a text of at most 64 printable characters",
+            "servers[0].name: longer than 64 characters; accepted: a string of at most 64 printable characters",
         ),
         (
             "max_requests_per_minute = 60",
@@ -159,7 +159,7 @@ def test_every_problem_is_told_at_once_with_its_path(tmp_path):
         ),
         (
             "tls.cert_file = 5",
-            "servers[0].tls.cert_file: not a path; accepted: the path of a file with certificates in PEM form",
+            "servers[0].tls.cert_file: not a path; accepted: the path of a file with certificates in PEM format",
         ),
         (
             "native_username = 'u'",
@@ -174,7 +174,7 @@ def test_a_problem_says_what_is_wrong_and_what_is_accepted(tmp_path, keys, line)
 
     expected = line or (
         "servers[0]: two kinds of credentials (username and token); "
-        "accepted: username with password or password_file, or else token or token_file"
+        "accepted: username with password or password_file, or token or token_file"
     )
     assert lines == [expected]
 
@@ -271,7 +271,7 @@ def test_an_unknown_key_is_quoted_on_one_line(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("", "is empty"), ("a\\u0000b", "holds a control character"), ("a\\nb", "holds a control character")],
+    [("", "is empty"), ("a\\u0000b", "contains a control character"), ("a\\nb", "contains a control character")],
 )
 @pytest.mark.parametrize("key", ["token_file", "tls.ca_file", "tls.key_file"])
 def test_a_text_that_is_no_path_is_refused(tmp_path, key, path, words):
@@ -286,9 +286,9 @@ def test_a_text_that_is_no_path_is_refused(tmp_path, key, path, words):
 @pytest.mark.parametrize(
     ("keys", "start"),
     [
-        ('tls.ca_file = "{dir}/absent"', "servers[0].tls.ca_file: there is no such file"),
+        ('tls.ca_file = "{dir}/absent"', "servers[0].tls.ca_file: no such file"),
         ('tls.ca_file = "{dir}"', "servers[0].tls.ca_file: the path is a directory, not a file"),
-        ('tls.ca_file = "{dir}/key"', "servers[0].tls.ca_file: the file holds no certificate in PEM form"),
+        ('tls.ca_file = "{dir}/key"', "servers[0].tls.ca_file: the file contains no certificate in PEM format"),
         (
             'tls.cert_file = "{dir}/key"\ntls.key_file = "{dir}/encrypted"',
             "servers[0].tls.key_file: the private key is encrypted",
@@ -309,7 +309,7 @@ def test_the_web_configuration_must_be_readable(tmp_path):
     """A missing file for TLS and passwords of our own port is a problem, for the port would stand open."""
     lines = problems_of(tmp_path, f'[web]\nconfig_file = "{tmp_path}/absent.yml"\n' + MINIMAL)
 
-    assert lines == ["web.config_file: there is no such file; accepted: the path of a file that this process may read"]
+    assert lines == ["web.config_file: no such file; accepted: the path of a file that the exporter can read"]
 
 
 SECRET = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=12, max_size=30).map(lambda text: f"Zq{text}")

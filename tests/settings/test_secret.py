@@ -64,9 +64,9 @@ def test_a_secret_file_loses_what_editors_add_and_nothing_else(tmp_path, content
     [
         (b"", "the file is empty"),
         (b"\n", "the file is empty"),
-        (b"one\ntwo\n", "the secret in the file holds a line break or another control character"),
-        (b"one\n\n", "the secret in the file holds a line break or another control character"),
-        (b"one\0", "the secret in the file holds a line break or another control character"),
+        (b"one\ntwo\n", "the secret in the file contains a line break or another control character"),
+        (b"one\n\n", "the secret in the file contains a line break or another control character"),
+        (b"one\0", "the secret in the file contains a line break or another control character"),
         (b"\xff\xfe", "the file is not UTF-8 text"),
         (b"x" * 65_537, "the file is larger than 64KiB"),
     ],
@@ -80,7 +80,7 @@ def test_a_secret_file_that_holds_no_secret_is_a_problem(tmp_path, content, word
         load_text(tmp_path, WITH_FILE.format(path=path))
 
     (line,) = caught.value.problems
-    assert line.startswith(f"servers[0].password_file: {words}; accepted: the path of a file that holds the secret")
+    assert line.startswith(f"servers[0].password_file: {words}; accepted: the path of a file with the secret")
 
 
 def test_a_secret_file_that_cannot_be_opened_is_a_problem_with_its_reason(tmp_path):
@@ -95,7 +95,7 @@ def test_a_secret_file_that_cannot_be_opened_is_a_problem_with_its_reason(tmp_pa
         reasons[name] = caught.value.problems[0].removeprefix("servers[0].password_file: ").partition(";")[0]
 
     assert reasons == {
-        "absent": "there is no such file",
+        "absent": "no such file",
         ".": "the path is a directory, not a file",
         "pipe": "the path is not a regular file",
         "circle": "the file cannot be read (Too many levels of symbolic links)",
@@ -107,7 +107,10 @@ def test_a_secret_file_without_the_right_to_read_is_a_problem(tmp_path):
     path = write_private(tmp_path / "password", "s3cret")
     path.chmod(0)
 
-    with an_ordinary_user() as user, pytest.raises(ValueError, match=rf"\(user id {user}\) may not read the file"):
+    with (
+        an_ordinary_user() as user,
+        pytest.raises(ValueError, match=rf"\(user id {user}\) has no permission to read the file"),
+    ):
         read_secret(path)
 
 
@@ -128,7 +131,7 @@ def test_a_secret_and_its_file_together_are_a_problem(tmp_path, name):
     with pytest.raises(SettingsError) as caught:
         load_text(tmp_path, text)
 
-    assert caught.value.problems == (f"servers[0].{name}_file: set beside {name}; accepted: only one of the two",)
+    assert caught.value.problems == (f"servers[0].{name}_file: conflicts with {name}; accepted: only one of the two",)
 
 
 def test_settings_never_show_a_secret(tmp_path):
