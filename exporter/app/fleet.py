@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from exporter.app.connection import Connection, connect
-from exporter.app.supervise import Supervisor
+from exporter.app.supervise import Supervisor, end_all
 from exporter.app.watched import Saved, WatchedServer
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
@@ -138,14 +138,21 @@ class Fleet:
         return Changes(kept, candidates)
 
     async def swap(self, changes: Changes) -> None:
-        """Let go of the servers that are in neither part of *changes*, and watch its candidates."""
-        replaced = {candidate.settings.name: candidate for candidate in changes.candidates}
+        """
+        Let go of the servers that are in neither part of *changes*, and watch its candidates.
+
+        If it is cancelled, no candidate is watched, and `stop` ends whatever still is.
+        """
         leaving = [watched for name, watched in self._watched.items() if name not in changes.kept]
-        await self._end(leaving)
-        handed_over = {watched.settings.name: watched.hand_over() for watched in leaving}
-        await _close_all((watched.settings.name, watched.connection) for watched in leaving)
-        for name, candidate in replaced.items():
-            saved = candidate.saved or handed_over[name]
+        try:
+            await self._end(leaving)
+            handed_over = {watched.settings.name: watched.hand_over() for watched in leaving}
+            await _close_all((watched.settings.name, watched.connection) for watched in leaving)
+        except BaseException:
+            await changes.aclose()
+            raise
+        for candidate in changes.candidates:
+            saved = candidate.saved or handed_over[candidate.settings.name]
             self._begin(self._assemble(candidate.settings, candidate.connection, candidate.costs, saved, self._store))
 
     async def retry(self, names: Iterable[str]) -> None:
@@ -215,16 +222,17 @@ class Fleet:
             listener()
 
     async def _end(self, leaving: Sequence[WatchedServer]) -> None:
-        """Stop all tasks of *leaving* at once, and have their ledgers save what is left."""
-        tasks = [task for watched in leaving for task in self._tasks.pop(watched.settings.name)]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        for watched in leaving:
-            del self._watched[watched.settings.name]
-            self._exposition.remove(watched.settings.name)
+        """
+        Stop all tasks of *leaving* at once, and have their ledgers save what is left.
+
+        If it is cancelled, they stay in the fleet for `stop` to end.
+        """
+        await end_all(task for watched in leaving for task in self._tasks[watched.settings.name])
         await _all_of(((watched.settings.name, watched.settle()) for watched in leaving), "ledger.settle_failed")
+        for watched in leaving:
+            name = watched.settings.name
+            del self._watched[name], self._tasks[name]
+            self._exposition.remove(name)
         self._changed()
 
 

@@ -1,4 +1,4 @@
-"""The history file of the running daemon: kept an eye on, and opened anew when it is lost under us."""
+"""The history file of the running daemon: watched, and replaced when it is lost."""
 
 from __future__ import annotations
 
@@ -30,24 +30,14 @@ class StoreUser(Protocol):
 
 class History:
     """
-    The file in use by *users*.
+    The history file, also after it was lost.
 
     Attributes:
         store: The open file. One that is lost stays here, failing, until another one can be opened.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        users: Sequence[StoreUser],
-        changed: Callable[[], None],
-        clock: Clock,
-        rng: random.Random,
-    ) -> None:
+    def __init__(self, store: Store, *, clock: Clock, rng: random.Random) -> None:
         self.store = store
-        self._users = users
-        self._changed = changed
         self._clock = clock
         self._rng = rng
 
@@ -56,12 +46,12 @@ class History:
         self.store.hurry(seconds)
 
     async def aclose(self) -> None:
-        """Lets the file go."""
+        """Close the file."""
         await self.store.aclose()
 
-    async def keep(self) -> NoReturn:
+    async def keep(self, *, users: Sequence[StoreUser], changed: Callable[[], None]) -> NoReturn:
         """
-        Opens another file whenever the one in use is lost, until cancelled.
+        Open another file for *users* whenever the one in use is lost, until cancelled; *changed* is called each time.
 
         Until that works everything is watched and shown on, as while the file cannot be written.
         """
@@ -71,7 +61,7 @@ class History:
             try:
                 self.store = await self.store.successor(now=self._clock.now())
                 await self.store.refresh_stats()
-                for user in self._users:
+                for user in users:
                     await user.adopt(self.store)
             except StoreError as error:
                 self.store.lost.set()
@@ -82,15 +72,15 @@ class History:
                 failures = 0
                 wait = BETWEEN_SECONDS
                 log.warning("store.reopened", path=str(self.store.path), rows=self.store.stats.rows)
-            self._changed()
+            changed()
             await self._clock.sleep(wait)
 
-    async def measure(self) -> NoReturn:
-        """Counts what is in the file now and then, until cancelled."""
+    async def measure(self, *, changed: Callable[[], None]) -> NoReturn:
+        """Count what is in the file every `STATS_SECONDS`, until cancelled; *changed* is called each time."""
         while True:
             await self._clock.sleep(STATS_SECONDS)
             try:
                 await self.store.refresh_stats()
             except StoreError as error:
                 log.warning("store.operation_failed", error=str(error))
-            self._changed()
+            changed()

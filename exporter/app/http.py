@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from exporter.app.supervise import LongRun
 from exporter.clock import Clock
 from exporter.settings import ListenAddress
 from exporter.web.protocol import Limits
@@ -99,9 +100,9 @@ class HttpFront:
         if self._live is not None:
             await self._live.reload()
 
-    def runs(self) -> dict[str, Coroutine[Any, Any, None]]:
+    def runs(self) -> Mapping[str, LongRun]:
         """What has to run while it serves, by task name."""
-        runs: dict[str, Coroutine[Any, Any, None]] = {"web": self._server.serve_forever()}
+        runs: dict[str, LongRun] = {"web": self._server.serve_forever}
         if self._live is not None:
-            runs["web-config"] = self._live.run()
+            runs["web-config"] = self._live.run
         return runs

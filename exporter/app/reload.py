@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import structlog
 
@@ -89,8 +89,14 @@ class Reloader:
             finally:
                 self._changed()
 
-    async def on_signal(self) -> None:
-        """Reload, and log a failure."""
+    async def run(self, requested: asyncio.Event) -> NoReturn:
+        """Reload each time *requested* is set, as by SIGHUP, until cancelled; failures are logged."""
+        while True:
+            await requested.wait()
+            requested.clear()
+            await self._try_reload()
+
+    async def _try_reload(self) -> None:
         try:
             await self.reload()
         except SettingsError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn
 
 import structlog
@@ -61,3 +61,12 @@ async def _run_to_its_end(run: LongRun, *, name: str) -> BaseException | None:
             task.cancel()
             await asyncio.wait([task])
     return None if task.cancelled() else task.exception()
+
+
+async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel *tasks* and return once they have ended; may be called again if it was cancelled itself."""
+    cancelled = list(tasks)
+    for task in cancelled:
+        task.cancel()
+    if cancelled:
+        await asyncio.wait(cancelled)

@@ -1,10 +1,11 @@
-"""Disks that fill up and turn read-only, for real."""
+"""Disks that fill up and turn read-only, and files that others have locked, for real."""
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 
@@ -54,3 +55,11 @@ def small_disk(folder: Path, *, kibibytes: int) -> Iterator[SmallDisk | None]:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
+
+
+@contextmanager
+def locked(history: Path) -> Iterator[None]:
+    """Another program holds the lock for writing."""
+    with closing(sqlite3.connect(history, isolation_level=None, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield

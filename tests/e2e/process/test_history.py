@@ -9,13 +9,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from exporter.simulator import StandIn
 from tests.support.commands import command_line, environment
+from tests.support.disks import locked
 from tests.support.exporter import START_SECONDS, Exporter, wait_until
 from tests.support.standin import (
     Scene,
@@ -29,14 +30,6 @@ from tests.support.standin import (
 
 DELIVERIES = "stalwart_deliveries_total"
 NATIVE_PAGE = "/metrics/prometheus"
-
-
-@contextmanager
-def locked(history: Path) -> Iterator[None]:
-    """Another program holds the lock for writing."""
-    with closing(sqlite3.connect(history, isolation_level=None, timeout=30)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
 
 
 @pytest.mark.fault("store", "SIGTERM while another program has the history of five servers locked")

@@ -1,0 +1,118 @@
+"""The parts of the daemon, wired to each other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from exporter.app.expose import Exposer
+from exporter.app.fleet import Fleet
+from exporter.app.history import History
+from exporter.app.http import HttpFront
+from exporter.app.own_registry import OwnRegistry
+from exporter.app.reload import LoadSettings, Reloader
+from exporter.app.status import Status
+from exporter.app.supervise import LongRun
+from exporter.clock import Clock
+from exporter.collectors.exposition import Exposition
+from exporter.collectors.health import ExporterSource
+from exporter.ingest.loops.retention import Retention
+from exporter.settings import Settings
+from exporter.store.store import Store
+from exporter.web.app import create_app
+from exporter.web.verdict.thresholds import load_thresholds, shipped
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """
+    The parts that the daemon starts and stops; none of them runs yet.
+
+    Attributes:
+        front: Not listening yet.
+        fleet: Without servers.
+        essential: Tasks by name; if one of them fails, so does the daemon.
+        supervised: Tasks by name that are started again after whatever ends them.
+    """
+
+    front: HttpFront
+    fleet: Fleet
+    essential: Mapping[str, LongRun]
+    supervised: Mapping[str, LongRun]
+
+
+def assemble(
+    settings: Settings,
+    history: History,
+    group: asyncio.TaskGroup,
+    *,
+    load: LoadSettings,
+    reload_requested: asyncio.Event,
+    clock: Clock,
+    rng: random.Random,
+    reraise_bugs: bool = False,
+) -> Assembly:
+    """
+    Wire the parts to each other around the open *history*; the servers' tasks will run in *group*.
+
+    Raises `SettingsError` for certificates of the web configuration that cannot be used.
+    """
+    store = history.store
+    exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
+    fleet = Fleet(group, store, exposition, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
+    exposer = Exposer(exposition, lambda: fleet.boards, clock)
+    fleet.subscribe(exposer.changed)
+    retention = Retention(
+        store,
+        keep_seconds=settings.store.retention,
+        clock=clock,
+        now=fleet.earliest_now,
+        reraise_bugs=reraise_bugs,
+    )
+    reloader = Reloader(settings, load=load, fleet=fleet, retention=retention, changed=exposer.changed, clock=clock)
+    exposition.add(ExporterSource(store.stats, reloader.state), server=None)
+    status = _status(settings, fleet, store, clock)
+    front = _front(settings, exposition, status, reloader, clock, exposer.changed)
+    reloader.include(front)
+    supervised: dict[str, LongRun] = {
+        "retention": retention.run,
+        "history": partial(history.keep, users=(fleet, retention), changed=exposer.changed),
+        "store-stats": partial(history.measure, changed=exposer.changed),
+        "reload": partial(reloader.run, reload_requested),
+    }
+    if settings.web.status_page:
+        supervised["status"] = status.run
+    return Assembly(front, fleet, {"exposer": exposer.run, **front.runs()}, supervised)
+
+
+def _status(settings: Settings, fleet: Fleet, store: Store, clock: Clock) -> Status:
+    thresholds = settings.web.thresholds_file
+    return Status(
+        lambda: [(watched.board, watched.settings.url) for watched in fleet.servers],
+        store.stats,
+        store.path,
+        clock,
+        limits=load_thresholds(thresholds) if thresholds else shipped(),
+    )
+
+
+def _front(
+    settings: Settings,
+    exposition: Exposition,
+    status: Status,
+    reloader: Reloader,
+    clock: Clock,
+    changed: Callable[[], None],
+) -> HttpFront:
+    web = settings.web
+    app = create_app(
+        metrics=exposition,
+        health=status,
+        status=status if web.status_page else None,
+        reloader=reloader if web.enable_reload else None,
+        clock=clock,
+    )
+    return HttpFront(app, web.listen, web.config_file, servers=len(settings.servers), clock=clock, changed=changed)
