@@ -12,7 +12,7 @@ from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.queue.fold import QueueFold
 from exporter.stalwart.rest.queue.walk import LARGEST_PAGE, TARGET_BYTES, PageSize, feed_page, walk_queue
-from tests.stalwart.rest.queue.test_fold import message, recipient
+from tests.support.builders.rest_queue import message, recipient
 from tests.support.queue_reference import page_of, snapshot_of
 from tests.support.servers.raw import Asked, HandClock, Handler, RawServer, reply, run, talking
 
