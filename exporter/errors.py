@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
 
+from exporter.printable import printable, shortened
+
 QUOTE_LIMIT = 120
 
 
@@ -32,8 +34,7 @@ def quote(text: str | bytes) -> str:
     """What a server said, fit for a log line: printable, on one line, at most `QUOTE_LIMIT` characters."""
     if isinstance(text, bytes):
         text = text[: QUOTE_LIMIT * 4].decode("utf-8", "replace")
-    flat = "".join(c if c.isprintable() else " " for c in text[: QUOTE_LIMIT * 2])
-    return flat if len(flat) <= QUOTE_LIMIT else flat[: QUOTE_LIMIT - 1] + "…"
+    return shortened(printable(text[: QUOTE_LIMIT * 2], " "), QUOTE_LIMIT)
 
 
 class ExporterError(Exception):

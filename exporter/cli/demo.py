@@ -12,7 +12,7 @@ from typing import Any
 
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
-from exporter.cli.output import console, plain, problems
+from exporter.cli.output import complain, console
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings
 from exporter.settings.addresses import parse_listen
@@ -27,23 +27,24 @@ DAY_HOURS = 24
 def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
     """Runs until Ctrl-C; the exit status."""
     if edition not in ("community", "enterprise"):
-        problems.print("--edition: community or enterprise")
+        complain("--edition: community or enterprise")
         return 2
     try:
         parse_listen(listen)
     except ValueError as error:
-        problems.print(plain(f"--listen: {error}; accepted: HOST:PORT, such as 127.0.0.1:9787 or [::]:0"))
+        complain(f"--listen: {error}; accepted: HOST:PORT, such as 127.0.0.1:9787 or [::]:0")
         return 2
     set_up_logging(level="warning", style="auto")
     with tempfile.TemporaryDirectory(prefix="stalwart-exporter-demo-") as folder:
         try:
             asyncio.run(_run(listen, speed, edition, seed, Path(folder)))
         except SettingsError as error:
-            problems.print(plain("\n".join(error.problems)))
+            for problem in error.problems:
+                complain(problem)
             return 2
         except (StoreError, OSError) as error:
             taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            problems.print(plain(f"{error}; choose another port with --listen" if taken else str(error)))
+            complain(f"{error}; choose another port with --listen" if taken else str(error))
             return 1
     return 0
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporter.cli.output import console, plain, problems
+from exporter.cli.output import complain, console
 from exporter.errors import SettingsError
 from exporter.settings import DEFAULT_PATH, ListenAddress, WebSettings
 from exporter.settings.addresses import parse_listen
@@ -44,10 +44,10 @@ def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds
     try:
         listen = parse_listen(web.get("listen", WebSettings().listen))
     except ValueError as error:
-        problems.print(f"web.listen: {plain(str(error))}")
+        complain(f"web.listen: {error}")
         return EXIT_SETTINGS
     if listen.port == 0:
-        problems.print("web.listen: port 0 takes any free port, so it is not known where to ask")
+        complain("web.listen: port 0 takes any free port, so it is not known where to ask")
         return EXIT_SETTINGS
     file = web_config or web.get("config_file")
     reasons = []
@@ -59,7 +59,7 @@ def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds
         else:
             console.print("healthy")
             return 0
-    problems.print(plain("; ".join(reasons)))
+    complain("; ".join(reasons))
     return EXIT_UNHEALTHY
 
 
@@ -71,7 +71,7 @@ def _web_table(config: Path | None) -> Mapping[str, Any]:
         if config is not None or path.exists():
             tables = tomllib.loads(read_bounded(path, MIB, regular_only=False).decode("utf-8-sig"))
     except (ValueError, OSError, RecursionError) as error:
-        problems.print(plain(f"{path}: {error}; the address is taken from the environment, or is the default"))
+        complain(f"{path}: {error}; the address is taken from the environment, or is the default")
     web = apply_environment(tables, dict(os.environ)).tables.get("web", {})
     return web if isinstance(web, Mapping) else {}
 

@@ -6,7 +6,7 @@ import json
 
 from rich.table import Table
 
-from exporter.cli.output import console
+from exporter.cli.output import console, print_whole
 from exporter.collectors.families import FAMILIES
 
 
@@ -24,4 +24,4 @@ def list_metrics(*, as_json: bool) -> None:
         table.add_column(column, overflow="fold", no_wrap=column == "type")
     for f in FAMILIES:
         table.add_row(f.name, f.kind.value, " ".join(f.all_labels), f.help)
-    console.print(table)
+    print_whole(table)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from exporter.collectors.families import FAMILIES
 from exporter.collectors.family import Family, Kind
+from exporter.printable import printable
 
 Labels = tuple[str, ...]
 GZIP_LEVEL = 4
@@ -83,7 +84,7 @@ def escape(value: str) -> str:
     """A label value as it stands between its quotes."""
     if "\\" in value or '"' in value or "\n" in value:
         value = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-    return value if value.isprintable() else "".join(c if c.isprintable() else "�" for c in value)
+    return printable(value)
 
 
 def number(value: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from exporter.app.connection import Connection, connect
 from exporter.cli.doctor.finding import FAILED, Finding, exit_status
 from exporter.cli.doctor.text import show
-from exporter.cli.output import console, plain, problems
+from exporter.cli.output import complain, console
 from exporter.clock import SystemClock
 from exporter.collectors.advice import advice_for, refused_login
 from exporter.errors import SettingsError, TargetError, TargetUnsupported
@@ -33,11 +33,11 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
         settings = load_settings(config, dict(os.environ))
     except SettingsError as error:
         for problem in error.problems:
-            problems.print(plain(problem))
+            complain(problem)
         return EXIT_SETTINGS
     servers = [server for server in settings.servers if only in (None, server.name)]
     if not servers:
-        problems.print(f"no server is named {plain(only or '')}")
+        complain(f"no server is named {only or ''}")
         return EXIT_SETTINGS
     findings = asyncio.run(_examine_all(servers, listen_seconds))
     if as_json:

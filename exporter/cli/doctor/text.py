@@ -7,7 +7,7 @@ import json
 from rich.table import Table
 
 from exporter.cli.doctor.finding import FAILED, Finding
-from exporter.cli.output import console, plain
+from exporter.cli.output import console, plain, print_whole
 from exporter.model.server import Generation
 from exporter.stalwart.common.probe import LOG_IN
 
@@ -16,12 +16,12 @@ COLOURS = {"available": "green", "forbidden": "red", FAILED: "red"}
 
 def show(finding: Finding) -> None:
     """Print one finding."""
-    console.print(f"[bold]{plain(finding.server)}[/bold]  {plain(finding.url)}")
+    console.print(f"[bold]{plain(finding.server)}[/bold]  {plain(finding.url)}", soft_wrap=True)
     if finding.trouble:
         console.print(f"  [red]error[/red]: {plain(finding.trouble)}\n", soft_wrap=True)
         return
     version = f"version {plain(finding.version)}" if finding.version else "version not disclosed to this key"
-    console.print(f"  management API: {finding.api}, edition: {finding.edition}, {version}")
+    console.print(f"  management API: {finding.api}, edition: {finding.edition}, {version}", soft_wrap=True)
     if finding.note:
         console.print(f"  {plain(finding.note)}", soft_wrap=True)
     _capabilities(finding)
@@ -45,7 +45,7 @@ def _capabilities(finding: Finding) -> None:
     for name, status in finding.capabilities.items():
         colour = COLOURS.get(status, "yellow")
         table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(finding.meanings.get(name, "")))
-    console.print(table)
+    print_whole(table)
 
 
 def _grants(finding: Finding) -> None:
@@ -63,7 +63,7 @@ def _grants(finding: Finding) -> None:
             soft_wrap=True,
         )
         return
-    console.print("  Grant them as an administrator who holds them, with one request each:")
+    console.print("  Grant them as an administrator who holds them, with one request each:", soft_wrap=True)
     for permission in finding.missing_permissions:
         change = json.dumps([{"action": "addItem", "field": "enabledPermissions", "value": permission}])
         console.print(f"    PATCH /api/principal/{plain(finding.account or '<key>')}  {plain(change)}", soft_wrap=True)

@@ -266,7 +266,7 @@ def _now() -> datetime:
 
 def _finish(answer: Callable[[], int]) -> None:
     """Ends the command with the status of *answer*; trouble with the history is one line and status 1."""
-    from exporter.cli.reports.text import complain
+    from exporter.cli.output import complain
 
     try:
         status = answer()

@@ -18,7 +18,8 @@ from typing import TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.reports.text import complain, dumped, harmless, problems, stamp
+from exporter.cli.output import complain, harmless, problems
+from exporter.cli.reports.text import dumped, stamp
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.queries import Fields, count_reports, iterate_reports
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from exporter.cli.output import console
 from exporter.cli.reports.text import (
     cell,
-    console,
     counted,
     day,
     domain_cell,

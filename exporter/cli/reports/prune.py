@@ -11,7 +11,8 @@ from pathlib import Path
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.reports.text import cell, complain, console, counted, number, print_json, problems, stamp, table
+from exporter.cli.output import complain, console, problems
+from exporter.cli.reports.text import cell, counted, number, print_json, stamp, table
 from exporter.model.report_words import ReportKind
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.pruning import count_older, prune_rejected, prune_reports

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.output import complain, console, harmless
 from exporter.cli.reports.text import (
     cell,
-    complain,
-    console,
     counted,
     domain_cell,
     facts,
-    harmless,
     minute,
     number,
     print_json,

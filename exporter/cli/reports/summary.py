@@ -9,10 +9,9 @@ from datetime import datetime
 
 from rich.text import Text
 
+from exporter.cli.output import complain, console
 from exporter.cli.reports.text import (
     cell,
-    complain,
-    console,
     counted,
     day,
     domain_cell,

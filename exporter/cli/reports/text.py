@@ -8,46 +8,17 @@ that it may be printed anywhere.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.output import PIPE_WIDTH
+from exporter.cli.output import harmless
 from exporter.clock import rfc3339
 from exporter.domains import shown_domain
-
-SHOWN_LENGTH = 200
-"""Characters of a text in a table; the rest is in the JSON."""
-
-MARKS_IN_A_ROW = 4
-"""More combining marks on one letter are drawn over the neighbouring lines."""
-
-
-def _width() -> int | None:
-    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
-
-
-console = Console(highlight=False, width=_width())
-problems = Console(stderr=True, highlight=False)
-
-
-def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
-    """*text* fit for a terminal: what cannot be seen is shown as �, and no more than *length* characters."""
-    shown = []
-    marks = 0
-    for c in text[: 4 * length]:
-        marks = marks + 1 if unicodedata.combining(c) else 0
-        if marks <= MARKS_IN_A_ROW:
-            shown.append(c if c.isprintable() else "�")
-    cut = len(shown) > length or len(text) > 4 * length
-    return "".join(shown[: length - 1]) + "…" if cut else "".join(shown)
 
 
 def cell(value: object) -> Text:
@@ -128,11 +99,6 @@ def dumped(value: object, *, indent: int | None = 2) -> str:
 def print_json(value: object) -> None:
     """To standard output."""
     sys.stdout.write(dumped(value) + "\n")
-
-
-def complain(text: str) -> None:
-    """One line of trouble to standard error."""
-    problems.print(Text(harmless(text, 1000)), soft_wrap=True)
 
 
 def _with_moments(value: object) -> object:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.model.queue import OTHER_DOMAIN
+from exporter.printable import printable
 from exporter.state.report_gauges import ReportGauges
 from exporter.store.reports.store import ReportHistory
 
@@ -61,5 +62,4 @@ def reporter_label(name: str | None) -> str:
     """
     if name is None or _PRIVATE.search(name):
         return OTHER_DOMAIN
-    printable = "".join(c if c.isprintable() else " " for c in name[: 4 * LABEL_LENGTH])
-    return " ".join(printable.split())[:LABEL_LENGTH].strip() or OTHER_DOMAIN
+    return " ".join(printable(name[: 4 * LABEL_LENGTH], " ").split())[:LABEL_LENGTH].strip() or OTHER_DOMAIN

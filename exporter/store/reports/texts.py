@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from exporter.printable import shortened
 from exporter.store.reports.schema import TEXT_LIMIT
 
 _MOST_LISTED = 100
@@ -12,7 +13,7 @@ _MOST_LISTED = 100
 
 def cut(text: str) -> str:
     """One text; what is left out of a long one shows as an ellipsis."""
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+    return shortened(text, TEXT_LIMIT)
 
 
 def listed(texts: Sequence[str]) -> str:

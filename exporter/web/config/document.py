@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.errors import SettingsError
+from exporter.printable import printable
 from exporter.web.config.basic_auth import hash_problem
 from exporter.web.config.files import FileProblem, Stamps, read_regular, stamp_files
-from exporter.web.config.section import Section, printable
+from exporter.web.config.section import Section
 from exporter.web.config.tls import build_ssl_context
 from exporter.web.config.tls_section import TlsSettings, read_tls_section
 from exporter.web.config.yaml_document import DocumentError, parse_yaml

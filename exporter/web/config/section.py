@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-def printable(text: str) -> str:
-    """Text of a configuration file, fit for one line of a log."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
 class Section:
     """
     A mapping, read key by key.

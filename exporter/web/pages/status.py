@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from exporter.clock import rfc3339
+from exporter.printable import printable, shortened
 from exporter.web.interfaces import CollectorState, StatusPage, StreamStatus
 from exporter.web.verdict.judge import judge
 from exporter.web.words import ago, duration, size
@@ -21,6 +22,7 @@ from exporter.web.words import ago, duration, size
 TEXT_LIMIT = 600
 
 _RELATIVE = re.compile(r"[a-z-]+(/[a-z-]+)*")
+_BLANK = re.compile(r"\s")
 
 
 class StatusRenderer:
@@ -83,8 +85,7 @@ def harmless(value: object) -> object:
     """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    cut = value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 1] + "…"
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in cut)
+    return printable(_BLANK.sub(" ", shortened(value, TEXT_LIMIT)))
 
 
 def is_web_address(url: str) -> bool:
