@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
@@ -28,10 +29,10 @@ from exporter.errors import (
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
-from exporter.stalwart.client import StalwartClient
+from exporter.stalwart.client import Detector, StalwartClient
 from exporter.state.board import CollectorHealth, ServerBoard
 from exporter.state.tally import TallyBook
-from tests.support.virtual_time import VirtualClock, run_virtually
+from tests.support.virtual_time import START, VirtualClock, run_virtually
 
 INTERVAL_SECONDS = 30.0
 IDENTITY = ServerIdentity(generation=Generation.REST, edition=Edition.ENTERPRISE, version="0.15.5")
@@ -95,11 +96,11 @@ class OddScript(ScriptedJob):
 class Watch:
     """A session and the pollers of one server, as they run in the exporter."""
 
-    def __init__(self) -> None:
+    def __init__(self, detector: Detector | None = None) -> None:
         self.clock = VirtualClock()
         self.board = ServerBoard("mx1", TallyBook(), monotonic=self.clock.monotonic)
         self.session = Session(
-            detector=KnownServer(),
+            detector=detector or KnownServer(),
             client=cast(StalwartClient, object()),
             board=self.board,
             clock=self.clock,
@@ -138,7 +139,7 @@ class Watch:
 
 
 @pytest.fixture(autouse=True)
-def _logged() -> Iterator[Sequence[Mapping[str, Any]]]:
+def logged() -> Iterator[Sequence[Mapping[str, Any]]]:
     """Tracebacks are kept and not drawn, which would take the most of the time."""
     with capture_logs() as events:
         yield events
@@ -372,3 +373,127 @@ def test_refused_credentials_are_not_sent_again_until_an_operator_asks():
 
     assert job.began[:3] == [0, 7200, 7230]
     assert health.success is True
+
+
+def test_a_failure_and_its_recovery_are_each_logged_once(logged: Sequence[Mapping[str, Any]]):
+    """Five equal failures in a row are counted five times and logged once; another one is logged as well."""
+    slow, broken = TargetTimeout("no answer"), PayloadError("data.items: not a list")
+    job = ScriptedJob([None, *[slow] * 5, broken, None])
+
+    health, _ = watched(job, 12 * INTERVAL_SECONDS)
+
+    transitions = [(log["event"], log.get("reason")) for log in logged if log["event"].startswith("poll.")]
+    assert transitions == [("poll.failed", "timeout"), ("poll.failed", "payload"), ("poll.recovered", None)]
+    assert health.failures == {"timeout": 5, "payload": 1}
+    assert (health.success, health.error) == (True, "")
+
+
+def test_a_failure_keeps_the_time_of_the_last_success():
+    """Both are on the page: that it fails, and since when its values are old."""
+    health, _ = watched(ScriptedJob([None, TargetTimeout("no answer")]), 300)
+
+    assert health.success is False
+    assert health.last_success_at == datetime.fromtimestamp(START, UTC)
+
+
+def test_every_run_is_timed_also_a_failed_one():
+    """The duration is what the server took, without the pause."""
+    job = ScriptedJob([None, TargetTimeout("no answer"), None], takes_seconds=4.0)
+
+    health, _ = watched(job, 75)
+
+    assert len(job.began) == 3
+    assert sum(health.durations.counts) == 3
+    assert health.durations.sum == 12.0
+
+
+def test_a_collector_that_does_not_use_the_api_leaves_up_alone():
+    """The server's own metrics page may be down while the management API answers."""
+    job = ScriptedJob([TargetServerError("502")])
+
+    health, board = watched(job, 100, speaks_for_api=False)
+
+    assert health.success is False
+    assert board.up is True
+
+
+def test_an_outage_is_a_failure_without_a_request():
+    """While the server is away the collector fails with the outage, and its job is not run."""
+
+    class Away(KnownServer):
+        async def detect(self) -> ServerIdentity:
+            raise TargetUnreachable("no connection")
+
+    job = ScriptedJob([None])
+
+    async def scenario() -> CollectorHealth:
+        watch = Watch(Away())
+        poller = watch.poller(job)
+        await watch.run(100, poller)
+        return poller.health
+
+    health = run_virtually(scenario())
+
+    assert job.began == []
+    assert (health.success, health.error) == (False, "no connection")
+    assert set(health.failures) == {"unreachable"}
+
+
+def test_cancelling_in_the_middle_of_a_poll_ends_it_and_counts_nothing():
+    """A stop is no failure of the server, and the job that was under way has ended before the poller has."""
+    ended: list[str] = []
+
+    async def hanging(_: StalwartClient) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("job")
+
+    async def scenario() -> CollectorHealth:
+        watch = Watch()
+        poller = watch.poller(hanging)
+        session = asyncio.create_task(watch.session.run())
+        polling = asyncio.create_task(poller.run())
+        await asyncio.sleep(10)
+        assert ended == []
+        for task in (polling, session):
+            task.cancel()
+        await asyncio.wait([polling, session])
+        ended.append("poller")
+        assert polling.cancelled()
+        return poller.health
+
+    health = run_virtually(scenario())
+
+    assert ended == ["job", "poller"]
+    assert (health.success, health.failures, sum(health.durations.counts)) == (None, {}, 0)
+
+
+def test_a_job_that_asks_to_run_later_than_its_interval_runs_at_the_interval():
+    """It may only ask to run sooner, and a run that took longer than that is followed at once."""
+
+    class Late(ScriptedJob):
+        sooner_seconds = 500.0
+
+    class Slow(ScriptedJob):
+        sooner_seconds = 5.0
+
+    late, slow = Late([None]), Slow([None], takes_seconds=8.0)
+
+    watched(late, 70)
+    watched(slow, 20)
+
+    assert (late.began, slow.began) == ([0, 30, 60], [0, 8, 16])
+
+
+def test_a_job_that_fails_is_not_run_sooner():
+    """What it asked for holds after a success only."""
+
+    class Hurried(ScriptedJob):
+        sooner_seconds = 5.0
+
+    job = Hurried([None, TargetTimeout("no answer"), None])
+
+    watched(job, 38)
+
+    assert job.began == [0, 5, 35]
