@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from exporter.errors import SettingsError
-from exporter.settings import ServerSettings, Settings, StreamSettings, load_settings
-from tests.support.configuration import ENCRYPTED_KEY, MINIMAL, PRIVATE_KEY, load_text, write_private
+from exporter.settings import load_settings
+from tests.support.configuration import MINIMAL, load_text, write_private
+from tests.support.problems import problems_of, problems_of_server
 
 MANY_PROBLEMS = """
 colour = "red"
@@ -48,18 +48,6 @@ username = "u"
 native_password = "inline-secret"
 intervals = 30
 """
-
-
-def problems_of(directory, text, environ=None):
-    """The lines for a file that must be refused."""
-    with pytest.raises(SettingsError) as caught:
-        load_text(directory, text, environ)
-    return list(caught.value.problems)
-
-
-def problems_of_server(directory, keys):
-    """The lines for a good server with *keys* added."""
-    return problems_of(directory, MINIMAL + keys)
 
 
 def test_every_problem_is_told_at_once_with_its_path(tmp_path):
@@ -220,98 +208,6 @@ def test_a_loopback_server_may_be_asked_more_often(tmp_path, url):
     assert load_text(tmp_path, text).servers[0].max_requests_per_minute == 10_000
 
 
-def test_a_syntax_error_has_line_and_column(tmp_path):
-    """The place in the file is told."""
-    (line,) = problems_of(tmp_path, "[web]\nlisten = \n")
-
-    assert line.startswith(f"{tmp_path}/config.toml: not valid TOML: ")
-    assert line.endswith("(at line 2, column 10)")
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"[web]\n# caf\xe9\n", "not UTF-8 text (at line 2)"),
-        (b"a = " + b"9" * 5000, "not valid TOML: a number has too many digits"),
-        (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),
-        (b"#" * 1_100_000, "the file is larger than 1MiB"),
-    ],
-)
-def test_a_file_that_is_no_configuration_is_refused_in_words(tmp_path, content, words):
-    """No content of a file ends in a traceback."""
-    (tmp_path / "config.toml").write_bytes(content)
-
-    with pytest.raises(SettingsError) as caught:
-        load_settings(tmp_path / "config.toml", {})
-
-    assert caught.value.problems == (f"{tmp_path}/config.toml: {words}",)
-
-
-def test_a_directory_is_no_configuration(tmp_path):
-    """Naming the directory instead of the file is told."""
-    with pytest.raises(SettingsError) as caught:
-        load_settings(tmp_path, {})
-
-    assert caught.value.problems == (f"{tmp_path}: the path is a directory, not a file",)
-
-
-def test_dotted_keys_without_end_are_an_unknown_key(tmp_path):
-    """A thousand tables inside each other are refused like one."""
-    lines = problems_of(tmp_path, ".".join(["a"] * 5000) + " = 1\n" + MINIMAL, {"STALWART_EXPORTER_NAME": "x"})
-
-    assert lines == ["a: unknown key; accepted: web, store, log, servers"]
-
-
-def test_an_unknown_key_is_quoted_on_one_line(tmp_path):
-    """A quoted key can hold anything, which must not reach the terminal."""
-    (line,) = problems_of(tmp_path, '"a\\u001b[31m\\nb" = 1\n' + MINIMAL)
-
-    assert line.startswith("a [31m b: unknown key")
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [("", "is empty"), ("a\\u0000b", "contains a control character"), ("a\\nb", "contains a control character")],
-)
-@pytest.mark.parametrize("key", ["token_file", "tls.ca_file", "tls.key_file"])
-def test_a_text_that_is_no_path_is_refused(tmp_path, key, path, words):
-    """An empty path is not the current directory."""
-    text = f'[[servers]]\nurl = "https://mx1.example.org"\n{key} = "{path}"\n'
-
-    lines = problems_of(tmp_path, text)
-
-    assert any(line.startswith(f"servers[0].{key}: {words}; accepted: the path of a file") for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("keys", "start"),
-    [
-        ('tls.ca_file = "{dir}/absent"', "servers[0].tls.ca_file: no such file"),
-        ('tls.ca_file = "{dir}"', "servers[0].tls.ca_file: the path is a directory, not a file"),
-        ('tls.ca_file = "{dir}/key"', "servers[0].tls.ca_file: the file contains no certificate in PEM format"),
-        (
-            'tls.cert_file = "{dir}/key"\ntls.key_file = "{dir}/encrypted"',
-            "servers[0].tls.key_file: the private key is encrypted",
-        ),
-    ],
-)
-def test_a_file_for_tls_is_looked_into(tmp_path, keys, start):
-    """A wrong file is found at start, not at the first handshake."""
-    write_private(tmp_path / "key", PRIVATE_KEY)
-    write_private(tmp_path / "encrypted", ENCRYPTED_KEY)
-
-    lines = problems_of_server(tmp_path, keys.format(dir=tmp_path))
-
-    assert any(line.startswith(start) for line in lines)
-
-
-def test_the_web_configuration_must_be_readable(tmp_path):
-    """A missing file for TLS and passwords of our own port is a problem, for the port would stand open."""
-    lines = problems_of(tmp_path, f'[web]\nconfig_file = "{tmp_path}/absent.yml"\n' + MINIMAL)
-
-    assert lines == ["web.config_file: no such file; accepted: the path of a file that the exporter can read"]
-
-
 SECRET = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=12, max_size=30).map(lambda text: f"Zq{text}")
 PLACES = [
     'url = "https://u:{secret}@mx1.example.org"',
@@ -366,39 +262,3 @@ def test_no_problem_repeats_a_secret_of_the_environment(secret, variable):
         load_settings(None, environ, default_path=Path("/absent/config.toml"))
 
     assert secret not in "".join([*caught.value.problems, *traceback.format_exception(caught.value)])
-
-
-def test_a_section_made_alone_does_not_repeat_values():
-    """Sections without rules between keys keep values to themselves too."""
-    with pytest.raises(ValidationError) as caught:
-        StreamSettings(transport="hunter22")
-
-    assert "hunter22" not in str(caught.value)
-
-
-def test_settings_cannot_be_changed():
-    """What was checked stays as it was checked."""
-    server = ServerSettings(url="https://mx1.example.org", token="secret-token")
-
-    with pytest.raises(ValidationError):
-        server.url = "https://mx2.example.org"
-
-
-def test_settings_can_be_made_of_servers_made_before():
-    """Models made in code keep the rules about the list of servers."""
-    server = ServerSettings(url="https://mx1.example.org", token="secret-token")
-
-    settings = Settings(servers=(server,))
-
-    assert settings.servers == (server,)
-    with pytest.raises(ValidationError, match="the same as that of servers"):
-        Settings(servers=(server, server))
-
-
-def test_models_made_without_a_file_refuse_without_repeating_values():
-    """The rules belong to the models, not to the loader."""
-    with pytest.raises(ValidationError) as caught:
-        ServerSettings(url="https://mx1.example.org", username="u", password="hunter22", token="hunter22")
-
-    assert "two kinds of credentials" in str(caught.value)
-    assert "hunter22" not in str(caught.value) + repr(caught.value.errors())

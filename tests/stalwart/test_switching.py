@@ -25,8 +25,9 @@ from exporter.stalwart.switching import SwitchingClient, SwitchingDetector
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from tests.support.paths import RECORDINGS
-from tests.support.replays.jmap import JmapServer, Response, serving
+from tests.support.replays.jmap import JmapServer
 from tests.support.replays.jmap_client import transport_to
+from tests.support.replays.jmap_http import Response, serving
 from tests.support.replays.rest import Replay
 
 WATCHER = Basic("watcher", "lab-watcher-secret")

@@ -28,3 +28,13 @@ def write_private(path: Path, text: str) -> Path:
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+TWO_SERVERS = (
+    MINIMAL
+    + """
+[[servers]]
+url = "https://mx2.example.org"
+token = "other-token"
+"""
+)

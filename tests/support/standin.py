@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import signal
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 
 from exporter.simulator import ManualClock, Profile, RequestRecord, StandIn, World
 from tests.support.exporter import Exporter, Series, series, wait_until
+from tests.support.samples import read_samples
 
 WATCHER = ("watcher", "lab-watcher-secret")
 NATIVE = ("prometheus", "lab-prometheus-secret")
@@ -80,24 +80,6 @@ def server_table(
 def _lines(table: dict[str, Any]) -> str:
     # What JSON writes of strings, numbers and truth values reads the same as TOML.
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
-
-
-_SAMPLE = re.compile(r"([a-z_:][a-z0-9_:]*)(?:\{(.*)\})? (\S+)")
-_LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\\]|\\\\.)*)",?')
-
-
-def read_samples(text: str) -> dict[Series, float]:
-    """
-    The samples of a metrics page, read in a hurry: a test reads many pages while it waits.
-
-    Other tests hold the page to the official parsers.
-    """
-    found = {}
-    for line in text.splitlines():
-        sample = _SAMPLE.fullmatch(line)
-        if sample is not None:
-            found[sample[1], tuple(sorted(_LABEL.findall(sample[2] or "")))] = float(sample[3])
-    return found
 
 
 def mail(server: StandIn, *recipients: str, times: int = 1) -> None:

@@ -15,7 +15,8 @@ import pytest
 from tests.e2e.generations.test_recordings import WITHIN_SECONDS, facts
 from tests.support.exporter import Exporter, Series, series, wait_until
 from tests.support.paths import RECORDINGS
-from tests.support.replays.jmap import WATCHER_KEY, Asked, JmapServer, Response, serving
+from tests.support.replays.jmap import WATCHER_KEY, Asked, JmapServer
+from tests.support.replays.jmap_http import Response, serving
 from tests.support.replays.rest import Replay
 
 RECORDING = "jmap-0.16.18"

@@ -15,7 +15,7 @@ from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
 from tests.ingest.jobs.test_reports_recordings import facts
 from tests.support.replays.jmap import JmapServer, id_of
-from tests.support.replays.jmap import serving as serving_jmap
+from tests.support.replays.jmap_http import serving as serving_jmap
 from tests.support.replays.rest import replay
 from tests.support.reports import wire
 from tests.support.rigs.reports import Shown, check_sums, query, rig

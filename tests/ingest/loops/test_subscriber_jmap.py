@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,13 @@ import pytest
 
 from exporter.app.connection import Connection
 from exporter.clock import SystemClock
-from exporter.errors import TargetServerError, TargetUnsupported
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
-from exporter.model.server import Capability, CapabilityStatus, Generation
-from exporter.model.telemetry import ServerTotals
+from exporter.errors import TargetUnsupported
+from exporter.model.server import Capability, CapabilityStatus
 from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.jmap.live.client import JmapLiveClient
-from exporter.stalwart.jmap.live.repeating_stream import LARGEST_FRAME_BYTES, RENEWAL_SECONDS, RepeatingStream
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.opening import StreamOpener
-from exporter.stalwart.streams.stream import EventStream, RenewalDue
-from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
-from tests.support.rigs.counting import HandClock
 from tests.support.rigs.jmap_subscribers import Watch, watching
 from tests.support.standin import asked, enterprise, mail, outcomes, tomorrow
 
@@ -214,117 +208,6 @@ def test_an_upgrade_leads_to_the_new_streams(tmp_path: Path):
                 assert len(new) <= watch.board.streams[name].connects
 
         play(server, tmp_path, scene)
-
-
-class Script:
-    """A stream of these messages."""
-
-    transport = "sse"
-
-    def __init__(self, *batches: Sequence[bytes]) -> None:
-        self._batches = list(batches)
-        self.closed = False
-
-    async def receive(self) -> Sequence[bytes]:
-        return self._batches.pop(0)
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-def test_a_dear_stream_lasts_a_while_at_least():
-    """However fast it repeats itself, it is not opened anew before its time."""
-    clock = HandClock()
-    frames = [b"[%s]" % b",".join([b'{"event":"a"}'] * count) for count in range(1, 9)]
-    stream = RepeatingStream(Script(*([one] for one in frames)), label="x", clock=clock, repeated_bytes=30)
-
-    async def run() -> None:
-        for _ in frames[:7]:
-            assert await stream.receive()
-        clock.passed += RENEWAL_SECONDS
-        with pytest.raises(RenewalDue) as caught:
-            await stream.receive()
-        assert caught.value.wait_seconds == 0
-
-    asyncio.run(run())
-
-
-def test_a_huge_message_ends_a_young_stream_and_the_next_one_waits():
-    """The next message could be beyond what is read at all; openings keep their distance nevertheless."""
-    clock = HandClock()
-    huge = b'[{"text":"%s"}]' % (b"x" * LARGEST_FRAME_BYTES)
-    stream = RepeatingStream(Script([huge]), label="x", clock=clock)
-
-    async def run() -> None:
-        assert await stream.receive() == [huge]
-        clock.passed += 5
-        with pytest.raises(RenewalDue) as caught:
-            await stream.receive()
-        assert caught.value.wait_seconds == pytest.approx(RENEWAL_SECONDS - 5)
-
-    asyncio.run(run())
-
-
-def test_what_came_before_a_surprise_is_handed_on():
-    """The messages of one reading that are good are counted before the stream ends."""
-    stream = RepeatingStream(Script([b'[{"event":"a"}]', b"[]"]), label="x", clock=HandClock())
-
-    async def run() -> None:
-        assert await stream.receive() == [b'[{"event":"a"}]']
-        with pytest.raises(TargetServerError):
-            await stream.receive()
-
-    asyncio.run(run())
-
-
-class Told:
-    """A live client that reads everything as its own name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.forgotten = 0
-
-    async def open(self, kind: StreamKind) -> EventStream:
-        return Script()
-
-    def forget_transport(self) -> None:
-        self.forgotten += 1
-
-    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
-        return ServerTotals(counters={self.name: 1}, gauges={}, histograms={})
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return LiveEvents([], len(self.name), 0, 0)
-
-    async def aclose(self) -> None:
-        self.name = "closed"
-
-
-def test_what_an_old_stream_brought_is_read_in_its_own_words():
-    """A message that waits while the server is found to be of the other generation is still an old one."""
-    rest, jmap = Told("rest"), Told("jmap-")
-    switch = SwitchingClient(rest=_Client("rest"), jmap=_Client("jmap"))  # type: ignore[arg-type]
-    live = SwitchingLiveClient(switch, rest=rest, jmap=jmap)
-
-    async def run() -> None:
-        await live.open(StreamKind.METRICS)
-        await live.open(StreamKind.TRACES)
-        switch.use(Generation.JMAP)
-        assert live.read_metrics(b"").counters == {"rest": 1}  # type: ignore[union-attr]
-        await live.open(StreamKind.METRICS)
-        assert live.read_metrics(b"").counters == {"jmap-": 1}  # type: ignore[union-attr]
-        assert live.read_traces(b"").received == 4  # type: ignore[union-attr]
-        live.forget_transport()
-        assert (rest.forgotten, jmap.forgotten) == (1, 1)
-        await live.aclose()
-        assert (rest.name, jmap.name) == ("closed", "closed")
-
-    asyncio.run(run())
-
-
-class _Client:
-    def __init__(self, generation: str) -> None:
-        self.generation = generation
 
 
 def test_a_server_without_a_licence_is_not_asked_for_streams(tmp_path: Path):

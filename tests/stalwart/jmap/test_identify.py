@@ -16,8 +16,9 @@ from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.http.credentials import Basic, Bearer
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerprint_of
-from tests.support.replays.jmap import NARROW_KEY, UNAUTHORIZED, JmapServer, problem
+from tests.support.replays.jmap import NARROW_KEY, UNAUTHORIZED, JmapServer
 from tests.support.replays.jmap_client import MovableClock, asked
+from tests.support.replays.jmap_http import problem
 
 WRONG = {"MetricType": [{"name": "auth.failed"}], "DkimSignatureType": [{"name": "Dkim1RsaSha256"}]}
 RIGHT = {"MetricType": [{"name": "auth.failed"}, {"name": "smtp.dkim2-pass"}], "Other": {"a": 1}}

@@ -23,8 +23,9 @@ from exporter.errors import (
 from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint, Login
 from exporter.stalwart.http.credentials import Bearer
 from exporter.stalwart.jmap.wire import Answers, Call, failure_of, in_order, request_of
-from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError, serving
+from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError
 from tests.support.replays.jmap_client import MovableClock, asked, transport_to
+from tests.support.replays.jmap_http import serving
 
 QUERY = Call("q", "x:QueuedMessage/query", {"limit": 1})
 

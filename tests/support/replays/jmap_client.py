@@ -13,7 +13,8 @@ from exporter.stalwart.http.credentials import Basic, Bearer, Credentials
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
-from tests.support.replays.jmap import WATCHER_KEY, JmapServer, id_of, serving
+from tests.support.replays.jmap import WATCHER_KEY, JmapServer, id_of
+from tests.support.replays.jmap_http import serving
 
 T = TypeVar("T")
 

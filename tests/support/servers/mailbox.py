@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.replays.jmap import JmapServer, MethodError, id_of, serving
+from tests.support.replays.jmap import JmapServer, MethodError, id_of
+from tests.support.replays.jmap_http import serving
 
 __all__ = ["DMARC", "FIRST", "Mailbox", "mailbox", "name", "serving"]
 
