@@ -19,8 +19,9 @@ from typing import Any
 import structlog
 
 from exporter.app.connection import Connection, connect
+from exporter.app.saved import Saved
 from exporter.app.supervise import Supervisor, end_all
-from exporter.app.watched import Saved, WatchedServer
+from exporter.app.watched import WatchedServer
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
 from exporter.settings import ServerSettings

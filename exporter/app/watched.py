@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
 from exporter.app.connection import Connection
+from exporter.app.plan import Counting, Plan, feeds_of, plan_of, pollers_of
+from exporter.app.saved import Saved
 from exporter.app.supervise import LongRun
 from exporter.clock import Clock
 from exporter.collectors.exposition import Source
@@ -17,71 +17,18 @@ from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
-from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
-from exporter.ingest.counting.ledger import Ledger
-from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
-from exporter.ingest.counting.sources import SourceChoice
-from exporter.ingest.jobs.inventory import InventoryJob
-from exporter.ingest.jobs.live_metrics import LiveMetrics
-from exporter.ingest.jobs.live_traces import LiveTraces
-from exporter.ingest.jobs.logs import LogJob, OwnLines
-from exporter.ingest.jobs.queue import FailedJob, OutgoingJob, QueueJob
 from exporter.ingest.jobs.reports import ReportJob
-from exporter.ingest.jobs.telemetry import (
-    COUNTERS_MARK,
-    LIVE,
-    RANKING,
-    SOURCE_MARK,
-    NativeJob,
-    StoredJob,
-    TotalsCounter,
-)
-from exporter.ingest.jobs.traces import TraceJob
-from exporter.ingest.jobs.version import VersionJob, VersionSearch, kept_version
-from exporter.ingest.loops.feed import Feed
-from exporter.ingest.loops.poller import Job, Poller
-from exporter.ingest.loops.session import RECHECK_SECONDS, Session
+from exporter.ingest.jobs.version import VersionSearch, kept_version
+from exporter.ingest.loops.poller import Poller
+from exporter.ingest.loops.session import Session
 from exporter.ingest.loops.subscriber import Subscriber
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings
-from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.state.report_gauges import ReportGaugeBoard
-from exporter.state.tally import TallyBook
 from exporter.store.reports.store import ReportHistory
 from exporter.store.store import Store
-
-SPREAD_SECONDS = 10.0
-"""First runs are spread over this time, or over the shortest interval where that is shorter."""
-
-SILENT = ("native", "failed", "inventory")
-"""Collectors that do not ask the management API, or not each time they run."""
-
-FREE = ("failed",)
-"""Collectors that make no request of their own, and so need not spare the server where there is nothing to collect."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """
-    What is known of a server beyond one life of its runtime.
-
-    Attributes:
-        board: Empty but for the tallies.
-        reconciler: What live and stored traces have brought; for every server, also one without streams.
-    """
-
-    board: ServerBoard
-    ledger: Ledger
-    reconciler: Reconciler
-
-    @classmethod
-    async def load(cls, name: str, store: Store, *, clock: ServerClock) -> Saved:
-        """Read what *store* holds of the server called *name*; raises `StoreError`."""
-        board = ServerBoard(name, TallyBook(), monotonic=clock.monotonic)
-        ledger = await Ledger.load(store, name, board.tallies, board)
-        return cls(board, ledger, await Reconciler.load(ledger, clock=clock))
 
 
 class WatchedServer:
@@ -170,15 +117,15 @@ class WatchedServer:
             max_domains=settings.max_domains,
         )
         plan: Plan = [
-            *_plan(settings, board, ledger, connection, counting),
+            *plan_of(settings, board, ledger, connection, counting),
             ("reports", reports, settings.intervals.reports, Capability.REPORTS),
         ]
-        pollers = _pollers(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
+        pollers = pollers_of(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
         subscribers = [
             Subscriber(
                 feed=feed, live=connection.live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs
             )
-            for feed in _feeds(board, ledger, counting, server_clock)
+            for feed in feeds_of(board, ledger, counting, server_clock)
             if connection.live is not None
         ]
         return cls(settings, connection, saved, session, pollers, subscribers, report_gauges, clock=clock)
@@ -204,101 +151,3 @@ class WatchedServer:
         board = ServerBoard(self.board.name, self.board.tallies, monotonic=self._clock.monotonic)
         ledger = self._saved.ledger.moved_to(board)
         return Saved(board, ledger, self._saved.reconciler)
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """What the sources of one server's counters have in common."""
-
-    choice: SourceChoice
-    totals: TotalsCounter
-    owners: DeliveryOwners
-    deliveries: DeliveryCounter
-    reconciler: Reconciler | None
-
-    @classmethod
-    def begin(cls, settings: ServerSettings, saved: Saved, *, streams: bool, clock: ServerClock) -> Counting:
-        """Go on from what was saved."""
-        board, ledger = saved.board, saved.ledger
-        choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
-        owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
-        if not streams:
-            choice.out(LIVE)
-            owners.give_up(LIVE)
-        return cls(
-            choice,
-            TotalsCounter(board, ledger, choice),
-            owners,
-            DeliveryCounter(board, owners, clock, max_domains=settings.max_domains),
-            saved.reconciler if streams or ledger.watermark(LIVE_MARK) is not None else None,
-        )
-
-
-def _feeds(board: ServerBoard, ledger: Ledger, counting: Counting, clock: ServerClock) -> Sequence[Feed]:
-    """What is counted from the live streams."""
-    feeds: list[Feed] = [LiveMetrics(board, counting.totals, counting.choice)]
-    if counting.reconciler is not None:
-        feeds.append(LiveTraces(board, ledger, counting.owners, counting.deliveries, counting.reconciler, clock=clock))
-    return feeds
-
-
-Plan = list[tuple[str, Job, float, Capability | None]]
-
-
-def _pollers(plan: Plan, session: Session, *, clock: Clock, rng: random.Random, reraise_bugs: bool) -> Sequence[Poller]:
-    """One for each collector, their first runs spread over the shortest interval."""
-    shortest = min(interval for _, _, interval, _ in plan)
-    step = min(SPREAD_SECONDS, shortest) / len(plan)
-    return [
-        Poller(
-            name=name,
-            job=job,
-            session=session,
-            interval_seconds=interval,
-            first_delay_seconds=number * step,
-            clock=clock,
-            rng=rng,
-            capability=capability,
-            speaks_for_api=name not in SILENT,
-            recheck_seconds=interval if name in FREE else RECHECK_SECONDS,
-            reraise_bugs=reraise_bugs,
-        )
-        for number, (name, job, interval, capability) in enumerate(plan)
-    ]
-
-
-def _plan(
-    settings: ServerSettings,
-    board: ServerBoard,
-    ledger: Ledger,
-    connection: Connection,
-    counting: Counting,
-) -> Plan:
-    """The collectors of a server, in the order of their first runs."""
-    clock = connection.server_clock
-    every = settings.intervals
-    choice, owners, deliveries = counting.choice, counting.owners, counting.deliveries
-    port = urlsplit(settings.url).port or 0
-    logs = LogJob(
-        board,
-        ledger,
-        owners,
-        deliveries,
-        own=OwnLines(board, connection.account, port),
-        count_own=settings.count_own_requests,
-        interval_seconds=every.logs,
-    )
-    queue = QueueJob(board, max_messages=settings.max_queue_messages, interval_seconds=every.queue)
-    native = NativeJob(counting.totals, choice, interval_seconds=every.native)
-    traces = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=counting.reconciler)
-    stored = StoredJob(board, ledger, choice, clock=clock)
-    return [
-        ("queue", queue, every.queue, Capability.QUEUE),
-        ("native", native, every.native, Capability.NATIVE_METRICS),
-        ("traces", traces, every.traces, Capability.TRACES),
-        ("logs", VersionJob(board, ledger, logs), every.logs, Capability.LOGS),
-        ("metrics", stored, every.metrics, Capability.STORED_METRICS),
-        ("outgoing", OutgoingJob(board, interval_seconds=every.outgoing), every.outgoing, Capability.OUTGOING_REPORTS),
-        ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),
-        ("inventory", InventoryJob(board, interval_seconds=every.inventory), every.inventory, None),
-    ]
