@@ -30,8 +30,7 @@ from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.reconciliation import Reconciler
 from exporter.ingest.jobs.live_traces import LiveTraces
-from exporter.ingest.loops.buffer import BATCH_BYTES, MOST_BYTES, MessageBuffer
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.live import LiveBatch, StreamKind
 from exporter.model.server import Generation
 from exporter.simulator import ManualClock, Profile, StandIn, World
 from exporter.simulator.common.live_hub import LiveHub, Message, live_event_to_json, sse_frame
@@ -40,8 +39,8 @@ from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.rest.live.client import RestLiveClient
-from exporter.stalwart.rest.live.messages import read_traces
+from exporter.stalwart.rest.live.client import RestLiveClient, stream_decoder
+from exporter.stalwart.streams.buffer import BATCH_BYTES, MOST_BYTES, MessageBuffer
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.streams.sse import SseDecoder
 from exporter.state.board import ServerBoard
@@ -82,13 +81,6 @@ class Told:
             text = datetime.fromtimestamp(moved, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
             body = body.replace(b'"createdAt":"' + stamp, b'"createdAt":"' + text)
         return replace(self, second=self.second + seconds, body=body)
-
-
-class Reader:
-    """The decoder of the stream, as a feed wants it."""
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return read_traces(message)
 
 
 class HandClock(SystemClock):
@@ -176,22 +168,26 @@ async def follow(feed: LiveTraces, clock: HandClock, told: Sequence[Told], frame
     They come in pieces as the network brings them, faster than they are counted: the buffer fills, and what it gives at
     a time is counted in one transaction.
     """
-    reader, decoder, buffer = Reader(), SseDecoder(), MessageBuffer()
+    sse, decoder = SseDecoder(), stream_decoder(StreamKind.TRACES)
+    buffer, waiting = MessageBuffer(decoder.count_events), 0
     for number, (one, frame) in enumerate(zip(told, frames, strict=True), 1):
         for at in range(0, len(frame), PIECE_BYTES):
-            for event in decoder.feed(frame[at : at + PIECE_BYTES]):
+            for event in sse.feed(frame[at : at + PIECE_BYTES]):
                 buffer.put(event.data)
-        while buffer.held_bytes >= BATCH_BYTES or (number == len(told) and buffer.held_bytes):
+                waiting += len(event.data)
+        while waiting >= BATCH_BYTES or (number == len(told) and waiting):
             clock.at = float(one.second)
             messages, dropped = await buffer.take()
-            await feed.apply(reader, messages, dropped)  # type: ignore[arg-type]
+            waiting -= sum(map(len, messages))
+            await feed.apply(LiveBatch(map(decoder.decode, messages), dropped))
 
 
 async def keep_up(feed: LiveTraces, clock: HandClock, told: Sequence[Told]) -> None:
     """Counts each message of *told* when it comes."""
+    decoder = stream_decoder(StreamKind.TRACES)
     for one in told:
         clock.at = float(one.second)
-        await feed.apply(Reader(), [one.body], 0)  # type: ignore[arg-type]
+        await feed.apply(LiveBatch([decoder.decode(one.body)]))
 
 
 def throughput(told: list[Told], name: str, *, limit: float | None) -> Row:
@@ -273,10 +269,10 @@ def stopped() -> Row:
     """What a consumer that is stopped for a minute costs while ten thousand events a second go on coming."""
     event = b'{"createdAt":"2026-01-15T10:30:05Z","type":"imap.noop","data":{"accountName":"alice","elapsed":12}}'
     frame = b"event: trace\ndata: [" + b",".join([event] * MESSAGE_EVENTS) + b"]\n\n"
-    decoder, buffer = SseDecoder(), MessageBuffer()
+    sse, buffer = SseDecoder(), MessageBuffer(stream_decoder(StreamKind.TRACES).count_events)
     before = most = rss()
     for _ in range(STOPPED_SECONDS):
-        for message in decoder.feed(frame):
+        for message in sse.feed(frame):
             buffer.put(message.data)
         most = max(most, rss())
     grown = most - before

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.model.delivery import DeliveryEvent
+from exporter.model.telemetry import ServerTotals
 
 
 class StreamKind(StrEnum):
@@ -44,3 +45,44 @@ class LiveEvents:
     received: int
     oldest_at: int
     newest_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedEvents:
+    """
+    A message with events of deliveries, equal to the one before it.
+
+    Attributes:
+        received: How many events of all families it holds.
+    """
+
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableMessage:
+    """
+    A message that cannot be decoded: any number of events is missing in its place.
+
+    Attributes:
+        error: Which part of it cannot be read.
+    """
+
+    error: str
+
+
+LiveMessage = ServerTotals | LiveEvents | RepeatedEvents | Heartbeat | UnreadableMessage
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBatch:
+    """
+    What a stream brought since the batch before.
+
+    Attributes:
+        messages: In order of arrival. Each is decoded when the iteration reaches it, so iterate once.
+        dropped: How many events are missing after them, because the buffer was full.
+    """
+
+    messages: Iterable[LiveMessage]
+    dropped: int = 0

@@ -11,10 +11,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.model.live import Heartbeat, StreamKind
+from exporter.errors import PayloadError
+from exporter.model.live import LiveEvents, StreamKind, UnreadableMessage
+from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.events.outcomes import OUTCOME_EVENTS
 from exporter.stalwart.live import LiveClient
-from exporter.stalwart.streams.stream import EventStream
+from exporter.stalwart.streams.live_stream import LiveStream
 
 PATIENCE_SECONDS = 10.0
 """Beyond the time listened for: for the next message of metrics, which is five seconds after the one before it."""
@@ -47,28 +49,24 @@ class Heard:
 async def listen(live: LiveClient, *, seconds: float) -> Heard:
     """Listens to both streams for so long; raises a `TargetError` if one of them cannot be had."""
     traces = await live.open(StreamKind.TRACES)
-    try:
+    async with traces.reading():
         metrics = await live.open(StreamKind.METRICS)
-        try:
-            return await _compare(live, traces, metrics, seconds)
-        finally:
-            await metrics.aclose()
-    finally:
-        await traces.aclose()
+        async with metrics.reading():
+            return await _compare(traces, metrics, seconds)
 
 
-async def _compare(live: LiveClient, traces: EventStream, metrics: EventStream, seconds: float) -> Heard:
+async def _compare(traces: LiveStream, metrics: LiveStream, seconds: float) -> Heard:
     heard = _Events()
-    counting = asyncio.create_task(heard.count(live, traces))
+    counting = asyncio.create_task(heard.count(traces))
     loop = asyncio.get_running_loop()
     over = loop.time() + seconds
     first: Mapping[str, int] = {}
     last: Mapping[str, int] = {}
     try:
         async with asyncio.timeout(seconds + PATIENCE_SECONDS):
-            first = last = await _counters(live, metrics)
+            first = last = await _counters(metrics)
             while loop.time() < over:
-                last = await _counters(live, metrics)
+                last = await _counters(metrics)
     except TimeoutError:
         pass  # What came until now is what there is.
     finally:
@@ -78,13 +76,14 @@ async def _compare(live: LiveClient, traces: EventStream, metrics: EventStream, 
     return Heard(happened, heard.events)
 
 
-async def _counters(live: LiveClient, stream: EventStream) -> Mapping[str, int]:
+async def _counters(stream: LiveStream) -> Mapping[str, int]:
     """The counters of the next message."""
     while True:
-        for message in await stream.receive():
-            totals = live.read_metrics(message)
-            if not isinstance(totals, Heartbeat):
-                return totals.counters
+        for message in (await stream.receive()).messages:
+            if isinstance(message, UnreadableMessage):
+                raise PayloadError(message.error)
+            if isinstance(message, ServerTotals):
+                return message.counters
 
 
 class _Events:
@@ -93,9 +92,8 @@ class _Events:
     def __init__(self) -> None:
         self.events = 0
 
-    async def count(self, live: LiveClient, stream: EventStream) -> None:
+    async def count(self, stream: LiveStream) -> None:
         while True:
-            for message in await stream.receive():
-                read = live.read_traces(message)
-                if not isinstance(read, Heartbeat):
-                    self.events += sum(event.event_id in OUTCOME_EVENTS for event in read.events)
+            for message in (await stream.receive()).messages:
+                if isinstance(message, LiveEvents):
+                    self.events += sum(event.event_id in OUTCOME_EVENTS for event in message.events)

@@ -13,7 +13,7 @@ from datetime import datetime
 from exporter.model.delivery import Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.live import StreamKind
 from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import QueueSnapshot
@@ -23,7 +23,7 @@ from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.live import LiveClient
-from exporter.stalwart.streams.stream import EventStream
+from exporter.stalwart.streams.live_stream import LiveStream
 
 
 class SwitchingClient:
@@ -107,32 +107,22 @@ class SwitchingLiveClient:
     """
     The `LiveClient` of the generation that *client* speaks when a stream is opened.
 
-    What a stream brought is read as its own generation writes it, also when the server has been found to be of the
-    other one since.
+    An open stream keeps the decoder of its own generation, also once the server is found to be of the other one.
     """
 
     def __init__(self, client: SwitchingClient, *, rest: LiveClient, jmap: LiveClient) -> None:
         self._client = client
         self._rest = rest
         self._jmap = jmap
-        self._opened: dict[StreamKind, LiveClient] = {}
 
-    async def open(self, kind: StreamKind) -> EventStream:
+    async def open(self, kind: StreamKind) -> LiveStream:
         current = self._jmap if self._client.generation is Generation.JMAP else self._rest
-        stream = await current.open(kind)
-        self._opened[kind] = current
-        return stream
+        return await current.open(kind)
 
     def forget_transport(self) -> None:
         """Whichever generation it is next."""
         self._rest.forget_transport()
         self._jmap.forget_transport()
-
-    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
-        return self._opened.get(StreamKind.METRICS, self._rest).read_metrics(message)
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return self._opened.get(StreamKind.TRACES, self._rest).read_traces(message)
 
     async def aclose(self) -> None:
         """Closes the connections of both."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from exporter.errors import PayloadError
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.jobs.telemetry import LIVE, TotalsCounter
 from exporter.ingest.loops.feed import Applied
-from exporter.model.live import Heartbeat, StreamKind
-from exporter.stalwart.live import LiveClient
+from exporter.model.live import LiveBatch, StreamKind, UnreadableMessage
+from exporter.model.telemetry import ServerTotals
 from exporter.state.board import ServerBoard
 
 INTERVAL_SECONDS = 5.0
@@ -39,18 +36,14 @@ class LiveMetrics:
         """The stream cannot be had: the next source may take over."""
         self._choice.out(LIVE)
 
-    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
-        """Counts what is new in *messages*."""
-        events = 0
-        for message in messages:
-            try:
-                totals = client.read_metrics(message)
-            except PayloadError:
+    async def apply(self, batch: LiveBatch) -> Applied:
+        """Count what is new in the totals of *batch*."""
+        events, dropped = 0, batch.dropped
+        for message in batch.messages:
+            if isinstance(message, ServerTotals):
+                events += 1
+                await self._counter.apply(LIVE, message, fresh_seconds=FRESH_SECONDS)
+            elif isinstance(message, UnreadableMessage):
                 self._board.count_unknown({"live_metrics": 1})
                 dropped += 1
-                continue
-            if isinstance(totals, Heartbeat):
-                continue
-            events += 1
-            await self._counter.apply(LIVE, totals, fresh_seconds=FRESH_SECONDS)
         return Applied(events=events, dropped=dropped)

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from exporter.clock import unix_second
-from exporter.errors import PayloadError
 from exporter.ingest.counting.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
 from exporter.ingest.loops.feed import Applied
 from exporter.model.delivery import DeliveryOutcome
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.live import Heartbeat, LiveBatch, LiveEvents, RepeatedEvents, StreamKind, UnreadableMessage
 from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.events.tracker import Decision
 from exporter.stalwart.http.server_clock import ServerClock
-from exporter.stalwart.live import LiveClient
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments
 
@@ -50,7 +48,6 @@ class LiveTraces:
         self._deliveries = deliveries
         self._reconciler = reconciler
         self._clock = clock
-        self._last_message = b""
         self._saved_state: Any = None
         self._saved_at = clock.monotonic()
 
@@ -58,7 +55,6 @@ class LiveTraces:
         """The stream is open: what happens from now on is ours to count."""
         self._owners.take_over(LIVE)
         self._reconciler.coverage.begin()
-        self._last_message = b""
         await self._count(self._close_attempts())
 
     async def lost(self) -> None:
@@ -71,28 +67,23 @@ class LiveTraces:
         if for_good:
             self._owners.give_up(LIVE)
 
-    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
-        """Counts what *messages* tell; behind them *dropped* events are missing."""
+    async def apply(self, batch: LiveBatch) -> Applied:
+        """Count the outcomes of *batch*, whose messages go to the history in one transaction."""
         outcomes: list[DeliveryOutcome] = []
-        events, heartbeat = 0, None
-        for message in messages:
-            try:
-                read = client.read_traces(message)
-            except PayloadError:
+        events, dropped, heartbeat = 0, batch.dropped, None
+        for message in batch.messages:
+            if isinstance(message, LiveEvents):
+                events += message.received
+                outcomes += self._new_outcomes(message)
+            elif isinstance(message, Heartbeat):
+                heartbeat = message.interval_seconds
+            elif isinstance(message, RepeatedEvents):
+                events += message.received
+                dropped += message.received
+            elif isinstance(message, UnreadableMessage):
                 self._board.count_unknown({"live_trace": 1})
                 outcomes += self._hole()
                 dropped += 1
-                continue
-            if isinstance(read, Heartbeat):
-                heartbeat = read.interval_seconds
-                continue
-            events += read.received
-            if read.events and message == self._last_message:
-                # Two alike would be two attempts on one message within a second.
-                dropped += read.received
-                continue
-            self._last_message = message if read.events else b""
-            outcomes += self._new_outcomes(read)
         if dropped:
             outcomes += self._hole()
         outcomes += self._take_late(self._reconciler.attempts.take_overdue())

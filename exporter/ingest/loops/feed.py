@@ -1,13 +1,11 @@
-"""What counts the messages of a live stream."""
+"""What counts the events of a live stream."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.model.live import StreamKind
-from exporter.stalwart.live import LiveClient
+from exporter.model.live import LiveBatch, StreamKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,8 @@ class Feed(Protocol):
     async def connected(self) -> None:
         """The stream is open; nothing of it has been applied yet."""
 
-    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
-        """Counts *messages*; behind them *dropped* events are missing."""
+    async def apply(self, batch: LiveBatch) -> Applied:
+        """Count the messages of *batch*, and note the events missing after them."""
 
     async def lost(self) -> None:
         """A stream that was open has ended."""

@@ -7,26 +7,23 @@ keeps ending is opened ever more seldom, up to once per minute: each opening cos
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Sequence
-from functools import partial
 from typing import NoReturn
 
 import structlog
 
 from exporter.backoff import retry_delay
 from exporter.clock import Clock
-from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetTimeout, TargetUnsupported
+from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.ingest.loops.availability import Availability, Refusal, status_of
-from exporter.ingest.loops.buffer import MessageBuffer
 from exporter.ingest.loops.feed import Feed
 from exporter.ingest.loops.guard import catching_bugs
 from exporter.ingest.loops.session import Session
-from exporter.model.live import StreamKind
+from exporter.model.live import LiveBatch, StreamKind
 from exporter.model.server import Capability
 from exporter.stalwart.live import LiveClient
-from exporter.stalwart.streams.stream import EventStream, RenewalDue
+from exporter.stalwart.streams.live_stream import LiveStream
+from exporter.stalwart.streams.stream import RenewalDue
 from exporter.state.board import CollectorHealth, Part
 from exporter.state.streams import StreamHealth
 
@@ -113,44 +110,33 @@ class Subscriber:
             self._renewing = True
             return due
 
-    async def _open(self) -> EventStream:
+    async def _open(self) -> LiveStream:
         if self._epoch != self._session.epoch:
             self._epoch = self._session.epoch
             self._live.forget_transport()
         return await self._live.open(self._feed.kind)
 
-    async def _follow(self, stream: EventStream) -> NoReturn:
+    async def _follow(self, stream: LiveStream) -> NoReturn:
         """Counts what comes until the stream ends; raises why."""
-        buffer = MessageBuffer()
         opened_at = self._clock.monotonic()
-        reader: asyncio.Task[NoReturn] | None = None
         try:
-            await self._connected(stream)
-            reader = asyncio.create_task(self._read(stream, buffer), name=f"{self.name}-reader")
-            reader.add_done_callback(partial(_pass_on, buffer))
-            while True:
-                messages, dropped = await buffer.take()
-                await self._apply(messages, dropped)
+            async with stream.reading(idle_seconds=self._idle_seconds, received=self._received):
+                await self._connected(stream)
+                while True:
+                    await self._apply(await stream.receive())
         finally:
             if self._clock.monotonic() - opened_at >= STABLE_SECONDS:
                 self._failures = 0
-            await _end(reader, stream)
             await self._disconnected()
 
-    async def _read(self, stream: EventStream, buffer: MessageBuffer) -> NoReturn:
-        """Moves what comes into *buffer* until the stream ends or falls silent; raises why."""
-        while True:
-            idle_seconds = 2 * self._heartbeat_seconds + self._idle_margin_seconds
-            try:
-                async with asyncio.timeout(idle_seconds):
-                    messages = await stream.receive()
-            except TimeoutError as error:
-                raise TargetTimeout(f"{self.name}: nothing received for {idle_seconds:g} s") from error
-            self._health.last_success_at = self._clock.now()
-            for message in messages:
-                buffer.put(message)
+    def _idle_seconds(self) -> float:
+        """Return how long the stream may be silent."""
+        return 2 * self._heartbeat_seconds + self._idle_margin_seconds
 
-    async def _connected(self, stream: EventStream) -> None:
+    def _received(self) -> None:
+        self._health.last_success_at = self._clock.now()
+
+    async def _connected(self, stream: LiveStream) -> None:
         health = self._stream
         if self._lost_at is not None:
             health.gap_seconds += self._clock.monotonic() - self._lost_at
@@ -166,8 +152,8 @@ class Subscriber:
         await self._feed.connected()
         self._touch()
 
-    async def _apply(self, messages: Sequence[bytes], dropped: int) -> None:
-        applied = await self._feed.apply(self._live, messages, dropped)
+    async def _apply(self, batch: LiveBatch) -> None:
+        applied = await self._feed.apply(batch)
         if applied.heartbeat_seconds:
             self._heartbeat_seconds = self._health.interval_seconds = applied.heartbeat_seconds
         health = self._stream
@@ -232,17 +218,3 @@ class Subscriber:
 
     def _touch(self) -> None:
         self._session.board.touch(Part.HEALTH)
-
-
-def _pass_on(buffer: MessageBuffer, reader: asyncio.Task[NoReturn]) -> None:
-    """Whoever takes from *buffer* hears why the reading ended."""
-    if not reader.cancelled() and (error := reader.exception()) is not None:
-        buffer.end(error)
-
-
-async def _end(reader: asyncio.Task[NoReturn] | None, stream: EventStream) -> None:
-    """Ends the reading and the connection, also while being cancelled."""
-    if reader is not None:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
-    await stream.aclose()

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from exporter.ingest.counting.coverage import SETTLE_SECONDS
 from exporter.ingest.counting.reconciliation import FIRST_POLL_SECONDS
 from exporter.model.delivery import DeliveryEvent, Trace
-from exporter.model.live import LiveEvents
+from exporter.model.live import LiveBatch, LiveEvents
 from tests.support.rigs.counting import Counting, HandClock
 from tests.support.worlds.hour import START
 
@@ -29,15 +28,16 @@ SUSPECTED: Labels = ("temporary_failure", "tls_error", "")
 
 
 class Told:
-    """A live stream whose messages are numbers of *batches*, and stored traces beside it."""
+    """A live stream that brings *batches* of events, and stored traces beside it."""
 
     def __init__(self, *batches: Sequence[DeliveryEvent], stored: Sequence[Trace] = ()) -> None:
         self.batches = batches
         self.stored = stored
 
-    def read_traces(self, message: bytes) -> LiveEvents:
-        events = self.batches[int(message)]
-        return LiveEvents(events, len(events), START + 60, START + 60)
+    def batch(self, number: int) -> LiveBatch:
+        """The batch of this *number*, in one message."""
+        events = self.batches[number]
+        return LiveBatch([LiveEvents(events, len(events), START + 60, START + 60)])
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         return [trace.id for trace in self.stored]
@@ -66,12 +66,12 @@ class Life:
             self._run = None
 
 
-async def _killed_while_waiting(life: Life, told: Any, *messages: bytes) -> Counting:
+async def _killed_while_waiting(life: Life, batch: LiveBatch) -> Counting:
     """What was told amid an attempt is in memory when the exporter is killed; a minute later it is back."""
     run = await life.begin()
     await run.job(Told())  # type: ignore[arg-type]
     await run.feed.connected()
-    await run.feed.apply(told, messages, 0)
+    await run.feed.apply(batch)
     assert run.shown("deliveries") == {}
     life.clock.passed += 60
     run = await life.begin()
@@ -84,16 +84,16 @@ def test_a_deferral_that_waits_for_its_trace_survives_a_kill(tmp_path: Path):
 
     async def play() -> None:
         life, told = Life(tmp_path / "history.sqlite3"), Told([SUSPECT, PUT_OFF, ENDED], [])
-        run = await _killed_while_waiting(life, told, b"0")
+        run = await _killed_while_waiting(life, told.batch(0))
         life.clock.passed += FIRST_POLL_SECONDS - 1
-        await run.feed.apply(told, [b"1"], 0)  # type: ignore[arg-type]
+        await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {}
         life.clock.passed += SETTLE_SECONDS
-        await run.feed.apply(told, [b"1"], 0)  # type: ignore[arg-type]
+        await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {SUSPECTED: 1}
         run = await life.begin()
         life.clock.passed += SETTLE_SECONDS
-        await run.feed.apply(told, [b"1"], 0)  # type: ignore[arg-type]
+        await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {SUSPECTED: 1}
         await life.kill()
 
@@ -105,15 +105,15 @@ def test_the_trace_that_comes_after_a_kill_explains_what_waited_for_it(tmp_path:
 
     async def play() -> None:
         life, told = Life(tmp_path / "history.sqlite3"), Told([SUSPECT, PUT_OFF, ENDED], [], stored=[TRACE])
-        run = await _killed_while_waiting(life, told, b"0")
+        run = await _killed_while_waiting(life, told.batch(0))
         await run.job(told)  # type: ignore[arg-type]
         assert run.shown("deliveries") == {EXPLAINED: 1}
         life.clock.passed += SETTLE_SECONDS
-        await run.feed.apply(told, [b"1"], 0)  # type: ignore[arg-type]
+        await run.feed.apply(told.batch(1))
         run = await life.begin()
         await run.feed.connected()
         life.clock.passed += SETTLE_SECONDS
-        await run.feed.apply(told, [b"1"], 0)  # type: ignore[arg-type]
+        await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {EXPLAINED: 1}
         await life.kill()
 
@@ -125,9 +125,9 @@ def test_a_deferral_whose_attempt_has_not_ended_survives_a_kill(tmp_path: Path):
 
     async def play() -> None:
         life, told = Life(tmp_path / "history.sqlite3"), Told([REJECTED, PUT_OFF])
-        run = await _killed_while_waiting(life, told, b"0")
+        run = await _killed_while_waiting(life, told.batch(0))
         run.feed._reconciler.coverage.no_store()
-        await run.feed.apply(told, [], 0)  # type: ignore[arg-type]
+        await run.feed.apply(LiveBatch([]))
         assert run.shown("deliveries") == {EXPLAINED: 1}
         await life.kill()
 
@@ -141,7 +141,7 @@ def test_what_the_stream_explains_counts_at_once(tmp_path: Path):
         life, told = Life(tmp_path / "history.sqlite3"), Told([REJECTED, PUT_OFF, ENDED], stored=[TRACE])
         run = await life.begin()
         await run.feed.connected()
-        await run.feed.apply(told, [b"0"], 0)  # type: ignore[arg-type]
+        await run.feed.apply(told.batch(0))
         assert run.shown("deliveries") == {EXPLAINED: 1}
         await run.job(told)  # type: ignore[arg-type]
         assert run.shown("deliveries") == {EXPLAINED: 1}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from exporter.clock import SystemClock
 from exporter.ingest.loops.feed import Applied, Feed
-from exporter.model.live import StreamKind
+from exporter.model.live import LiveBatch, StreamKind
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.simulator import Profile, StandIn
-from exporter.stalwart.live import LiveClient
 from tests.support.exporter import wait_until
 from tests.support.rigs.rest_following import TOKEN, TRACES, connected, counted, play
 from tests.support.rigs.rest_subscriber import Following
@@ -171,7 +169,7 @@ class Broken:
     async def connected(self) -> None:
         await self._feed.connected()
 
-    async def apply(self, client: LiveClient, messages: Sequence[bytes], dropped: int) -> Applied:
+    async def apply(self, batch: LiveBatch) -> Applied:
         raise ZeroDivisionError("a bug")
 
     async def lost(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,22 +11,15 @@ from exporter.errors import (
     PayloadError,
     TargetServerError,
 )
-from exporter.model.live import StreamKind
+from exporter.model.live import LiveEvents, LiveMessage, StreamKind
+from exporter.model.telemetry import ServerTotals
 from exporter.simulator import StandIn
 from exporter.stalwart.rest.live.client import RestLiveClient
 from exporter.stalwart.streams.opening import Mode
-from exporter.stalwart.streams.stream import EventStream
 from exporter.state.costs import ApiCosts
+from tests.support.live_streams import first_message
 from tests.support.rigs.rest_streams import PATHS, TOKENS, with_client
 from tests.support.standin import asked, enterprise
-
-
-async def first_message(stream: EventStream) -> bytes:
-    """What comes first."""
-    async with asyncio.timeout(10):
-        while not (messages := await stream.receive()):
-            pass
-    return messages[0]
 
 
 @pytest.mark.parametrize("mode", ["auto", "websocket", "sse"])
@@ -37,13 +28,10 @@ def test_each_mode_reads_what_the_server_speaks(server: StandIn, mode: Mode, kin
     """Both streams come over the transport that is forced, or over the one that the server has."""
     has_websocket = server.simulator.world.profile.live_websocket
 
-    async def work(client: RestLiveClient) -> tuple[str, bytes]:
+    async def work(client: RestLiveClient) -> tuple[str, LiveMessage]:
         stream = await client.open(kind)
-        try:
-            server.call(lambda world: (world.submit(["a@ok.test"]), world.tick()))
-            return stream.transport, await first_message(stream)
-        finally:
-            await stream.aclose()
+        server.call(lambda world: (world.submit(["a@ok.test"]), world.tick()))
+        return stream.transport, await first_message(stream)
 
     if mode == "websocket" and not has_websocket:
         with pytest.raises(PayloadError, match="set transport to auto or sse"):
@@ -52,7 +40,7 @@ def test_each_mode_reads_what_the_server_speaks(server: StandIn, mode: Mode, kin
     transport, message = with_client(server.url, work, mode=mode)  # type: ignore[misc]
 
     assert transport == ("sse" if mode == "sse" or not has_websocket else "websocket")
-    assert isinstance(json.loads(message), list)
+    assert isinstance(message, ServerTotals if kind is StreamKind.METRICS else LiveEvents)
 
 
 def test_auto_takes_the_event_stream_at_once_and_remembers_it():

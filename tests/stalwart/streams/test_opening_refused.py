@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 
@@ -17,22 +16,23 @@ from exporter.errors import (
     TargetUnreachable,
     TargetUnsupported,
 )
-from exporter.model.live import StreamKind
+from exporter.model.live import LiveMessage, StreamKind
 from exporter.model.server import Generation
+from exporter.model.telemetry import ServerTotals
 from exporter.simulator import ManualClock, Profile, StandIn
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.rest.live.client import RestLiveClient
+from exporter.stalwart.streams.live_stream import LiveStream
 from exporter.stalwart.streams.opening import Mode
-from exporter.stalwart.streams.stream import EventStream
 from tests.support.rigs.rest_streams import PATHS, TOKENS, with_client
 from tests.support.standin import asked, enterprise
 
 
-async def until_it_ends(stream: EventStream, got: list[bytes]) -> None:
+async def until_it_ends(stream: LiveStream, got: list[LiveMessage]) -> None:
     """Adds what comes to *got*; raises what the stream ends with."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(30), stream.reading():
         while True:
-            got += await stream.receive()
+            got += (await stream.receive()).messages
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,9 @@ def test_a_stream_that_ends_says_so(server: StandIn):
 
     async def work(client: RestLiveClient) -> None:
         stream = await client.open(StreamKind.TRACES)
-        try:
-            server.call(lambda _: server.simulator.front.api.live.end())
-            with pytest.raises(TargetUnreachable):
-                await until_it_ends(stream, [])
-        finally:
-            await stream.aclose()
+        server.call(lambda _: server.simulator.front.api.live.end())
+        with pytest.raises(TargetUnreachable):
+            await until_it_ends(stream, [])
 
     with_client(server.url, work)
 
@@ -163,17 +160,14 @@ def test_a_message_that_is_cut_is_no_message(server: StandIn, kind: str):
     """What came whole is read, the rest is an error."""
     server.faults.add(kind, PATHS[StreamKind.METRICS], messages=1)
 
-    async def work(client: RestLiveClient) -> list[bytes]:
-        got: list[bytes] = []
+    async def work(client: RestLiveClient) -> list[LiveMessage]:
+        got: list[LiveMessage] = []
         server.call(lambda _: setattr(server.simulator.front.api.live, "pace", 50.0))
         stream = await client.open(StreamKind.METRICS)
-        try:
-            with pytest.raises(TargetUnreachable):
-                await until_it_ends(stream, got)
-        finally:
-            await stream.aclose()
+        with pytest.raises(TargetUnreachable):
+            await until_it_ends(stream, got)
         return got
 
     (only,) = with_client(server.url, work)  # type: ignore[misc]
 
-    assert isinstance(json.loads(only), list)
+    assert isinstance(only, ServerTotals)

@@ -17,9 +17,9 @@ from exporter.ingest.counting.reconciliation import Reconciler
 from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.ingest.jobs.traces import TraceJob
 from exporter.model.delivery import Trace
-from exporter.model.live import Heartbeat, LiveEvents
+from exporter.model.live import LiveBatch, StreamKind
 from exporter.stalwart.http.server_clock import ServerClock
-from exporter.stalwart.rest.live.messages import read_traces
+from exporter.stalwart.rest.live.client import stream_decoder
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
@@ -133,15 +133,20 @@ class _Answering:
 class LiveSide:
     """A live stream and its decoder, as one run of the exporter has them."""
 
+    def __init__(self) -> None:
+        self.opened()
+
     def opened(self) -> None:
         """The stream is opened, perhaps not for the first time."""
+        self._decoder = stream_decoder(StreamKind.TRACES)
 
     def message(self, hour: Hour, second: int) -> bytes:
         """What comes of one second; empty if nothing happened in it."""
         return hour.message(second)
 
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return read_traces(message)
+    def batch(self, messages: Sequence[bytes], dropped: int = 0) -> LiveBatch:
+        """*messages* as they leave the stream."""
+        return LiveBatch(map(self._decoder.decode, messages), dropped)
 
 
 class Counting:
@@ -259,7 +264,7 @@ class Play:
             if self._up:
                 self._up = False
                 held, self._held = self._held, []
-                await run.feed.apply(client, held, 0)  # type: ignore[arg-type]
+                await run.feed.apply(client.batch(held))
                 await run.feed.lost()
             return
         if not self._up:
@@ -276,9 +281,9 @@ class Play:
             return
         held, self._held = self._held, []
         if "dropped" in kinds and held:
-            await run.feed.apply(client, held[:-1], 1)  # type: ignore[arg-type]
+            await run.feed.apply(client.batch(held[:-1], 1))
         elif held or second % 30 == 0:
-            await run.feed.apply(client, held or [b'{"interval":30000}'], 0)  # type: ignore[arg-type]
+            await run.feed.apply(client.batch(held or [b'{"interval":30000}']))
 
     async def _poll(self) -> None:
         if self._run is not None:

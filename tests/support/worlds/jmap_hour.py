@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from exporter.model.delivery import Trace
-from exporter.model.live import Heartbeat, LiveEvents
 from exporter.simulator.jmap.live import live_event
 from exporter.simulator.jmap.objects.telemetry import trace_to_json
 from exporter.simulator.world.telemetry.events import Event
 from exporter.simulator.world.world import World
 from exporter.stalwart.common.ids import encode_id
-from exporter.stalwart.jmap.live.messages import read_traces
+from exporter.stalwart.jmap.live.client import trace_decoder
 from exporter.stalwart.jmap.live.repeating_stream import Repetition
 from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.traces import read_traces as read_stored
@@ -52,19 +51,17 @@ class JmapSide(LiveSide):
 
     def __init__(self) -> None:
         self._spans = Spans()
-        self.opened()
+        super().__init__()
 
     def opened(self) -> None:
         self._since: list[bytes] = []
         self._repetition = Repetition()
+        self._decoder = trace_decoder(self._spans)
 
     def message(self, hour: Hour, second: int) -> bytes:
         told = hour.told.get(second, [])
         self._since += told
         return self._repetition.take(frame(self._since), "test") if told else b""
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return read_traces(message, self._spans)
 
 
 def frame(events: Sequence[bytes]) -> bytes:

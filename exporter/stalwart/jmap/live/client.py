@@ -6,14 +6,15 @@ import re
 
 from exporter.clock import Clock
 from exporter.errors import PayloadError
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
-from exporter.model.telemetry import ServerTotals
+from exporter.model.live import StreamKind
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live import messages as live
 from exporter.stalwart.jmap.live.repeating_stream import RENEWAL_SECONDS, REPEATED_BYTES, RepeatingStream
 from exporter.stalwart.jmap.live.spans import Spans
+from exporter.stalwart.streams.decoder import StreamDecoder
+from exporter.stalwart.streams.live_stream import LiveStream
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.streams.stream import EventStream
 
@@ -56,7 +57,7 @@ class JmapLiveClient:
         self._renewal_seconds = renewal_seconds
         self._spans = Spans()
 
-    async def open(self, kind: StreamKind) -> EventStream:
+    async def open(self, kind: StreamKind) -> LiveStream:
         token_endpoint, endpoint = ENDPOINTS[kind]
         await self._client.require(endpoint.value.permission, what=endpoint.label)
         if kind is StreamKind.METRICS:
@@ -65,8 +66,17 @@ class JmapLiveClient:
         token = _read_token(token_endpoint, await self._transport.request(token_endpoint))
         params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
         stream = await self._opener.open(endpoint, token=token, params=params, offers_websocket=False)
-        if kind is StreamKind.METRICS:
-            return stream
+        if kind is StreamKind.TRACES:
+            stream = self._without_repetitions(stream, endpoint)
+        return LiveStream(stream, self._decoder(kind), name=f"live_{kind.value}")
+
+    def forget_transport(self) -> None:
+        self._opener.forget()
+
+    async def aclose(self) -> None:
+        await self._opener.aclose()
+
+    def _without_repetitions(self, stream: EventStream, endpoint: Endpoint) -> EventStream:
         return RepeatingStream(
             stream,
             label=endpoint.label,
@@ -75,17 +85,11 @@ class JmapLiveClient:
             renewal_seconds=self._renewal_seconds,
         )
 
-    def forget_transport(self) -> None:
-        self._opener.forget()
-
-    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
-        return live.read_metrics(message, self._client.names)
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return live.read_traces(message, self._spans)
-
-    async def aclose(self) -> None:
-        await self._opener.aclose()
+    def _decoder(self, kind: StreamKind) -> StreamDecoder:
+        if kind is StreamKind.METRICS:
+            # The names may become known while the stream is open.
+            return StreamDecoder(lambda message: live.read_metrics(message, self._client.names))
+        return trace_decoder(self._spans)
 
 
 def _read_token(endpoint: Endpoint, body: bytes) -> str:
@@ -94,3 +98,8 @@ def _read_token(endpoint: Endpoint, body: bytes) -> str:
     if not _TOKEN.fullmatch(token):
         raise PayloadError(f"{endpoint.label}: not a token")
     return token.decode("ascii")
+
+
+def trace_decoder(spans: Spans) -> StreamDecoder:
+    """Return a decoder for one connection to the stream of traces; *spans* outlives it."""
+    return StreamDecoder(lambda message: live.read_traces(message, spans), event_key=live.EVENT_KEY)

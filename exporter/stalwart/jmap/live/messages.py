@@ -25,9 +25,12 @@ from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.traces import Event, event_values
-from exporter.stalwart.streams.frames import decode_frame
+from exporter.stalwart.streams.decoder import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]
+
+EVENT_KEY = b'"keyValues":'
+"""Written once per event of the stream of traces; inside a string its quotes would be escaped."""
 
 
 class _Metric(msgspec.Struct, gc=False):

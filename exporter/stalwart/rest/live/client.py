@@ -7,15 +7,15 @@ from collections.abc import Callable
 import msgspec
 
 from exporter.errors import PayloadError, TargetUnreachable, TargetUnsupported
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.live import StreamKind
 from exporter.model.server import Generation
-from exporter.model.telemetry import ServerTotals
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import decode_answer
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.live import messages as live
+from exporter.stalwart.streams.decoder import StreamDecoder
+from exporter.stalwart.streams.live_stream import LiveStream
 from exporter.stalwart.streams.opening import StreamOpener
-from exporter.stalwart.streams.stream import EventStream
 
 INTERVAL_SECONDS = 5
 """Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""
@@ -46,7 +46,7 @@ class RestLiveClient:
         self._opener = opener
         self._generation = generation
 
-    async def open(self, kind: StreamKind) -> EventStream:
+    async def open(self, kind: StreamKind) -> LiveStream:
         if self._generation() is not Generation.REST:
             raise TargetUnsupported(f"live_{kind.value}: not read from servers of this generation")
         token_endpoint, endpoint = ENDPOINTS[kind]
@@ -60,16 +60,18 @@ class RestLiveClient:
         if not token:
             raise PayloadError(f"{token_endpoint.label}: data: an empty token")
         params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
-        return await self._opener.open(endpoint, token=token, params=params)
+        stream = await self._opener.open(endpoint, token=token, params=params)
+        return LiveStream(stream, stream_decoder(kind), name=f"live_{kind.value}")
 
     def forget_transport(self) -> None:
         self._opener.forget()
 
-    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
-        return live.read_metrics(message)
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return live.read_traces(message)
-
     async def aclose(self) -> None:
         await self._opener.aclose()
+
+
+def stream_decoder(kind: StreamKind) -> StreamDecoder:
+    """Return a decoder for one connection to the stream of this *kind*."""
+    if kind is StreamKind.METRICS:
+        return StreamDecoder(live.read_metrics)
+    return StreamDecoder(live.read_traces, event_key=live.EVENT_KEY)

@@ -26,9 +26,12 @@ from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.outcomes import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES, delivery_event, said_text
 from exporter.stalwart.http.responses import reading_problem
-from exporter.stalwart.streams.frames import decode_frame
+from exporter.stalwart.streams.decoder import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]
+
+EVENT_KEY = b'"createdAt":'
+"""Written once per event of the stream of traces; inside a string its quotes would be escaped."""
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 

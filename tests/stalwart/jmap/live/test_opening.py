@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,12 +21,13 @@ from exporter.errors import (
     TargetUnreachable,
     TargetUnsupported,
 )
-from exporter.model.live import StreamKind
+from exporter.model.live import Heartbeat, LiveMessage, StreamKind
+from exporter.model.telemetry import ServerTotals
 from exporter.simulator import Profile, StandIn
 from exporter.stalwart.live import LiveClient
-from exporter.stalwart.streams.stream import EventStream
 from exporter.state.costs import ApiCosts
 from tests.e2e.streams.test_doctor import listened
+from tests.support.live_streams import first_message
 from tests.support.rigs.jmap_subscribers import server_settings
 from tests.support.standin import asked, enterprise
 
@@ -67,14 +67,6 @@ async def open_and_close(client: LiveClient, kind: StreamKind, times: int = 1) -
         await stream.aclose()
 
 
-async def first_message(stream: EventStream) -> bytes:
-    """What comes first."""
-    async with asyncio.timeout(10):
-        while not (messages := await stream.receive()):
-            pass
-    return messages[0]
-
-
 @pytest.mark.parametrize("has_websocket", [False, True], ids=["sse-server", "websocket-server"])
 @pytest.mark.parametrize("transport", ["auto", "sse"])
 @pytest.mark.parametrize("kind", list(StreamKind))
@@ -82,21 +74,17 @@ def test_events_are_asked_for_without_a_handshake(kind: StreamKind, transport: s
     """The document knows Server-Sent Events alone, so that nobody asks for anything else, reload or not."""
     with StandIn(enterprise(JMAP, live_websocket=has_websocket)) as server:
 
-        async def work(client: LiveClient) -> bytes:
+        async def work(client: LiveClient) -> LiveMessage:
             await open_and_close(client, kind)
             client.forget_transport()
             stream = await client.open(kind)
-            try:
-                assert stream.transport == "sse"
-                return await first_message(stream)
-            finally:
-                await stream.aclose()
+            assert stream.transport == "sse"
+            return await first_message(stream)
 
         message = with_client(server, work, transport=transport)
 
         assert [request.status for request in asked(server, PATHS[kind])] == [200, 200]
-        read = json.loads(message)  # type: ignore[arg-type]
-        assert read == {"interval": 30000} if kind is StreamKind.TRACES else isinstance(read, list)
+        assert message == Heartbeat(30) if kind is StreamKind.TRACES else isinstance(message, ServerTotals)
 
 
 def test_a_websocket_that_is_forced_fails_in_words():

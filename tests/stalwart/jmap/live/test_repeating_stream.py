@@ -11,19 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import TargetServerError
-from exporter.ingest.loops.buffer import MessageBuffer
-from exporter.model.live import Heartbeat, LiveEvents, StreamKind
+from exporter.model.live import StreamKind
 from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals
+from exporter.stalwart.jmap.live.client import trace_decoder
 from exporter.stalwart.jmap.live.repeating_stream import (
     LARGEST_FRAME_BYTES,
     RENEWAL_SECONDS,
     RepeatingStream,
     Repetition,
 )
-from exporter.stalwart.streams.stream import EventStream, RenewalDue
+from exporter.stalwart.jmap.live.spans import Spans
+from exporter.stalwart.streams.buffer import MessageBuffer
+from exporter.stalwart.streams.decoder import StreamDecoder
+from exporter.stalwart.streams.live_stream import LiveStream
+from exporter.stalwart.streams.stream import RenewalDue
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
 from tests.support.builders.jmap_live import event, opening
+from tests.support.live_streams import ScriptedStream, first_message
 from tests.support.rigs.counting import HandClock
 from tests.support.worlds.jmap_hour import frame, jmap_scripted
 
@@ -78,7 +83,7 @@ def test_pings_and_what_is_no_array_pass():
 def test_dropped_events_of_this_generation_are_counted_one_by_one():
     """The bounded buffer says how many events it had no room for."""
     message = json.dumps([opening(), event("queue.rescheduled", text='"keyValues":')]).encode()
-    buffer = MessageBuffer(most_bytes=len(message))
+    buffer = MessageBuffer(trace_decoder(Spans()).count_events, most_bytes=len(message))
     buffer.put(message)
     buffer.put(message.replace(b'": ', b'":'))
 
@@ -147,23 +152,18 @@ def test_what_came_before_a_surprise_is_handed_on():
 
 
 class Told:
-    """A live client that reads everything as its own name."""
+    """A live client that decodes everything as its own name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.forgotten = 0
 
-    async def open(self, kind: StreamKind) -> EventStream:
-        return Script()
+    async def open(self, kind: StreamKind) -> LiveStream:
+        totals = ServerTotals(counters={self.name: 1}, gauges={}, histograms={})
+        return LiveStream(ScriptedStream([b"[]"]), StreamDecoder(lambda _: totals), name=self.name)
 
     def forget_transport(self) -> None:
         self.forgotten += 1
-
-    def read_metrics(self, message: bytes) -> ServerTotals | Heartbeat:
-        return ServerTotals(counters={self.name: 1}, gauges={}, histograms={})
-
-    def read_traces(self, message: bytes) -> LiveEvents | Heartbeat:
-        return LiveEvents([], len(self.name), 0, 0)
 
     async def aclose(self) -> None:
         self.name = "closed"
@@ -176,13 +176,11 @@ def test_what_an_old_stream_brought_is_read_in_its_own_words():
     live = SwitchingLiveClient(switch, rest=rest, jmap=jmap)
 
     async def run() -> None:
-        await live.open(StreamKind.METRICS)
-        await live.open(StreamKind.TRACES)
+        old = await live.open(StreamKind.METRICS)
         switch.use(Generation.JMAP)
-        assert live.read_metrics(b"").counters == {"rest": 1}  # type: ignore[union-attr]
-        await live.open(StreamKind.METRICS)
-        assert live.read_metrics(b"").counters == {"jmap-": 1}  # type: ignore[union-attr]
-        assert live.read_traces(b"").received == 4  # type: ignore[union-attr]
+        new = await live.open(StreamKind.METRICS)
+        counters = [getattr(await first_message(stream), "counters", None) for stream in (old, new)]
+        assert counters == [{"rest": 1}, {"jmap-": 1}]
         live.forget_transport()
         assert (rest.forgotten, jmap.forgotten) == (1, 1)
         await live.aclose()

@@ -1,4 +1,4 @@
-"""The queue between a stream and those who count."""
+"""The byte-bounded queue between the reader of a stream and its consumer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import TargetUnreachable
-from exporter.ingest.loops.buffer import MessageBuffer
+from exporter.model.live import StreamKind
+from exporter.stalwart.rest.live.client import stream_decoder
+from exporter.stalwart.streams.buffer import MessageBuffer
 
 Portion = tuple[Sequence[bytes], int]
+
+count_events = stream_decoder(StreamKind.TRACES).count_events
 
 
 def message(events: int) -> bytes:
@@ -34,7 +38,7 @@ def test_what_was_put_in_comes_out_in_order():
     """Messages are taken in portions, the oldest first, each once."""
 
     async def run() -> list[Portion]:
-        buffer = MessageBuffer(batch_bytes=250)
+        buffer = MessageBuffer(count_events, batch_bytes=250)
         sent = [message(1), message(9), message(2), message(1), message(1)]
         for one in sent:
             buffer.put(one)
@@ -54,7 +58,7 @@ def test_a_slow_consumer_costs_bounded_memory_and_every_event_is_accounted_for(s
     async def run() -> None:
         most = len(message(30)) * 3
         # Whatever it holds is taken at once.
-        buffer = MessageBuffer(most_bytes=most, batch_bytes=100 * most)
+        buffer = MessageBuffer(count_events, most_bytes=most, batch_bytes=100 * most)
         sent = received = dropped = 0
         for step in steps:
             if step is None:
@@ -81,7 +85,7 @@ def test_a_message_larger_than_the_bound_is_taken_when_there_is_nothing_else():
     """A single large message is not lost for its size: the decoder has a limit of its own."""
 
     async def run() -> None:
-        buffer = MessageBuffer(most_bytes=10)
+        buffer = MessageBuffer(count_events, most_bytes=10)
         buffer.put(message(3))
         taken, dropped = await buffer.take()
         assert (taken, dropped) == ([message(3)], 0)

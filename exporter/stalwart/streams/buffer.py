@@ -1,32 +1,36 @@
-"""Between a stream and those who count: a queue that is bounded by its bytes."""
+"""Byte-bounded queue between the reader of a stream and its consumer."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MOST_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
-"""What is taken at once, one message at least: it is counted in one transaction, and nothing else runs meanwhile."""
+"""The most that is taken at once, but at least one message: a batch is counted in one transaction without a pause."""
 
 MOST_MESSAGES = 8192
 BATCH_MESSAGES = 1024
 """The same by number: an empty message costs some time and memory too."""
 
-_EVENTS = (b'"createdAt":', b'"keyValues":')
-"""What either generation writes once in each event, and as such in no text."""
-
 
 class MessageBuffer:
     """
-    Takes messages at the pace at which they come, and gives them at the pace at which they are counted.
+    Undecoded messages, put in as they arrive and taken out as they are counted.
 
-    What does not fit is dropped, the newest first, since the server must not be made to wait: it would keep everything
-    for us without bound.
+    What does not fit is dropped, the newest first, since the server must not be made to wait: it would queue everything
+    for us without bound. *count_events* returns how many events a message holds, without decoding it.
     """
 
-    def __init__(self, *, most_bytes: int = MOST_BYTES, batch_bytes: int = BATCH_BYTES) -> None:
+    def __init__(
+        self,
+        count_events: Callable[[bytes], int],
+        *,
+        most_bytes: int = MOST_BYTES,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._count_events = count_events
         self._most_bytes = most_bytes
         self._batch_bytes = batch_bytes
         self._messages: deque[bytes] = deque()
@@ -36,10 +40,10 @@ class MessageBuffer:
         self._ready = asyncio.Event()
 
     def put(self, message: bytes) -> None:
-        """Keeps *message*, or counts it as dropped."""
+        """Keep *message*, or count its events as dropped."""
         if self._dropped or (self._messages and not self._has_room(message)):
             # After a drop everything goes until the rest has been taken, so that one hole stays one hole.
-            self._dropped += max(1, *map(message.count, _EVENTS))
+            self._dropped += max(1, self._count_events(message))
         else:
             self._messages.append(message)
             self._bytes += len(message)
@@ -49,13 +53,13 @@ class MessageBuffer:
         return self._bytes + len(message) <= self._most_bytes and len(self._messages) < MOST_MESSAGES
 
     def end(self, reason: BaseException) -> None:
-        """No more will come."""
+        """Mark the end; `take` raises *reason* once the buffer is empty."""
         self._end = reason
         self._ready.set()
 
     async def take(self) -> tuple[Sequence[bytes], int]:
         """
-        The oldest messages, and how many events were dropped behind them.
+        Return the oldest messages, and how many events were dropped after them.
 
         Raises the reason of the end once everything has been taken.
         """

@@ -1,0 +1,67 @@
+"""
+Decoding of the messages of a live stream, as far as both generations write them alike.
+
+A message is an array of what happened, or an object with an ``interval`` (milliseconds), which says that nothing did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from exporter.errors import PayloadError
+from exporter.model.live import Heartbeat, LiveEvents, LiveMessage, RepeatedEvents, UnreadableMessage
+from exporter.model.telemetry import ServerTotals
+from exporter.stalwart.http.responses import decode_answer
+
+T = TypeVar("T")
+
+
+class _Ping(msgspec.Struct):
+    interval: Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
+
+
+_ping_decoder = msgspec.json.Decoder(_Ping)
+
+
+def decode_frame(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] | Heartbeat:
+    """Decode *message*, its array by *decoder*. Raises `PayloadError` with the path of what cannot be read."""
+    if message[:64].lstrip()[:1] == b"{":
+        return Heartbeat(decode_answer(_ping_decoder, message).interval / 1000)
+    return decode_answer(decoder, message)
+
+
+class StreamDecoder:
+    """
+    Decodes one stream's messages in the order of their arrival.
+
+    *decode* is the generation's own. *event_key* is the text that the generation writes once per event and never inside
+    a string; where it is empty, each message counts as one event.
+    """
+
+    def __init__(
+        self, decode: Callable[[bytes], ServerTotals | LiveEvents | Heartbeat], *, event_key: bytes = b""
+    ) -> None:
+        self._decode = decode
+        self._event_key = event_key
+        self._last_message = b""  # Kept only if it held events of deliveries.
+
+    def decode(self, message: bytes) -> LiveMessage:
+        """Return the content of *message*; one that cannot be decoded, or that repeats the last, as such."""
+        try:
+            content = self._decode(message)
+        except PayloadError as error:
+            return UnreadableMessage(str(error))
+        if not isinstance(content, LiveEvents):
+            return content
+        if content.events and message == self._last_message:
+            # Two equal messages would mean two attempts on one message within a second.
+            return RepeatedEvents(content.received)
+        self._last_message = message if content.events else b""
+        return content
+
+    def count_events(self, message: bytes) -> int:
+        """Return how many events *message* holds, without decoding it."""
+        return message.count(self._event_key) if self._event_key else 1
