@@ -17,7 +17,7 @@ import structlog
 import exporter
 from exporter.app.logging import set_up_logging
 from exporter.app.supervise import Supervisor
-from tests.support.servers.raw import HandClock
+from tests.support.virtual_time import HandClock
 
 NAME = re.compile(r"[a-z_]+\.(?:[a-z_]+_)?(?:[a-z]+ed|begun|found|lost|shut|withheld)")
 METHODS = frozenset({"debug", "info", "warning", "error", "exception"})

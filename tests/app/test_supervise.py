@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from exporter.app.supervise import Supervisor
-from tests.support.servers.raw import HandClock
+from tests.support.virtual_time import HandClock
 
 
 class Surprise(Exception):

@@ -16,6 +16,7 @@ from exporter.model.outgoing import OutgoingReports
 from exporter.model.queue import Distribution, QueueSnapshot, RecipientStatus
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import TallyBook
+from tests.support.virtual_time import HandClock
 
 TAKEN_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SNAPSHOTS = (
@@ -24,16 +25,6 @@ SNAPSHOTS = (
     "stalwart_outgoing_reports",
     "stalwart_active_connections",
 )
-
-
-@dataclass
-class HandClock:
-    """Monotonic seconds that a test moves."""
-
-    seconds: float = 1000.0
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 @dataclass

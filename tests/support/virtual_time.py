@@ -1,11 +1,11 @@
-"""An event loop in which waiting takes no time, and a clock that shows its time."""
+"""An event loop in which waiting takes no time, a clock that shows its time, and one that is moved by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -57,6 +57,34 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class HandClock:
+    """
+    A `Clock` that moves when something sleeps, and by hand; it needs no loop of its own.
+
+    Attributes:
+        seconds: Monotonic time since it was made.
+        set_seconds: By how much the wall clock has been set, which moves no monotonic time.
+        slept: Every sleep, in seconds.
+    """
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self.seconds = 0.0
+        self.set_seconds = 0.0
+        self.slept: list[float] = []
+        self._start = start or datetime.fromtimestamp(START, UTC)
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.seconds + self.set_seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+        await asyncio.sleep(0)
 
 
 def run_virtually(work: Coroutine[Any, Any, T]) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from structlog.testing import capture_logs
 
@@ -17,6 +16,7 @@ from exporter.web.config.basic_auth import _parse_basic
 from exporter.web.negotiation import negotiate
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, text_of
+from tests.support.virtual_time import HandClock
 
 _EVENTS = tuple(sorted(FOLLOWED_EVENTS))[::6]
 
@@ -47,28 +47,15 @@ def _domain(text: bytes) -> object:
     return name and shown_domain(name), address
 
 
-class _StillClock:
-    """A clock that stands still."""
-
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 100.0
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
-
-
 def _date(text: bytes) -> object:
     """The server's clock after a response with such headers, which the next response must be able to correct."""
-    clock = ServerClock(_StillClock())
+    clock = ServerClock(HandClock(NOW))
     date, _, age = text.decode("latin-1").partition("|")
     with capture_logs():
-        clock.learn_date(date, asked_at=99.5, age=age)
+        clock.learn_date(date, asked_at=-0.5, age=age)
         learned = clock.skew_seconds
         assert 1999 <= clock.now().year <= 2100
-        clock.learn_date("Sun, 22 Nov 2026 15:00:00 GMT", asked_at=99.5)
+        clock.learn_date("Sun, 22 Nov 2026 15:00:00 GMT", asked_at=-0.5)
     assert abs(clock.now() - NOW).total_seconds() < 2
     return learned
 

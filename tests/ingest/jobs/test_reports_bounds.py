@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from tests.support.reports import wire
-from tests.support.reports.clocks import TestClock
 from tests.support.rigs.report_polls import id_of, live, poll, with_reports
 from tests.support.rigs.reports import Rig, check_sums, query, tables
 from tests.support.servers.reports import ReportServer
+from tests.support.virtual_time import HandClock
+
+NOON = wire.at("2026-11-22T12:00:00")
 
 
 def test_a_flood_of_one_kind_does_not_keep_the_others_waiting(path: Path):
@@ -33,7 +35,7 @@ def test_a_flood_of_one_kind_does_not_keep_the_others_waiting(path: Path):
 def test_a_backfill_stays_within_its_share_of_requests_and_ends_its_run_in_time(path: Path):
     """Thirty requests in any minute, whatever there is to do; the next run goes on, and the log tells its way."""
     server = with_reports(400)
-    clock = TestClock()
+    clock = HandClock(NOON)
     times: list[float] = []
     server.before = lambda _: times.append(clock.monotonic())
 
@@ -91,7 +93,7 @@ def test_labels_that_strangers_choose_stay_within_their_cap(path: Path):
         shown.update(life.shown())
         dropped.update(life.board.dropped)
 
-    live(server, path, act, max_domains=3, clock=TestClock())
+    live(server, path, act, max_domains=3, clock=HandClock(NOON))
 
     for family, labels, total in (
         ("stalwart_dmarc_messages_total", 4, 30),
@@ -111,12 +113,12 @@ def test_labels_that_strangers_choose_stay_within_their_cap(path: Path):
 def test_ids_that_the_server_dropped_are_forgotten_after_some_days(path: Path):
     """What it still lists stays known however old it is."""
     server = with_reports(4)
-    clock = TestClock()
+    clock = HandClock(NOON)
 
     async def act(life: Rig) -> None:
         await life.run()
         server.lists["dmarc"] = [id_of(2), id_of(0)]
-        clock.pass_time(3 * 86400)
+        clock.seconds += 3 * 86400
         await life.run()
 
     live(server, path, act, clock=clock)
@@ -138,7 +140,7 @@ def test_invented_numbers_that_are_each_just_possible_do_not_overflow_a_counter(
         seen.append(life.value("stalwart_dmarc_messages_total", **labels))
         seen.append(life.value("stalwart_dmarc_window_messages", domain="example.test", window="30d", result="aligned"))
 
-    live(server, path, act, clock=TestClock())
+    live(server, path, act, clock=HandClock(NOON))
 
     assert seen == [2**62, 600 * 2**53]
     assert query(path, "SELECT count(*) FROM report") == [(600,)]

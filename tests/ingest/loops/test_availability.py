@@ -14,7 +14,7 @@ from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import Detector, StalwartClient
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
-from tests.support.servers.raw import HandClock
+from tests.support.virtual_time import HandClock
 
 SOON_SECONDS = 20.0
 GONE = TargetUnsupported("404", certain=False)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.ingest.loops.doubt import CONFIRM_SECONDS, Doubt
-from tests.support.servers.raw import HandClock
+from tests.support.virtual_time import HandClock
 
 MOST_PROVOKED = 3
 

@@ -7,7 +7,7 @@ import pytest
 from exporter.errors import TargetUnsupported
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.missing_features import CONFIRM_SECONDS, REMEMBERED_SECONDS, Absence
-from tests.support.servers.raw import HandClock
+from tests.support.virtual_time import HandClock
 
 METRICS, TRACES, LOGS = Endpoint.STORED_METRICS, Endpoint.TRACES, Endpoint.LOGS
 TOKEN = Endpoint.METRICS_TOKEN

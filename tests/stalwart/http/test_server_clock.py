@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from email.utils import formatdate
 
 import pytest
@@ -10,26 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.stalwart.http.server_clock import STEP_SECONDS, ServerClock
+from tests.support.virtual_time import HandClock
 
 NOW = 1_800_000_000
 DAY_SECONDS = 86_400
-
-
-class HandClock:
-    """Our own clock: *passed* is what no setting changes, *ahead* what it has been set to."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-        self.ahead = 0.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(NOW + self.passed + self.ahead, UTC)
-
-    def monotonic(self) -> float:
-        return self.passed
-
-    async def sleep(self, seconds: float) -> None:
-        self.passed += seconds
 
 
 def answer(clock: ServerClock, at: float, **headers: str) -> None:
@@ -54,8 +37,8 @@ def test_the_skew_is_known_to_the_second(skew: float, pauses: list[float]):
     clock = ServerClock(ours)
 
     for pause in pauses:
-        ours.passed += pause
-        answer(clock, NOW + ours.passed + skew)
+        ours.seconds += pause
+        answer(clock, NOW + ours.seconds + skew)
 
         assert clock.skew_seconds == pytest.approx(skew, abs=1.1)
 
@@ -66,7 +49,7 @@ def test_setting_our_clock_moves_the_skew_and_not_the_servers_time():
     clock = ServerClock(ours)
     answer(clock, NOW)
 
-    ours.ahead = DAY_SECONDS
+    ours.set_seconds = DAY_SECONDS
 
     assert clock.now().timestamp() == pytest.approx(NOW, abs=1)
     assert clock.skew_seconds == pytest.approx(-DAY_SECONDS, abs=1)
@@ -129,9 +112,9 @@ def test_a_listener_hears_of_changes_only():
     clock.subscribe(heard.append)
 
     for _ in range(50):
-        ours.passed += 0.5
-        answer(clock, NOW + ours.passed)
-    answer(clock, NOW + ours.passed + DAY_SECONDS)
+        ours.seconds += 0.5
+        answer(clock, NOW + ours.seconds)
+    answer(clock, NOW + ours.seconds + DAY_SECONDS)
 
     assert len(heard) <= 4
     assert heard[-1] == pytest.approx(DAY_SECONDS, abs=1)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.throttle import Throttle
-from tests.support.servers.raw import Asked, HandClock, reply, run, talking
+from tests.support.servers.raw import Asked, reply, run, talking
+from tests.support.virtual_time import HandClock
 
 
 @given(

@@ -17,8 +17,9 @@ from exporter.stalwart.http.credentials import Basic, Bearer
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerprint_of
 from tests.support.replays.jmap import NARROW_KEY, UNAUTHORIZED, JmapServer
-from tests.support.replays.jmap_client import MovableClock, asked
+from tests.support.replays.jmap_client import asked
 from tests.support.replays.jmap_http import problem
+from tests.support.virtual_time import HandClock
 
 WRONG = {"MetricType": [{"name": "auth.failed"}], "DkimSignatureType": [{"name": "Dkim1RsaSha256"}]}
 RIGHT = {"MetricType": [{"name": "auth.failed"}, {"name": "smtp.dkim2-pass"}], "Other": {"a": 1}}
@@ -250,14 +251,14 @@ def test_an_upgrade_that_went_unnoticed_is_found_within_the_hour():
     """A quick restart between two polls shows nowhere else; meanwhile the counters stay withheld."""
     server = JmapServer.recorded()
     server.schema = WRONG
-    clock = MovableClock()
+    clock = HandClock()
 
     async def job(client: JmapClient) -> list[int]:
         counted = [len((await client.fetch_native_totals()).counters)]
         server.schema = RIGHT
         server.fingerprint = "Another_fingerprint"
         for ahead in (1800.0, 3700.0):
-            clock.ahead = ahead
+            clock.seconds = ahead
             counted.append(len((await client.fetch_native_totals()).counters))
         return counted
 
@@ -268,11 +269,11 @@ def test_a_schema_that_is_gone_for_a_while_changes_no_judgement():
     """What was known of the names stays known."""
     server = JmapServer.recorded()
     server.schema = WRONG
-    clock = MovableClock()
+    clock = HandClock()
 
     async def job(client: JmapClient) -> int:
         server.schema = None
-        clock.ahead = 4000.0
+        clock.seconds = 4000.0
         return len((await client.fetch_native_totals()).counters)
 
     assert asked(server, job, clock=clock) == 0

@@ -16,7 +16,8 @@ from exporter.stalwart.jmap.inventory import TASK_TYPES
 from exporter.stalwart.jmap.probe import PERMISSIONS, examine
 from exporter.stalwart.rest.probe import Examination
 from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError, id_of
-from tests.support.replays.jmap_client import MovableClock, asked, methods_of
+from tests.support.replays.jmap_client import asked, methods_of
+from tests.support.virtual_time import HandClock
 
 
 def inventory_of(server: JmapServer, **settings: Any) -> Inventory:
@@ -168,17 +169,17 @@ def test_a_part_that_is_refused_leaves_the_others_and_is_left_alone_for_an_hour(
     """A refusal moves a counter of the server's: one an hour, not one a poll."""
     server = JmapServer.recorded()
     server.error["x:Task/query"] = MethodError("forbidden", "You are not authorized to perform this action")
-    clock = MovableClock()
+    clock = HandClock()
     asked_for: list[int] = []
     seen: list[Inventory] = []
 
     async def job(client: JmapClient) -> None:
         for ahead in (0, 300, 3700):
-            clock.ahead = ahead
+            clock.seconds = ahead
             seen.append(await client.fetch_inventory())
             asked_for.append(len([name for name, _ in methods_of(server, "Task") if name == "query"]))
         server.error.clear()
-        clock.ahead = 7400
+        clock.seconds = 7400
         seen.append(await client.fetch_inventory())
 
     asked(server, job, clock=clock)
@@ -193,12 +194,12 @@ def test_a_permission_that_was_granted_is_noticed_within_the_hour():
     server = JmapServer.recorded()
     permissions = server.account["permissions"]
     server.account = {**server.account, "permissions": [p for p in permissions if p != "sysTaskQuery"]}
-    clock = MovableClock()
+    clock = HandClock()
     withheld: list[tuple[str, ...]] = []
 
     async def job(client: JmapClient) -> None:
         for ahead in (0, 3500, 3700):
-            clock.ahead = ahead
+            clock.seconds = ahead
             withheld.append((await client.fetch_inventory()).withheld)
             server.account = {**server.account, "permissions": permissions}
 

@@ -24,8 +24,9 @@ from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint, Login
 from exporter.stalwart.http.credentials import Bearer
 from exporter.stalwart.jmap.wire import Answers, Call, failure_of, in_order, request_of
 from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError
-from tests.support.replays.jmap_client import MovableClock, asked, transport_to
+from tests.support.replays.jmap_client import asked, transport_to
 from tests.support.replays.jmap_http import serving
+from tests.support.virtual_time import HandClock
 
 QUERY = Call("q", "x:QueuedMessage/query", {"limit": 1})
 
@@ -223,13 +224,13 @@ def test_a_permission_that_is_granted_later_is_found():
     server = JmapServer.recorded()
     granted = server.account
     server.account = {**granted, "permissions": ["authenticate"]}
-    clock = MovableClock()
+    clock = HandClock()
 
     async def job(client: Any) -> int:
         with pytest.raises(TargetForbidden):
             await client.fetch_queue(max_messages=0)
         server.account = granted
-        clock.ahead = 3600.0
+        clock.seconds = 3600.0
         return int((await client.fetch_queue(max_messages=0)).messages)
 
     assert asked(server, job, clock=clock) == 13

@@ -31,13 +31,13 @@ from tests.support.servers.raw import (
     NOT_FOUND,
     UNAUTHORIZED,
     Asked,
-    HandClock,
     Handler,
     always,
     reply,
     run,
     talking,
 )
+from tests.support.virtual_time import HandClock
 
 
 def test_generation_is_rest() -> None:

@@ -22,8 +22,8 @@ from exporter.store.reports.reading import writing
 from exporter.store.reports.store import Incoming, ReportHistory, prune_batch
 from exporter.store.store import Store
 from tests.support.reports import wire
-from tests.support.reports.clocks import TestClock
 from tests.support.rigs.reports import query
+from tests.support.virtual_time import HandClock
 
 NOW = wire.at("2026-11-22T12:34:56")
 SECONDS = int(NOW.timestamp())
@@ -147,7 +147,7 @@ def test_a_reporters_label_is_short_printable_and_no_address(name: str | None, l
 def test_retention_deletes_what_was_received_too_long_ago_and_nothing_else(tmp_path: Path):
     """Batch after batch, rejected ones too, with the sums following."""
     path = tmp_path / "h.sqlite3"
-    clock = TestClock(NOW)
+    clock = HandClock(NOW)
     left = []
 
     async def act() -> None:

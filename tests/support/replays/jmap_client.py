@@ -26,16 +26,6 @@ TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 NATIVE = Basic("prometheus", "lab-prometheus-secret")
 
 
-class MovableClock(SystemClock):
-    """The machine's clock, moved forward by hand."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
-
-
 def transport_to(url: str, *, login: Credentials | None = None, **settings: Any) -> Transport:
     """A transport with a login, in no way slowed down."""
     clock = settings.pop("clock", SystemClock())

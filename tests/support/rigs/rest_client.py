@@ -20,13 +20,13 @@ from exporter.stalwart.rest.client import (
 from tests.support.paths import RECORDINGS
 from tests.support.servers.raw import (
     Asked,
-    HandClock,
     Handler,
     RawServer,
     reply,
     run,
     talking,
 )
+from tests.support.virtual_time import HandClock
 
 T = TypeVar("T")
 SERVERS = ("rest-0.12.5", "rest-0.15.5")

@@ -10,7 +10,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -187,25 +186,6 @@ class Costs:
     def request_finished(self, *, endpoint: str, status: str, seconds: float, response_bytes: int) -> None:
         assert seconds >= 0
         self.requests.append((endpoint, status, response_bytes))
-
-
-class HandClock(SystemClock):
-    """A clock that moves when somebody sleeps, and by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(1_800_000_000 + self.seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.seconds += seconds
-        await asyncio.sleep(0)
 
 
 def transport_to(url: str, **settings: Any) -> Transport:

@@ -14,7 +14,8 @@ from exporter.stalwart.rest.queue.fold import QueueFold
 from exporter.stalwart.rest.queue.walk import LARGEST_PAGE, TARGET_BYTES, PageSize, feed_page, walk_queue
 from tests.support.builders.rest_queue import message, recipient
 from tests.support.queue_reference import page_of, snapshot_of
-from tests.support.servers.raw import Asked, HandClock, Handler, RawServer, reply, run, talking
+from tests.support.servers.raw import Asked, Handler, RawServer, reply, run, talking
+from tests.support.virtual_time import HandClock
 
 FIRST_ID = 342_002_166_178_778_311
 
