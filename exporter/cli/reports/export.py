@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import os
-import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from exporter.cli.output import complain, harmless, problems
 from exporter.cli.reports.text import dumped, stamp
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.queries import Fields, count_reports, iterate_reports
+from exporter.store.reports.reading import History
 
 EXIT_UNUSABLE = 1
 
@@ -38,7 +38,7 @@ CELL_LENGTH = 2000
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export(connection: sqlite3.Connection, wanted: ReportFilter, *, fmt: str, output: Path | None) -> int:
+def export(connection: History, wanted: ReportFilter, *, fmt: str, output: Path | None) -> int:
     """Writes all wanted reports in *fmt*, one of `FORMATS`, to *output* or standard output."""
     total = count_reports(connection, wanted)
     try:

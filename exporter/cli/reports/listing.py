@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +31,10 @@ from exporter.store.reports.queries import (
     load_reports,
 )
 from exporter.store.reports.rankings import Top, domains, first_of, reporters, sources, total_of
+from exporter.store.reports.reading import History
 
 
-def show_list(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
+def show_list(connection: History, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
     """The newest reports."""
     rows = list_reports(connection, wanted, most=most)
     if as_json:
@@ -81,7 +81,7 @@ def _feedback(rows: Sequence[Fields]) -> Table:
     return made
 
 
-def show_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
+def show_rejected(connection: History, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
     """What could not be read."""
     rows = list_rejected(connection, wanted, most=most)
     if as_json:
@@ -97,9 +97,7 @@ def show_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most:
     return 0
 
 
-def show_top(
-    connection: sqlite3.Connection, what: str, wanted: ReportFilter, *, most: int, as_json: bool, span: str = ""
-) -> int:
+def show_top(connection: History, what: str, wanted: ReportFilter, *, most: int, as_json: bool, span: str = "") -> int:
     """Who stands out; *what* is one of `TOPS`, and *span* says in words how far back was looked."""
     question = TOPS[what]
     top = question.ask(wanted)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from exporter.cli.output import complain, console, problems
 from exporter.cli.reports.text import cell, counted, number, print_json, stamp, table
-from exporter.model.report_words import ReportKind
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.pruning import count_older, prune_rejected, prune_reports
-from exporter.store.reports.queries import Fields
-from exporter.store.reports.reading import reading, writing
-from exporter.store.reports.schema import SEEN_SOURCE
+from exporter.store.reports.queries import backfill_progress
+from exporter.store.reports.reading import History, reading, writing
 
 EXIT_REFUSED = 2
 WAIT_SECONDS = 1.0
@@ -63,7 +59,7 @@ def _what(reports: int, rejected: int, before: datetime) -> str:
     return f"{both}, received before {before:%Y-%m-%d %H:%M} UTC"
 
 
-def _prune(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime, total: int) -> int:
+def _prune(connection: History, wanted: ReportFilter, before: datetime, total: int) -> int:
     done = 0
     with _bar() as progress:
         task = progress.add_task("deleted", total=total)
@@ -78,7 +74,7 @@ def show_status(path: Path, *, wait: bool, as_json: bool) -> int:
     if wait:
         _wait(path)
     with reading(path) as connection:
-        rows = _status(connection)
+        rows = backfill_progress(connection)
     if as_json:
         print_json(rows)
         return 0
@@ -98,7 +94,7 @@ def _wait(path: Path) -> None:
         task = progress.add_task("waiting for the daemon to list reports", total=None)
         while True:
             with reading(path) as connection:
-                rows = _status(connection)
+                rows = backfill_progress(connection)
             left = sum(row["left"] for row in rows)
             total = sum(row["total"] for row in rows)
             if rows and not left:
@@ -112,31 +108,3 @@ def _wait(path: Path) -> None:
 def _bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=problems, disable=not problems.is_terminal)
-
-
-def _status(connection: sqlite3.Connection) -> list[Fields]:
-    counts = {
-        (row[0], row[1]): row[2]
-        for row in connection.execute("SELECT server, kind, count(*) FROM report GROUP BY server, kind")
-    }
-    rejected = {
-        (row[0], row[1]): row[2]
-        for row in connection.execute("SELECT server, kind, count(*) FROM report_rejected GROUP BY server, kind")
-    }
-    sources = {SEEN_SOURCE.format(kind=kind.value): kind.value for kind in ReportKind}
-    marks = {
-        (row["server"], sources[row["source"]]): json.loads(row["state"])
-        for row in connection.execute("SELECT server, source, state FROM watermark")
-        if row["source"] in sources
-    }
-    return [
-        {
-            "server": server,
-            "kind": kind,
-            "reports": counts.get((server, kind), 0),
-            "rejected": rejected.get((server, kind), 0),
-            "left": marks.get((server, kind), {}).get("left", 0),
-            "total": marks.get((server, kind), {}).get("total", 0),
-        }
-        for server, kind in sorted({*counts, *rejected, *marks})
-    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.table import Table
@@ -23,12 +22,13 @@ from exporter.cli.reports.text import (
 )
 from exporter.domains import shown_domain
 from exporter.store.reports.queries import Fields, load_raw, load_rejected, load_reports
+from exporter.store.reports.reading import History
 
 EXIT_NOT_FOUND = 3
 REJECTED_PREFIX = "rejected-"
 
 
-def show_report(connection: sqlite3.Connection, id_: str, *, raw: bool, as_json: bool) -> int:
+def show_report(connection: History, id_: str, *, raw: bool, as_json: bool) -> int:
     """The report with this id of `reports list`, or ``rejected-<n>`` of `reports list --rejected`."""
     if id_.startswith(REJECTED_PREFIX):
         return _show_rejected(connection, id_, raw=raw, as_json=as_json)
@@ -45,7 +45,7 @@ def show_report(connection: sqlite3.Connection, id_: str, *, raw: bool, as_json:
     return 0
 
 
-def _show_rejected(connection: sqlite3.Connection, id_: str, *, raw: bool, as_json: bool) -> int:
+def _show_rejected(connection: History, id_: str, *, raw: bool, as_json: bool) -> int:
     found = load_rejected(connection, _int(id_.removeprefix(REJECTED_PREFIX)))
     if found is None:
         complain(f"there is no rejected report {id_}; ids stand in `reports list --rejected`")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from exporter.cli.reports.text import (
     table,
 )
 from exporter.store.reports.queries import Fields
+from exporter.store.reports.reading import History
 from exporter.store.reports.summary import DomainSummary, summarise
 from exporter.store.reports.sums import DAY_SECONDS
 
@@ -53,7 +53,7 @@ class Verdict:
 
 
 def show_summary(
-    connection: sqlite3.Connection,
+    connection: History,
     domain: str,
     *,
     now: datetime,

@@ -11,7 +11,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.errors import ExporterError
 from exporter.ingest.loops.guard import catching_bugs
-from exporter.store.reports.store import PRUNE_BATCH, prune_batch
+from exporter.store.reports.pruning import PRUNE_BATCH, prune_batch
 from exporter.store.store import Store
 
 log = structlog.get_logger("exporter.retention")

@@ -11,8 +11,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from exporter.model.report_words import ReportKind
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.packing import unpack
+from exporter.store.reports.schema import SEEN_SOURCE
 
 Fields = dict[str, Any]
 
@@ -54,6 +56,39 @@ def count_rejected(connection: sqlite3.Connection, wanted: ReportFilter) -> int:
         (wanted.server, wanted.kind and wanted.kind.value),
     ).fetchone()
     return int(row[0])
+
+
+def backfill_progress(connection: sqlite3.Connection) -> Sequence[Fields]:
+    """
+    How far the history reaches, by server and kind.
+
+    Each has ``server``, ``kind``, ``reports``, ``rejected``, and of the last list of the server ``total`` and what is
+    ``left`` to fetch, both 0 before there was one.
+    """
+    counts = _count_by_kind(connection, "report")
+    rejected = _count_by_kind(connection, "report_rejected")
+    sources = {SEEN_SOURCE.format(kind=kind.value): kind.value for kind in ReportKind}
+    marks = {
+        (row["server"], sources[row["source"]]): json.loads(row["state"])
+        for row in connection.execute("SELECT server, source, state FROM watermark")
+        if row["source"] in sources
+    }
+    return [
+        {
+            "server": server,
+            "kind": kind,
+            "reports": counts.get((server, kind), 0),
+            "rejected": rejected.get((server, kind), 0),
+            "left": marks.get((server, kind), {}).get("left", 0),
+            "total": marks.get((server, kind), {}).get("total", 0),
+        }
+        for server, kind in sorted({*counts, *rejected, *marks})
+    ]
+
+
+def _count_by_kind(connection: sqlite3.Connection, table: str) -> Mapping[tuple[str, str], int]:
+    rows = connection.execute(f"SELECT server, kind, count(*) FROM {table} GROUP BY server, kind")  # noqa: S608 - one of our own tables
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def load_rejected(connection: sqlite3.Connection, id_: int) -> Fields | None:

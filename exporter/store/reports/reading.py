@@ -15,6 +15,9 @@ from urllib.parse import quote
 from exporter.errors import StoreError
 from exporter.store.schema import MIGRATIONS
 
+History = sqlite3.Connection
+"""The history file, opened by `reading` or `writing`; rows are by name."""
+
 BUSY_SECONDS = 5.0
 
 

@@ -19,12 +19,9 @@ from exporter.store.reports.arf_identity import RENAME, Renamed, is_renamed, ren
 from exporter.store.reports.policies import PolicyKey, known_policies_query, unknown_policies
 from exporter.store.reports.rows import ReportRows, identity_of
 from exporter.store.reports.schema import SEEN_SOURCE
-from exporter.store.reports.sums import FORGET_SUMS, LAST_HEARD, window_query
+from exporter.store.reports.sums import LAST_HEARD, window_query
 from exporter.store.reports.texts import cut
 from exporter.store.store import RowWriter, Store
-
-PRUNE_BATCH = 200
-"""Reports deleted in one transaction: others wait for it."""
 
 NEXT_ID = "SELECT coalesce(max(id), 0) + 1 FROM report"
 
@@ -235,28 +232,3 @@ def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 def seen_source(kind: ReportKind) -> str:
     """Under which source the ids of *kind* are noted."""
     return SEEN_SOURCE.format(kind=kind.value)
-
-
-async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATCH) -> int:
-    """
-    Deletes up to *batch* of the reports, and of those rejected, that were received *before*; how many there were.
-
-    Sums move in the same transaction. Fewer than *batch* means that there are no more.
-    """
-    cutoff = int(before.timestamp())
-
-    def prune(connection: sqlite3.Connection) -> int:
-        found = connection.execute(
-            "SELECT id FROM report WHERE received_at < ? ORDER BY received_at LIMIT ?", (cutoff, batch)
-        ).fetchall()
-        ids = json.dumps([row[0] for row in found])
-        for sql in FORGET_SUMS:
-            connection.execute(sql, (ids,))
-        cursor = connection.execute(
-            "DELETE FROM report_rejected WHERE id IN"
-            " (SELECT id FROM report_rejected WHERE received_at < ? ORDER BY received_at LIMIT ?)",
-            (cutoff, batch),
-        )
-        return max(len(found), cursor.rowcount)
-
-    return await store.write(prune)
