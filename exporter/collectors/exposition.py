@@ -84,7 +84,7 @@ def escape(value: str) -> str:
     """A label value as it stands between its quotes."""
     if "\\" in value or '"' in value or "\n" in value:
         value = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-    return printable(value)
+    return value if value.isprintable() else printable(value)  # the call would cost more than the check
 
 
 def number(value: float) -> str:

@@ -177,7 +177,7 @@ class RecentMultiset:
     @classmethod
     def from_state(cls, window_seconds: int, state: Any) -> RecentMultiset:
         """Back from `to_state`."""
-        stretches = map(Stretch.from_state, state.get("stretches", ()))
+        stretches = map(Stretch.from_state, state["stretches"])
         return cls(window_seconds, state["newest"], _counter(state["counted"]), stretches)
 
 

@@ -162,7 +162,9 @@ class StoredJob:
         self._choice = choice
         self._skip: set[str] = set()
         self._reading = StoredReading(ledger, clock=clock)
-        self._take_up(ledger.watermark(STORED_MARK) or {})
+        state = ledger.watermark(STORED_MARK)
+        if state is not None:
+            self._take_up(state)
 
     async def __call__(self, client: StalwartClient) -> None:
         """One poll."""
@@ -191,9 +193,9 @@ class StoredJob:
 
     def _take_up(self, state: Any) -> None:
         """Remembers which samples are still to be left out after a switch."""
-        if state.get("skip_first", False):
+        if state["skip_first"]:
             self._skip.add(_REST)
-        if state.get("skip_counters", state.get("skip_first", False)):
+        if state["skip_counters"]:
             self._skip.add(_COUNTED)
 
     def _state(self, batch: StoredBatch) -> Any:

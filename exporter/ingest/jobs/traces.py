@@ -111,14 +111,13 @@ class TraceJob:
         return reading, ids
 
     def _reading(self) -> Reading:
-        mark, now = self._ledger.watermark(TRACES_MARK) or {}, self._clock.known_second()
-        newest = mark.get("newest")
-        if newest is None:  # Written by a release that went by our own clock.
-            newest = mark["polled_at"] if now is None else min(mark["polled_at"], now)
+        mark: Any = self._ledger.watermark(TRACES_MARK)
+        now = self._clock.known_second()
+        newest = mark["newest"]
         if self._asked_at is not None:
             since_last = self._clock.monotonic() - self._asked_at
         else:
-            since_last = max(0.0, self._clock.ours().timestamp() - mark.get("at", 0))
+            since_last = max(0.0, self._clock.ours().timestamp() - mark["at"])
         return Reading(newest=newest, held=mark.get("held", newest), now=now, since_last=int(since_last))
 
     def _next_mark(self, reading: Reading, ids: Sequence[int]) -> Mapping[str, int]:
