@@ -28,6 +28,7 @@ from exporter.collectors.telemetry import TallySource
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.web.server import WebServer
+from tests.support.ports import reserve_port
 
 SERVERS, EVENTS = 20, 500
 ROUNDS = 60
@@ -106,9 +107,7 @@ class Ours:
 @contextlib.contextmanager
 def pushgateway(body: bytes) -> Iterator[int]:
     """The Go peer, holding the families of *body*."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"],

@@ -12,7 +12,7 @@ from exporter.ingest.counting.coverage import SETTLE_SECONDS
 from exporter.ingest.counting.reconciliation import FIRST_POLL_SECONDS
 from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.model.live import LiveBatch, LiveEvents
-from tests.support.rigs.counting import Counting, HandClock
+from tests.support.rigs.counting import Counting, TwoClocks
 from tests.support.worlds.hour import START
 
 AT = datetime.fromtimestamp(START + 60, UTC)
@@ -50,7 +50,7 @@ class Life:
     """One run of the exporter after another, on one file."""
 
     def __init__(self, path: Path) -> None:
-        self.clock = HandClock()
+        self.clock = TwoClocks()
         self._path = path
         self._run: Counting | None = None
 
@@ -73,7 +73,7 @@ async def _killed_while_waiting(life: Life, batch: LiveBatch) -> Counting:
     await run.feed.connected()
     await run.feed.apply(batch)
     assert run.shown("deliveries") == {}
-    life.clock.passed += 60
+    life.clock.seconds += 60
     run = await life.begin()
     await run.feed.connected()
     return run
@@ -85,14 +85,14 @@ def test_a_deferral_that_waits_for_its_trace_survives_a_kill(tmp_path: Path):
     async def play() -> None:
         life, told = Life(tmp_path / "history.sqlite3"), Told([SUSPECT, PUT_OFF, ENDED], [])
         run = await _killed_while_waiting(life, told.batch(0))
-        life.clock.passed += FIRST_POLL_SECONDS - 1
+        life.clock.seconds += FIRST_POLL_SECONDS - 1
         await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {}
-        life.clock.passed += SETTLE_SECONDS
+        life.clock.seconds += SETTLE_SECONDS
         await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {SUSPECTED: 1}
         run = await life.begin()
-        life.clock.passed += SETTLE_SECONDS
+        life.clock.seconds += SETTLE_SECONDS
         await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {SUSPECTED: 1}
         await life.kill()
@@ -108,11 +108,11 @@ def test_the_trace_that_comes_after_a_kill_explains_what_waited_for_it(tmp_path:
         run = await _killed_while_waiting(life, told.batch(0))
         await run.job(told)  # type: ignore[arg-type]
         assert run.shown("deliveries") == {EXPLAINED: 1}
-        life.clock.passed += SETTLE_SECONDS
+        life.clock.seconds += SETTLE_SECONDS
         await run.feed.apply(told.batch(1))
         run = await life.begin()
         await run.feed.connected()
-        life.clock.passed += SETTLE_SECONDS
+        life.clock.seconds += SETTLE_SECONDS
         await run.feed.apply(told.batch(1))
         assert run.shown("deliveries") == {EXPLAINED: 1}
         await life.kill()

@@ -22,8 +22,7 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
-from tests.support.rigs.counting import HandClock
-from tests.support.worlds.hour import START
+from tests.support.rigs.counting import TwoClocks
 
 DAY_SECONDS = 86_400
 SECONDS, POLL_SECONDS = 220, 7
@@ -36,7 +35,7 @@ Steps = Sequence[tuple[int, int]]
 class Sampled:
     """A server that stores a sample every *every* seconds, each of another value."""
 
-    def __init__(self, clock: HandClock, *, every: int, drops_bounds: bool) -> None:
+    def __init__(self, clock: TwoClocks, *, every: int, drops_bounds: bool) -> None:
         self.samples: list[StoredSample] = []
         self._clock = clock
         self._every = every
@@ -57,7 +56,7 @@ class Sampled:
 
 async def play(path: Path, steps: Steps, kills: Sequence[int], *, every: int, drops_bounds: bool) -> tuple[int, ...]:
     """What was sampled after the first poll, how much of it counted, how much was left out, and what counted twice."""
-    clock = HandClock()
+    clock = TwoClocks()
     server = Sampled(clock, every=every, drops_bounds=drops_bounds)
     store = await Store.open(path, now=clock.now())
     board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
@@ -66,7 +65,7 @@ async def play(path: Path, steps: Steps, kills: Sequence[int], *, every: int, dr
     left_out = history = 0
     reading: StoredReading | None = None
     for second in range(SECONDS):
-        clock.passed = START + second
+        clock.seconds = second
         clock.server_set = sum(by for at, by in steps if at <= second)
         server.second(second)
         if second % POLL_SECONDS:

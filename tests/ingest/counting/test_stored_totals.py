@@ -29,7 +29,7 @@ from tests.stalwart.jmap.test_stored import Rows
 from tests.support.builders.stored_totals import METRICS
 from tests.support.replays.jmap_client import transport_to
 from tests.support.replays.jmap_http import serving
-from tests.support.rigs.counting import HandClock
+from tests.support.rigs.counting import TwoClocks
 
 DAY_SECONDS = 86_400
 POLL_SECONDS = 300
@@ -40,7 +40,7 @@ class Cluster:
     """Nodes that observe, and write their totals at each collection."""
 
     def __init__(self) -> None:
-        self.clock = HandClock()
+        self.clock = TwoClocks()
         self.rows = Rows()
         self.server = self.rows.server()
         self.observed: Counter[str] = Counter()
@@ -48,7 +48,7 @@ class Cluster:
 
     def collect(self, times: int) -> None:
         """Each node observes *times* of each metric and more, and writes the totals."""
-        self.clock.passed += POLL_SECONDS
+        self.clock.seconds += POLL_SECONDS
         at = datetime.fromtimestamp(int(self.clock.server_now), UTC)
         for node in NODES:
             for number, metric in enumerate(METRICS):

@@ -14,7 +14,6 @@ from typing import Literal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.clock import SystemClock
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.jobs.telemetry import (
@@ -32,6 +31,7 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
+from tests.support.virtual_time import HandClock
 
 HOUR = 3600
 TIMES = "delivery.total-time"
@@ -86,11 +86,7 @@ class Server:
         return [sample for sample in self.samples if sample.taken_at >= after]
 
 
-class Past(SystemClock):
-    """A clock before all samples, so that none of them is history."""
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(1_799_990_000, UTC)
+BEFORE_ALL_SAMPLES = datetime.fromtimestamp(1_799_990_000, UTC)
 
 
 Step = tuple[Literal["happen", "collect", "repair", "downgrade", "flicker", "live", "page", "cut", "kill"], int]
@@ -109,7 +105,7 @@ class Run:
     """The exporter's part, from start to kill."""
 
     async def start(self, path: Path) -> None:
-        clock = Past()
+        clock = HandClock(BEFORE_ALL_SAMPLES)
         self.store = await Store.open(path, now=clock.now())
         self.board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
         ledger = await Ledger.load(self.store, "mx1", self.board.tallies, self.board)

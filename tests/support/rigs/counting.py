@@ -23,6 +23,7 @@ from exporter.stalwart.rest.live.client import stream_decoder
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
+from tests.support.virtual_time import HandClock
 from tests.support.worlds.hour import START, Hour
 
 POLL_SECONDS = 60
@@ -46,31 +47,28 @@ class Trouble:
     kind: Kind
 
 
-class HandClock:
+class TwoClocks(HandClock):
     """
-    A clock that is moved by hand; ours is *ahead_seconds* ahead of the server's at the beginning.
+    The exporter's clock, *ahead_seconds* ahead of the server's at the beginning, and the server's.
 
     Attributes:
-        passed: Time as it passes, whatever clocks are set to: seconds, from `START` on.
-        server_set: By how much the server's clock has been set.
-        ours_set: By how much ours has.
+        server_set: By how many seconds the server's clock has been set.
     """
 
     def __init__(self, ahead_seconds: float = 0.0) -> None:
-        self.passed = float(START)
-        self.server_set = self.ours_set = 0
-        self._ahead_seconds = ahead_seconds
+        super().__init__(datetime.fromtimestamp(START, UTC))
+        self.set_seconds = ahead_seconds
+        self.server_set = 0
+
+    @property
+    def passed(self) -> float:
+        """Unix seconds as they pass, whatever clocks are set to."""
+        return START + self.seconds
 
     @property
     def server_now(self) -> float:
-        """The server's time."""
+        """The server's time, in Unix seconds."""
         return self.passed + self.server_set
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.passed + self.ours_set + self._ahead_seconds, UTC)
-
-    def monotonic(self) -> float:
-        return self.passed - START
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("nothing here waits")
@@ -84,7 +82,7 @@ class StoredSide:
     """
 
     def __init__(
-        self, hour: Hour, clock: HandClock, *, listed_after: int = 0, drops_bounds: bool = True, sends_date: bool = True
+        self, hour: Hour, clock: TwoClocks, *, listed_after: int = 0, drops_bounds: bool = True, sends_date: bool = True
     ) -> None:
         self._drops_bounds = drops_bounds
         self._sends_date = sends_date
@@ -162,7 +160,7 @@ class Counting:
         self.server_clock = server_clock
 
     @classmethod
-    async def start(cls, path: Path, ours: HandClock) -> Counting:
+    async def start(cls, path: Path, ours: TwoClocks) -> Counting:
         clock = ServerClock(ours)
         store = await Store.open(path, now=ours.now())
         book = TallyBook()
@@ -204,7 +202,8 @@ class Play:
         self._polled_first = polled_first
         self._hour = hour
         self._path = path
-        self._clock = HandClock(ahead_seconds)
+        self._ahead_seconds = ahead_seconds
+        self._clock = TwoClocks(ahead_seconds)
         self._stored = StoredSide(
             hour, self._clock, listed_after=listed_after, drops_bounds=drops_bounds, sends_date=sends_date
         )
@@ -232,9 +231,9 @@ class Play:
                 await self._run.store.aclose()
 
     def _set_clocks(self, second: int) -> None:
-        self._clock.passed = second + 0.999
+        self._clock.seconds = second + 0.999 - START
         self._clock.server_set = sum(by for at, by in self._hour.steps if START + at <= second)
-        self._clock.ours_set = sum(by for at, by in self._ours_set if START + at <= second)
+        self._clock.set_seconds = self._ahead_seconds + sum(by for at, by in self._ours_set if START + at <= second)
 
     @property
     def _end(self) -> int:

@@ -29,7 +29,7 @@ from exporter.stalwart.streams.stream import RenewalDue
 from exporter.stalwart.switching import SwitchingClient, SwitchingLiveClient
 from tests.support.builders.jmap_live import event, opening
 from tests.support.live_streams import ScriptedStream, first_message
-from tests.support.rigs.counting import HandClock
+from tests.support.virtual_time import HandClock
 from tests.support.worlds.jmap_hour import frame, jmap_scripted
 
 
@@ -115,7 +115,7 @@ def test_a_dear_stream_lasts_a_while_at_least():
     async def run() -> None:
         for _ in frames[:7]:
             assert await stream.receive()
-        clock.passed += RENEWAL_SECONDS
+        clock.seconds += RENEWAL_SECONDS
         with pytest.raises(RenewalDue) as caught:
             await stream.receive()
         assert caught.value.wait_seconds == 0
@@ -131,7 +131,7 @@ def test_a_huge_message_ends_a_young_stream_and_the_next_one_waits():
 
     async def run() -> None:
         assert await stream.receive() == [huge]
-        clock.passed += 5
+        clock.seconds += 5
         with pytest.raises(RenewalDue) as caught:
             await stream.receive()
         assert caught.value.wait_seconds == pytest.approx(RENEWAL_SECONDS - 5)
