@@ -13,28 +13,26 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from exporter.errors import PayloadError
-from exporter.model.report_words import (
-    AlignedResult,
-    AlignmentMode,
-    AuthResult,
-    DiscoveryMethod,
-    Disposition,
-    OverrideReason,
-    SpfScope,
-)
 from exporter.model.reports import (
     MOST_COUNTED,
-    DkimResult,
     DmarcPolicy,
     DmarcRecord,
     DmarcReport,
     DmarcResults,
     Override,
-    SpfResult,
+)
+from exporter.stalwart.common.dmarc_reports import (
+    aligned_results,
+    alignment_modes,
+    build_dkim_result,
+    build_spf_result,
+    discovery_methods,
+    dispositions,
+    override_reasons,
+    policies,
 )
 from exporter.stalwart.common.report_numbers import Count, Stamp
 from exporter.stalwart.common.report_values import (
-    Vocabulary,
     address,
     domain_or_text,
     reporter_name,
@@ -42,15 +40,6 @@ from exporter.stalwart.common.report_values import (
     utc,
 )
 from exporter.stalwart.jmap.wire import in_order
-
-_disposition = Vocabulary("dmarc_disposition", Disposition)
-_policy = Vocabulary("dmarc_policy", Disposition)
-_aligned = Vocabulary("dmarc_result", AlignedResult)
-_alignment = Vocabulary("dmarc_alignment", AlignmentMode)
-_discovery = Vocabulary("dmarc_discovery_method", DiscoveryMethod)
-_override = Vocabulary("dmarc_override", OverrideReason)
-_auth = Vocabulary("auth_result", AuthResult)
-_scope = Vocabulary("spf_scope", SpfScope, {"mailfrom": SpfScope.MFROM})
 
 _FAILURE_OPTIONS = {"all": "0", "any": "1", "dkimFailure": "d", "spfFailure": "s"}
 
@@ -134,41 +123,31 @@ def _read_policy(wire: Dmarc, unknown: dict[str, int]) -> DmarcPolicy:
     options = wire.policy_failure_reporting_options or {}
     return DmarcPolicy(
         domain=required_domain(wire.policy_domain, "report.policyDomain"),
-        policy=_policy.read(wire.policy_disposition, unknown),
-        subdomain_policy=_policy.read(wire.policy_subdomain_disposition, unknown),
-        nonexistent_policy=_policy.read(wire.policy_np, unknown),
-        dkim_alignment=_alignment.read(wire.policy_adkim, unknown),
-        spf_alignment=_alignment.read(wire.policy_aspf, unknown),
+        policy=policies.read(wire.policy_disposition, unknown),
+        subdomain_policy=policies.read(wire.policy_subdomain_disposition, unknown),
+        nonexistent_policy=policies.read(wire.policy_np, unknown),
+        dkim_alignment=alignment_modes.read(wire.policy_adkim, unknown),
+        spf_alignment=alignment_modes.read(wire.policy_aspf, unknown),
         testing=bool(wire.policy_testing_mode),
         failure_options=":".join(letter for name, letter in _FAILURE_OPTIONS.items() if options.get(name)),
-        discovery_method=_discovery.read(wire.policy_discovery_method, unknown),
+        discovery_method=discovery_methods.read(wire.policy_discovery_method, unknown),
     )
 
 
 def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
     results = DmarcResults(
-        _disposition.read(wire.evaluated_disposition, unknown),
-        _aligned.read(wire.evaluated_dkim, unknown),
-        _aligned.read(wire.evaluated_spf, unknown),
+        dispositions.read(wire.evaluated_disposition, unknown),
+        aligned_results.read(wire.evaluated_dkim, unknown),
+        aligned_results.read(wire.evaluated_spf, unknown),
         domain_or_text(wire.header_from),
         domain_or_text(wire.envelope_from),
         domain_or_text(wire.envelope_to),
-        tuple(_read_dkim(result, unknown) for result in in_order(wire.dkim_results or {})),
-        tuple(_read_spf(result, unknown) for result in in_order(wire.spf_results or {})),
+        tuple(build_dkim_result(result, unknown) for result in in_order(wire.dkim_results or {})),
+        tuple(build_spf_result(result, unknown) for result in in_order(wire.spf_results or {})),
         tuple(_read_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})),
     )
     return DmarcRecord(address(wire.source_ip), wire.count, results)
 
 
-def _read_dkim(wire: _Dkim, unknown: dict[str, int]) -> DkimResult:
-    result = _auth.read(wire.result, unknown)
-    return DkimResult(domain_or_text(wire.domain), wire.selector or "", result, wire.human_result or "")
-
-
-def _read_spf(wire: _Spf, unknown: dict[str, int]) -> SpfResult:
-    scope, result = _scope.read(wire.scope, unknown), _auth.read(wire.result, unknown)
-    return SpfResult(domain_or_text(wire.domain), scope, result, wire.human_result or "")
-
-
 def _read_override(wire: _Reason, unknown: dict[str, int]) -> Override:
-    return Override(_override.read(wire.override_type, unknown), wire.comment or "")
+    return Override(override_reasons.read(wire.override_type, unknown), wire.comment or "")

@@ -11,27 +11,25 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from exporter.errors import PayloadError
-from exporter.model.report_words import (
-    AlignedResult,
-    AlignmentMode,
-    AuthResult,
-    DiscoveryMethod,
-    Disposition,
-    OverrideReason,
-    SpfScope,
-)
 from exporter.model.reports import (
     MOST_COUNTED,
-    DkimResult,
     DmarcPolicy,
     DmarcRecord,
     DmarcReport,
     DmarcResults,
     Override,
-    SpfResult,
+)
+from exporter.stalwart.common.dmarc_reports import (
+    aligned_results,
+    alignment_modes,
+    build_dkim_result,
+    build_spf_result,
+    discovery_methods,
+    dispositions,
+    override_reasons,
+    policies,
 )
 from exporter.stalwart.common.report_values import (
-    Vocabulary,
     address,
     domain_or_text,
     moment,
@@ -46,16 +44,6 @@ from exporter.stalwart.rest.reports.dmarc_wire import (
     published_decoder,
     results_decoder,
 )
-
-_disposition = Vocabulary("dmarc_disposition", Disposition)
-_policy = Vocabulary("dmarc_policy", Disposition)
-_aligned = Vocabulary("dmarc_result", AlignedResult)
-_alignment = Vocabulary("dmarc_alignment", AlignmentMode)
-_discovery = Vocabulary("dmarc_discovery_method", DiscoveryMethod)
-_override = Vocabulary("dmarc_override", OverrideReason)
-_auth = Vocabulary("auth_result", AuthResult, {"tempfail": AuthResult.TEMPERROR, "permfail": AuthResult.PERMERROR})
-_scope = Vocabulary("spf_scope", SpfScope, {"mailfrom": SpfScope.MFROM})
-
 
 ALIKE = 1024
 """How many kinds of records and of policies are remembered: many reports are about the same few senders."""
@@ -97,15 +85,15 @@ def _read_policy(published: bytes) -> tuple[DmarcPolicy, Unknown]:
     unknown: dict[str, int] = {}
     policy = DmarcPolicy(
         domain=required_domain(of.domain, "data.report.policy_published.domain"),
-        policy=_policy.read(of.p, unknown),
-        subdomain_policy=_policy.read(of.sp, unknown),
-        nonexistent_policy=_policy.read(of.np, unknown),
-        dkim_alignment=_alignment.read(of.adkim, unknown),
-        spf_alignment=_alignment.read(of.aspf, unknown),
+        policy=policies.read(of.p, unknown),
+        subdomain_policy=policies.read(of.sp, unknown),
+        nonexistent_policy=policies.read(of.np, unknown),
+        dkim_alignment=alignment_modes.read(of.adkim, unknown),
+        spf_alignment=alignment_modes.read(of.aspf, unknown),
         percent=of.pct if type(of.pct) is int and 0 <= of.pct <= 100 else None,
         testing=bool(of.testing),
         failure_options=of.fo or "",
-        discovery_method=_discovery.read(of.discovery_method, unknown),
+        discovery_method=discovery_methods.read(of.discovery_method, unknown),
     )
     return policy, unknown
 
@@ -131,26 +119,15 @@ def _read_results(parts: bytes) -> tuple[DmarcResults, Unknown]:
     named, auth = identifiers or NO_IDENTIFIERS, auth_results or NO_RESULTS
     unknown: dict[str, int] = {}
     results = DmarcResults(
-        _disposition.read(of.disposition, unknown),
-        _aligned.read(of.dkim, unknown),
-        _aligned.read(of.spf, unknown),
+        dispositions.read(of.disposition, unknown),
+        aligned_results.read(of.dkim, unknown),
+        aligned_results.read(of.spf, unknown),
         domain_or_text(named.header_from),
         domain_or_text(named.envelope_from),
         domain_or_text(named.envelope_to),
-        dkim_results=tuple(
-            DkimResult(domain_or_text(r.domain), r.selector or "", _auth.read(r.result, unknown), r.human_result or "")
-            for r in auth.dkim or ()
-        ),
-        spf_results=tuple(
-            SpfResult(
-                domain_or_text(r.domain),
-                _scope.read(r.scope, unknown),
-                _auth.read(r.result, unknown),
-                r.human_result or "",
-            )
-            for r in auth.spf or ()
-        ),
-        overrides=tuple(Override(_override.read(r.type_, unknown), r.comment or "") for r in of.reason or ()),
+        dkim_results=tuple(build_dkim_result(result, unknown) for result in auth.dkim or ()),
+        spf_results=tuple(build_spf_result(result, unknown) for result in auth.spf or ()),
+        overrides=tuple(Override(override_reasons.read(r.type_, unknown), r.comment or "") for r in of.reason or ()),
     )
     return results, unknown
 
