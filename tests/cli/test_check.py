@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from exporter.cli.main import app
 from tests.support.commands import run_command
-from tests.support.configuration import MINIMAL, write_private
+from tests.support.settings.configuration import MINIMAL, write_private
 
 Break = Callable[[Path], str]
 

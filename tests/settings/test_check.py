@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from exporter.settings.check import check, report
-from tests.support.configuration import MINIMAL, write_private
+from tests.support.settings.configuration import MINIMAL, write_private
 
 
 def test_good_settings_are_shown_with_their_secrets_masked(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import SettingsError
 from exporter.settings import BasicLogin, BearerToken, Secret, load_settings
 from exporter.settings.environment import apply_environment
-from tests.support.configuration import MINIMAL, TWO_SERVERS, load_text, write_private
+from tests.support.settings.configuration import MINIMAL, TWO_SERVERS, load_text, write_private
 
 
 def test_every_short_variable_of_the_environment_is_taken(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import SettingsError
 from exporter.settings import BasicLogin, BearerToken, Secret, load_settings
-from tests.support.configuration import CERTIFICATE, MINIMAL, TWO_SERVERS, load_text, write_private
+from tests.support.settings.configuration import CERTIFICATE, MINIMAL, TWO_SERVERS, load_text, write_private
 
 SAMPLE = """\
 [web]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import SettingsError
 from exporter.settings import load_settings
-from tests.support.configuration import MINIMAL, load_text, write_private
-from tests.support.problems import problems_of, problems_of_server
+from tests.support.settings.configuration import MINIMAL, load_text, write_private
+from tests.support.settings.problems import problems_of, problems_of_server
 
 MANY_PROBLEMS = """
 colour = "red"

@@ -6,8 +6,8 @@ import pytest
 
 from exporter.errors import SettingsError
 from exporter.settings import load_settings
-from tests.support.configuration import ENCRYPTED_KEY, MINIMAL, PRIVATE_KEY, write_private
-from tests.support.problems import problems_of, problems_of_server
+from tests.support.settings.configuration import ENCRYPTED_KEY, MINIMAL, PRIVATE_KEY, write_private
+from tests.support.settings.problems import problems_of, problems_of_server
 
 
 def test_a_syntax_error_has_line_and_column(tmp_path):

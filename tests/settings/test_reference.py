@@ -13,7 +13,7 @@ from exporter.settings import load_settings
 from exporter.settings.describe import accepted_in_words, as_toml, global_keys, server_keys
 from exporter.settings.environment import variable_name
 from exporter.settings.reference import EXAMPLE, PAGE, main, render
-from tests.support.configuration import CERTIFICATE, MINIMAL, load_text, write_private
+from tests.support.settings.configuration import CERTIFICATE, MINIMAL, load_text, write_private
 
 KEYS = [*global_keys(), *server_keys()]
 WITH_DEFAULT = [key for key in server_keys() if not key.field.is_required() and key.field.default not in (None, "")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.configuration import CERTIFICATE, MINIMAL, PRIVATE_KEY, load_text, write_private
+from tests.support.settings.configuration import CERTIFICATE, MINIMAL, PRIVATE_KEY, load_text, write_private
 
 
 def paths_warned_of(settings):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.support.web import Run
+from tests.support.listener.app import Run
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from exporter.web.interfaces import Format
-from tests.support.web import (
+from tests.support.listener.app import (
     CountingReloader,
     FixedHealth,
     FixedMetrics,

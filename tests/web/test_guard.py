@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
-from tests.support.web import HASH, Run, application, basic, browsing, serving
+from tests.support.listener.app import HASH, Run, application, basic, browsing, serving
 
 
 def test_configured_headers_stand_on_every_answer(run: Run):

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from exporter.web.protocol import Limits
-from tests.support.web import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
-from tests.support.web_pages import GET_HEALTHY, big_metrics
+from tests.support.listener.app import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
+from tests.support.listener.pages import GET_HEALTHY, big_metrics
 
 NO_HURRY = Limits(request_seconds=600.0)
 

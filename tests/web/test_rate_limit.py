@@ -7,7 +7,7 @@ from pathlib import Path
 from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
 from exporter.web.rate_limit import RateLimit, TokenBucket
-from tests.support.web import Run, application, browsing, serving
+from tests.support.listener.app import Run, application, browsing, serving
 
 
 def test_requests_beyond_the_rate_limit_are_refused(run: Run):

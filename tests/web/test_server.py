@@ -12,8 +12,8 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.web.server import WebServer
-from tests.support.web import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
-from tests.support.web_pages import GET_HEALTHY
+from tests.support.listener.app import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
+from tests.support.listener.pages import GET_HEALTHY
 
 
 def test_a_taken_port_is_an_error_in_words(run: Run):

@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 from exporter.clock import SystemClock
 from exporter.web.server import WebServer
 from tests.support.certificates import Identity
-from tests.support.web import Run, application, browsing, connected, read_to_end, serving
-from tests.support.web_pages import GET_HEALTHY, big_metrics
+from tests.support.listener.app import Run, application, browsing, connected, read_to_end, serving
+from tests.support.listener.pages import GET_HEALTHY, big_metrics
 
 
 class Gate:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from exporter.web.words import ago, duration, size
-from tests.support.web import NOW
+from tests.support.listener.app import NOW
 
 
 @pytest.mark.parametrize(

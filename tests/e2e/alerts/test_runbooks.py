@@ -12,7 +12,7 @@ import pytest
 
 from exporter.simulator import StandIn, World
 from exporter.simulator.world.ids import encode_id
-from tests.support.runbooks import HOST_COMMANDS, JMAP, REST, blocks, is_about_the_server, names, programs, run
+from tests.support.alerts.runbooks import HOST_COMMANDS, JMAP, REST, blocks, is_about_the_server, names, programs, run
 from tests.support.standin import WATCHER, enterprise, mail
 
 VERSIONS = ("0.12.5", "0.15.5", "0.16.18")

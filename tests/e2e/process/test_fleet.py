@@ -13,8 +13,8 @@ import pytest
 from exporter.simulator import StandIn
 from tests.support.certificates import Authority
 from tests.support.commands import run_command
-from tests.support.configuration import write_private
 from tests.support.exporter import Exporter, series, wait_until
+from tests.support.settings.configuration import write_private
 from tests.support.standin import (
     Scene,
     after_polls,

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.certificates import Authority, Identity
 from tests.support.commands import run_command, running
+from tests.support.listener.app import HASH as PASSWORD_HASH
 from tests.support.ports import reserve_port
-from tests.support.web import HASH as PASSWORD_HASH
 
 USERS = f"basic_auth_users: {{prometheus: '{PASSWORD_HASH.decode()}'}}\n"
 

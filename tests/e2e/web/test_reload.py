@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.commands import Running, run_command, running
 from tests.support.exporter import wait_until
-from tests.support.web import HASH as PASSWORD_HASH
+from tests.support.listener.app import HASH as PASSWORD_HASH
 
 LOGIN = ("prometheus", "s3cret")
 GOOD = f"basic_auth_users: {{prometheus: '{PASSWORD_HASH.decode()}'}}\n"

@@ -23,7 +23,7 @@ from exporter.stalwart.jmap.session import parse_account, parse_session
 from exporter.stalwart.jmap.wire import Answers, Call
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, any_of, encoded, text_of
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 
 def decoders() -> Iterator[Decoder]:

@@ -21,7 +21,7 @@ from exporter.stalwart.rest.stored import parse_stored_metrics
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, any_of, encoded, text_of
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 
 def decoders() -> Iterator[Decoder]:

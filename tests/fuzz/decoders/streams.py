@@ -25,7 +25,7 @@ from exporter.stalwart.streams.sse import SseDecoder
 from exporter.stalwart.streams.websocket import WebSocketStream, _parse_head
 from tests.fuzz import samples
 from tests.fuzz.decoder import Decoder, any_of, encoded
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 MOST_MESSAGE_BYTES = 65_536
 

@@ -11,7 +11,7 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.model.queue import RecipientStatus
 from exporter.stalwart.common.queue_tallies import DomainTally
 from exporter.stalwart.common.report_values import domain_or_text
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ADDRESSES = [

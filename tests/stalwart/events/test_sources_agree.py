@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome
 from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.stalwart.rest.traces import parse_traces
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 from tests.support.worlds.told_events import Attempt, Cause, Milliseconds, Told, log_page, log_row, trace_body
 
 DOMAINS = st.sampled_from(["example.com", "Other.TEST", "mail.example.net"])

@@ -25,7 +25,7 @@ from tests.support.builders.delivery_events import (
     fed,
     fold,
 )
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 DECIDING = {
     "delivery.dsn-success": Outcome.DELIVERED,

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.stalwart.events.trace_events import delivery_event
 from exporter.stalwart.events.tracker import AttemptFolder
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 from tests.support.paths import RECORDINGS
 
 RECORDED = RECORDINGS

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.delivery import LogLine
 from exporter.stalwart.rest.logs import parse_log_answer
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 from tests.support.paths import RECORDINGS
 from tests.support.worlds.told_events import Attempt, Told, log_page, log_row
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
 from exporter.stalwart.rest.logs import parse_log_answer
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 from tests.support.worlds.told_events import Attempt, Cause, Milliseconds, Told, log_page, log_row
 
 PIECES = (

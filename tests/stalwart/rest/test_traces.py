@@ -14,7 +14,7 @@ from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
 from exporter.stalwart.events.tracker import AttemptFolder
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 AT = "2026-01-15T10:30:01Z"
 START = {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.events.tracker import AttemptFolder
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 
 AT = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.rest.queue.fold import QueueFold
-from tests.support.queue_reference import page_of
+from tests.support.builders.queue_reference import page_of
 
 TAKEN_AT = datetime(2026, 1, 16, 12, 0, tzinfo=UTC)
 BIG = 2**53

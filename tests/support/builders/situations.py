@@ -26,7 +26,7 @@ from tests.support.builders.verdicts import (
     stream,
     v016,
 )
-from tests.support.web import NOW, collector, status_page
+from tests.support.listener.app import NOW, collector, status_page
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from exporter.web.interfaces import (
 )
 from exporter.web.verdict.history import STEP_SECONDS, History
 from exporter.web.verdict.judge import Verdict, judge
-from tests.support.web import NOW, collector, server_status
+from tests.support.listener.app import NOW, collector, server_status
 
 HOUR = 3600.0
 CALM = QueueFacts(running=True, messages=3, failing=1)

@@ -10,8 +10,8 @@ import pytest
 
 from exporter.web.config.document import load_web_config
 from tests.support.certificates import Authority, Identity
-from tests.support.web_config import Load
-from tests.support.web_tls import install
+from tests.support.listener.config import Load
+from tests.support.listener.tls import install
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from exporter.web.config.basic_auth import (
 )
 from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
-from tests.support.logins import authorization
-from tests.support.web import HASH, Run, application, basic, browsing, serving
+from tests.support.listener.app import HASH, Run, application, basic, browsing, serving
+from tests.support.listener.logins import authorization
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy/", "/-/ready", "/-/reload", "/nothing"])

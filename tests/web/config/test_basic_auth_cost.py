@@ -15,8 +15,8 @@ from exporter.web.config.basic_auth import (
     TooManyLogins,
     check_password,
 )
-from tests.support.logins import authorization
-from tests.support.web import HASH, Run
+from tests.support.listener.app import HASH, Run
+from tests.support.listener.logins import authorization
 
 
 class CountingCheck:

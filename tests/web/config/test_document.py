@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from exporter.errors import SettingsError
 from exporter.web.config.document import load_web_config
 from exporter.web.rate_limit import RateLimit
-from tests.support.web import HASH as PASSWORD_HASH
-from tests.support.web_config import Load, problems
+from tests.support.listener.app import HASH as PASSWORD_HASH
+from tests.support.listener.config import Load, problems
 
 HASH = PASSWORD_HASH.decode()
 

@@ -11,9 +11,9 @@ import pytest
 from exporter.errors import SettingsError
 from exporter.web.server import WebServer
 from tests.support.certificates import Authority, Identity, client_context
-from tests.support.web import HASH as PASSWORD_HASH
-from tests.support.web import Run, basic, browsing, connected, until
-from tests.support.web_tls import REQUIRED, configured, install, status_with
+from tests.support.listener.app import HASH as PASSWORD_HASH
+from tests.support.listener.app import Run, basic, browsing, connected, until
+from tests.support.listener.tls import REQUIRED, configured, install, status_with
 
 HASH = PASSWORD_HASH.decode()
 

@@ -8,8 +8,8 @@ import pytest
 
 from exporter.web.server import WebServer
 from tests.support.certificates import Authority, client_context
-from tests.support.web import Run, connected, read_to_end
-from tests.support.web_tls import REQUIRED, configured, status_with
+from tests.support.listener.app import Run, connected, read_to_end
+from tests.support.listener.tls import REQUIRED, configured, status_with
 
 
 def test_pages_are_served_over_tls(run: Run, configure, authority: Authority):

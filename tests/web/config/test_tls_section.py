@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.web_config import Load, problems
+from tests.support.listener.config import Load, problems
 
 
 def test_defaults_are_tls_12_and_newer_without_client_certificates(load: Load, tls: str):

@@ -16,8 +16,8 @@ from exporter.web.interfaces import (
 )
 from exporter.web.pages.status import TEXT_LIMIT, StatusRenderer, harmless, is_web_address
 from exporter.web.verdict.judge import PROBLEMS_SHOWN, judge
-from tests.support.status_pages import Page, hostile_page, read
-from tests.support.web import NOW, collector, server_status, status_page
+from tests.support.listener.app import NOW, collector, server_status, status_page
+from tests.support.listener.status import Page, hostile_page, read
 
 
 def rendered(page: StatusPage) -> Page:

@@ -18,8 +18,8 @@ import pytest
 from exporter.app.status import LINKS
 from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
-from tests.support.status_pages import hostile_page, read
-from tests.support.web import Run, application, serving, status_page
+from tests.support.listener.app import Run, application, serving, status_page
+from tests.support.listener.status import hostile_page, read
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from exporter.web.verdict.thresholds import parse_thresholds, shipped
 from tests.support.alerts import promtool
 from tests.support.builders.situations import CERTIFICATE, SITUATIONS
 from tests.support.builders.verdicts import CALM, HOUR, down, enterprise, holding, past, verdict
-from tests.support.web import NOW, status_page
+from tests.support.listener.app import NOW, status_page
 
 
 def test_what_is_left_to_prometheus_is_known():

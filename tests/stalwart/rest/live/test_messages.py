@@ -16,7 +16,7 @@ from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.simulator.common.live_hub import Message, sse_frame
 from exporter.stalwart.rest.live.messages import read_metrics, read_traces
 from exporter.stalwart.streams.sse import SseDecoder
-from tests.support.outcomes import outcomes_of
+from tests.support.builders.outcomes import outcomes_of
 from tests.support.worlds.hour import scripted
 
 SAMPLE = [

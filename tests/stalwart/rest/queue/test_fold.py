@@ -9,8 +9,8 @@ import pytest
 
 from exporter.model.queue import FailureReason, RecipientStatus
 from exporter.stalwart.rest.queue.fold import QueueFold
+from tests.support.builders.queue_reference import page_of, snapshot_of
 from tests.support.builders.rest_queue import BIG, TAKEN_AT, domain, folded, message, recipient, stamp
-from tests.support.queue_reference import page_of, snapshot_of
 
 REPLY = "Code: 451, Enhanced code: 4.7.1, Message: Try again later"
 

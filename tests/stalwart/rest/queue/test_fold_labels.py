@@ -6,8 +6,8 @@ import pytest
 
 from exporter.model.queue import OTHER_DOMAIN, RecipientStatus
 from exporter.stalwart.rest.queue.fold import QueueFold
+from tests.support.builders.queue_reference import page_of
 from tests.support.builders.rest_queue import TAKEN_AT, folded, message, recipient
-from tests.support.queue_reference import page_of
 
 
 @pytest.mark.parametrize(

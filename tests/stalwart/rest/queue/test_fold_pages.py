@@ -11,8 +11,8 @@ import pytest
 
 from exporter.errors import PayloadError
 from exporter.stalwart.rest.queue.fold import QueueFold
+from tests.support.builders.queue_reference import page_of
 from tests.support.builders.rest_queue import TAKEN_AT, domain, message, recipient
-from tests.support.queue_reference import page_of
 
 
 def problem_of(items: Sequence[object]) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.rest.queue.fold import QueueFold
-from tests.support.queue_reference import page_of, snapshot_of
+from tests.support.builders.queue_reference import page_of, snapshot_of
 
 TAKEN_AT = datetime(2026, 1, 16, 12, 0, 0, 250_000, tzinfo=UTC)
 REPLY = "Code: 451, Enhanced code: 4.7.1, Message: Try again later"

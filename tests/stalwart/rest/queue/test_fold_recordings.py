@@ -12,8 +12,8 @@ import pytest
 
 from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.stalwart.rest.queue.fold import QueueFold
+from tests.support.builders.queue_reference import page_of, snapshot_of
 from tests.support.paths import RECORDINGS
-from tests.support.queue_reference import page_of, snapshot_of
 
 SERVERS = ("rest-0.12.5", "rest-0.15.5")
 TAKEN_AT = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)

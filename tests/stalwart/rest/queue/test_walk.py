@@ -12,8 +12,8 @@ from exporter.model.queue import QueueSnapshot, RecipientStatus
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.queue.fold import QueueFold
 from exporter.stalwart.rest.queue.walk import LARGEST_PAGE, TARGET_BYTES, PageSize, feed_page, walk_queue
+from tests.support.builders.queue_reference import page_of, snapshot_of
 from tests.support.builders.rest_queue import message, recipient
-from tests.support.queue_reference import page_of, snapshot_of
 from tests.support.servers.raw import Asked, Handler, RawServer, reply, run, talking
 from tests.support.virtual_time import HandClock
 

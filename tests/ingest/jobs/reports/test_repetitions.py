@@ -20,7 +20,7 @@ from tests.support.reports.tls_reports import BOTH, FIRST, NO_POLICY, SECOND, po
 from tests.support.rigs.reports import Shown, check_sums, query, rig
 from tests.support.servers.reports import ReportServer, serving
 
-OLD = ROOT / "tests" / "ingest" / "jobs" / "old"
+OLD = ROOT / "tests" / "ingest" / "jobs" / "reports" / "old"
 START = wire.at("2026-11-22T00:00:00")
 
 

@@ -13,7 +13,7 @@ from exporter.web.interfaces import (
     StoreStatus,
     StreamStatus,
 )
-from tests.support.web import collector, server_status, status_page
+from tests.support.listener.app import collector, server_status, status_page
 
 HOSTILE = (
     "<script>document.title='owned'</script>",

@@ -18,7 +18,7 @@ from exporter.web.config.live import LiveWebConfig
 from exporter.web.guard import Guard
 from exporter.web.server import WebServer
 from tests.support.certificates import Identity
-from tests.support.web import application, browsing, serving
+from tests.support.listener.app import application, browsing, serving
 
 
 def install(identity: Identity, directory: Path) -> None:

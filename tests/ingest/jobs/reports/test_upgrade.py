@@ -13,7 +13,7 @@ import pytest
 from exporter.stalwart.common.report_ids import lasting_id, spelled_alike
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.rest.client import RestClient
-from tests.ingest.jobs.test_reports_recordings import facts
+from tests.ingest.jobs.reports.test_recordings import facts
 from tests.support.replays.jmap import JmapServer, id_of
 from tests.support.replays.jmap_http import serving as serving_jmap
 from tests.support.replays.rest import replay

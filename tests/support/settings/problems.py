@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import SettingsError
-from tests.support.configuration import MINIMAL, load_text
+from tests.support.settings.configuration import MINIMAL, load_text
 
 
 def problems_of(directory, text, environ=None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.web import basic
+from tests.support.listener.app import basic
 
 
 def authorization(name: str, password: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.web.interfaces import Format
-from tests.support.web import FixedMetrics
+from tests.support.listener.app import FixedMetrics
 
 GET_HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
