@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.boards.kit import JOB_SELECTION, NONE_NOW, Board, graph, mean_and_p90, number, q, rows_of
 
-STREAMS_ARE = 'No live streams: they belong to the Enterprise edition, and streams.transport = "off" turns them off'
+STREAMS_ARE = 'No live streams: they require the Enterprise edition, and streams.transport = "off" disables them'
 
 _STATE = [
     rows_of(
@@ -51,9 +51,9 @@ _STATE = [
 _GIVEN = [
     rows_of(
         "Capabilities",
-        "What each server gives us. `forbidden`: the key lacks a permission, which `stalwart-exporter doctor` names. "
-        "`not_licensed`, `unsupported`: not in this edition or release. `not_configured`: off on the server, or no "
-        "login for it here.",
+        "What each server offers. `forbidden`: the key lacks a permission; run "
+        "`stalwart-exporter doctor`. `not_licensed`, `unsupported`: not in this edition or "
+        "release. `not_configured`: off on the server, or no login configured for it.",
         "none",
         q("group by (server, capability, status) (stalwart_exporter_capability{SEL} == 1)"),
         hidden=("Value",),
@@ -61,18 +61,18 @@ _GIVEN = [
     ),
     rows_of(
         "Source of the counters",
-        "What feeds the server's counters: `live` and `native` as they happen, `stored` once an hour. Nothing here: no "
-        "exit of the server gives counters.",
+        "Source of the server's counters: `live` and `native` are immediate, `stored` is "
+        "hourly. No entry: the server has no source of counters.",
         "none",
         q("group by (server, source) (stalwart_exporter_metrics_source{SEL} == 1)"),
         hidden=("Value",),
         width=6,
         height=10,
-        empty="No counters: the table beside this says why",
+        empty="No counters: see the table next to this panel",
     ),
     rows_of(
         "Servers",
-        "What was found out about each server.",
+        "Version, edition and API of each server.",
         "none",
         q("group by (server, version, edition, api) (stalwart_server_info{SEL})"),
         hidden=("Value",),
@@ -84,7 +84,7 @@ _GIVEN = [
 _COLLECTORS = [
     rows_of(
         "Collectors",
-        "Whether the last run succeeded. A collector whose capability is forbidden or off is not here.",
+        "Whether the last run succeeded. Collectors whose capability is forbidden or off are not shown.",
         "none",
         q("max by (server, collector) (stalwart_exporter_collector_success{SEL})"),
         renamed={"Value": "succeeded"},
@@ -92,8 +92,8 @@ _COLLECTORS = [
     ),
     graph(
         "Intervals since the last success",
-        "Age of the last success in the collector's own intervals. Past three, where the line is, its snapshot is no "
-        "longer shown.",
+        "Age of the last success in the collector's intervals. Beyond three, at the line, its "
+        "snapshot is no longer exported.",
         "none",
         q(
             "max by (server, collector) ((time() - stalwart_exporter_collector_last_success_timestamp_seconds{SEL}) / "
@@ -105,14 +105,14 @@ _COLLECTORS = [
     ),
     graph(
         "Duration of runs",
-        "How long the collectors' runs take.",
+        "Duration of the collectors' runs.",
         "s",
         *mean_and_p90("stalwart_exporter_collector_duration_seconds", "server, collector", "{{server}} {{collector}}"),
         width=8,
     ),
     graph(
         "Failed runs",
-        "Failed runs a minute, by reason. `internal` is a bug of ours: the log has its traceback.",
+        "Failed runs per minute, by reason. `internal` is a bug in the exporter: its log has the traceback.",
         "cpm",
         q(
             "sum by (server, collector, reason) (rate(stalwart_exporter_collector_failures_total{SEL}"
@@ -123,8 +123,7 @@ _COLLECTORS = [
     ),
     graph(
         "Unknown and dropped",
-        "Values from the server that were not known, log lines missed between two polls, and increments that went to "
-        "'other' at a family's cap, so far.",
+        "Unknown values from the server, log gaps, and increments summed in 'other' at a family's cap; cumulative.",
         "short",
         q("sum by (server, field) (stalwart_exporter_unknown_values_total{SEL})", "{{server}} unknown {{field}}"),
         q("sum by (server) (stalwart_exporter_log_gaps_total{SEL})", "{{server}} log gaps"),
@@ -135,7 +134,7 @@ _COLLECTORS = [
 _STREAMS = [
     number(
         "Connected",
-        "Whether the live stream is connected, where the server has one for us.",
+        "Whether the live stream is connected, on servers that offer one.",
         "none",
         q(
             "max by (server, stream) (stalwart_exporter_stream_connected{SEL} unless on (server, stream) label_replace("
@@ -152,7 +151,7 @@ _STREAMS = [
     ),
     graph(
         "Events",
-        "Events received a second.",
+        "Events received per second.",
         "ops",
         q(
             "sum by (server, stream) (rate(stalwart_exporter_stream_events_total{SEL}[$__rate_interval]))",
@@ -174,7 +173,7 @@ _STREAMS = [
     ),
     graph(
         "Reconnects and losses",
-        "Reconnects and dropped events, so far.",
+        "Reconnects and dropped events, cumulative.",
         "short",
         q(
             "sum by (server, stream) (stalwart_exporter_stream_reconnects_total{SEL})",
@@ -189,7 +188,7 @@ _STREAMS = [
     ),
     graph(
         "Gaps",
-        "Time without a stream, so far; what happened then is filled from stored data where the server has it.",
+        "Cumulative time without a stream; filled from stored data if the server has it.",
         "s",
         q("sum by (server, stream) (stalwart_exporter_stream_gap_seconds_total{SEL})", "{{server}} {{stream}}"),
         width=9,
@@ -197,7 +196,7 @@ _STREAMS = [
     ),
     rows_of(
         "Transport",
-        "How each stream is carried.",
+        "Transport of each stream.",
         "none",
         q("stalwart_exporter_stream_transport{SEL} == 1"),
         hidden=("Value", "__name__", "job", "instance"),
@@ -209,8 +208,8 @@ _STREAMS = [
 _COST = [
     graph(
         "Requests",
-        "Requests a minute to each server, by endpoint and status. At most 55 a minute unless max_requests_per_minute "
-        "says otherwise.",
+        "Requests per minute to each server, by endpoint and status. At most 55 per minute "
+        "unless max_requests_per_minute says otherwise.",
         "cpm",
         q(
             "sum by (server, endpoint, status) "
@@ -275,7 +274,7 @@ _HISTORY = [
     ),
     graph(
         "Errors",
-        "Failed operations on the history file, so far.",
+        "Failed operations on the history file, cumulative.",
         "short",
         q("sum by (instance, reason) (stalwart_exporter_store_errors_total{JOB})", "{{instance}} {{reason}}"),
         width=8,
@@ -284,7 +283,7 @@ _HISTORY = [
     ),
     graph(
         "CPU",
-        "Share of one processor that the exporter uses.",
+        "CPU use of the exporter, as a share of one core.",
         "percentunit",
         q(
             "rate(process_cpu_seconds_total{JOB}[$__rate_interval]) "
@@ -307,13 +306,13 @@ _HISTORY = [
 EXPORTER = Board(
     "stalwart-exporter",
     "Stalwart / Exporter",
-    "Collectors, streams, what watching costs the servers, and the exporter's history file.",
+    "Collectors, streams, load on the servers, and the exporter's history file.",
     [
         ("Exporter", _STATE),
-        ("What the servers give", _GIVEN),
+        ("What the servers offer", _GIVEN),
         ("Collectors", _COLLECTORS),
         ("Live streams", _STREAMS),
-        ("Cost to the servers", _COST),
+        ("Load on the servers", _COST),
         ("History file and process", _HISTORY),
     ],
 )

@@ -23,10 +23,10 @@ JOB_SELECTION = 'job=~"$job"'
 DATASOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
-NO_COUNTERS = "No counters from this server: the row's first panel says why"
-NO_DELIVERIES = "No deliveries seen: the row's first panel says where they would come from"
-NO_REPORTS = "No reports yet: the row's first panel says whether they can be read"
-NO_INVENTORY = "Not told by this server: the row's first panel says why"
+NO_COUNTERS = "No counters from this server: see the row's first panel"
+NO_DELIVERIES = "No deliveries: see the row's first panel"
+NO_REPORTS = "No reports yet: see the row's first panel"
+NO_INVENTORY = "Not reported by this server: see the row's first panel"
 NONE_NOW = "None: all is well"
 
 Panel = Any
@@ -212,10 +212,11 @@ def counters_source(width: int = 6, height: int = 8) -> Panel:
     """Which of the server's exits feeds the counters of this row, and why the others do not."""
     return number(
         "Source of the counters",
-        "What feeds the server's counters: `live` and `native` as they happen, `stored` once an hour. The other lines "
-        "say why an exit gives nothing: `not_configured` is off on the server (or `native_username` is not set), "
-        "`not_licensed` and `unsupported` need the Enterprise edition, `forbidden` a permission of the key. A "
-        "community server gives counters on its own metrics page only (`native_metrics`).",
+        "Source of the server's counters: `live` and `native` are immediate, `stored` is "
+        "hourly. The other lines show why a source is missing: `not_configured` is off on the "
+        "server (or `native_username` is not set), `not_licensed` and `unsupported` need the "
+        "Enterprise edition, `forbidden` needs a permission for the key. A community server "
+        "has counters only on its own metrics page (`native_metrics`).",
         "none",
         q("stalwart_exporter_metrics_source{SEL} == 1", "{{server}}: {{source}}"),
         q(
@@ -226,7 +227,7 @@ def counters_source(width: int = 6, height: int = 8) -> Panel:
         names=True,
         width=width,
         height=height,
-        empty="No source yet: nothing has been asked",
+        empty="No source yet: not polled",
     )
 
 
@@ -235,8 +236,8 @@ def inventory_source() -> Panel:
     return capabilities(
         "inventory",
         "Source of this row",
-        "Servers from v0.16 on tell it, older ones do not (`unsupported`). `forbidden`: the key lacks a permission for "
-        "part of it, which `stalwart-exporter doctor` names; the rest is shown.",
+        "Reported by servers from v0.16 on (`unsupported` before). `forbidden`: the key lacks "
+        "a permission for part of it (run `stalwart-exporter doctor`); the rest is shown.",
     )
 
 
@@ -250,5 +251,5 @@ def capabilities(what: str, title: str, description: str, *, width: int = 6, hei
         names=True,
         width=width,
         height=height,
-        empty="Not known yet: nothing has been asked",
+        empty="Unknown: not polled yet",
     )

@@ -27,7 +27,7 @@ FIRING = 'ALERTS{alertname=~"Stalwart.+",alertstate="firing"}'
 _NOW = [
     number(
         "Servers",
-        "Whether the management API answered with good credentials at the last try.",
+        "Whether the management API accepted the credentials at the last attempt.",
         "none",
         q("max by (server) (stalwart_up{SEL})"),
         base="red",
@@ -38,7 +38,7 @@ _NOW = [
     ),
     number(
         "Firing alerts",
-        "Alerts about Stalwart that fire now, by severity.",
+        "Firing alerts about Stalwart, by severity.",
         "none",
         q(
             f"count by (severity) ({FIRING}) or label_replace(vector(0), 'severity', 'none firing', '', '')",
@@ -57,17 +57,17 @@ _NOW = [
     ),
     number(
         "Queue state",
-        "Whether the server delivers; absent where the server does not tell (v0.10, v0.16).",
+        "Whether the server delivers; absent if the server does not report it (v0.10, v0.16).",
         "none",
         q("min by (server) (stalwart_queue_running{SEL})"),
         base="red",
         words={"0": ("PAUSED", "red"), "1": ("running", "green")},
         limits=[(1, "green")],
-        empty="Not told by this server",
+        empty="Not reported by this server",
     ),
     number(
         "Oldest message",
-        "For how long the oldest queued message has waited; absent while the queue is empty. Red is the threshold of "
+        "Age of the oldest queued message; absent while the queue is empty. Red is the threshold of "
         "StalwartQueueOldestMessage.",
         "s",
         q("max by (server) (time() - stalwart_queue_oldest_message_timestamp_seconds{SEL})"),
@@ -76,8 +76,8 @@ _NOW = [
         empty="Queue empty",
     ),
     number(
-        "Given up, last hour",
-        "Share of the recipients done with in the last hour that were given up. Red is the threshold of "
+        "Permanent failures, last hour",
+        "Share of finished recipients in the last hour that failed permanently. Red is the threshold of "
         "StalwartDeliveryFailureRatio.",
         "percentunit",
         q(
@@ -86,7 +86,7 @@ _NOW = [
         ),
         limits=[(FAILURES / 5, "orange"), (FAILURES, "red")],
         width=3,
-        empty="Nothing was done with",
+        empty="No finished recipients",
     ),
 ]
 
@@ -94,7 +94,7 @@ _FLOW = [
     capabilities(
         "logs|traces|queue|queue_status",
         "Source of deliveries and queue",
-        "Deliveries come from the server's traces (Enterprise) or else from its log. `forbidden`: the key lacks a "
+        "Deliveries come from the server's traces (Enterprise), or from its log. `forbidden`: the key lacks a "
         "permission. `not_configured`: no history store for traces, or no tracer that logs to a file.",
     ),
     graph(
@@ -107,7 +107,7 @@ _FLOW = [
     ),
     graph(
         "Deliveries",
-        "Recipients delivered and given up, and attempts put off, a minute.",
+        "Recipients delivered or permanently failed, and attempts deferred, per minute.",
         "cpm",
         q(
             "sum by (server, outcome) (rate(server:stalwart_deliveries:sum{SEL}[$__rate_interval])) * 60",
@@ -118,7 +118,7 @@ _FLOW = [
     ),
     graph(
         "Recipients failing now",
-        "Recipients of queued messages in failure, by class of error.",
+        "Failing recipients of queued messages, by error class.",
         "short",
         q("sum by (server, reason) (stalwart_queue_failures{SEL})", "{{server}} {{reason}}"),
         stacked=True,
@@ -126,7 +126,7 @@ _FLOW = [
     ),
     rows_of(
         "Servers watched",
-        "Release, edition and management API of each server; an empty version means that the key may not ask for it.",
+        "Release, edition and management API of each server; an empty version is not disclosed to the key.",
         "none",
         q("group by (server, version, edition, api) (stalwart_server_info{SEL})"),
         hidden=("Value",),
@@ -137,7 +137,7 @@ _ACCEPTED = [
     counters_source(),
     graph(
         "Mail accepted",
-        "Messages accepted into the queue a minute, by where they came from.",
+        "Messages accepted into the queue per minute, by origin.",
         "cpm",
         q(
             'sum by (event) (rate(stalwart_events_total{SEL,event=~"queue[.](message|authenticated-message|dsn|report|'
@@ -149,7 +149,7 @@ _ACCEPTED = [
     ),
     graph(
         "Mail into mailboxes",
-        "Messages stored for local recipients a minute. A fall to nothing while mail is queued is an outage.",
+        "Messages stored for local recipients per minute. A drop to zero while mail is queued is an outage.",
         "cpm",
         q(
             'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"message-ingest[.](ham|spam|error)"}'
@@ -164,7 +164,7 @@ _ACCEPTED = [
 _ALERTS = [
     rows_of(
         "Alerts",
-        "What fires now; each has a runbook in docs/runbooks.",
+        "Firing alerts; each has a runbook in docs/runbooks.",
         "none",
         q(FIRING),
         hidden=("Value", "__name__", "alertstate"),

@@ -16,7 +16,7 @@ from dashboards.boards.kit import (
     q,
 )
 
-ENTERPRISE = "Only Enterprise servers give this"
+ENTERPRISE = "Only on Enterprise servers"
 FAILED = find(load(), "alerts.StalwartTasksFailed.tasks")
 COUNTED = "Up to v0.15 only Enterprise servers count them"
 
@@ -32,7 +32,7 @@ _SESSIONS = [
     ),
     graph(
         "New connections",
-        "Connections a minute by protocol.",
+        "Connections per minute, by protocol.",
         "cpm",
         q(
             'sum by (server, event) (rate(stalwart_events_total{SEL,event=~".+[.]connection-start"}[$__rate_interval]))'
@@ -43,16 +43,16 @@ _SESSIONS = [
         empty=NO_COUNTERS,
     ),
     graph(
-        "Length of sessions",
-        "How long whole client sessions last: IDLE and push make it hours. The 90th percentile needs the server's own "
+        "Session duration",
+        "Duration of client sessions; with IDLE and push, several hours. The 90th percentile needs the server's own "
         "metrics page.",
         "s",
         *mean_and_p90("stalwart_session_duration_seconds", "server, protocol", "{{server}} {{protocol}}"),
         empty=NO_COUNTERS,
     ),
     graph(
-        "Trouble in sessions",
-        "HTTP sessions that ended badly, milters and hooks that failed, a minute.",
+        "Session errors",
+        "Failed HTTP sessions, milters and hooks, per minute.",
         "cpm",
         q(
             'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"http[.]error|milter[.]action-(temp-fail|'
@@ -74,9 +74,9 @@ _LATENCY = [
         empty=ENTERPRISE,
     ),
     graph(
-        "DNS look-ups that fail",
-        "Duration of those look-ups that the server times: null MX, invalid policies, failed TLSA. Not a measure of "
-        "resolver speed.",
+        "Failed DNS lookups",
+        "Duration of the DNS lookups that the server measures: null MX, invalid policies, "
+        "failed TLSA. Not a measure of resolver speed.",
         "s",
         *mean_and_p90("stalwart_dns_lookup_duration_seconds", "server", "{{server}}"),
         width=9,
@@ -84,10 +84,10 @@ _LATENCY = [
     ),
     graph(
         "Indexing a message",
-        "Time to index a message for full-text search, up to v0.14: later releases do not time it.",
+        "Time to index a message for full-text search, up to v0.14: later releases do not measure it.",
         "s",
         *mean_and_p90("stalwart_message_index_duration_seconds", "server", "{{server}}"),
-        empty="Only Enterprise servers up to v0.14 give this",
+        empty="Only on Enterprise servers up to v0.14",
     ),
     graph(
         "Size of messages",
@@ -104,7 +104,7 @@ _STORES = [
     counters_source(),
     graph(
         "Duration of store operations",
-        "Range scans, write batches, blob reads and writes. A rise is a slow disk or database.",
+        "Range scans, write batches, blob reads and writes. A rise means a slow disk or database.",
         "s",
         *mean_and_p90("stalwart_store_operation_duration_seconds", "server, operation", "{{server}} {{operation}}"),
         width=9,
@@ -112,7 +112,7 @@ _STORES = [
     ),
     graph(
         "Store operations",
-        "Operations a second.",
+        "Operations per second.",
         "ops",
         q(
             'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"store[.](data-write|data-iterate|blob-read|'
@@ -124,8 +124,8 @@ _STORES = [
     ),
     graph(
         "Store errors",
-        "Errors of databases, blob stores, directories and caches a minute. StalwartStoreErrors pages at the first of "
-        "the database.",
+        "Errors of databases, blob stores, directories and caches per minute. "
+        "StalwartStoreErrors pages at the first database error.",
         "cpm",
         q(
             'sum by (server, event) (rate(stalwart_events_total{SEL,event=~"store[.].+-error|store[.]data-corruption"}'
@@ -141,7 +141,7 @@ _RESOURCES = [
     counters_source(),
     graph(
         "Memory",
-        "Resident memory of the server. It falls when the server restarts; up to v0.13.3 it is the value at its start.",
+        "Resident memory of the server. It falls when the server restarts; up to v0.13.3 it is the value at startup.",
         "bytes",
         q("max by (server) (stalwart_server_memory_bytes{SEL})"),
         width=10,
@@ -149,8 +149,8 @@ _RESOURCES = [
     ),
     number(
         "Accounts",
-        "Accounts on the server, from v0.16 on with groups. Up to v0.15 only Enterprise servers count them, and once a "
-        "day.",
+        "Accounts on the server, from v0.16 on including groups. Up to v0.15 only Enterprise "
+        "servers count them, once per day.",
         "short",
         q("max by (server) (stalwart_accounts{SEL})"),
         base="blue",
@@ -159,7 +159,7 @@ _RESOURCES = [
     ),
     number(
         "Domains",
-        "Domains on the server. Up to v0.15 only Enterprise servers count them, once a day.",
+        "Domains on the server. Up to v0.15 only Enterprise servers count them, once per day.",
         "short",
         q("max by (server) (stalwart_domains{SEL})"),
         base="blue",
@@ -172,17 +172,17 @@ _TASKS = [
     inventory_source(),
     graph(
         "Tasks pending",
-        "Background tasks that wait or are retried, by type. Alarms of calendars lie in the future: many are no "
-        "backlog.",
+        "Background tasks waiting or retried, by type. Calendar alarms are scheduled tasks: "
+        "many of them are not a backlog.",
         "short",
         q('max by (server, type) (stalwart_tasks{SEL,state="pending"}) > 0', "{{server}} {{type}}"),
         stacked=True,
         width=9,
-        empty="None, or not told by this server: the row's first panel says which",
+        empty="None, or not reported by this server: see the row's first panel",
     ),
     graph(
         "Tasks failed",
-        "Background tasks that the server has given up, by type. The line is the threshold of StalwartTasksFailed.",
+        "Background tasks that failed for good, by type. The line is the threshold of StalwartTasksFailed.",
         "short",
         q('max by (server, type) (stalwart_tasks{SEL,state="failed"})', "{{server}} {{type}}"),
         limits=[(FAILED + 1, "orange")],
@@ -191,8 +191,8 @@ _TASKS = [
     ),
     graph(
         "Cluster nodes",
-        "Nodes by when they were last heard of: within an hour (active), a day (stale), or longer ago (inactive). One "
-        "that dies is active for up to an hour.",
+        "Cluster nodes last seen within an hour (active), within a day (stale), or longer ago "
+        "(inactive). A dead node stays active for up to an hour.",
         "short",
         q("max by (server, state) (stalwart_cluster_nodes{SEL})", "{{server}} {{state}}"),
         width=24,

@@ -1,4 +1,4 @@
-"""Backlog, ages, destinations, classes of failure, and the delivery objective."""
+"""Backlog, ages, destinations, error classes, and the delivery objective."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BACKLOG = [
     capabilities(
         "queue|queue_status",
         "Source of the queue",
-        "Whether the key may read the queue (`message-queue-list`) and whether it is paused (`message-queue-get`).",
+        "Whether the key can read the queue (`message-queue-list`) and its pause state (`message-queue-get`).",
         width=6,
     ),
     graph(
@@ -60,7 +60,7 @@ _BACKLOG = [
     ),
     graph(
         "Oldest message",
-        "For how long the oldest message has waited. The line is the threshold of StalwartQueueOldestMessage.",
+        "Age of the oldest message. The line is the threshold of StalwartQueueOldestMessage.",
         "s",
         q("max by (server) (time() - stalwart_queue_oldest_message_timestamp_seconds{SEL})"),
         limits=[(OLDEST, "red")],
@@ -68,21 +68,21 @@ _BACKLOG = [
     ),
     density(
         "Ages",
-        "How many messages have waited for how long; buckets are upper bounds in seconds.",
+        "Messages by age; buckets are upper bounds in seconds.",
         "s",
         q("sum by (le) (stalwart_queue_message_age_seconds_bucket{SEL})", "{{le}}"),
     ),
     graph(
         "Attempts so far",
-        "Waiting recipients by how often they have been tried at most.",
+        "Waiting recipients by number of attempts; buckets are upper bounds.",
         "short",
         q("sum by (le) (stalwart_queue_recipient_attempts_bucket{SEL})", "up to {{le}}"),
         empty="Queue empty",
     ),
     graph(
         "Stuck and expired",
-        "Recipients whose retry is over five minutes past, and those past their expiry. Either should be zero; the "
-        "line is the threshold of StalwartQueueStuck.",
+        "Recipients whose retry is more than five minutes overdue, and those past their "
+        "expiry. Both should be zero; the line is the threshold of StalwartQueueStuck.",
         "short",
         q("sum by (server) (stalwart_queue_overdue_recipients{SEL})", "{{server}} overdue"),
         q("sum by (server) (stalwart_queue_expired_recipients{SEL})", "{{server}} expired"),
@@ -102,7 +102,7 @@ _BACKLOG = [
     ),
     number(
         "State",
-        "Whether the server delivers; absent where the server does not tell (v0.10, v0.16).",
+        "Whether the server delivers; absent if the server does not report it (v0.10, v0.16).",
         "none",
         q("min by (server) (stalwart_queue_running{SEL})"),
         base="red",
@@ -110,7 +110,7 @@ _BACKLOG = [
         limits=[(1, "green")],
         width=6,
         height=8,
-        empty="Not told by this server",
+        empty="Not reported by this server",
     ),
 ]
 
@@ -118,12 +118,12 @@ _OUTCOMES = [
     capabilities(
         "logs|traces",
         "Source of deliveries",
-        "Deliveries come from the server's traces (Enterprise, with a history store) or else from its log, on every "
-        "edition. Without either this row is empty.",
+        "Deliveries come from the server's traces (Enterprise, with a history store), or from "
+        "its log on every edition. Without either this row is empty.",
     ),
     graph(
         "Outcomes",
-        "Recipients delivered and given up, and attempts put off, a minute.",
+        "Recipients delivered or permanently failed, and attempts deferred, per minute.",
         "cpm",
         q(
             "sum by (server, outcome) (rate(server:stalwart_deliveries:sum{SEL}[$__rate_interval])) * 60",
@@ -133,8 +133,8 @@ _OUTCOMES = [
         empty=NO_DELIVERIES,
     ),
     graph(
-        "Failures by class and reply code",
-        "What ended in failure or was put off, a minute, by class of error and the remote's SMTP reply code.",
+        "Failures by error class and reply code",
+        "Permanent failures and deferrals per minute, by error class and the remote's SMTP reply code.",
         "cpm",
         q(
             'sum by (outcome, reason, code) (rate(stalwart_deliveries_total{SEL,outcome!="delivered"}'
@@ -147,14 +147,14 @@ _OUTCOMES = [
     ),
     rows_of(
         "Failing now",
-        "Recipients of queued messages in failure, by class of error and SMTP reply code.",
+        "Failing recipients of queued messages, by error class and SMTP reply code.",
         "short",
         q("sum by (server, status, reason, code) (stalwart_queue_failures{SEL})"),
         renamed={"Value": "recipients"},
         empty=NONE_NOW,
     ),
     graph(
-        "In failure now",
+        "Failing recipients",
         "Recipients of queued messages whose last attempt failed.",
         "short",
         q("sum by (server, kind) (stalwart_failed_deliveries{SEL})", "{{server}} {{kind}}"),
@@ -165,8 +165,8 @@ _DESTINATIONS = [
     capabilities(
         "queue|logs|traces",
         "Source of destinations",
-        "What waits comes from the queue, what became of it from traces or log. With max_domains = 0 there are no "
-        "destinations at all.",
+        "Waiting recipients come from the queue, outcomes from traces or the log. With "
+        "max_domains = 0 there are no destinations.",
     ),
     graph(
         "Largest destinations",
@@ -177,7 +177,7 @@ _DESTINATIONS = [
         empty="Queue empty, or max_domains = 0",
     ),
     graph(
-        "Destinations that defer us",
+        "Deferring destinations",
         "Recipients in temporary failure by destination. The line is the threshold of StalwartDestinationDeferring.",
         "short",
         q(
@@ -190,8 +190,7 @@ _DESTINATIONS = [
     ),
     rows_of(
         "Deliveries by destination",
-        "What became of recipients in the time shown, by domain and outcome. Domains past the cap are summed as "
-        "'other'.",
+        "Recipients in the selected time range, by domain and outcome. Domains past the cap are summed as 'other'.",
         "short",
         q("topk(40, sum by (server, domain, outcome) (increase(stalwart_domain_deliveries_total{SEL}[$__range])) > 0)"),
         renamed={"Value": "recipients"},
@@ -203,10 +202,10 @@ _DESTINATIONS = [
 _SLO = [
     capabilities("logs|traces", "Source of deliveries", "As above: without traces and log this row is empty.", width=5),
     graph(
-        "Share given up, by window",
-        f"Share of recipients given up over the windows of the burn rate alerts. The objective leaves {BUDGET:.0%}; "
-        "the red line is where the fast one pages. The notice that goes back to a local sender is a delivery too: "
-        "where everything fails the share is a half.",
+        "Permanent failures by window",
+        f"Share of recipients that failed permanently, over the windows of the burn rate alerts. The objective allows "
+        f"{BUDGET:.0%}; the red line is the threshold of the fast alert. Bounces to local senders are deliveries too: "
+        "if everything fails, the share is 50%.",
         "percentunit",
         q("max by (server, window) (server:stalwart_deliveries:failure_ratio{SEL})", "{{server}} {{window}}"),
         limits=[(BUDGET, "orange"), (BUDGET * FAST, "red")],
@@ -230,7 +229,7 @@ _STAGES = [
     counters_source(),
     graph(
         "Where deliveries fail",
-        "Failed steps of delivery attempts a minute, by step, from the server's own counters.",
+        "Failed steps of delivery attempts per minute, by step, from the server's own counters.",
         "cpm",
         q(
             'sum by (event) (rate(stalwart_events_total{SEL,event=~"delivery[.](.+-failed|.+-rejected|.+-error|null-mx|'
@@ -238,12 +237,13 @@ _STAGES = [
             "{{event}}",
         ),
         width=9,
-        empty="None, or no counters from this server: the row's first panel says which",
+        empty="None, or no counters from this server: see the row's first panel",
     ),
     graph(
         "Time in the queue",
-        "From acceptance to the end of a message, delivered or given up. The 90th percentile needs the server's own "
-        "metrics page; other sources give the mean only.",
+        "From acceptance of a message until it is delivered or has failed permanently. The "
+        "90th percentile needs the server's own metrics page; other sources give the mean "
+        "only.",
         "s",
         *mean_and_p90("stalwart_delivery_duration_seconds", "server", "{{server}}"),
         width=9,
@@ -251,14 +251,14 @@ _STAGES = [
     ),
     graph(
         "Duration of attempts",
-        "One delivery attempt, with DNS, policy look-ups and all hosts tried.",
+        "One delivery attempt, including DNS and policy lookups and all hosts tried.",
         "s",
         *mean_and_p90("stalwart_delivery_attempt_duration_seconds", "server", "{{server}}"),
-        empty="Only Enterprise servers give this",
+        empty="Only on Enterprise servers",
     ),
     graph(
         "Attempts in progress",
-        "Delivery attempts under way.",
+        "Delivery attempts in progress.",
         "short",
         q('sum by (server) (stalwart_active_connections{SEL,protocol="delivery"})'),
         empty=NO_COUNTERS,
@@ -268,7 +268,7 @@ _STAGES = [
 QUEUE = Board(
     "stalwart-queue",
     "Stalwart / Queue and delivery",
-    "Backlog, ages, destinations, classes of failure, and the delivery objective.",
+    "Backlog, ages, destinations, error classes, and the delivery objective.",
     [
         ("Backlog", _BACKLOG),
         ("Deliveries", _OUTCOMES),

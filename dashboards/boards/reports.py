@@ -21,15 +21,16 @@ DMARC_RATIO = find(_LIMITS, "alerts.StalwartDmarcFailureSpike.ratio")
 SILENCE = seconds(find(_LIMITS, "alerts.StalwartDmarcReporterSilent.silence"))
 
 _SOURCE = (
-    "Reports are read on every edition; the key needs `incoming-report-list` and `incoming-report-get`. They arrive a "
-    "few times a day, and only for domains whose DNS asks for them."
+    "Reports are read on every edition; the key needs `incoming-report-list` and "
+    "`incoming-report-get`. They arrive a few times per day, only for domains whose DNS "
+    "requests them."
 )
 
 _TAKEN = [
     capabilities("reports|outgoing_reports", "Source of reports", _SOURCE),
     number(
         "In the history",
-        "DMARC, TLS and ARF reports taken into the history so far.",
+        "DMARC, TLS and ARF reports added to the history, cumulative.",
         "short",
         q("sum by (server, kind) (stalwart_reports_total{SEL})", "{{server}} {{kind}}"),
         width=6,
@@ -38,7 +39,7 @@ _TAKEN = [
     ),
     number(
         "Unreadable",
-        "Reports that could not be read; they are kept aside.",
+        "Reports that could not be parsed; `reports list --rejected` shows them.",
         "short",
         q(
             "sum by (server, kind) (stalwart_reports_rejected_total{SEL}) or sum by (server) (0 * stalwart_up{SEL})",
@@ -50,7 +51,7 @@ _TAKEN = [
     ),
     number(
         "Waiting to be sent",
-        "Reports about others that wait to be sent.",
+        "Outgoing reports waiting to be sent.",
         "short",
         q("sum by (server, kind) (stalwart_outgoing_reports{SEL})", "{{server}} {{kind}}"),
         base="blue",
@@ -64,7 +65,7 @@ _DMARC = [
     capabilities("reports", "Source of reports", _SOURCE),
     graph(
         "Share that fails DMARC",
-        "Share of the mail in our domains' names that receivers reported as failing, over the last day and 30 days of "
+        "Share of mail from our domains that receivers reported as failing, over the last day and 30 days of "
         "report time. The line is the threshold of StalwartDmarcFailureSpike.",
         "percentunit",
         q(
@@ -87,7 +88,7 @@ _DMARC = [
     ),
     graph(
         "Messages by disposition",
-        "What receivers did with the reported messages, in the time shown, as the reports came in.",
+        "Disposition of the reported messages in the selected time range, by time of receipt.",
         "short",
         q(
             "sum by (domain, disposition, dkim, spf) (increase(stalwart_dmarc_messages_total{SEL}[$__rate_interval]))",
@@ -98,8 +99,8 @@ _DMARC = [
     ),
     rows_of(
         "Reporters",
-        "For how long each reporter has been silent. Orange from the threshold of StalwartDmarcReporterSilent on; "
-        "those who never reported regularly do not alert.",
+        "Time since each reporter's last report. Orange from the threshold of "
+        "StalwartDmarcReporterSilent on; irregular reporters do not alert.",
         "s",
         q("sort_desc(max by (server, domain, reporter) (time() - stalwart_dmarc_last_report_timestamp_seconds{SEL}))"),
         renamed={"Value": "silent for"},
@@ -112,7 +113,7 @@ _TLS = [
     capabilities("reports", "Source of reports", _SOURCE),
     graph(
         "Sessions reported",
-        "TLS sessions with our domains that others reported, as the reports came in.",
+        "Sessions with our domains in TLS reports, by time of receipt.",
         "short",
         q(
             "sum by (domain, policy, result) (increase(stalwart_tls_report_sessions_total{SEL}[$__rate_interval]))",
@@ -137,7 +138,7 @@ _ARF = [
     capabilities("reports", "Source of reports", _SOURCE),
     rows_of(
         "Complaints",
-        "Feedback about mail from us, by type, since the history began.",
+        "Feedback about our mail, by type, since the history began.",
         "short",
         q("sum by (server, feedback_type) (stalwart_arf_reports_total{SEL})"),
         renamed={"Value": "reports"},
@@ -157,8 +158,8 @@ _COUNTED = [
     counters_source(),
     graph(
         "Reports the server received",
-        "As the server counts them, an hour. Those with warnings say that somebody failed DMARC as us, or could not "
-        "reach us over TLS.",
+        "Reports per hour, as counted by the server. Those with warnings contain DMARC "
+        "failures for our domains, or failed TLS sessions.",
         "short",
         q(
             'sum by (event) (rate(stalwart_events_total{SEL,event=~"incoming-report[.].+"}[$__rate_interval])) * 3600',

@@ -24,13 +24,13 @@ ENDING = seconds(find(_LIMITS, "alerts.StalwartCertificateAboutToExpire.left"))
 
 
 def _per_minute(alert: str, what: str) -> float:
-    """An alert's limit over its window, as a rate a minute."""
+    """An alert's limit over its window, as a rate per minute."""
     limit: float = find(_LIMITS, f"alerts.{alert}.{what}")
     return round(limit / seconds(find(_LIMITS, f"alerts.{alert}.window")) * 60, 3)
 
 
 def _events(pattern: str, *, by: str = "event") -> Query:
-    """Events a minute."""
+    """Events per minute."""
     expr = f'sum by (server, {by}) (rate(stalwart_events_total{{SEL,event=~"{pattern}"}}[$__rate_interval])) * 60'
     return q(expr, "{{server}} {{" + by + "}}")
 
@@ -45,7 +45,7 @@ _LOGINS = [
     counters_source(),
     graph(
         "Logins",
-        "Logins a minute. The exporter's own requests count as auth.success on v0.13 to v0.15. The line is the "
+        "Logins per minute. The exporter's own requests count as auth.success on v0.13 to v0.15. The line is the "
         "threshold of StalwartLoginFailures.",
         "cpm",
         _events("auth[.](success|failed|too-many-attempts|error)"),
@@ -55,7 +55,7 @@ _LOGINS = [
     ),
     graph(
         "Bans",
-        "Addresses banned a minute, by cause. The line is the threshold of StalwartBans.",
+        "Addresses banned per minute, by cause. The line is the threshold of StalwartBans.",
         "cpm",
         _events("security[.].+-ban"),
         limits=[(_per_minute("StalwartBans", "bans"), "orange")],
@@ -63,15 +63,15 @@ _LOGINS = [
         empty=NO_COUNTERS,
     ),
     graph(
-        "Turned away",
-        "Connections from banned addresses, missing permissions, and limits that were hit, a minute.",
+        "Rejected connections",
+        "Connections from banned addresses, missing permissions, and exceeded limits, per minute.",
         "cpm",
         _events("security[.](ip-blocked|unauthorized)|limit[.].+"),
         empty=NO_COUNTERS,
     ),
     graph(
-        "Abuse of SMTP",
-        "Relay attempts, address guessing, loops and throttled senders, a minute.",
+        "SMTP abuse",
+        "Relay attempts, address guessing, loops and throttled senders, per minute.",
         "cpm",
         _events(
             "smtp[.](relay-not-allowed|too-many-invalid-rcpt|mailbox-does-not-exist|loop-detected|rate-limit-exceeded)"
@@ -84,7 +84,7 @@ _SPAM = [
     counters_source(),
     graph(
         "Ham and spam",
-        "Messages stored a minute, by verdict.",
+        "Messages stored per minute, by verdict.",
         "cpm",
         _events("message-ingest[.](ham|spam)"),
         width=9,
@@ -92,7 +92,7 @@ _SPAM = [
     ),
     graph(
         "Share of spam",
-        "Share of stored messages that were taken for spam. A change of level is a wave, or a filter that drifts.",
+        "Share of stored messages classified as spam. A lasting change is a spam wave or a drifting filter.",
         "percentunit",
         q(
             'sum by (server) (rate(stalwart_events_total{SEL,event="message-ingest.spam"}[$__rate_interval])) / '
@@ -105,16 +105,16 @@ _SPAM = [
     ),
     graph(
         "Checks on incoming mail",
-        "Share that passes SPF, DKIM, DMARC, ARC and reverse DNS. When all fall at once our own DNS is in trouble. A "
-        "failure includes mail with no signature or policy at all.",
+        "Share that passes SPF, DKIM, DMARC, ARC and reverse DNS. If all drop at once, the "
+        "server's own DNS is failing. Failures include mail with no signature or policy.",
         "percentunit",
         *(_pass_share(check) for check in ("spf-from", "spf-ehlo", "dkim", "dmarc", "arc", "iprev")),
         maximum=1,
         empty=NO_COUNTERS,
     ),
     graph(
-        "Outgoing mail left unsigned",
-        "Messages without a DKIM signer a minute: a gap in the configuration.",
+        "Unsigned outgoing mail",
+        "Messages without a DKIM signer per minute: a gap in the configuration.",
         "cpm",
         _events("dkim[.]signer-not-found"),
         empty=NO_COUNTERS,
@@ -124,17 +124,16 @@ _SPAM = [
 _TLS = [
     counters_source(),
     graph(
-        "TLS to us",
-        "Failed TLS handshakes and certificate renewals in trouble, a minute.",
+        "Incoming TLS",
+        "Failed TLS handshakes and certificate renewals, per minute.",
         "cpm",
         _events("tls[.]handshake-error|acme[.](error|auth-error|order-invalid)"),
         width=9,
         empty=NO_COUNTERS,
     ),
     graph(
-        "TLS from us",
-        "Deliveries that STARTTLS, MTA-STS or DANE kept from going out, a minute. Hosts without STARTTLS are mostly "
-        "normal.",
+        "Outgoing TLS",
+        "Deliveries prevented by STARTTLS, MTA-STS or DANE, per minute. Hosts without STARTTLS are mostly normal.",
         "cpm",
         _events(
             "delivery[.](start-tls-.+|implicit-tls-error)|mta-sts[.](not-authorized|invalid-policy)|dane[.]authentication-failure"
@@ -147,10 +146,10 @@ _TLS = [
 _INVENTORY = [
     inventory_source(),
     number(
-        "Certificates that expire first",
-        "Time left, by the shortest host name that a certificate is the newest one for; `other` is the first beyond "
-        "`max_domains`. Orange and red are the thresholds of StalwartCertificateExpiring and "
-        "StalwartCertificateAboutToExpire.",
+        "Next certificates to expire",
+        "Time until the newest certificate of a host expires, by the shortest host name it "
+        "serves; `other` is the earliest expiry beyond `max_domains`. Orange and red are the "
+        "thresholds of StalwartCertificateExpiring and StalwartCertificateAboutToExpire.",
         "s",
         q(
             "bottomk(8, min by (server, name) (stalwart_certificate_not_after_timestamp_seconds{SEL} - time()))",
@@ -160,11 +159,11 @@ _INVENTORY = [
         limits=[(ENDING, "orange"), (RENEWED, "green")],
         width=9,
         height=8,
-        empty="No certificate: it has none, or the row's first panel says why",
+        empty="No certificate, or not reported: see the row's first panel",
     ),
     graph(
         "Blocked addresses",
-        "Addresses and networks that the server shuts out now, by reason.",
+        "Addresses and networks blocked by the server, by reason.",
         "short",
         q("max by (server, reason) (stalwart_blocked_addresses{SEL})", "{{server}} {{reason}}"),
         stacked=True,
@@ -181,18 +180,18 @@ _LOG = [
     ),
     graph(
         "Log lines by level",
-        "Lines of the server's log a minute; the exporter's own logins are left out.",
+        "Lines of the server's log per minute, without those about the exporter's own requests.",
         "cpm",
         q(
             "sum by (server, level) (rate(stalwart_log_entries_total{SEL}[$__rate_interval])) * 60",
             "{{server}} {{level}}",
         ),
         width=9,
-        empty="No log: the row's first panel says why",
+        empty="No log: see the row's first panel",
     ),
     rows_of(
         "Warnings and errors",
-        "What the log warned of in the time shown.",
+        "Warnings and errors in the log in the selected time range.",
         "short",
         q(
             "topk(30, sum by (server, level, event) "

@@ -87,11 +87,11 @@ def _announce(server_url: str, edition: str, speed: float) -> Callable[[int], No
         for line in (
             f"[bold]{at}/[/bold]          the status page",
             f"[bold]{at}/metrics[/bold]   what Prometheus scrapes",
-            f"\nA stand-in Stalwart ({edition}) at {server_url} plays a day in {minutes:.0f} minutes:",
-            "calm, a growing backlog, a failing destination, recovery, password guessing, a paused queue.",
-            "Watch it move:",
+            f"\nA simulated Stalwart ({edition}) at {server_url} plays a day in {minutes:.0f} minutes:",
+            "normal traffic, a growing backlog, a failing destination, recovery, password guessing, a paused queue.",
+            "Watch the metrics:",
             f"  curl -s {at}/metrics | grep -E 'stalwart_(queue_messages|failed_deliveries|deliveries_total)'",
-            "Ctrl-C ends it.",
+            "Stop with Ctrl-C.",
         ):
             console.print(line, soft_wrap=True)
         sys.stdout.flush()

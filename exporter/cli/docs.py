@@ -16,14 +16,14 @@ INTRO = """# Metrics
 
 <!-- Generated from exporter/collectors/families.py and own_families.py by `make docs`. Do not edit. -->
 
-Every family that the exporter can show. A sample that was not seen is absent, never zero; a snapshot that could not be
-renewed is absent too (after three intervals, at least 90 seconds), and `stalwart_exporter_collector_success` says why.
-Every family about a server carries the label `server`, its configured name.
+Every family that the exporter can export. A value that was not seen is absent, never zero. A snapshot that is not
+renewed is dropped after three intervals, at least 90 seconds; see `stalwart_exporter_collector_success`. Every family
+about a server has the label `server`, its configured name.
 
-Our own share in the numbers: on Stalwart v0.13 to v0.15 each request of the exporter moves `auth.success` and the
-`http.*` events by one and writes one log line. An idle minute is at most 12 requests, and from v0.16 on 8 more every
-five minutes; `stalwart_exporter_api_requests_total` says how many. The log lines are left out of
-`stalwart_log_entries_total` unless `count_own_requests` is set; the events stay as the server counts them.
+The exporter's own requests appear in these numbers: on Stalwart v0.13 to v0.15 each request increases `auth.success`
+and the `http.*` events by one and writes one log line. An idle exporter sends at most 12 requests per minute, and from
+v0.16 on 8 more every five minutes; `stalwart_exporter_api_requests_total` counts them. These log lines are left out of
+`stalwart_log_entries_total` unless `count_own_requests` is set; the events are exported as the server counts them.
 
 | family | type | labels | from | meaning |
 |---|---|---|---|---|
@@ -32,8 +32,8 @@ five minutes; `stalwart_exporter_api_requests_total` says how many. The log line
 OUTRO = """
 The process itself is described by the usual `process_*`, `python_info` and `python_gc_*` families.
 
-In the older text format gauge histograms appear as a histogram of their buckets and two gauges, `_gcount` and `_gsum`,
-and infos as gauges; the names are the same in both formats.
+In the older text format, gauge histograms appear as a histogram of their buckets and two gauges, `_gcount` and `_gsum`,
+and infos as gauges. The names are the same in both formats.
 """
 
 

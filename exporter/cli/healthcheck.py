@@ -47,7 +47,7 @@ def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds
         complain(f"web.listen: {error}")
         return EXIT_SETTINGS
     if listen.port == 0:
-        complain("web.listen: port 0 takes any free port, so it is not known where to ask")
+        complain("web.listen: with port 0 the port is chosen at startup, so the health check cannot find it")
         return EXIT_SETTINGS
     file = web_config or web.get("config_file")
     reasons = []
@@ -71,7 +71,7 @@ def _web_table(config: Path | None) -> Mapping[str, Any]:
         if config is not None or path.exists():
             tables = tomllib.loads(read_bounded(path, MIB, regular_only=False).decode("utf-8-sig"))
     except (ValueError, OSError, RecursionError) as error:
-        complain(f"{path}: {error}; the address is taken from the environment, or is the default")
+        complain(f"{path}: {error}; using the address from the environment, or the default")
     web = apply_environment(tables, dict(os.environ)).tables.get("web", {})
     return web if isinstance(web, Mapping) else {}
 
@@ -165,7 +165,7 @@ def _requires_certificate(web_config: Path) -> bool:
 
 def _in_words(error: Exception | None) -> str:
     if isinstance(error, TimeoutError | socket.timeout):
-        return "no response in time"
+        return "no response within the deadline"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return str(error) or type(error).__name__

@@ -32,7 +32,7 @@ def _finite(value: float) -> float:
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help=f"Configuration file (TOML). Default: {DEFAULT_CONFIG}, if it is there."),
+    typer.Option("--config", "-c", help=f"Configuration file (TOML). Default: {DEFAULT_CONFIG}, if it exists."),
 ]
 WebConfig = Annotated[
     Path | None,
@@ -40,7 +40,7 @@ WebConfig = Annotated[
         "--web.config.file", help="TLS, client certificates and basic auth, in exporter-toolkit's format (YAML)."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -50,7 +50,7 @@ def default(
     web_config: WebConfig = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Without a command the exporter runs, as with `run`. Options may stand before a command or after it."""
+    """Without a command, run the exporter as `run` does. Options may precede or follow the command."""
     if version:
         typer.echo(f"stalwart-exporter {__version__}")
         raise typer.Exit
@@ -73,9 +73,9 @@ def run(config: Config = None, web_config: WebConfig = None) -> None:
     """
     Watch the configured servers and serve /metrics. The default command.
 
-    One server can be configured by environment variables alone: STALWART_EXPORTER_URL, _USERNAME and _PASSWORD_FILE.
-    SIGHUP applies a changed configuration, SIGTERM ends. Exit status: 1 the port or the history file cannot be used,
-    2 the configuration is wrong.
+    A single server can be configured by environment variables: STALWART_EXPORTER_URL, _USERNAME and _PASSWORD_FILE.
+    SIGHUP reloads the configuration, SIGTERM stops the exporter. Exit status: 0 stopped on request, 1 the port or the
+    history file cannot be used, 2 the configuration is invalid.
     """
     from exporter.app.process import become_daemon
 
@@ -87,14 +87,14 @@ def healthcheck(
     config: Config = None,
     web_config: WebConfig = None,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=60, callback=_finite, help="Seconds to wait for the answer.")
+        float, typer.Option(min=0.1, max=60, callback=_finite, help="Seconds to wait for the response.")
     ] = 4.0,
 ) -> None:
     """
-    Ask the running exporter whether it is healthy, for container health checks and probes.
+    Check whether the running exporter is healthy, for container health checks and probes.
 
-    Takes the options and the environment of `run`, finds the address in them, and needs neither the password nor a
-    certificate that `--web.config.file` asks others for. Exit status: 1 not healthy, 2 the address is wrong.
+    Takes the address from the options and the environment of `run`. Needs neither a password nor a client certificate,
+    even if `--web.config.file` requires them. Exit status: 0 healthy, 1 not healthy, 2 the address is invalid.
     """
     from exporter.cli.healthcheck import healthcheck as ask
 
@@ -107,16 +107,18 @@ def demo(
     speed: Annotated[
         float,
         typer.Option(
-            min=0.01, max=1_440, callback=_finite, help="How much faster than life; 288 plays a day in five minutes."
+            min=0.01, max=1_440, callback=_finite, help="Speed relative to real time; 288 plays a day in five minutes."
         ),
     ] = 288.0,
-    edition: Annotated[str, typer.Option(help="What the stand-in server is: community or enterprise.")] = "enterprise",
+    edition: Annotated[
+        str, typer.Option(help="Edition of the simulated server: community or enterprise.")
+    ] = "enterprise",
     seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 7,
 ) -> None:
     """
-    Watch a stand-in server through a scripted day: backlog, a failing destination, recovery, a paused queue.
+    Watch a simulated server through a scripted day: backlog, a failing destination, recovery, a paused queue.
 
-    Needs nothing else. Ends with Ctrl-C.
+    Needs no Stalwart server. Stop it with Ctrl-C.
     """
     from exporter.cli.demo import run_demo
 
@@ -126,9 +128,10 @@ def demo(
 @app.command("check-config")
 def check_config(config: Config = None, web_config: WebConfig = None, as_json: AsJson = False) -> None:
     """
-    Read the configuration as `run` would and print every problem with its path. Exit status 2 if there is one.
+    Check the configuration as `run` does, and print every problem with its path.
 
-    Also reads what the configuration refers to: the web configuration, certificates and the place of the history.
+    Also checks what it refers to: the web configuration, certificates and the directory of the history file. Exit
+    status: 0 valid, 2 invalid.
     """
     from exporter.cli.check import check
 
@@ -145,16 +148,16 @@ def doctor(
             min=0,
             max=3600,
             callback=_finite,
-            help="Seconds to listen to the live streams, whether deliveries come; 0: not at all.",
+            help="Seconds to listen for deliveries on the live streams; 0: do not listen.",
         ),
     ] = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """
-    Ask each server once and report what it is, what it offers, which permissions the key lacks and how to grant them.
+    Query each server once and report its version, capabilities, missing permissions and how to grant them.
 
-    Warns about a key that can change the server. Exit status: 0 all well, 1 a server or a part of it fails, does not
-    answer or refuses the credentials, 3 permissions are missing.
+    Warns about a key that can change the server. Exit status: 0 no problem found, 1 a server failed in whole or part,
+    did not respond or refused the credentials, 2 the configuration is invalid, 3 permissions are missing.
     """
     from exporter.cli.doctor.command import examine
 

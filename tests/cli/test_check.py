@@ -40,7 +40,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "a store that is a folder": (_store("{folder}"), "store.path"),
     "intervals beyond the budget": (
         lambda folder: MINIMAL + "[servers.intervals]\nqueue = 1\n",
-        "servers[0].intervals: take at least",
+        "servers[0].intervals: need at least",
     ),
 }
 

@@ -37,7 +37,7 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
         return EXIT_SETTINGS
     servers = [server for server in settings.servers if only in (None, server.name)]
     if not servers:
-        complain(f"no server is named {only or ''}")
+        complain(f"no server has the name {only or ''}")
         return EXIT_SETTINGS
     findings = asyncio.run(_examine_all(servers, listen_seconds))
     if as_json:

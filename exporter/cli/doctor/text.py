@@ -40,7 +40,7 @@ def _capabilities(finding: Finding) -> None:
     if not finding.capabilities:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("  capability", "status", "what that means"):
+    for column in ("  capability", "status", "meaning"):
         table.add_column(column)
     for name, status in finding.capabilities.items():
         colour = COLOURS.get(status, "yellow")

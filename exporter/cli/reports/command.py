@@ -15,28 +15,28 @@ EXIT_UNUSABLE = 1
 
 reports_app = typer.Typer(
     name="reports",
-    help="DMARC, TLS and ARF reports: list, show, sum up, export and prune the history.",
+    help="List, show, summarize, export and prune the history of DMARC, TLS and ARF reports.",
     no_args_is_help=True,
     add_completion=False,
 )
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration file (TOML) that names the history file (store.path)."),
+    typer.Option("--config", "-c", help="Configuration file (TOML) with the path of the history file (store.path)."),
 ]
-StorePath = Annotated[Path | None, typer.Option("--store", help="The history file itself, instead of the configured.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
-Server = Annotated[str | None, typer.Option(help="Only reports that the server of this name received.")]
-Domain = Annotated[str | None, typer.Option(help="Only reports about this domain, in any spelling.")]
+StorePath = Annotated[Path | None, typer.Option("--store", help="History file, instead of the configured one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Server = Annotated[str | None, typer.Option(help="Only reports received by this server.")]
+Domain = Annotated[str | None, typer.Option(help="Only reports about this domain, in Unicode or xn-- form.")]
 Kind = Annotated[str | None, typer.Option(help="Only reports of this kind: dmarc, tls or arf.")]
-Reporter = Annotated[str | None, typer.Option(help="Only reporters whose name contains this, in any case.")]
+Reporter = Annotated[str | None, typer.Option(help="Only reporters whose name contains this, ignoring case.")]
 Since = Annotated[str | None, typer.Option(help="Only reports that end at or after this: 7d, 2026-11-21, or a time.")]
 Until = Annotated[str | None, typer.Option(help="Only reports that end before this: 1d, 2026-11-21, or a time.")]
 Result = Annotated[
     str | None,
-    typer.Option(help="Only reports with such results: aligned, failed, success, failure, or a kind of feedback."),
+    typer.Option(help="Only reports with this result: aligned, failed, success, failure, or a feedback type."),
 ]
-Most = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most so many lines.")]
+Most = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="Maximum number of lines.")]
 
 
 @reports_app.command("list")
@@ -51,14 +51,14 @@ def list_(
     until: Until = None,
     result: Result = None,
     most: Most = 50,
-    rejected: Annotated[bool, typer.Option("--rejected", help="List the reports that could not be read.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="List the reports that could not be parsed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """
-    List reports, the most recently received first.
+    List reports, most recently received first.
 
-    DMARC counts messages, TLS sessions; of feedback only the failed column counts. With --kind arf the lines say what
-    each complaint is about. Exit status: 0, 1 the history cannot be read, 2 wrong options.
+    DMARC reports count messages, TLS reports count sessions; feedback reports have only a failed count. With --kind
+    arf, each line describes the complaint. Exit status: 0 success, 1 the history cannot be read, 2 invalid options.
     """
     from exporter.cli.reports.listing import show_list, show_rejected
     from exporter.cli.reports.options import Given, filter_of, store_settings
@@ -78,13 +78,15 @@ def list_(
 
 @reports_app.command()
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="As in `reports list`, or rejected-<n>.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An id from `reports list`, or rejected-<n>.")],
     config: Config = None,
     store: StorePath = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Print the server's answer that it was read from.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print the server's response that the report was parsed from.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one report whole. Exit status 3 if there is none of that id."""
+    """Show a report in full. Exit status 3 if the id does not exist."""
     from exporter.cli.reports.options import store_settings
     from exporter.cli.reports.show import show_report
     from exporter.store.reports.reading import reading
@@ -100,10 +102,10 @@ def show(
 
 @reports_app.command()
 def top(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="sources, reporters or domains (those that fail).")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="sources, reporters or (failing) domains.")],
     config: Config = None,
     store: StorePath = None,
-    window: Annotated[str, typer.Option(help="How far back: 1d, 7d, 30d, any duration, or all.")] = "30d",
+    window: Annotated[str, typer.Option(help="Time window: 1d, 7d, 30d, any duration, or all.")] = "30d",
     server: Server = None,
     domain: Domain = None,
     kind: Kind = None,
@@ -115,9 +117,9 @@ def top(
     as_json: AsJson = False,
 ) -> None:
     """
-    Say who stands out: source addresses by messages, reporters by reports, domains by failed messages.
+    Rank source addresses by messages, reporters by reports, or domains by failed messages.
 
-    With --result failed, sources come by failed messages. --since and --until take the place of --window.
+    With --result failed, sources are ranked by failed messages. --since and --until replace --window.
     """
     from exporter.cli.reports.listing import TOPS, show_top
     from exporter.cli.reports.options import Given, filter_of, store_settings
@@ -126,7 +128,7 @@ def top(
     if what not in TOPS:
         raise typer.BadParameter(f"WHAT: one of {', '.join(TOPS)}")
     if what != "reporters" and (kind or "dmarc").lower() != "dmarc":
-        raise typer.BadParameter(f"--kind: {what} are of DMARC reports only")
+        raise typer.BadParameter(f"--kind: {what} exist for DMARC reports only")
     span = ""
     if since is None and until is None and window != "all":
         since, span = window, f" (window {window})"
@@ -143,18 +145,18 @@ def top(
 
 @reports_app.command()
 def summary(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain, in any spelling.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain, in Unicode or xn-- form.")],
     config: Config = None,
     store: StorePath = None,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="The window that sources are judged by.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Time window for the sources, in days.")] = 30,
     server: Server = None,
     most: Most = 10,
     as_json: AsJson = False,
 ) -> None:
     """
-    Sum up a domain's DMARC: alignment by week, new sources, silent reporters, and how far it is from p=reject.
+    Summarize a domain's DMARC reports: weekly alignment, new sources, silent reporters, readiness for p=reject.
 
-    Exit status 3 if there are no reports about it.
+    Exit status 3 if there are no reports about the domain.
     """
     from exporter.cli.reports.options import domain_of, store_settings
     from exporter.cli.reports.summary import show_summary
@@ -175,7 +177,9 @@ def export(
     config: Config = None,
     store: StorePath = None,
     fmt: Annotated[str, typer.Option("--format", "-f", help="json, jsonl or csv.")] = "json",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; default: standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Output file; default: standard output.")
+    ] = None,
     server: Server = None,
     domain: Domain = None,
     kind: Kind = None,
@@ -186,9 +190,9 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """
-    Write whole reports to a file or a pipe, the oldest first.
+    Write full reports to a file or a pipe, oldest first.
 
-    A file appears under its name once it is complete. CSV has a line for each record, policy, failure or feedback.
+    The file is created once the export is complete. CSV has one line per record, policy, failure or feedback.
     """
     from exporter.cli.reports.export import FORMATS
     from exporter.cli.reports.export import export as write
@@ -214,7 +218,7 @@ def prune(
     config: Config = None,
     store: StorePath = None,
     older_than: Annotated[
-        str | None, typer.Option(help="Age by receipt, such as 90d. Default: the configured store.retention.")
+        str | None, typer.Option(help="Minimum age since receipt, such as 90d. Default: store.retention.")
     ] = None,
     server: Server = None,
     domain: Domain = None,
@@ -223,15 +227,15 @@ def prune(
     since: Since = None,
     until: Until = None,
     result: Result = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print how many would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """
-    Delete old reports, a few at a time, also while the daemon runs.
+    Delete old reports in small batches, even while the daemon runs.
 
-    Counters stay as they are, window sums follow. What is deleted is not fetched again. Rejected reports go too, unless
-    a filter other than --server and --kind is given. Exit status 2 without a yes.
+    Counters do not change, window sums do. Deleted reports are not fetched again. Rejected reports are deleted too,
+    unless a filter other than --server and --kind is given. Exit status 2 without confirmation.
     """
     from exporter.cli.reports.options import Given, duration_of, filter_of, store_settings
     from exporter.cli.reports.prune import prune as delete
@@ -249,10 +253,10 @@ def prune(
 def status(
     config: Config = None,
     store: StorePath = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow a backfill until it is over.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the backfill has finished.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say how many reports there are of each server and kind, and how many are still to be fetched."""
+    """Print the number of reports per server and kind, and how many are still to be fetched."""
     from exporter.cli.reports.options import store_settings
     from exporter.cli.reports.prune import show_status
 

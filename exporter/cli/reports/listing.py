@@ -74,8 +74,8 @@ def _feedback(rows: Sequence[Fields]) -> Table:
             str(row["id"]),
             row["feedback_type"],
             day(row["received_at"]),
-            cell(row["mail_from"] or "not told"),
-            cell(row["source_ip"] or "not told"),
+            cell(row["mail_from"] or "not reported"),
+            cell(row["source_ip"] or "not reported"),
             cell(row["reporter"]),
         )
     return made
@@ -106,8 +106,8 @@ def show_top(connection: History, what: str, wanted: ReportFilter, *, most: int,
         print_json(rows)
         return 0
     there, amount = total_of(connection, top)
-    words = f"{shown_of(len(rows), there, question.one)}; {counted(amount, AMOUNTS[top.order])} in all{span}."
-    nothing = f"No {question.one}s{span}." + (" --window all looks further back." if span else "")
+    words = f"{shown_of(len(rows), there, question.one)}; {counted(amount, AMOUNTS[top.order])} in total{span}."
+    nothing = f"No {question.one}s{span}." + (" Use --window all for older reports." if span else "")
     _print(question.lines(rows), rows, nothing, words)
     return 0
 
@@ -116,7 +116,7 @@ def _sources(rows: Sequence[Fields]) -> Table:
     made = table("source", "#messages", "#aligned", "#failed", "#reporters", "#domains", "=last seen")
     for row in rows:
         made.add_row(
-            cell(row["source"] or "not told"),
+            cell(row["source"] or "not reported"),
             number(row["messages"]),
             share(row["aligned"], row["messages"]),
             number(row["failed"]),
@@ -128,7 +128,7 @@ def _sources(rows: Sequence[Fields]) -> Table:
 
 
 def _reporters(rows: Sequence[Fields]) -> Table:
-    made = table("reporter", "#reports", "=kinds", "#domains", "#passed", "#failed", "=last heard")
+    made = table("reporter", "#reports", "=kinds", "#domains", "#passed", "#failed", "=last report")
     for row in rows:
         made.add_row(
             cell(row["reporter"]),

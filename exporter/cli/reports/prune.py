@@ -49,7 +49,7 @@ def prune(path: Path, wanted: ReportFilter, *, before: datetime, yes: bool, dry_
 
 def _confirmed(reports: int, rejected: int, before: datetime) -> bool:
     if not problems.is_terminal:
-        complain("nothing is deleted without --yes where nobody can be asked")
+        complain("not a terminal, so nothing is deleted; use --yes to delete without confirmation")
         return False
     return typer.confirm(f"Delete {_what(reports, rejected, before)}?", err=True)
 
@@ -82,7 +82,7 @@ def show_status(path: Path, *, wait: bool, as_json: bool) -> int:
     for row in rows:
         numbers = (number(row["reports"]), number(row["rejected"]), number(row["left"]))
         made.add_row(cell(row["server"]), row["kind"], *numbers)
-    console.print(made if rows else "No reports yet: the daemon has not asked a server for them.")
+    console.print(made if rows else "No reports yet: the daemon has not listed any.")
     if rows:
         reports, rejected, left = (sum(row[name] for row in rows) for name in ("reports", "rejected", "left"))
         console.print(f"\n{counted(reports, 'report')}, {number(rejected)} rejected, {number(left)} still to fetch.")

@@ -34,7 +34,7 @@ def show_report(connection: History, id_: str, *, raw: bool, as_json: bool) -> i
         return _show_rejected(connection, id_, raw=raw, as_json=as_json)
     found = load_reports(connection, [_int(id_)])
     if not found:
-        complain(f"there is no report {id_}; ids stand in `reports list`")
+        complain(f"no report {id_}; `reports list` shows the ids")
         return EXIT_NOT_FOUND
     if raw:
         _print_raw(load_raw(connection, found[0]["id"]))
@@ -48,7 +48,7 @@ def show_report(connection: History, id_: str, *, raw: bool, as_json: bool) -> i
 def _show_rejected(connection: History, id_: str, *, raw: bool, as_json: bool) -> int:
     found = load_rejected(connection, _int(id_.removeprefix(REJECTED_PREFIX)))
     if found is None:
-        complain(f"there is no rejected report {id_}; ids stand in `reports list --rejected`")
+        complain(f"no rejected report {id_}; `reports list --rejected` shows the ids")
         return EXIT_NOT_FOUND
     body: bytes = found.pop("raw")
     found.pop("packed")
@@ -96,12 +96,12 @@ def _head(report: Fields) -> Table:
 def _dmarc(report: Fields, head: Table) -> None:
     for name, key in (
         ("contact", "email"),
-        ("more contact", "extra_contact"),
+        ("extra contact", "extra_contact"),
         ("generator", "generator"),
         ("policy", "policy"),
         ("for subdomains", "subdomain_policy"),
-        ("for no such name", "nonexistent_policy"),
-        ("found by", "discovery_method"),
+        ("for nonexistent subdomains", "nonexistent_policy"),
+        ("discovery method", "discovery_method"),
         ("failure options", "failure_options"),
     ):
         if report[key] not in ("", "unspecified"):
@@ -117,7 +117,7 @@ def _dmarc(report: Fields, head: Table) -> None:
     made = table("source", "#messages", "=disposition", "=dkim", "=spf")
     for record in report["records"]:
         made.add_row(
-            cell(record["source_ip"] or "not told"),
+            cell(record["source_ip"] or "not reported"),
             number(record["messages"]),
             record["disposition"],
             _coloured(record["dkim"]),
@@ -143,7 +143,7 @@ def _checked(record: Fields) -> Iterator[str]:
         yield f"{result['method']}={result['result']} {shown_domain(result['domain'])}{detail}{said}"
     for override in record["overrides"]:
         comment = f": {override['comment']}" if override["comment"] else ""
-        yield f"not as the policy asks: {override['reason']}{comment}"
+        yield f"policy overridden: {override['reason']}{comment}"
 
 
 def _coloured(result: str) -> Text:

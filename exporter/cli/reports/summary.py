@@ -120,7 +120,7 @@ def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
         ]
         words = " ".join(["p=" + policy["policy"], *filter(None, extras)])
         console.print(
-            Text.assemble("Policy ", words, f" as seen {day(policy['seen_at'])} by ", cell(policy["reporter"]))
+            Text.assemble("Policy ", words, f" as reported on {day(policy['seen_at'])} by ", cell(policy["reporter"]))
         )
     console.print(f"{counted(summary.reports, 'DMARC report')}, {_span(summary)}")
     console.print(Text(f"\n{verdict.words}\n", style="bold"))
@@ -133,7 +133,7 @@ def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
     if summary.failing_sources:
         console.print("authenticated: passed SPF or DKIM, but for a domain that is not aligned", style="dim")
     if summary.new_sources is None:
-        console.print(f"\nNew sources: not known, no report is older than the {window}")
+        console.print(f"\nNew sources: unknown, no report is older than the {window}")
     else:
         _sources(f"Sources never seen before the {window}", summary.new_sources, last="=first seen")
     _silent(summary.silent_reporters)
@@ -170,7 +170,7 @@ def _sources(title: str, sources: Sequence[Fields], *, last: str) -> None:
     made = table("source", *(["#messages"] if first_seen else []), "#failed", last)
     for source in sources:
         made.add_row(
-            cell(source["source"] or "not told"),
+            cell(source["source"] or "not reported"),
             *([number(source["messages"])] if first_seen else []),
             number(source["failed"]),
             day(source["first_at"]) if first_seen else number(source["authenticated"]),
@@ -180,9 +180,9 @@ def _sources(title: str, sources: Sequence[Fields], *, last: str) -> None:
 
 def _silent(reporters: Sequence[Fields]) -> None:
     if not reporters:
-        console.print("\nReporters gone silent: none")
+        console.print("\nSilent reporters: none")
         return
-    console.print("\n[bold]Reporters gone silent[/bold]")
+    console.print("\n[bold]Silent reporters[/bold]")
     made = table("reporter", "#reports", "=last report ends")
     for reporter in reporters:
         made.add_row(cell(reporter["reporter"]), number(reporter["reports"]), day(reporter["last_at"]))

@@ -75,7 +75,7 @@ def test_an_exporter_that_hangs_or_is_gone_is_not_healthy(
         stopped = check(tmp_path, listen, web)
         exporter.process.send_signal(signal.SIGCONT)
 
-    assert stopped == (1, f"{listen}: no response in time\n")
+    assert stopped == (1, f"{listen}: no response within the deadline\n")
     assert check(tmp_path, listen, web) == (1, f"{listen}: connection refused\n")
 
 
