@@ -1,23 +1,26 @@
 """
-Every exception that this package raises on purpose::
+The exceptions that the exporter raises on purpose::
 
     ExporterError
-    |-- TargetError            a server we watch is in trouble; never ends the process
-    |   |-- TargetUnreachable    no connection, or closed before the end of an answer
+    |-- TargetError              a poll, probe or stream of a watched server failed; never ends the process
+    |   |-- TargetUnreachable    no connection, or it was closed before the end of a response
     |   |-- TargetTimeout        a deadline passed
     |   |-- TargetTLSError       the certificate or the handshake failed
-    |   |-- TargetRefused        credentials refused; not offered again until they change or an operator reloads
-    |   |-- TargetForbidden      credentials good, permission missing
+    |   |-- TargetRefused        credentials refused; not sent again until they change or an operator reloads
+    |   |-- TargetForbidden      credentials accepted, permission missing
     |   |-- TargetBusy           rate or concurrency limit
-    |   |-- TargetServerError    5xx, or an error object that we do not know
-    |   |-- TargetUnsupported    the server cannot give this: see ``status``
-    |   |-- PayloadError         an answer that we cannot read
-    |   |-- HistoryUnavailable   not the server's trouble: the history file cannot be read or written now
-    |   `-- InternalError        a bug of ours, caught where it must not blind the others
-    |-- StoreError             the history file cannot be used
-    `-- SettingsError          the configuration is wrong; ends the process at start
+    |   |-- TargetServerError    5xx, or an unknown error object
+    |   |-- TargetUnsupported    not available on this server: see ``status``
+    |   |-- PayloadError         a response that cannot be parsed
+    |   |   `-- PayloadTooLarge  a body beyond its size limit
+    |   |-- InternalError        a bug in the exporter, caught so that other collectors keep running
+    |   `-- HistoryUnavailable   the history file cannot be read or written, so the poll counted nothing
+    |-- StoreError               the history file cannot be read or written
+    `-- SettingsError            the configuration cannot be used; ends the process at start, not at a reload
 
-No message holds a secret or a mail address; what a server said is quoted cut short and without control characters.
+`exporter.stalwart` derives a few more from these, which only it distinguishes.
+
+No message contains a secret or a mail address. Text from a server is quoted shortened and without control characters.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ QUOTE_LIMIT = 120
 
 
 def quote(text: str | bytes) -> str:
-    """What a server said, fit for a log line: printable, on one line, at most `QUOTE_LIMIT` characters."""
+    """Return text from a server fit for a log line: printable, on one line, at most `QUOTE_LIMIT` characters."""
     if isinstance(text, bytes):
         text = text[: QUOTE_LIMIT * 4].decode("utf-8", "replace")
     return shortened(printable(text[: QUOTE_LIMIT * 2], " "), QUOTE_LIMIT)
@@ -48,8 +51,8 @@ def without_frames(error: E) -> E:
     """
     Return *error* without its tracebacks and those of its causes.
 
-    They hold everything that the failed call had in hand, such as an answer of many megabytes, for as long as the error
-    is kept; raised again, they grow.
+    Tracebacks keep the variables of the failed call alive, such as a response of many megabytes, for as long as the
+    error is kept. They grow each time it is raised again.
     """
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
@@ -66,7 +69,7 @@ def without_frames(error: E) -> E:
 
 class TargetError(ExporterError):
     """
-    A watched server is in trouble.
+    A poll, probe or stream of a watched server failed.
 
     Attributes:
         reason: The value of the label ``reason`` in ``stalwart_exporter_collector_failures_total``.
@@ -77,10 +80,10 @@ class TargetError(ExporterError):
 
 class TargetUnreachable(TargetError):
     """
-    No connection could be made, or it was closed before an answer (which is also what a banned address sees).
+    No connection could be made, or it was closed before the response was complete; a banned address sees the same.
 
     Attributes:
-        in_answer: It was closed in the middle of an answer: the server is there, whatever became of this request.
+        in_answer: The connection was closed within a response, so the server is up.
     """
 
     reason = "unreachable"
@@ -91,7 +94,7 @@ class TargetUnreachable(TargetError):
 
 
 class TargetTimeout(TargetError):
-    """The server did not answer within the deadline."""
+    """The server did not respond within the deadline."""
 
     reason = "timeout"
 
@@ -103,18 +106,18 @@ class TargetTLSError(TargetError):
 
 
 class TargetRefused(TargetError):
-    """The server refused our credentials, or banned our address for them."""
+    """The server refused the credentials, or banned the exporter's address because of them."""
 
     reason = "refused"
 
 
 class TargetForbidden(TargetError):
     """
-    The credentials are good and lack a permission.
+    The credentials are accepted but lack a permission.
 
     Attributes:
-        certain: A document of the server's API says so; otherwise only the status of an answer, which is confirmed
-            before it is believed for long.
+        certain: Stated by a document of the server's API. Otherwise inferred from the HTTP status alone, which a second
+            request confirms.
     """
 
     reason = "forbidden"
@@ -126,10 +129,10 @@ class TargetForbidden(TargetError):
 
 class TargetBusy(TargetError):
     """
-    A rate or concurrency limit of the server.
+    A rate or concurrency limit of the server was exceeded.
 
     Attributes:
-        retry_after_seconds: What the server asks for, or ``None``.
+        retry_after_seconds: The wait that the server requests; ``None`` if it names none.
     """
 
     reason = "busy"
@@ -140,19 +143,19 @@ class TargetBusy(TargetError):
 
 
 class TargetServerError(TargetError):
-    """The server failed: a 5xx, or an error object that is none of the others."""
+    """The server failed: a 5xx, or an error object that matches no other class."""
 
     reason = "server_error"
 
 
 class TargetUnsupported(TargetError):
     """
-    The server cannot give what was asked: a fact about it, not a failure.
+    The server does not offer the feature; not a failure.
 
     Attributes:
         status: ``not_licensed``, ``not_configured`` or ``unsupported``, as in ``stalwart_exporter_capability``.
-        again_seconds: When it is worth asking again; ``None``: as with everything that a server does not have.
-        certain: As of `TargetForbidden`.
+        again_seconds: Seconds until the next attempt; ``None``: the default for missing features.
+        certain: See `TargetForbidden`.
     """
 
     def __init__(
@@ -170,33 +173,33 @@ class TargetUnsupported(TargetError):
 
 
 class PayloadError(TargetError):
-    """An answer that we cannot read; the message names the path inside it (``data.items[3].created``)."""
+    """A response that cannot be parsed; the message names the path in it (``data.items[3].created``)."""
 
     reason = "payload"
 
 
 class InternalError(TargetError):
-    """A bug of ours: logged with its traceback where it was caught."""
+    """A bug in the exporter, logged with its traceback where it was caught."""
 
     reason = "internal"
 
 
 class HistoryUnavailable(TargetError):
     """
-    The history file cannot be used now, so what the server has is not counted; it is asked for again.
+    The history file cannot be used now, so nothing was counted; the next poll reads the same data again.
 
-    Counts as ``internal``; the metrics of the history file say why.
+    Counts as ``internal``; ``stalwart_exporter_store_errors_total`` has the reason.
     """
 
     reason = "internal"
 
 
 class PayloadTooLarge(PayloadError):
-    """The body passed its size limit and was not read further."""
+    """The response body exceeded its size limit and was not read further."""
 
 
 class StoreError(ExporterError):
-    """The history file cannot be read or written now."""
+    """The history file cannot be read or written."""
 
 
 class SettingsError(ExporterError):

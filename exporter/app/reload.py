@@ -129,7 +129,7 @@ class Reloader:
     def _refuse_fixed_changes(self, new: Settings) -> None:
         before = self._settings
         fixed = [
-            f"{path}: takes effect at the next start only"
+            f"{path}: takes effect only after a restart"
             for path, old, wanted in (
                 *((f"web.{name}", getattr(before.web, name), getattr(new.web, name)) for name in WEB),
                 ("store.path", before.store.path, new.store.path),

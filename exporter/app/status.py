@@ -119,7 +119,7 @@ class Status:
     def ready(self) -> tuple[bool, str]:
         """Ready once every server has been asked, whatever it answered."""
         waiting = [board.name for board, _ in self._servers() if not board.asked]
-        return (False, f"not asked yet: {', '.join(waiting)}") if waiting else (True, "ready")
+        return (False, f"not polled yet: {', '.join(waiting)}") if waiting else (True, "ready")
 
 
 def server_status(board: ServerBoard, url: str, history: History | None = None) -> ServerStatus:

@@ -73,8 +73,10 @@ class RestDetector:
         except TargetUnsupported:
             return await self._ask_for_session()
         except TargetForbidden:
-            return _unknown("it forbids the API to everybody (HTTP 403): an http.allowed-endpoint rule, or a proxy")
-        return _unknown("it answers without credentials: a proxy that adds its own, or another program")
+            return _unknown(
+                "it denies everyone access to the API (HTTP 403): an http.allowed-endpoint rule, or a proxy"
+            )
+        return _unknown("it accepts requests without credentials: a proxy that adds its own, or another program")
 
     async def _ask_for_session(self) -> ServerIdentity:
         try:
@@ -93,7 +95,7 @@ class RestDetector:
         except TargetForbidden as error:
             identity = replace(identity, note=str(error))
         except TargetUnsupported:
-            identity = replace(identity, note="Stalwart v0.10: it does not tell whether the queue runs")
+            identity = replace(identity, note="Stalwart v0.10: it does not report whether the queue is running")
         return await self._ask_for_version(identity) if self._ask_version else identity
 
     async def _ask_for_version(self, identity: ServerIdentity) -> ServerIdentity:
@@ -120,4 +122,4 @@ async def fetch_version(transport: Transport) -> Version:
 
 
 def _unknown(note: str) -> ServerIdentity:
-    return ServerIdentity(generation=Generation.UNKNOWN, note=f"not a Stalwart management API that we know: {note}")
+    return ServerIdentity(generation=Generation.UNKNOWN, note=f"not a known Stalwart management API: {note}")

@@ -40,9 +40,8 @@ class Heard:
         if not self.happened or self.events:
             return ""
         return (
-            f"the server counted {self.happened} deliveries while we listened, and none of their events came: no "
-            "tracer of the server asks for them. "
-            "A log tracer of level info, or the trace history, makes it produce them."
+            f"the server counted {self.happened} deliveries while doctor listened, but sent none of their events: no "
+            "tracer on the server requests them. Enable a log tracer at level info, or the trace history."
         )
 
 

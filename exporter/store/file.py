@@ -36,7 +36,7 @@ def check_place(path: Path) -> None:
             with path.open("r+b"):
                 pass
     except OSError as error:
-        raise StoreError(f"cannot write beside {path}: {error.strerror}") from error
+        raise StoreError(f"cannot write to the directory of {path}: {error.strerror}") from error
 
 
 def prepare(path: Path, *, now: datetime, patience: Patience) -> None:
@@ -77,7 +77,9 @@ def _check_and_migrate(path: Path, patience: Patience) -> None:
             raise sqlite3.DatabaseError(f"integrity check: {verdict}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
-            raise StoreError(f"{path} was written by a newer release (schema {version}, ours is {len(MIGRATIONS)})")
+            raise StoreError(
+                f"{path} was written by a newer release (schema {version}, this release supports {len(MIGRATIONS)})"
+            )
         for number, statements in enumerate(MIGRATIONS[version:], version + 1):
             connection.execute("BEGIN IMMEDIATE")
             for statement in statements:

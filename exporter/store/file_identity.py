@@ -43,7 +43,7 @@ class Presence:
         except OSError:
             return  # whatever it is, SQLite will meet it and say so
         if (found.st_dev, found.st_ino) != self._file:
-            raise FileLost("gone", "another file stands in its place")
+            raise FileLost("gone", "another file replaced it")
         if found.st_size < self._size:
-            raise FileLost("corrupt", f"the file was cut from {self._size} to {found.st_size} bytes")
+            raise FileLost("corrupt", f"the file was truncated from {self._size} to {found.st_size} bytes")
         self._size = found.st_size

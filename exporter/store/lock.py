@@ -38,7 +38,7 @@ class HistoryLock:
             path.parent.mkdir(mode=DIRECTORY_OWNER_ONLY, parents=True, exist_ok=True)
             self._name = _open(path.with_name(path.name + ".lock"))
         except OSError as error:
-            raise StoreError(f"cannot write beside {path}: {error.strerror}") from error
+            raise StoreError(f"cannot write to the directory of {path}: {error.strerror}") from error
         try:
             self._lock(self._name)
             self.take_file()

@@ -64,7 +64,7 @@ class _Pages:
 
     async def status(self, request: Request) -> Response:
         if self._status is None:
-            return _plain("the status page is off in the configuration; /metrics has all that it would show", 404)
+            return _plain("the status page is disabled in the configuration; /metrics has the same data", 404)
         renderer = _renderer()
         page = renderer.render(self._status.status(), now=self._clock.now())
         return Response(page, headers=renderer.headers)
@@ -78,17 +78,17 @@ class _Pages:
 
     async def reload(self, request: Request) -> Response:
         if self._reloader is None:
-            return _plain("reloading over HTTP is off; send SIGHUP, or turn it on in the configuration", 403)
+            return _plain("reloading over HTTP is disabled; send SIGHUP, or set web.enable_reload", 403)
         if "origin" in request.headers:
-            return _plain("a web page may not reload the configuration", 403)
+            return _plain("requests from web pages cannot reload the configuration", 403)
         try:
             await self._reloader.reload()
         except SettingsError as error:
             log.warning("web.reload_failed", problems=error.problems)
-            return _plain("\n".join(("the old configuration stays in force:", *error.problems)), 500)
+            return _plain("\n".join(("the previous configuration stays in force:", *error.problems)), 500)
         except ExporterError as error:
             log.warning("web.reload_failed", error=str(error))
-            return _plain(f"the old configuration stays in force:\n{error}", 500)
+            return _plain(f"the previous configuration stays in force:\n{error}", 500)
         return _plain("reloaded")
 
 

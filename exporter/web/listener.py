@@ -79,9 +79,9 @@ def _listen(family: int, address: object) -> socket.socket:
 
 def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "the port is taken; another exporter may be running"
+        return "the port is in use; another exporter may be running"
     if error.errno == errno.EACCES:
-        return "ports below 1024 need a privilege"
+        return "ports below 1024 require a privilege"
     return os.strerror(error.errno) if error.errno else str(error)
 
 

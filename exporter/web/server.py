@@ -150,7 +150,7 @@ class WebServer:
         if seat is None:
             return
         self._slots.discard(seat)
-        self._note_exhaustion("all connections are taken")
+        self._note_exhaustion("all connections are in use")
         if seat.protocol.transport is None:
             seat.task.cancel()
         else:

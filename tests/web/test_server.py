@@ -24,7 +24,7 @@ def test_a_taken_port_is_an_error_in_words(run: Run):
             second = WebServer(application(), host="127.0.0.1", port=first.port, clock=SystemClock())
 
             with pytest.raises(
-                OSError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}: the port is taken"
+                OSError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}: the port is in use"
             ) as raised:
                 await second.start()
             await second.stop()

@@ -37,7 +37,7 @@ class InventoryJob:
         found = CapabilityStatus.FORBIDDEN if withheld else CapabilityStatus.AVAILABLE
         self._board.set_capability(Capability.INVENTORY, found)
         if len(withheld) == len(PARTS):
-            raise TargetForbidden(f"the key may read none of {', '.join(PARTS)}")
+            raise TargetForbidden(f"the key can read none of {', '.join(PARTS)}")
         self._tell(withheld)
         self._board.count_unknown(inventory.unknown)
         self._board.publish(Part.INVENTORY, inventory, fresh_seconds=self._fresh_seconds)

@@ -104,7 +104,7 @@ class ReportJob:
             trouble = await self._take_in(client, until) or trouble
             await self._show()
         except StoreError as error:
-            raise HistoryUnavailable(f"the history takes no reports now: {error}") from error
+            raise HistoryUnavailable(f"the history cannot store reports now: {error}") from error
         if trouble is not None:
             raise trouble
 

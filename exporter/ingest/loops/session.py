@@ -146,7 +146,7 @@ class Session:
             self._set_up(True)
         else:
             board.set_capability(Capability.QUEUE, CapabilityStatus.UNSUPPORTED)
-            self._trouble = TargetServerError(identity.note or "not a Stalwart management API that we know")
+            self._trouble = TargetServerError(identity.note or "not a known Stalwart management API")
             board.trouble = str(self._trouble)
             log.warning("server.detection_failed", server=board.name, error=board.trouble)
             self._set_up(False)

@@ -29,8 +29,8 @@ SMALL_BYTES = 64 * 1024
 """An error object is no longer than this; of an error page no more is read."""
 
 BAN_HINT = (
-    "our address may be banned there "
-    "(settings server.blocked-ip and server.auto-ban, from v0.16 on the objects BlockedIp and Security)"
+    "the exporter's address may be banned there (settings server.blocked-ip and "
+    "server.auto-ban, from v0.16 on the objects BlockedIp and Security)"
 )
 
 _ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
@@ -131,7 +131,7 @@ def _check_body(endpoint: Endpoint, answer: RawAnswer) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if kind is Answer.KEPT and answer.body:
             return
-        what = reading_problem(error) if answer.body else "an empty answer"
+        what = reading_problem(error) if answer.body else "an empty response"
         raise PayloadError(f"{endpoint.label}: {what}") from error
     if kind is Answer.KEPT and not (isinstance(document, dict) and "error" in document):
         return
@@ -157,7 +157,7 @@ def _error_of_object(endpoint: Endpoint, answer: RawAnswer, document: Mapping[st
     said = ", ".join(
         answer.quoted(part) for part in (kind, details, document.get("reason"), document.get("item")) if part
     )
-    message = f"{endpoint.label}: the server says: {said}"
+    message = f"{endpoint.label}: the server reports: {said}"
     if kind in ("other", "unsupported") and any(sign in details for sign in _NOT_CONFIGURED):
         return TargetUnsupported(message, status="not_configured")
     if kind == "unsupported":
@@ -182,14 +182,14 @@ def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
     if status == 403:
         return _denial(endpoint, str(title), str(detail))
     if status == 404:
-        said_missing = f"{name}: the server does not have it (HTTP 404)"
+        said_missing = f"{name}: not found (HTTP 404)"
         return TargetUnsupported(said_missing, status=endpoint.value.missing, certain=False)
     if status == 429:
         return _busy(endpoint, answer, str(title))
     if status == 400 and ("limit" in problem or str(problem.get("type")).endswith(":limit")):
-        return TargetBusy(f"{name}: too many requests of this account at once (HTTP 400)")
+        return TargetBusy(f"{name}: too many concurrent requests of this account (HTTP 400)")
     if status == 400 and str(problem.get("type")).endswith(":notRequest"):
-        return TargetUnsupported(f"{name}: the server does not know such requests (HTTP 400)")
+        return TargetUnsupported(f"{name}: the server does not support this request (HTTP 400)")
     if 300 <= status < 400:
         return PayloadError(
             f"{name}: a redirect (HTTP {status}), which Stalwart's API never sends: a proxy, or its url"
@@ -201,8 +201,12 @@ def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
 
 def _refusal(endpoint: Endpoint, answer: RawAnswer) -> TargetRefused:
     if not answer.authenticated:
-        return AuthenticationRequired(f"{endpoint.label}: the server wants credentials (HTTP {answer.status})")
-    why = "refused our credentials" if answer.status == 401 else "wants a second factor, which an API key does without"
+        return AuthenticationRequired(f"{endpoint.label}: the server requires credentials (HTTP {answer.status})")
+    why = (
+        "refused the credentials"
+        if answer.status == 401
+        else "requires a second factor; use an API key, which needs none"
+    )
     return CredentialsRefused(
         f"{endpoint.label}: the server {why} (HTTP {answer.status}); "
         "they are not sent again until they change or an operator reloads"
@@ -212,12 +216,12 @@ def _refusal(endpoint: Endpoint, answer: RawAnswer) -> TargetRefused:
 def _denial(endpoint: Endpoint, title: str, detail: str) -> Exception:
     if (title, detail) == ("Forbidden", "Forbidden"):
         return TargetRefused(
-            f"{endpoint.label}: the server refuses our address (HTTP 403): {BAN_HINT}, "
-            "or an http.allowed-endpoint rule keeps it out"
+            f"{endpoint.label}: the server refuses the exporter's address (HTTP 403): {BAN_HINT}, "
+            "or an http.allowed-endpoint rule excludes it"
         )
     permission = endpoint.value.permission
     needed = f"permission {permission} (or authenticate)" if permission else "a permission"
-    return TargetForbidden(f"{endpoint.label}: our key lacks {needed} (HTTP 403)", certain=False)
+    return TargetForbidden(f"{endpoint.label}: the key lacks {needed} (HTTP 403)", certain=False)
 
 
 def _busy(endpoint: Endpoint, answer: RawAnswer, title: str) -> Exception:
@@ -225,10 +229,12 @@ def _busy(endpoint: Endpoint, answer: RawAnswer, title: str) -> Exception:
         kind = CredentialsRefused if answer.authenticated else TargetRefused
         return kind(
             f"{endpoint.label}: too many failed logins (HTTP 429): {BAN_HINT}, on every port; "
-            "not asked again with these credentials until they change or an operator reloads"
+            "these credentials are not sent again until they change or an operator reloads"
         )
     seconds = float(answer.retry_after) if re.fullmatch(r"[0-9]{1,6}", answer.retry_after) else None
-    return TargetBusy(f"{endpoint.label}: the server limits our requests (HTTP 429)", retry_after_seconds=seconds)
+    return TargetBusy(
+        f"{endpoint.label}: the server limits the exporter's requests (HTTP 429)", retry_after_seconds=seconds
+    )
 
 
 def _is_problem(status: int, problem: Mapping[str, Any]) -> bool:

@@ -236,9 +236,9 @@ def _checked_base_url(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError) as error:
-        raise ValueError("the server's url cannot be read") from error
+        raise ValueError("the server's url is invalid") from error
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
-        raise ValueError("the server's url must be http(s)://host[:port][/path], without a login in it")
+        raise ValueError("the server's url must be http(s)://host[:port][/path], without credentials")
     return base_url.rstrip("/")
 
 

@@ -109,9 +109,9 @@ class JmapApi:
         missing = sorted(permissions - account.permissions)
         if missing and "authenticate" not in account.permissions:
             return TargetForbidden(
-                "our key lacks the permission authenticate, without which it may do nothing",
+                "the key lacks the permission authenticate, without which it can do nothing",
                 certain=not self._account_refused,
             )
         if missing:
-            return TargetForbidden(f"our key lacks {' and '.join(missing)}")
+            return TargetForbidden(f"the key lacks {' and '.join(missing)}")
         return None

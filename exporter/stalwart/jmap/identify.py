@@ -17,7 +17,7 @@ from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerpri
 from exporter.stalwart.jmap.session import Account, parse_session
 
 _OTHER = ServerIdentity(
-    generation=Generation.UNKNOWN, note="not a Stalwart management API that we know: a proxy, or another program"
+    generation=Generation.UNKNOWN, note="not a known Stalwart management API: a proxy, or another program"
 )
 
 

@@ -110,7 +110,7 @@ class LogReader:
                 newer_elsewhere=next((at for at in reading.elsewhere if newest is not None and at > newest), None),
                 place=_Place(reading.lines[0], reading.lines[-1].id) if lines else None,
             )
-        raise TargetServerError("x:Log/get: the log was rotated while it was read, again and again")
+        raise TargetServerError("x:Log/get: the log was rotated repeatedly while it was read")
 
     async def find(self, text: str, *, limit: int) -> Sequence[LogLine]:
         """The newest *limit* lines that contain *text*, newest first; one request."""

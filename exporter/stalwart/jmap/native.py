@@ -17,8 +17,9 @@ from exporter.stalwart.events.names import is_uncounted_event
 from exporter.stalwart.jmap.schema import CounterNames
 
 WITHHELD = (
-    "this release (v0.16.0 to v0.16.11) prints its counters under each other's names: none is taken from its metrics "
-    "page and its live stream until it is v0.16.12 or newer"
+    "this release (v0.16.0 to v0.16.11) exports its counters under wrong names: those of "
+    "its metrics page and live stream are left out until it is upgraded to v0.16.12 or "
+    "newer"
 )
 
 _COUNTER = re.compile(r"^# TYPE (\w+) counter$", re.MULTILINE)

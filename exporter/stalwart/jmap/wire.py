@@ -104,7 +104,7 @@ class Answers:
     def _raw(self, call: Call) -> tuple[str, msgspec.Raw]:
         found = self._by_id.get(call.id)
         if found is None:
-            raise PayloadError(f"methodResponses: no answer to {call.method}")
+            raise PayloadError(f"methodResponses: no response to {call.method}")
         return found
 
     def _failure(self, call: Call, raw: msgspec.Raw) -> TargetError:
@@ -124,11 +124,11 @@ def failure_of(call: Call, kind: str, description: str, *, served: bool = False)
     A missing permission and a missing licence are of one kind and differ in their words. An internal error and a store
     that was never set up are of one kind too: it is taken for the latter until the server has once answered.
     """
-    said = f"{call.method}: the server says: {quoted(kind)}" + (f", {quoted(description)}" if description else "")
+    said = f"{call.method}: the server reports: {quoted(kind)}" + (f", {quoted(description)}" if description else "")
     if kind == "forbidden":
         if "Enterprise" in description:
             return TargetUnsupported(said, status="not_licensed")
-        return TargetForbidden(f"{call.method}: our key lacks the permission {call.permission}")
+        return TargetForbidden(f"{call.method}: the key lacks the permission {call.permission}")
     if kind == "unknownMethod":
         return TargetUnsupported(said)
     if kind == "invalidArguments" and call.object == "Log":

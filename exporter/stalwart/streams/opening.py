@@ -243,7 +243,7 @@ class StreamOpener:
         label = endpoint.label
         if answer.status == 200 and _is_event_stream(answer.content_type):
             return PayloadError(
-                f"{label}: the server streams Server-Sent Events and no WebSocket: set transport to auto or sse"
+                f"{label}: the server offers Server-Sent Events, not WebSocket: set transport to auto or sse"
             )
         raw = RawAnswer(
             status=answer.status,
@@ -257,12 +257,12 @@ class StreamOpener:
             check_answer(endpoint, raw)
         except AuthenticationRequired:
             # Tokens are no credentials of ours: the next one may be good, and none of them leads to a ban.
-            return TargetServerError(f"{label}: the server did not take the token that it had just given (HTTP 401)")
+            return TargetServerError(f"{label}: the server rejected the token that it had just issued (HTTP 401)")
         except TargetRefused as error:
             return TargetServerError(str(error))
         except TargetError as error:
             return error
-        return PayloadError(f"{label}: an answer instead of a stream")
+        return PayloadError(f"{label}: a response instead of a stream")
 
     def _report(self, endpoint: Endpoint, status: str, started: float) -> None:
         if self._observer is not None:

@@ -15,7 +15,7 @@ class RenewalDue(Exception):
     """
 
     def __init__(self, *, wait_seconds: float = 0.0) -> None:
-        super().__init__("the stream is due to be opened anew")
+        super().__init__("the stream is due to be reopened")
         self.wait_seconds = wait_seconds
 
 

@@ -1,7 +1,8 @@
 """
-Opening the history file to look at it, whether the daemon runs or not: nothing is ever written through this.
+Connections of the command line to the history file, beside a running daemon or without one.
 
-The file is in WAL mode, in which readers and the one writer do not wait for each other.
+`reading` cannot change the file. `writing` can: `reports prune` deletes through it. The file is in WAL mode, so readers
+and the single writer do not block each other; two writers do, for at most `BUSY_SECONDS`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ BUSY_SECONDS = 5.0
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """
-    A read-only connection to the history at *path*; rows are by name.
+    Open the history at *path* read-only; rows have their values by column name.
 
-    Raises `StoreError`, also for what SQLite says later inside the block.
+    Raises `StoreError`, also for SQLite errors inside the block.
     """
     try:
         connection = _open(path)
@@ -42,12 +43,13 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """
-    A connection that may delete; transactions are the caller's, and short: the daemon waits for them.
+    Open the history at *path* for changes; the caller begins and ends transactions, and keeps them short, since the
+    daemon waits for them.
 
-    Raises `StoreError`, also for what SQLite says later inside the block.
+    Raises `StoreError`, also for SQLite errors inside the block.
     """
     if not path.exists():
-        raise StoreError(f"{path}: there is no such file")
+        raise StoreError(f"{path}: no such file")
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         try:
@@ -64,7 +66,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         if not path.is_file():
-            raise StoreError(f"{path}: there is no such file; the daemon makes it (is another store.path configured?)")
+            raise StoreError(f"{path}: no such file; the daemon creates it (is another store.path configured?)")
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
     try:
@@ -91,6 +93,8 @@ def _connected(path: Path, query: str) -> sqlite3.Connection:
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
-        raise StoreError(f"{path} was written by a newer release (schema {version}, ours is {len(MIGRATIONS)})")
+        raise StoreError(
+            f"{path} was written by a newer release (schema {version}, this release supports {len(MIGRATIONS)})"
+        )
     if version < len(MIGRATIONS):
-        raise StoreError(f"{path} was written by an older release; the daemon brings it up to date when it starts")
+        raise StoreError(f"{path} was written by an older release; the daemon upgrades it at the next start")

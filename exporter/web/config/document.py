@@ -97,7 +97,7 @@ def _read_http(section: Section) -> tuple[tuple[bytes, bytes], ...]:
             headers.problem(name, "must be printable ASCII on one line")
         else:
             found.append((name.lower().encode(), value.encode()))
-    headers.finish("this header cannot be set here")
+    headers.finish("this header cannot be set")
     section.finish()
     return tuple(found)
 
@@ -108,7 +108,7 @@ def _read_users(section: Section) -> dict[str, bytes]:
         # A user without a hash must not pass for no user at all: that would open the door.
         hashed = section.text(name, required=True)
         if ":" in name:
-            section.problem(name, "a user name cannot hold a colon")
+            section.problem(name, "a user name cannot contain a colon")
         elif hashed is not None:
             if problem := hash_problem(hashed):
                 section.problem(name, problem)

@@ -54,7 +54,7 @@ def _is_readable(section: Section, key: str, path: Path) -> bool:
 
 def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: Section) -> None:
     if not _holds_certificate(settings.cert_file):
-        section.problem("cert_file", f"{settings.cert_file}: holds no certificate in PEM form")
+        section.problem("cert_file", f"{settings.cert_file}: contains no certificate in PEM format")
         return
     encrypted: list[bool] = []
 
@@ -72,7 +72,7 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: S
         elif reason == "KEY_VALUES_MISMATCH":
             what = f"does not belong to the certificate in {settings.cert_file}"
         else:
-            what = f"cannot be used with this certificate ({reason or 'no private key in PEM form'})"
+            what = f"cannot be used with this certificate ({reason or 'no private key in PEM format'})"
         section.problem("key_file", f"{settings.key_file}: {what}")
 
 
@@ -80,7 +80,7 @@ def _load_client_ca(context: ssl.SSLContext, path: Path, section: Section) -> No
     try:
         context.load_verify_locations(path)
     except (OSError, ValueError):  # among them ssl.SSLError
-        section.problem("client_ca_file", f"{path}: holds no certificate in PEM form")
+        section.problem("client_ca_file", f"{path}: contains no certificate in PEM format")
 
 
 def _holds_certificate(path: Path) -> bool:
@@ -99,7 +99,7 @@ def _checks_names(allowed: frozenset[str]) -> type[ssl.SSLObject]:
             super().do_handshake()
             certificate = self.getpeercert()
             if certificate and not allowed.intersection(_alternative_names(certificate)):
-                raise ssl.SSLCertVerificationError("the client certificate carries none of the allowed names")
+                raise ssl.SSLCertVerificationError("the client certificate has none of the allowed names")
 
     return NameCheckingObject
 

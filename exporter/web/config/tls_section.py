@@ -53,7 +53,7 @@ class TlsSettings:
 def read_tls_section(section: Section, directory: Path) -> TlsSettings | None:
     """The settings, paths taken from *directory*; ``None`` if certificate or key are missing."""
     for key in ("cert", "key", "client_ca"):
-        section.refuse(key, f"certificates and keys cannot stand in the file itself; use {key}_file")
+        section.refuse(key, f"certificates and keys cannot be inline; use {key}_file")
     cert_file = _read_path(section, "cert_file", directory, required=True)
     key_file = _read_path(section, "key_file", directory, required=True)
     client_auth = _read_client_auth(section)
@@ -88,7 +88,7 @@ def read_tls_section(section: Section, directory: Path) -> TlsSettings | None:
 def _read_path(section: Section, key: str, directory: Path, *, required: bool) -> Path | None:
     text = section.text(key)
     if text and not text.isprintable():
-        section.problem(key, "holds a control character")
+        section.problem(key, "contains a control character")
         return None
     if text:
         return directory / text
@@ -103,7 +103,7 @@ def _read_client_auth(section: Section) -> ssl.VerifyMode | None:
     if value in _UNVERIFIED_CLIENT_AUTH:
         section.problem(
             "client_auth_type",
-            f"{value}: a client certificate cannot be asked for here without verifying it; "
+            f"{value}: client certificates cannot be requested without verifying them; "
             "use VerifyClientCertIfGiven or RequireAndVerifyClientCert",
         )
     return _CLIENT_AUTH.get(value or "")
@@ -116,7 +116,7 @@ def _read_client_ca(section: Section, directory: Path, client_auth: ssl.VerifyMo
         return None
     if path is None and client_auth in (ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED):
         section.problem(
-            "client_ca_file", "is missing; without it, certificates of every public authority would be let in"
+            "client_ca_file", "is missing; without it, certificates of every public authority would be accepted"
         )
     return path
 
@@ -124,7 +124,7 @@ def _read_client_ca(section: Section, directory: Path, client_auth: ssl.VerifyMo
 def _read_version(section: Section, key: str, default: ssl.TLSVersion) -> ssl.TLSVersion:
     value = section.choice(key, (*_VERSIONS, *_OLD_VERSIONS), "")
     if value in _OLD_VERSIONS:
-        section.problem(key, f"{value}: nothing older than TLS 1.2 is spoken here; use TLS12 or TLS13")
+        section.problem(key, f"{value}: versions before TLS 1.2 are not supported; use TLS12 or TLS13")
     return _VERSIONS.get(value or "", default)
 
 
@@ -134,7 +134,7 @@ def _read_ciphers(section: Section, minimum: ssl.TLSVersion) -> tuple[str, ...]:
     names = section.texts(key)
     unknown = [name for name in names if name not in TLS12_SUITES and name not in TLS13_SUITES]
     for name in unknown:
-        section.problem(key, f"{name!r} is not known, or not secure any more")
+        section.problem(key, f"{name!r} is unknown or no longer secure")
     older = tuple(TLS12_SUITES[name] for name in names if name in TLS12_SUITES)
     for cipher in older:
         if not _is_available(cipher):
@@ -143,10 +143,10 @@ def _read_ciphers(section: Section, minimum: ssl.TLSVersion) -> tuple[str, ...]:
     if newest and newest != TLS13_SUITES:
         section.problem(
             key,
-            f"suites of TLS 1.3 cannot be chosen here: name none of them or all ({', '.join(sorted(TLS13_SUITES))})",
+            f"TLS 1.3 suites cannot be chosen individually: name none or all ({', '.join(sorted(TLS13_SUITES))})",
         )
     if names and not older and not unknown and minimum < ssl.TLSVersion.TLSv1_3:
-        section.problem(key, "names no suite for TLS 1.2; add one, or set min_version: TLS13")
+        section.problem(key, "has no suite for TLS 1.2; add one, or set min_version: TLS13")
     return older
 
 
@@ -166,11 +166,11 @@ def _read_curve(section: Section) -> str | None:
         if name not in CURVES:
             section.problem(key, f"{name!r} is not known; must be one of {', '.join(CURVES)}")
     if len(names) > 1:
-        section.problem(key, "an order of several curves cannot be set here; name one, or leave this out")
+        section.problem(key, "several curves in order are not supported; name one, or omit this")
     if len(names) != 1 or names[0] not in CURVES:
         return None
     if not _is_settable(CURVES[names[0]]):
-        section.problem(key, f"{names[0]} cannot be set here as the only curve; leave this out to have it on offer")
+        section.problem(key, f"{names[0]} is not supported as the only curve; omit this to offer it among others")
         return None
     return CURVES[names[0]]
 

@@ -40,7 +40,7 @@ def parse_yaml(content: bytes) -> object:
     """
     Parse one document into dicts, lists, strings, booleans, integers, `Other` and ``None``.
 
-    Raises `DocumentError` for whatever is not such a document, among it a key that is given twice.
+    Raises `DocumentError` for whatever is not such a document, among it a key that is duplicated.
     """
     try:
         node = yaml.compose(content, Loader=yaml.SafeLoader)
@@ -71,7 +71,7 @@ class _Builder:
             )
         value = self._built[id(node)]
         if value is _UNFINISHED:
-            raise DocumentError(f"{_place(node.start_mark)}an alias refers to what it stands in")
+            raise DocumentError(f"{_place(node.start_mark)}an alias refers to its own parent")
         return value
 
     def _mapping(self, node: yaml.MappingNode) -> dict[object, object]:
@@ -79,13 +79,13 @@ class _Builder:
         merged: dict[object, object] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise DocumentError(f"{_place(key_node.start_mark)}a key must be a text")
+                raise DocumentError(f"{_place(key_node.start_mark)}a key must be a string")
             if key_node.tag == _TAG + "merge":
                 self._merge(merged, value_node)
                 continue
             key = _scalar(key_node)
             if key in own:
-                raise DocumentError(f"{_place(key_node.start_mark)}key {key_node.value!r} is given twice")
+                raise DocumentError(f"{_place(key_node.start_mark)}key {key_node.value!r} is duplicated")
             own[key] = self.build(value_node)
         return {**merged, **own}
 
@@ -109,7 +109,7 @@ def _scalar(node: yaml.ScalarNode) -> object:
     text: str = node.value
     kind = node.tag.removeprefix(_TAG)
     if not text.isascii() and not _is_unicode(text):
-        raise DocumentError(f"{_place(node.start_mark)}holds half a surrogate pair, which is no character")
+        raise DocumentError(f"{_place(node.start_mark)}contains half a surrogate pair, which is not a character")
     if kind == "str":
         return text
     if kind == "null":

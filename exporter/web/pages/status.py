@@ -106,7 +106,7 @@ def is_web_address(url: str) -> bool:
 
 
 def _up_badge(up: bool | None) -> tuple[str, str]:
-    return ("wait", "not asked yet") if up is None else ("good", "up") if up else ("bad", "down")
+    return ("wait", "not polled yet") if up is None else ("good", "up") if up else ("bad", "down")
 
 
 def _state_badge(state: CollectorState) -> tuple[str, str]:

@@ -126,7 +126,7 @@ def _clock(server: ServerStatus, limit: Threshold | None) -> Iterator[Condition]
     if limit is not None and skew is not None and abs(skew) > limit["skew"]:
         yield Condition(
             alert="StalwartClockSkew",
-            what=f"its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours",
+            what=f"its clock is {duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} the exporter's",
             do="Find which clock is wrong and fix its time synchronization.",
         )
 

@@ -93,7 +93,7 @@ def test_a_wrong_password_is_sent_once_and_told(tmp_path: Path):
         ended = doctor(tmp_path, [server_table(server.url, login=("watcher", "wrong"))], "--json")
 
         assert ended.returncode == 1
-        assert "refused our credentials" in findings(ended)["mx1"]["trouble"]
+        assert "refused the credentials" in findings(ended)["mx1"]["trouble"]
         assert [r.status for r in server.requests if r.path.startswith("/api/") and r.scheme != "none"] == [401]
 
 

@@ -133,7 +133,7 @@ def test_a_reload_says_what_takes_a_restart_and_changes_the_log_at_once(running:
 
     config.write_text(f"{good}[web]\nstatus_page = false\n")
     running.reload()
-    assert reloads(running.exporter)[-1]["problems"] == ["web.status_page: takes effect at the next start only"]
+    assert reloads(running.exporter)[-1]["problems"] == ["web.status_page: takes effect only after a restart"]
     config.write_text(f'{good}[log]\nlevel = "error"\n')
     running.exporter.signal(signal.SIGHUP)
     running.wait(lambda: running.samples()[RELOAD_OK, ()] == 1, lambda: f"{RELOAD_OK} is not 1")

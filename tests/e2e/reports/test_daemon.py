@@ -119,7 +119,7 @@ def test_in_trouble_with_its_file_the_rest_is_exported_and_without_it_everything
                 assert exporter.value("stalwart_exporter_store_success") == 0
                 assert exporter.value("stalwart_exporter_store_errors_total", reason=reason) > 0
                 assert exporter.value("stalwart_up", server="mx1") == 1
-                assert "the history takes no reports now" in exporter.log()
+                assert "the history cannot store reports now" in exporter.log()
 
             wait_until(lambda: not missing(exporter, wanted), what="everything is shown", seconds=60)
             exporter.wait_for("stalwart_exporter_store_success", 1)

@@ -175,7 +175,7 @@ def test_a_key_that_may_see_nothing_of_it_has_no_series_and_no_alert(tmp_path: P
         for name, labels in samples
     )
     assert asked == 0
-    assert "the key may read none of accounts" in status
+    assert "the key can read none of accounts" in status
 
 
 def test_an_older_server_is_asked_nothing_and_shows_nothing(tmp_path: Path):

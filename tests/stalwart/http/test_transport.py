@@ -60,12 +60,16 @@ def test_good_answer_is_handed_over_as_it_came() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (UNAUTHORIZED, TargetRefused, "refused our credentials"),
+        (UNAUTHORIZED, TargetRefused, "refused the credentials"),
         (problem(402, "TOTP code required", "A TOTP code is required"), TargetRefused, "second factor"),
         (FORBIDDEN, TargetForbidden, "message-queue-get"),
         (problem(403, "Forbidden", "Forbidden"), TargetRefused, "server.blocked-ip"),
-        (NOT_FOUND, TargetUnsupported, "does not have it"),
-        (problem(429, "Too Many Requests", "Your request has been rate limited."), TargetBusy, "limits our requests"),
+        (NOT_FOUND, TargetUnsupported, "not found"),
+        (
+            problem(429, "Too Many Requests", "Your request has been rate limited."),
+            TargetBusy,
+            "limits the exporter's requests",
+        ),
         (problem(429, "Too Many Authentication Attempts", "Please try again."), TargetRefused, "server.auto-ban"),
         (
             reply(
@@ -85,7 +89,7 @@ def test_good_answer_is_handed_over_as_it_came() -> None:
         (reply(200, b"  " + HTML), PayloadError, "an HTML page"),
         (reply(404, HTML, content_type="text/html"), PayloadError, "an HTML page"),
         (reply(204, b""), PayloadError, "status 204"),
-        (reply(200, b""), PayloadError, "an empty answer"),
+        (reply(200, b""), PayloadError, "an empty response"),
         (reply(200, b'{"data": tru'), PayloadError, "truncated"),
         (reply(200, b'{"data": "\xff\xfe"}'), PayloadError, "not UTF-8"),
         (reply(200, b"[1, 2]"), PayloadError, "expected an object"),

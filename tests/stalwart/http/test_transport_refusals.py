@@ -134,7 +134,7 @@ def test_request_without_credentials_goes_on_after_a_refusal() -> None:
             with pytest.raises(TargetRefused):
                 await transport.request(Endpoint.QUEUE_STATUS)
             for _ in range(2):
-                with pytest.raises(TargetRefused, match="wants credentials"):
+                with pytest.raises(TargetRefused, match="requires credentials"):
                     await transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
             return len(server.asked)
 

@@ -45,7 +45,7 @@ def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
         "reports",
         state=CollectorState.FAILING,
         last_success_at=NOW - timedelta(minutes=42),
-        error="the server refused our credentials",
+        error="the server refused the credentials",
     )
     page = rendered(
         status_page(
@@ -70,7 +70,7 @@ def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
     assert re.search(
         r"mx2: is down: connection refused .*\(last good 2 h ago\).* Runbook: StalwartServerDown"
         r".* history: disk full.* Runbook: StalwartExporterStoreErrors"
-        r".* mx1: reports fails: the server refused our credentials .*\(last good 42 min ago\).*"
+        r".* mx1: reports fails: the server refused the credentials .*\(last good 42 min ago\).*"
         r" Run `stalwart-exporter doctor`. Runbook: StalwartCollectorStale",
         page.text,
     )
@@ -94,7 +94,7 @@ def test_a_page_before_the_first_answers_is_waiting():
     page = rendered(status_page(server))
 
     assert "stalwart-exporter Waiting for the first polls 0 of 1 server up" in page.text
-    assert "not asked yet" in page.text
+    assert "not polled yet" in page.text
     assert "queue every 30 s waiting never" in page.text
 
 

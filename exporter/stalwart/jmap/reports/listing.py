@@ -116,7 +116,7 @@ async def fetch_reports(
     found = answers.result(get, _found)
     raws = {decode_answer(_known, item).id: bytes(item) for item in found.items}
     if not raws.keys() <= set(source_ids) or not raws.keys() | set(found.not_found) >= set(source_ids):
-        raise PayloadError(f"{get.method}: not the reports that were asked for")
+        raise PayloadError(f"{get.method}: not the requested reports")
     in_order = [(source_id, raws[source_id]) for source_id in source_ids if source_id in raws]
     if sum(map(len, raws.values())) < LARGE_BYTES:
         return _read_all(kind, in_order, now)

@@ -34,7 +34,7 @@ def server_with_reports() -> ReportServer:
 async def fails(life: Rig, reason: str) -> None:
     """A poll ends with the history unavailable, for *reason*; tables and counters agree, and the rest is shown."""
     errors = life.store.stats.errors.get(reason, 0)
-    with pytest.raises(HistoryUnavailable, match="the history takes no reports now"):
+    with pytest.raises(HistoryUnavailable, match="the history cannot store reports now"):
         await life.run()
     assert life.store.stats.errors[reason] == errors + 1
     assert life.store.stats.ok is False
