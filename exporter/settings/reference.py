@@ -100,7 +100,7 @@ _CLOSING = """\
 
 The exporter starts despite these. They are logged at start and at each reload, and printed by `check-config`:
 
-- `url` with plain http to a host that is not loopback: the credentials cross the network in the clear.
+- `url` with plain http to a host that is not loopback: the credentials cross the network unencrypted.
 - `insecure_skip_verify = true`, and a `ca_file` beside it, which then has no effect.
 - A secret file, a private key, or a configuration file with a secret in it that every user of the machine can read.
 """

@@ -42,7 +42,7 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
     if server.url.startswith("http://") and not server.is_loopback:
         yield (
             "url",
-            "plain http to a host that is not loopback: the credentials cross the network in the clear; use https",
+            "plain http to a host that is not loopback: the credentials cross the network unencrypted; use https",
         )
     if server.tls.insecure_skip_verify:
         yield (

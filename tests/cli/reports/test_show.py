@@ -48,5 +48,5 @@ def test_show_says_when_there_is_no_such_report(history: Path, id_: str):
     result = call(history, "show", id_)
 
     assert result.exit_code == 3
-    assert "there is no" in result.stderr
+    assert "no re" in result.stderr
     assert "\x1b" not in result.stderr

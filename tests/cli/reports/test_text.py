@@ -28,8 +28,8 @@ def test_tables_say_how_much_they_leave_out(history: Path):
     assert call(history, "list", "-n", "7").stdout.endswith("\n7 of 93 reports (--limit shows more)\n")
     assert call(history, "list").stdout.endswith("50 of 93 reports (--limit shows more)\n")
     assert call(history, "list", "--rejected").stdout.endswith("\n1 rejected report\n")
-    assert "2 reporters; 93 reports in all.\n" in call(history, "top", "reporters", "--window", "all").stdout
-    assert "1 failing domain; 207 failed messages in all (window 7d)." in call(
+    assert "2 reporters; 93 reports in total.\n" in call(history, "top", "reporters", "--window", "all").stdout
+    assert "1 failing domain; 207 failed messages in total (window 7d)." in call(
         history, "top", "domains", "--window", "7d"
     ).stdout.replace("\n", " ")
     assert "No sources (window 1s)." in call(history, "top", "sources", "--window", "1s").stdout

@@ -27,34 +27,34 @@ def test_defaults_are_tls_12_and_newer_without_client_certificates(load: Load, t
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ("client_auth_type: RequestClientCert", "client_auth_type: RequestClientCert: a client certificate cannot be"),
-        ("client_auth_type: RequireAnyClientCert", "client_auth_type: RequireAnyClientCert: a client certificate"),
-        ("client_auth_type: RequireClientCert", "client_auth_type: RequireClientCert: a client certificate cannot be"),
+        ("client_auth_type: RequestClientCert", "client_auth_type: RequestClientCert: client certificates cannot be"),
+        ("client_auth_type: RequireAnyClientCert", "client_auth_type: RequireAnyClientCert: client certificates"),
+        ("client_auth_type: RequireClientCert", "client_auth_type: RequireClientCert: client certificates cannot be"),
         ("client_auth_type: Never", "client_auth_type: 'Never' is not known; must be one of NoClientCert,"),
         ("client_auth_type: RequireAndVerifyClientCert", "client_ca_file: is missing; without it, certificates of"),
         ("client_auth_type: VerifyClientCertIfGiven", "client_ca_file: is missing; without it, certificates of"),
         ("client_ca_file: ca.pem", "client_ca_file: has no effect unless client_auth_type verifies"),
         ("client_allowed_sans: [a]", "client_allowed_sans: has no effect unless client_auth_type verifies"),
         ("client_allowed_sans: a", "client_allowed_sans: must be a list of strings"),
-        ("min_version: TLS10", "min_version: TLS10: nothing older than TLS 1.2 is spoken here"),
-        ("max_version: TLS11", "max_version: TLS11: nothing older than TLS 1.2 is spoken here"),
+        ("min_version: TLS10", "min_version: TLS10: versions before TLS 1.2 are not supported"),
+        ("max_version: TLS11", "max_version: TLS11: versions before TLS 1.2 are not supported"),
         ("min_version: 1.2", "min_version: must be a string"),
         ("{min_version: TLS13, max_version: TLS12}", "min_version: is newer than max_version"),
-        ("cipher_suites: [TLS_INVENTED]", "cipher_suites: 'TLS_INVENTED' is not known, or not secure any more"),
-        ("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]", "cipher_suites: 'TLS_RSA_WITH_AES_128_CBC_SHA' is not"),
+        ("cipher_suites: [TLS_INVENTED]", "cipher_suites: 'TLS_INVENTED' is unknown or no longer secure"),
+        ("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]", "cipher_suites: 'TLS_RSA_WITH_AES_128_CBC_SHA' is unknown"),
         (
             "cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]",
-            "cipher_suites: suites of TLS 1.3 cannot be chosen here: name none of them or all",
+            "cipher_suites: TLS 1.3 suites cannot be chosen individually: name none or all",
         ),
         (
             "cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256]",
-            "cipher_suites: names no suite for TLS 1.2; add one, or set min_version: TLS13",
+            "cipher_suites: has no suite for TLS 1.2; add one, or set min_version: TLS13",
         ),
-        ("curve_preferences: [X25519, CurveP256]", "curve_preferences: an order of several curves cannot be set"),
+        ("curve_preferences: [X25519, CurveP256]", "curve_preferences: several curves in order are not supported"),
         ("curve_preferences: [CurveP999]", "curve_preferences: 'CurveP999' is not known; must be one of CurveP256,"),
-        ("cert: |\n    -----BEGIN", "cert: certificates and keys cannot stand in the file itself; use cert_file"),
-        ("key: |\n    -----BEGIN", "key: certificates and keys cannot stand in the file itself; use key_file"),
-        ("client_ca: |\n    -----BEGIN", "client_ca: certificates and keys cannot stand in the file itself"),
+        ("cert: |\n    -----BEGIN", "cert: certificates and keys cannot be inline; use cert_file"),
+        ("key: |\n    -----BEGIN", "key: certificates and keys cannot be inline; use key_file"),
+        ("client_ca: |\n    -----BEGIN", "client_ca: certificates and keys cannot be inline"),
         ("prefer_server_cipher_suites: 1", "prefer_server_cipher_suites: must be true or false"),
         ("sni: true", "sni: unknown key"),
     ],
@@ -100,7 +100,7 @@ def test_files_that_hold_the_wrong_thing_are_named(load: Load, tls: str, tmp_pat
         "tls_server_config.cert_file",
         "tls_server_config.client_ca_file",
     ]
-    assert all("holds no certificate in PEM form" in problem for problem in found)
+    assert all("contains no certificate in PEM format" in problem for problem in found)
 
 
 def test_a_key_of_another_certificate_is_told(load: Load, tls: str, tmp_path: Path, authority: Authority):
