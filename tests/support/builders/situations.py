@@ -264,7 +264,9 @@ SITUATIONS = {
         "wait",
         "mx1: log lines may have been missed within 1 h",
     ),
-    "clock behind": one(enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind the exporter's"),
+    "clock behind": one(
+        enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind the exporter's"
+    ),
     "clock nearly right": one(enterprise(clock_skew_seconds=20.0), "good", "All is well"),
     "store broken": Situation(
         status_page(enterprise(), store=StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")),
