@@ -78,7 +78,7 @@ def test_good_answer_is_handed_over_as_it_came() -> None:
                 content_type="application/problem+json",
             ),
             TargetBusy,
-            "at once",
+            "concurrent",
         ),
         (problem(400, "Invalid parameters", "Bad base64"), TargetServerError, "Bad base64"),
         (problem(500, "Internal Server Error", "Storage failure"), TargetServerError, "Storage failure"),

@@ -78,7 +78,7 @@ def test_a_broken_configuration_leaves_the_old_one_in_force(run: Run, configure,
             before = await certificate_of(server, context)
 
             (tmp_path / "server.pem").write_text("half a certi")
-            with pytest.raises(SettingsError, match="holds no certificate"):
+            with pytest.raises(SettingsError, match="contains no certificate"):
                 await live.reload()
 
             assert await certificate_of(server, context) == before

@@ -119,7 +119,7 @@ def test_any_token_arrives_as_it_was_given():
         server.faults.add("body", TOKENS[StreamKind.TRACES], body=f"{token}\n")
 
         async def work(client: LiveClient) -> None:
-            with pytest.raises(TargetServerError, match="did not take the token"):
+            with pytest.raises(TargetServerError, match="rejected the token"):
                 await client.open(StreamKind.TRACES)
 
         with_client(server, work)
