@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,50 +11,26 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.app.fleet import Fleet
-from exporter.clock import SystemClock
-from exporter.collectors.exposition import Exposition
-from exporter.errors import SettingsError, StoreError
+from exporter.errors import SettingsError
 from exporter.settings import ServerSettings
 from exporter.simulator import StandIn
-from exporter.store.store import Store
 from tests.support.certificates import Authority
-from tests.support.disks import locked
+from tests.support.rigs.fleet import (
+    HANG_GUARD_SECONDS,
+    delivered,
+    fleet_on,
+    history_in,
+    reached,
+    server,
+    watch_one_delivery,
+    watching,
+)
 from tests.support.servers.raw import run
-from tests.support.standin import WATCHER, community, mail
-
-NOWHERE = "http://127.0.0.1:1"
-HANG_GUARD_SECONDS = 30
+from tests.support.standin import community, mail
 
 
 class Surprise(Exception):
     """What nobody has thought of."""
-
-
-def server(name: str) -> ServerSettings:
-    return ServerSettings(name=name, url=NOWHERE, token="secret-token", intervals={"queue": 30})
-
-
-@asynccontextmanager
-async def history_in(directory: Path) -> AsyncIterator[Store]:
-    """The history file, closed at the end."""
-    store = await Store.open(directory / "history.sqlite3", now=SystemClock().now())
-    try:
-        yield store
-    finally:
-        await store.aclose()
-
-
-@asynccontextmanager
-async def fleet_on(store: Store) -> AsyncIterator[Fleet]:
-    """A fleet without servers, stopped at the end."""
-    clock = SystemClock()
-    async with asyncio.TaskGroup() as group:
-        exposition = Exposition(extra=lambda _: b"", monotonic=clock.monotonic)
-        fleet = Fleet(group, store, exposition, clock=clock, rng=random.Random(1))  # noqa: S311 - jitter
-        try:
-            yield fleet
-        finally:
-            await fleet.stop()
 
 
 @asynccontextmanager
@@ -64,47 +38,6 @@ async def fleet_of(directory: Path) -> AsyncIterator[Fleet]:
     """A fleet without servers and its history, ended in order."""
     async with history_in(directory) as store, fleet_on(store) as fleet:
         yield fleet
-
-
-def watching(url: str, **settings: object) -> ServerSettings:
-    """The settings of ``mx1`` at *url*, whose log is read every second."""
-    return ServerSettings(
-        name="mx1",
-        url=url,
-        username=WATCHER[0],
-        password=WATCHER[1],
-        max_requests_per_minute=10_000,
-        intervals={"logs": 1, "queue": 1},
-        streams={"transport": "off"},
-        **settings,
-    )
-
-
-async def reached(fleet: Fleet, condition: Callable[[], bool]) -> None:
-    """Return once *condition* holds, which is looked at after each change of the fleet."""
-    changed = asyncio.Event()
-    fleet.subscribe(changed.set)
-    async with asyncio.timeout(HANG_GUARD_SECONDS):
-        while not condition():
-            await changed.wait()
-            changed.clear()
-
-
-def delivered(fleet: Fleet) -> dict[str, int]:
-    """The deliveries of the only server by outcome."""
-    (board,) = fleet.boards
-    totals: Counter[str] = Counter()
-    for (outcome, *_), number in board.tallies.family("deliveries").items():
-        totals[outcome] += number
-    return dict(totals)
-
-
-async def watch_one_delivery(fleet: Fleet, server: StandIn) -> None:
-    """Have *fleet* watch *server*, which then delivers a message; return once that is counted."""
-    await fleet.swap(await fleet.prepare([watching(server.url)]))
-    await reached(fleet, lambda: fleet.boards[0].collectors["logs"].success is True)
-    await asyncio.to_thread(mail, server, "a@ok.test")
-    await reached(fleet, lambda: delivered(fleet) == {"delivered": 1})
 
 
 class OddListener:
@@ -178,25 +111,6 @@ def test_a_server_that_cannot_be_built_leaves_the_others_watched(tmp_path: Path)
         run(scenario())
 
 
-def test_a_history_that_cannot_be_read_ends_the_preparation_and_leaves_everything(tmp_path: Path):
-    """The server that is watched keeps its runtime, and its tasks run on."""
-
-    async def scenario() -> None:
-        async with history_in(tmp_path) as store, fleet_on(store) as fleet:
-            await fleet.swap(await fleet.prepare([server("mx1")]))
-            (before,) = fleet.servers
-            await store.aclose()
-
-            with pytest.raises(StoreError):
-                await fleet.prepare([server("mx1"), server("mx2")])
-
-            assert list(fleet.servers) == [before]
-            assert "mx1-queue-supervisor" in {task.get_name() for task in asyncio.all_tasks()}
-
-    with capture_logs():
-        run(scenario())
-
-
 def test_changed_settings_swap_the_runtime_and_keep_the_tallies(tmp_path: Path):
     """The new runtime continues with the same counts, counts what follows, and counts nothing again."""
 
@@ -236,26 +150,6 @@ def test_the_same_settings_keep_the_runtime(tmp_path: Path):
         run(scenario())
 
 
-def test_stopping_saves_what_the_file_did_not_take_before(tmp_path: Path):
-    """Deliveries that were counted while another program had the file locked are on disk after the stop."""
-
-    async def scenario(server: StandIn) -> None:
-        async with history_in(tmp_path) as store, fleet_on(store) as fleet:
-            await watch_one_delivery(fleet, server)
-            with locked(tmp_path / "history.sqlite3"):
-                await asyncio.to_thread(mail, server, "b@ok.test")
-                await reached(fleet, lambda: delivered(fleet) == {"delivered": 2})
-
-            await fleet.stop()
-
-            assert list(fleet.servers) == []
-            saved = await store.load_tallies("mx1")
-            assert sum(n for (name, _), n in saved.items() if name == "deliveries") == 2
-
-    with capture_logs(), StandIn(community()) as server:
-        run(scenario(server))
-
-
 async def cancelled_swap(fleet: Fleet, wanted: list[ServerSettings]) -> None:
     """Begin to swap the servers for *wanted* and cancel that while the old tasks end."""
     swap = asyncio.create_task(fleet.swap(await fleet.prepare(wanted)))
@@ -277,27 +171,6 @@ def test_a_stop_in_the_middle_of_a_swap_ends_every_task(tmp_path: Path):
 
             assert list(fleet.servers) == []
             assert [task for task in asyncio.all_tasks() if "mx" in task.get_name()] == []
-
-    with capture_logs():
-        run(scenario())
-
-
-def test_another_history_is_adopted_with_what_it_knows(tmp_path: Path):
-    """Every server is watched again over its connection, with the counts of the new file."""
-
-    async def scenario() -> None:
-        (tmp_path / "other").mkdir()
-        async with history_in(tmp_path) as store, history_in(tmp_path / "other") as other:
-            await other.save("mx1", tallies={("deliveries", ("delivered", "", "", "")): 7}, watermarks={}, seen=())
-            async with fleet_on(store) as fleet:
-                await fleet.swap(await fleet.prepare([server("mx1")]))
-                (before,) = fleet.servers
-
-                await fleet.adopt(other)
-
-                (after,) = fleet.servers
-                assert after.connection is before.connection
-                assert delivered(fleet) == {"delivered": 7}
 
     with capture_logs():
         run(scenario())

@@ -3,76 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.app.supervise import Supervisor
 from exporter.errors import (
     PayloadError,
     StoreError,
     TargetBusy,
-    TargetError,
-    TargetForbidden,
-    TargetRefused,
     TargetServerError,
     TargetTimeout,
     TargetUnreachable,
-    TargetUnsupported,
 )
-from exporter.ingest.loops.poller import Poller
-from exporter.ingest.loops.session import RECHECK_SECONDS, Session
-from exporter.model.server import Capability, CapabilityStatus, Edition, Generation, ServerIdentity
-from exporter.stalwart.client import Detector, StalwartClient
-from exporter.state.board import CollectorHealth, ServerBoard
-from exporter.state.tally import TallyBook
-from tests.support.virtual_time import START, VirtualClock, run_virtually
-
-INTERVAL_SECONDS = 30.0
-IDENTITY = ServerIdentity(generation=Generation.REST, edition=Edition.ENTERPRISE, version="0.15.5")
-GONE = TargetUnsupported("404 from whoever answers", certain=False)
-DENIED = TargetForbidden("403 from whoever answers", certain=False)
-
-Outcome = Exception | None
+from exporter.model.server import ServerIdentity
+from exporter.stalwart.client import StalwartClient
+from exporter.state.board import CollectorHealth
+from tests.support.rigs.poller import INTERVAL_SECONDS, KnownServer, ScriptedJob, Watch, watched
+from tests.support.virtual_time import START, run_virtually
 
 
 class Surprise(Exception):
     """What nobody has thought of."""
-
-
-class KnownServer:
-    """A server that is found at once."""
-
-    async def detect(self) -> ServerIdentity:
-        return IDENTITY
-
-
-@dataclass
-class ScriptedJob:
-    """
-    A job that ends in one way after another; the last one is repeated.
-
-    Attributes:
-        began: When each run began.
-        takes_seconds: How long a run takes.
-    """
-
-    outcomes: Sequence[Outcome]
-    takes_seconds: float = 0.0
-    began: list[float] = field(default_factory=list)
-
-    async def __call__(self, _: StalwartClient) -> None:
-        self.began.append(now())
-        await asyncio.sleep(self.takes_seconds)
-        outcome = self.outcomes[min(len(self.began), len(self.outcomes)) - 1]
-        if outcome is not None:
-            raise outcome.with_traceback(None)
 
 
 class PacedScript(ScriptedJob):
@@ -93,72 +47,11 @@ class OddScript(ScriptedJob):
         return None
 
 
-class Watch:
-    """A session and the pollers of one server, as they run in the exporter."""
-
-    def __init__(self, detector: Detector | None = None) -> None:
-        self.clock = VirtualClock()
-        self.board = ServerBoard("mx1", TallyBook(), monotonic=self.clock.monotonic)
-        self.session = Session(
-            detector=detector or KnownServer(),
-            client=cast(StalwartClient, object()),
-            board=self.board,
-            clock=self.clock,
-            rng=random.Random(1),  # noqa: S311 - jitter
-        )
-
-    def poller(
-        self, job: Any, *, name: str = "queue", interval_seconds: float = INTERVAL_SECONDS, **settings: Any
-    ) -> Poller:
-        return Poller(
-            name=name,
-            job=job,
-            session=self.session,
-            interval_seconds=interval_seconds,
-            first_delay_seconds=0.0,
-            clock=self.clock,
-            rng=random.Random(1),  # noqa: S311 - jitter
-            capability=Capability.QUEUE,
-            **settings,
-        )
-
-    async def run(self, seconds: float, *pollers: Poller, then: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Let *seconds* pass, do what comes *then*, and let as many pass again if there is something."""
-        supervisor = Supervisor(clock=self.clock, rng=random.Random(1))  # noqa: S311 - jitter
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.session.run())]
-            for one in pollers:
-                ended = partial(self.board.count_crash, one.name)
-                tasks.append(group.create_task(supervisor.keep_running(one.run, task=one.name, ended=ended)))
-            await asyncio.sleep(seconds)
-            if then is not None:
-                await then()
-                await asyncio.sleep(seconds)
-            for task in tasks:
-                task.cancel()
-
-
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[Sequence[Mapping[str, Any]]]:
     """Tracebacks are kept and not drawn, which would take the most of the time."""
     with capture_logs() as events:
         yield events
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def watched(job: ScriptedJob, seconds: float, **settings: Any) -> tuple[CollectorHealth, ServerBoard]:
-    """How a collector stands after so many seconds."""
-
-    async def scenario() -> tuple[CollectorHealth, ServerBoard]:
-        watch = Watch()
-        poller = watch.poller(job, **settings)
-        await watch.run(seconds, poller)
-        return poller.health, watch.board
-
-    return run_virtually(scenario())
 
 
 def test_a_good_collector_runs_at_its_interval():
@@ -257,122 +150,6 @@ def test_a_bug_outside_the_job_ends_neither_the_collector_nor_its_siblings():
     assert crashed.failures == {"internal": 1}
     assert crashed.success is True
     assert (sibling.success, sibling.failures, began) == (True, {}, [0])
-
-
-def test_what_the_server_says_it_lacks_is_asked_for_once_per_hour():
-    """It is off, which is no failure."""
-    job = ScriptedJob([TargetUnsupported("not licensed", status="not_licensed")])
-
-    health, board = watched(job, 3 * RECHECK_SECONDS + 1)
-
-    assert job.began == [0, 3600, 7200, 10800]
-    assert (health.success, health.off, health.failures) == (None, "not licensed", {})
-    assert board.capabilities[Capability.QUEUE] is CapabilityStatus.NOT_LICENSED
-
-
-def test_what_may_appear_sooner_is_asked_for_when_the_error_says():
-    """A capability that switches by itself has a time of its own."""
-    job = ScriptedJob([TargetUnsupported("own responses in the log", again_seconds=600.0)])
-
-    watched(job, 1300)
-
-    assert job.began == [0, 600, 1200]
-
-
-@pytest.mark.parametrize("refusal", [GONE, DENIED], ids=["404", "403"])
-def test_a_bare_status_is_believed_after_a_second_look(refusal: TargetError):
-    """What never worked is looked at again after a minute, and then once per hour."""
-    job = ScriptedJob([refusal])
-
-    health, _ = watched(job, RECHECK_SECONDS + 61)
-
-    assert job.began == [0, 60, 3660]
-    assert health.success is None
-
-
-@pytest.mark.parametrize(("refusal", "status"), [(GONE, "unsupported"), (DENIED, "forbidden")], ids=["404", "403"])
-def test_what_worked_before_counts_as_failing_until_the_refusal_is_confirmed(refusal: TargetError, status: str):
-    """A proxy's answers for half a minute are a failure; after a minute they are a fact. Two refusals are provoked."""
-    seen: list[tuple[float, bool | None]] = []
-
-    async def scenario() -> tuple[ScriptedJob, CollectorHealth, ServerBoard]:
-        watch = Watch()
-        job = ScriptedJob([None, refusal])
-        poller = watch.poller(job)
-        watch.board.subscribe(lambda: seen.append((now(), poller.health.success)))
-        await watch.run(RECHECK_SECONDS, poller)
-        return job, poller.health, watch.board
-
-    job, health, board = run_virtually(scenario())
-
-    assert job.began == [0, 30, 90]
-    assert seen[-1] == (90, None)
-    assert {success for at, success in seen if 30 < at < 90 or (at == 30 and success is not True)} == {False}
-    assert health.off == str(refusal)
-    assert board.capabilities[Capability.QUEUE] == status
-
-
-def test_three_refusals_are_the_most_that_are_provoked():
-    """Also where the interval brings the second look before the minute is over."""
-    job = ScriptedJob([None, DENIED])
-
-    async def scenario() -> None:
-        watch = Watch()
-        poller = watch.poller(job, interval_seconds=12.5)
-        await watch.run(RECHECK_SECONDS, poller)
-
-    run_virtually(scenario())
-
-    assert job.began[:1] == [0]
-    assert job.began[1:] == [12.5, 37.5, 72.5]
-
-
-def test_a_success_at_the_second_look_ends_the_doubt():
-    """A rollout of less than a minute costs two samples."""
-    job = ScriptedJob([None, GONE, None])
-
-    health, board = watched(job, 130)
-
-    assert job.began == [0, 30, 90, 120]
-    assert health.success is True
-    assert board.capabilities[Capability.QUEUE] is CapabilityStatus.AVAILABLE
-
-
-@pytest.mark.parametrize(
-    "refusals",
-    [[TargetUnsupported("no telemetry")], [TargetForbidden("no permission")], [GONE, GONE]],
-    ids=["lacks", "denies", "404"],
-)
-def test_news_of_the_server_ends_the_hour_early(refusals: Sequence[TargetError]):
-    """When a server has been found again, what it lacked before is asked for at once."""
-    job = ScriptedJob([*refusals, None])
-
-    async def scenario() -> CollectorHealth:
-        watch = Watch()
-        poller = watch.poller(job)
-        await watch.run(600, poller, then=watch.session.retry)
-        return poller.health
-
-    health = run_virtually(scenario())
-
-    assert job.began[len(refusals) - 1 :][:3] == [60.0 * (len(refusals) - 1), 600, 630]
-    assert health.success is True
-
-
-def test_refused_credentials_are_not_sent_again_until_an_operator_asks():
-    """However often the collector is due, the server is asked once."""
-    job = ScriptedJob([TargetRefused("401"), None])
-
-    async def scenario() -> CollectorHealth:
-        watch = Watch()
-        poller = watch.poller(job)
-        await watch.run(7200, poller, then=watch.session.retry)
-        return poller.health
-
-    health = run_virtually(scenario())
-
-    assert job.began[:3] == [0, 7200, 7230]
-    assert health.success is True
 
 
 def test_a_failure_and_its_recovery_are_each_logged_once(logged: Sequence[Mapping[str, Any]]):
