@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from exporter.errors import PayloadError
-from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
-from exporter.stalwart.common.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
+from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
+from exporter.stalwart.common.queue_sums import MAX_DOMAINS, MAX_QUEUES, QueueSums
+from exporter.stalwart.common.queue_tallies import UNKNOWN
 from exporter.stalwart.common.timestamps import UnreadableStamp
 from exporter.stalwart.jmap.queue.wire import NEVER, Message, Recipient, Status
-
-MAX_DOMAINS = 8192
-MAX_QUEUES = 64
 
 _STATUSES = {
     "Scheduled": RecipientStatus.SCHEDULED,
@@ -45,28 +43,21 @@ class QueueFold:
     """
 
     def __init__(self, taken_at: datetime, *, max_domains: int = MAX_DOMAINS, max_queues: int = MAX_QUEUES) -> None:
-        self.messages = 0
-        self._taken_at = taken_at
-        self._overdue_before = taken_at - timedelta(seconds=OVERDUE_AFTER_SECONDS)
-        self._size_bytes = 0
-        self._ages = AgeTally(taken_at)
-        self._attempts = AttemptTally()
-        self._domains = DomainTally(max_domains)
-        self._queue_names = QueueNames(max_queues)
-        self._recipients: Counter[tuple[str, RecipientStatus]] = Counter()
-        self._overdue: Counter[str] = Counter()
-        self._expired: Counter[str] = Counter()
-        self._failures: Counter[tuple[RecipientStatus, FailureReason, str]] = Counter()
-        self._unknown: Counter[str] = Counter()
+        self._sums = QueueSums(taken_at, max_domains=max_domains, max_queues=max_queues)
+
+    @property
+    def messages(self) -> int:
+        """How many were counted so far."""
+        return self._sums.messages
 
     def feed(self, messages: Sequence[Message]) -> None:
         """Counts the messages of a page. Raises `PayloadError`; the sums are of no use then."""
         try:
-            self._ages.add([message.created_at for message in messages])
+            self._sums.ages.add([message.created_at for message in messages])
         except UnreadableStamp as error:
             raise PayloadError(f"x:QueuedMessage/get.list[{error.index}].createdAt: {error}") from error
-        self.messages += len(messages)
-        self._size_bytes += sum(message.size for message in messages)
+        self._sums.messages += len(messages)
+        self._sums.size_bytes += sum(message.size for message in messages)
         by_status: dict[RecipientStatus, list[Recipient]] = {status: [] for status in RecipientStatus}
         addresses: dict[RecipientStatus, list[str]] = {status: [] for status in RecipientStatus}
         for message in messages:
@@ -76,57 +67,43 @@ class QueueFold:
                 addresses[status].append(address)
         for status, recipients in by_status.items():
             self._add(status, recipients)
-            self._domains.add(status, addresses[status])
-        self._unknown["recipient_domain"] += self._domains.settle()
+            self._sums.domains.add(status, addresses[status])
+        self._sums.unknown["recipient_domain"] += self._sums.domains.settle()
 
     def finish(self, *, truncated: bool) -> QueueSnapshot:
         """The sums. *truncated* tells that the queue goes on."""
-        return QueueSnapshot(
-            taken_at=self._taken_at,
-            running=None,
-            messages=self.messages,
-            size_bytes=self._size_bytes,
-            recipients=dict(self._recipients),
-            oldest_created_at=self._ages.oldest(),
-            ages_seconds=self._ages.distribution(),
-            attempts=self._attempts.distribution(),
-            overdue=dict(self._overdue),
-            expired=dict(self._expired),
-            domains=self._domains.by_status(),
-            failures=dict(self._failures),
-            truncated=truncated,
-            unknown={name: count for name, count in self._unknown.items() if count},
-        )
+        return self._sums.snapshot(truncated=truncated)
 
     def _add(self, status: RecipientStatus, recipients: Sequence[Recipient]) -> None:
         for name, count in Counter([recipient.queue_name for recipient in recipients]).items():
-            label = self._queue_names.label(name)
-            self._recipients[label, status] += count
+            label = self._sums.queue_names.label(name)
+            self._sums.recipients[label, status] += count
             if label == UNKNOWN:
-                self._unknown["queue"] += count
+                self._sums.unknown["queue"] += count
         if status in _WAITING:
-            self._attempts.add(Counter([recipient.retry_count for recipient in recipients]))
+            self._sums.attempts.add(Counter([recipient.retry_count for recipient in recipients]))
             self._add_late(recipients)
         if status in _FAILING:
             self._add_failures(status, [recipient.status for recipient in recipients])
         if status is RecipientStatus.UNKNOWN:
-            self._unknown["recipient_status"] += len(recipients)
+            self._sums.unknown["recipient_status"] += len(recipients)
 
     def _add_late(self, waiting: Sequence[Recipient]) -> None:
+        overdue_before, now = self._sums.overdue_before, self._sums.taken_at
         for recipient in waiting:
-            if recipient.retry_due < self._overdue_before:
-                self._overdue[self._queue_names.label(recipient.queue_name)] += 1
+            if recipient.retry_due < overdue_before:
+                self._sums.overdue[self._sums.queue_names.label(recipient.queue_name)] += 1
             expires_at = NEVER if recipient.expires is None else recipient.expires.expires_at or NEVER
-            if expires_at <= self._taken_at:
-                self._expired[self._queue_names.label(recipient.queue_name)] += 1
+            if expires_at <= now:
+                self._sums.expired[self._sums.queue_names.label(recipient.queue_name)] += 1
 
     def _add_failures(self, kind: RecipientStatus, statuses: Sequence[Status]) -> None:
         failures = Counter([(status.error_type, status.response_code) for status in statuses])
         for (error_type, code), count in failures.items():
             reason = _REASONS.get(error_type or "", FailureReason.UNKNOWN)
-            self._failures[kind, reason, _reply_code(code)] += count
+            self._sums.failures[kind, reason, _reply_code(code)] += count
             if reason is FailureReason.UNKNOWN:
-                self._unknown["failure_reason"] += count
+                self._sums.unknown["failure_reason"] += count
 
 
 def _reply_code(code: int | None) -> str:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import UNSET
 
 from exporter.errors import PayloadError
-from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
-from exporter.stalwart.common.queue_tallies import UNKNOWN, AgeTally, AttemptTally, DomainTally, QueueNames
+from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
+from exporter.stalwart.common.queue_sums import MAX_DOMAINS, MAX_QUEUES, QueueSums
+from exporter.stalwart.common.queue_tallies import UNKNOWN
 from exporter.stalwart.common.timestamps import UnreadableStamp
 from exporter.stalwart.rest.queue.failure_counts import Failure, count_flat_failures, count_nested_failures
 from exporter.stalwart.rest.queue.recipients import R, Recipients
@@ -33,8 +34,6 @@ from exporter.stalwart.rest.queue.wire import (
     parse_raw_page,
 )
 
-MAX_DOMAINS = 8192
-MAX_QUEUES = 64
 _BATCH = 1024
 """Messages whose recipients are read together: few enough to stay in the processor's cache."""
 
@@ -68,25 +67,12 @@ class QueueFold:
     """
 
     def __init__(self, taken_at: datetime, *, max_domains: int = MAX_DOMAINS, max_queues: int = MAX_QUEUES) -> None:
-        self._taken_at = taken_at
-        self._overdue_before = taken_at - timedelta(seconds=OVERDUE_AFTER_SECONDS)
-        self._messages = 0
-        self._size_bytes = 0
-        self._running: bool | None = None
-        self._ages = AgeTally(taken_at)
-        self._attempts = AttemptTally()
-        self._domains = DomainTally(max_domains)
-        self._queue_names = QueueNames(max_queues)
-        self._recipients: Counter[tuple[str, RecipientStatus]] = Counter()
-        self._overdue: Counter[str] = Counter()
-        self._expired: Counter[str] = Counter()
-        self._failures: Counter[tuple[RecipientStatus, FailureReason, str]] = Counter()
-        self._unknown: Counter[str] = Counter()
+        self._sums = QueueSums(taken_at, max_domains=max_domains, max_queues=max_queues)
 
     @property
     def messages(self) -> int:
         """How many were counted so far."""
-        return self._messages
+        return self._sums.messages
 
     def feed(self, body: bytes, limit: int | None = None) -> PageResult:
         """
@@ -115,26 +101,11 @@ class QueueFold:
 
     def finish(self, *, truncated: bool) -> QueueSnapshot:
         """The sums. *truncated* tells that the queue goes on."""
-        return QueueSnapshot(
-            taken_at=self._taken_at,
-            running=self._running,
-            messages=self._messages,
-            size_bytes=self._size_bytes,
-            recipients=dict(self._recipients),
-            oldest_created_at=self._ages.oldest(),
-            ages_seconds=self._ages.distribution(),
-            attempts=self._attempts.distribution(),
-            overdue=dict(self._overdue),
-            expired=dict(self._expired),
-            domains=self._domains.by_status(),
-            failures=dict(self._failures),
-            truncated=truncated,
-            unknown=dict(self._unknown),
-        )
+        return self._sums.snapshot(truncated=truncated)
 
     def _result(self, page: QueuePage | RawPage, first_id: int | None, last_id: int | None) -> PageResult:
         if page.status is not None:
-            self._running = page.status
+            self._sums.running = page.status
         return PageResult(
             items=len(page.items), first_id=first_id, last_id=last_id, total=page.total, running=page.status
         )
@@ -142,11 +113,11 @@ class QueueFold:
     def _add(self, messages: Sequence[Message], start: int) -> None:
         # Column by column: comprehensions, counters and sorts do most of the work in C.
         try:
-            self._ages.add([message.created for message in messages])
+            self._sums.ages.add([message.created for message in messages])
         except UnreadableStamp as error:
             raise PayloadError(f"data.items[{start + error.index}].created: {error}") from error
-        self._messages += len(messages)
-        self._size_bytes += sum([message.size for message in messages])
+        self._sums.messages += len(messages)
+        self._sums.size_bytes += sum([message.size for message in messages])
         for first in range(0, len(messages), _BATCH):
             rest = messages[first : first + _BATCH]
             # A server writes one shape, so this is one pass: the second gets what the first leaves.
@@ -156,7 +127,7 @@ class QueueFold:
             if rest:
                 index = next(index for index, message in enumerate(messages, start) if message is rest[0])
                 raise PayloadError(f"data.items[{index}].recipients: missing")
-        self._add_unknown("recipient_domain", self._domains.settle())
+        self._add_unknown("recipient_domain", self._sums.domains.settle())
 
     def _add_flat(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Counts the recipients of messages as they are from v0.13 on; returns the messages that are not so."""
@@ -216,7 +187,7 @@ class QueueFold:
                     else:
                         found.add_settled(recipient, status)
         for status_, recipients in found.by_status():
-            self._recipients[Domain.queue, status_] += len(recipients)
+            self._sums.recipients[Domain.queue, status_] += len(recipients)
         self._add_waiting(waiting)
         self._add_recipients(found, count_nested_failures)
         return others
@@ -225,8 +196,8 @@ class QueueFold:
         # Nearly always one queue: to compare is much cheaper than to hash.
         same = names.count(names[0]) == len(names)
         for name, count in [(names[0], len(names))] if same else Counter(names).items():
-            label = self._queue_names.label(name)
-            self._recipients[label, status] += count
+            label = self._sums.queue_names.label(name)
+            self._sums.recipients[label, status] += count
             if label == UNKNOWN:
                 self._add_unknown("queue", count)
 
@@ -234,34 +205,34 @@ class QueueFold:
         """Counts attempts and lateness; a domain stands once for each recipient that waits there."""
         attempts = [tried.retry_num for tried in waiting]
         untried = attempts.count(0)
-        self._attempts.add({0: untried} if untried == len(attempts) else Counter(attempts))
-        overdue_before, now = self._overdue_before, self._taken_at
+        self._sums.attempts.add({0: untried} if untried == len(attempts) else Counter(attempts))
+        overdue_before, now = self._sums.overdue_before, self._sums.taken_at
         late = [tried for tried in waiting if tried.next_retry < overdue_before or (tried.expires or NEVER) <= now]
         for tried in late:
-            queue = self._queue_names.label(tried.queue)
+            queue = self._sums.queue_names.label(tried.queue)
             if tried.next_retry < overdue_before:
-                self._overdue[queue] += 1
+                self._sums.overdue[queue] += 1
             if (tried.expires or NEVER) <= now:
-                self._expired[queue] += 1
+                self._sums.expired[queue] += 1
 
     def _add_recipients(
         self, found: Recipients[R], count_failures: Callable[[Sequence[str]], Counter[Failure]]
     ) -> None:
         for status, recipients in found.by_status():
-            self._domains.add(status, [recipient.address for recipient in recipients])
+            self._sums.domains.add(status, [recipient.address for recipient in recipients])
         self._add_unknown("recipient_status", len(found.strange))
         for status, texts in (
             (RecipientStatus.TEMPORARY_FAILURE, found.deferred_texts),
             (RecipientStatus.PERMANENT_FAILURE, found.rejected_texts),
         ):
             for (reason, code), count in count_failures(texts).items() if texts else ():
-                self._failures[status, reason, code] += count
+                self._sums.failures[status, reason, code] += count
                 if reason is FailureReason.UNKNOWN:
                     self._add_unknown("failure_reason", count)
 
     def _add_unknown(self, name: str, count: int) -> None:
         if count:
-            self._unknown[name] += count
+            self._sums.unknown[name] += count
 
 
 @contextmanager
