@@ -56,7 +56,7 @@ def test_it_says_when_no_tracer_asks_for_the_events(tmp_path: Path, websocket: b
 
     found = listened(tmp_path, profile, mail=True)
 
-    assert "no tracer of the server asks for them" in found["streams"]
+    assert "no tracer on the server requests them" in found["streams"]
 
 
 def test_it_is_content_where_the_events_come(tmp_path: Path):

@@ -264,7 +264,7 @@ def test_doctor_hears_that_no_event_comes(tmp_path: Path):
     found = listened(tmp_path, profile, mail=True)
 
     assert (found["api"], found["capabilities"]["live_traces"]) == ("jmap", "available")
-    assert "no tracer of the server asks for them" in found["streams"]
+    assert "no tracer on the server requests them" in found["streams"]
 
 
 @pytest.mark.parametrize("version", [JMAP, "0.16.5"])
