@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from benchmarks.rows import Row
-from exporter.stalwart.rest.logs import parse_log_page
+from exporter.stalwart.rest.logs import parse_log_answer
 
 LINES = 1000
 ROUNDS = 15
@@ -81,7 +82,7 @@ def run() -> list[Row]:
         ("log line without details that matter", page_of_sessions(), PLAIN_LIMIT),
         ("log line of delivery attempts", page_of_attempts(), ATTEMPT_LIMIT),
     ):
-        ours, bare = best_in_turns([lambda body=body: parse_log_page(body), lambda body=body: peer.decode(body)])
+        ours, bare = best_in_turns([partial(parse_log_answer, body), partial(peer.decode, body)])
         rows.append(
             Row(
                 name=name,

@@ -50,7 +50,8 @@ def jmap_decoding_seconds(url: str, messages: int) -> float:
     """The same of the answers of v0.16, whose pages begin after the last message of the one before."""
     decoder = msgspec.json.Decoder(JmapAnswer)
     headers = {"Authorization": f"Basic {LOGIN}", "Content-Type": "application/json"}
-    total, seen, place = 0.0, 0, {}
+    total, seen = 0.0, 0
+    place: dict[str, object] = {}
     while seen < messages:
         query = {"sort": [{"property": "due", "isAscending": True}], "limit": 500, **place}
         rows = {"#ids": {"resultOf": "q", "name": "x:QueuedMessage/query", "path": "/ids"}}

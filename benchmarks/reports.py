@@ -31,6 +31,7 @@ import time
 import venv
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -47,7 +48,7 @@ from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports.listing import parse_report
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments, TallyBook
-from exporter.store.inserts import MOST_PARAMETERS, Insert
+from exporter.store.inserts import MAX_PARAMETERS, Insert
 from exporter.store.reports.records import SHARED, SPELLED_OUT, WRITES
 from exporter.store.reports.rows import INSERTS
 from exporter.store.reports.store import ReportHistory, seen_source
@@ -159,7 +160,7 @@ def recorded(path: Path, answers: Answers) -> Steps:
 STATEMENTS = {
     sql: insert
     for insert in (*INSERTS.values(), *SHARED.values(), SEEN)
-    for sql, _ in insert.statements(range(MOST_PARAMETERS + 1))
+    for sql, _ in insert.statements(range(MAX_PARAMETERS + 1))
 }
 """What ours executes to write rows, and how each row would be written by itself."""
 
@@ -249,12 +250,12 @@ def rates(path: Path) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         for turn in range(ROUNDS):
             for name, measure in (
-                ("ours", lambda turn=turn: alone("ours", path, 1000 + turn)),
-                ("raw", lambda turn=turn: alone("raw", path, 2000 + turn)),
-                ("ours, new", lambda turn=turn: alone("ours", Path(folder) / f"ours-{turn}", 1)),
-                ("raw, new", lambda turn=turn: alone("raw", empty(Path(folder) / f"raw-{turn}"), 1)),
-                ("ours, apart", lambda turn=turn: alone("ours", Path(folder) / f"ours-apart-{turn}", 1, MANY)),
-                ("raw, apart", lambda turn=turn: alone("raw", empty(Path(folder) / f"raw-apart-{turn}"), 1, MANY)),
+                ("ours", partial(alone, "ours", path, 1000 + turn)),
+                ("raw", partial(alone, "raw", path, 2000 + turn)),
+                ("ours, new", partial(alone, "ours", Path(folder) / f"ours-{turn}", 1)),
+                ("raw, new", partial(alone, "raw", empty(Path(folder) / f"raw-{turn}"), 1)),
+                ("ours, apart", partial(alone, "ours", Path(folder) / f"ours-apart-{turn}", 1, MANY)),
+                ("raw, apart", partial(alone, "raw", empty(Path(folder) / f"raw-apart-{turn}"), 1, MANY)),
             ):
                 figures.setdefault(name, []).append(measure())
     figures["parsedmarc"] = [parsedmarc(python) for _ in range(PEER_ROUNDS)]
@@ -301,8 +302,8 @@ def windows(path: Path, now: int, records: int) -> list[Row]:
     connection = sqlite3.connect(path)
     rows = []
     for days in (1, 7, 30):
-        scanned, scan = timed(lambda days=days: full_scan(connection, now, days), rounds=1)
-        summed, took = timed(lambda days=days: summed_window(connection, now, days), rounds=20)
+        scanned, scan = timed(partial(full_scan, connection, now, days), rounds=1)
+        summed, took = timed(partial(summed_window, connection, now, days), rounds=20)
         assert summed == scanned, "the window and the scan differ"
         name = f"window of {days}d over {records} records"
         rows.append(Row(name=name, ours=took * 1000, peer=scan * 1000, unit="ms", peer_name="full scan", limit=0.01))

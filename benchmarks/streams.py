@@ -40,7 +40,7 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.live.client import RestLiveClient, stream_decoder
-from exporter.stalwart.streams.buffer import BATCH_BYTES, MOST_BYTES, MessageBuffer
+from exporter.stalwart.streams.buffer import BATCH_BYTES, MAX_BYTES, MessageBuffer
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.streams.sse import SseDecoder
 from exporter.state.board import ServerBoard
@@ -279,7 +279,7 @@ def stopped() -> Row:
     return Row(
         name=f"memory while {STOPPED_SECONDS * MESSAGE_EVENTS:,} events are not read",
         ours=grown,
-        peer=(MOST_BYTES + 2 * len(frame)) / 2**20,
+        peer=(MAX_BYTES + 2 * len(frame)) / 2**20,
         unit="MiB",
         peer_name="the buffer's bound, and the frame under way",
         limit=1.5,

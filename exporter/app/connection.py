@@ -26,7 +26,7 @@ from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, Swit
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ServerConnection:
     """
     A server within reach.
 
@@ -63,7 +63,7 @@ def connect(
     observer: RequestObserver | None,
     ask_version: bool | None = None,
     server_clock: ServerClock | None = None,
-) -> Connection:
+) -> ServerConnection:
     """
     Make the client of one server; nothing is asked yet. It goes on with *server_clock* if that is known already.
 
@@ -91,7 +91,7 @@ def connect(
     ask = settings.ask_version if ask_version is None else ask_version
     jmap = JmapClient(transport, clock=server_clock)
     client = SwitchingClient(rest=RestClient(transport, clock=server_clock), jmap=jmap)
-    return Connection(
+    return ServerConnection(
         transport=transport,
         detector=SwitchingDetector(RestDetector(transport, ask_version=ask), jmap, client),
         client=client,

@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from exporter.app.connection import Connection, connect
+from exporter.app.connection import ServerConnection, connect
 from exporter.app.saved import Saved
 from exporter.app.supervise import Supervisor, end_all
 from exporter.app.watched import WatchedServer
@@ -46,7 +46,7 @@ class Candidate:
     """
 
     settings: ServerSettings
-    connection: Connection
+    connection: ServerConnection
     costs: ApiCosts
     saved: Saved | None
 
@@ -184,11 +184,11 @@ class Fleet:
         await self._end(leaving)
         await _close_all((watched.settings.name, watched.connection) for watched in leaving)
 
-    async def _load(self, connection: Connection, name: str, store: Store) -> Saved:
+    async def _load(self, connection: ServerConnection, name: str, store: Store) -> Saved:
         return await Saved.load(name, store, clock=connection.server_clock)
 
     def _assemble(
-        self, settings: ServerSettings, connection: Connection, costs: ApiCosts, saved: Saved, store: Store
+        self, settings: ServerSettings, connection: ServerConnection, costs: ApiCosts, saved: Saved, store: Store
     ) -> WatchedServer:
         return WatchedServer.assemble(
             settings,
@@ -237,7 +237,7 @@ class Fleet:
         self._changed()
 
 
-async def _close_all(connections: Iterable[tuple[str, Connection]]) -> None:
+async def _close_all(connections: Iterable[tuple[str, ServerConnection]]) -> None:
     closing = ((server, asyncio.wait_for(one.aclose(), CLOSE_SECONDS)) for server, one in connections)
     await _all_of(closing, "connection.close_failed")
 

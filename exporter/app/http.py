@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from exporter.app.supervise import LongRun
 from exporter.clock import Clock
 from exporter.settings import ListenAddress
-from exporter.web.protocol import Limits
+from exporter.web.protocol import HttpLimits
 from exporter.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ DESCRIPTORS_OF_SERVER = 4
 FEWEST_CONNECTIONS = 8
 
 
-def limits_for(servers: int) -> Limits:
+def limits_for(servers: int) -> HttpLimits:
     """What clients may take: fewer connections where the process may not open many files."""
-    most = Limits().connections
+    most = HttpLimits().connections
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed == resource.RLIM_INFINITY:
-        return Limits()
+        return HttpLimits()
     spare = allowed - OWN_DESCRIPTORS - DESCRIPTORS_OF_SERVER * servers
-    return Limits(connections=max(FEWEST_CONNECTIONS, min(most, spare)))
+    return HttpLimits(connections=max(FEWEST_CONNECTIONS, min(most, spare)))
 
 
 class HttpFront:

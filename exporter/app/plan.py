@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from exporter.app.connection import Connection
+from exporter.app.connection import ServerConnection
 from exporter.app.saved import Saved
 from exporter.clock import Clock
 from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
@@ -115,7 +115,7 @@ def plan_of(
     settings: ServerSettings,
     board: ServerBoard,
     ledger: Ledger,
-    connection: Connection,
+    connection: ServerConnection,
     counting: Counting,
 ) -> Plan:
     """The collectors of a server, in the order of their first runs."""

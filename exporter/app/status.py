@@ -15,15 +15,14 @@ from exporter.ingest.loops.subscriber import CAPABILITIES
 from exporter.model.inventory import Certificate, TaskState
 from exporter.model.live import StreamKind
 from exporter.model.queue import OTHER_DOMAIN, QueueSnapshot, RecipientStatus
-from exporter.model.server import Capability, Generation
-from exporter.model.server import CapabilityStatus as Offer
+from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS
 from exporter.state.board import CollectorHealth, ServerBoard
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
 from exporter.store.stats import StoreStats
 from exporter.web.interfaces import (
-    CapabilityStatus,
+    CapabilityRow,
     CollectorState,
     CollectorStatus,
     Link,
@@ -136,7 +135,7 @@ def server_status(board: ServerBoard, url: str, history: History | None = None) 
         refused=board.refused,
         note=board.trouble or (identity.note if identity else ""),
         capabilities=[
-            CapabilityStatus(name=c.value, status=s.value, words=_words(board, c) or _advice(board, c, s))
+            CapabilityRow(name=c.value, status=s.value, words=_words(board, c) or _advice(board, c, s))
             for c, s in sorted(board.capabilities.items())
         ],
         collectors=[collector_status(health) for health in board.collectors.values()],
@@ -199,17 +198,17 @@ def _events(book: TallyBook) -> Mapping[str, float]:
 
 def stream_status(stream: StreamHealth, board: ServerBoard) -> StreamStatus:
     """One live stream as the page shows it."""
-    offer = board.capabilities.get(CAPABILITIES[StreamKind(stream.name)], Offer.AVAILABLE)
+    offer = board.capabilities.get(CAPABILITIES[StreamKind(stream.name)], CapabilityStatus.AVAILABLE)
     return StreamStatus(
         name=stream.name,
         connected=stream.connected,
         transport=stream.transport,
         last_event_at=stream.last_event_at,
-        off="" if offer is Offer.AVAILABLE else offer.value,
+        off="" if offer is CapabilityStatus.AVAILABLE else offer.value,
     )
 
 
-def _advice(board: ServerBoard, capability: Capability, status: Offer) -> str:
+def _advice(board: ServerBoard, capability: Capability, status: CapabilityStatus) -> str:
     identity = board.identity
     generation = identity.generation if identity else Generation.UNKNOWN
     held = identity.permissions if identity else None

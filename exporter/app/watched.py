@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from exporter.app.connection import Connection
+from exporter.app.connection import ServerConnection
 from exporter.app.plan import Counting, Plan, feeds_of, plan_of, pollers_of
 from exporter.app.saved import Saved
 from exporter.app.supervise import LongRun
@@ -44,7 +44,7 @@ class WatchedServer:
     def __init__(
         self,
         settings: ServerSettings,
-        connection: Connection,
+        connection: ServerConnection,
         saved: Saved,
         session: Session,
         pollers: Sequence[Poller],
@@ -78,7 +78,7 @@ class WatchedServer:
     def assemble(
         cls,
         settings: ServerSettings,
-        connection: Connection,
+        connection: ServerConnection,
         costs: ApiCosts,
         saved: Saved,
         store: Store,

@@ -29,7 +29,7 @@ from exporter.model.report_words import (
     TlsResultType,
 )
 
-MOST_COUNTED = 2**53
+MAX_COUNTED = 2**53
 """No honest reporter counts further, and Prometheus could not tell such numbers apart."""
 
 

@@ -18,7 +18,7 @@ from exporter.errors import (
 )
 from exporter.model.server import Edition, Generation, ServerIdentity
 from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint, Login
-from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
+from exporter.stalwart.http.responses import AuthenticationRequired, decode_response
 from exporter.stalwart.http.transport import Transport
 
 
@@ -80,7 +80,7 @@ class RestDetector:
 
     async def _ask_for_session(self) -> ServerIdentity:
         try:
-            decode_answer(_session, await self._transport.request(Endpoint.JMAP_SESSION, credentials=Login.NONE))
+            decode_response(_session, await self._transport.request(Endpoint.JMAP_SESSION, credentials=Login.NONE))
         except (AuthenticationRequired, TargetUnsupported, TargetForbidden, PayloadError) as error:
             return _unknown(
                 "it has neither the management API of v0.10-v0.15 nor a JMAP session: a wrong port or path, a proxy, "
@@ -118,7 +118,7 @@ async def fetch_version(transport: Transport) -> Version:
 
     Raises a `TargetError`, `TargetForbidden` for most keys.
     """
-    return decode_answer(_version, await transport.request(Endpoint.VERSION, body=VERSION_REQUEST)).data
+    return decode_response(_version, await transport.request(Endpoint.VERSION, body=VERSION_REQUEST)).data
 
 
 def _unknown(note: str) -> ServerIdentity:

@@ -22,7 +22,7 @@ ROWS_AT_ONCE = 64
 Parameters = Sequence[object] | Mapping[str, object]
 
 
-class Connection(aiosqlite.Connection):
+class SqliteConnection(aiosqlite.Connection):
     """One that does several steps at a time, and waits for a locked file with *patience*; made by `connect`."""
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], *, patience: Patience) -> None:
@@ -67,9 +67,9 @@ class Connection(aiosqlite.Connection):
             return work(connection)
 
 
-async def connect(path: Path, *, patience: Patience) -> Connection:
+async def connect(path: Path, *, patience: Patience) -> SqliteConnection:
     """The connection to the file at *path*, without implicit transactions."""
-    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None, timeout=0), patience=patience)
+    connection = SqliteConnection(lambda: sqlite3.connect(path, isolation_level=None, timeout=0), patience=patience)
     await connection
     return connection
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-MOST_PARAMETERS = 500
+MAX_PARAMETERS = 500
 """Of one statement; SQLite takes 999 at least, and longer ones win no more."""
 
 
@@ -32,7 +32,7 @@ class Insert:
     _values: int = field(init=False)
 
     def __post_init__(self) -> None:
-        rows = MOST_PARAMETERS // self.columns
+        rows = MAX_PARAMETERS // self.columns
         object.__setattr__(self, "one", self._statement(1))
         object.__setattr__(self, "_many", self._statement(rows))
         object.__setattr__(self, "_values", rows * self.columns)

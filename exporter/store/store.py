@@ -19,7 +19,7 @@ import structlog
 
 from exporter.errors import StoreError
 from exporter.store import file
-from exporter.store.connection import Connection, Parameters, connect
+from exporter.store.connection import Parameters, SqliteConnection, connect
 from exporter.store.file_identity import Presence
 from exporter.store.inserts import Insert
 from exporter.store.lock import HistoryLock
@@ -38,7 +38,7 @@ PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 
-MOST_INTEGER = (1 << 63) - 1
+MAX_INTEGER = (1 << 63) - 1
 """SQLite's largest."""
 
 SEEN = Insert("seen (server, source, id, at)", 4, "ON CONFLICT (server, source, id) DO NOTHING")
@@ -80,7 +80,7 @@ class Store:
         self.path = path
         self.stats = stats
         self.lost = asyncio.Event()
-        self._connection: Connection | None = opened.connection
+        self._connection: SqliteConnection | None = opened.connection
         self._presence = opened.presence
         self._lock: HistoryLock | None = lock
         self._patience = patience
@@ -143,7 +143,7 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 await connection.close()
 
-    def _open_connection(self) -> Connection:
+    def _open_connection(self) -> SqliteConnection:
         if self._connection is None:
             raise StoreError(f"{self.path}: is not open")
         return self._connection
@@ -232,7 +232,7 @@ class Store:
 
 
 class _Opened(NamedTuple):
-    connection: Connection
+    connection: SqliteConnection
     presence: Presence
 
 
@@ -255,7 +255,7 @@ async def _open(path: Path, lock: HistoryLock, *, now: datetime, patience: Patie
 
 def _stored(value: int) -> int | bytes:
     """*value* as SQLite keeps it without loss: beyond 64 bits as decimal digits, which `int` reads as well."""
-    return value if value <= MOST_INTEGER else str(value).encode("ascii")
+    return value if value <= MAX_INTEGER else str(value).encode("ascii")
 
 
 @lru_cache(maxsize=4096)

@@ -57,7 +57,7 @@ class CollectorState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CapabilityStatus:
+class CapabilityRow:
     """
     One thing that a server can give.
 
@@ -175,7 +175,7 @@ class ServerStatus:
     up: bool | None
     refused: bool = False
     note: str = ""
-    capabilities: Sequence[CapabilityStatus] = ()
+    capabilities: Sequence[CapabilityRow] = ()
     collectors: Sequence[CollectorStatus] = ()
     streams: Sequence[StreamStatus] = ()
     queue: QueueFacts | None = None

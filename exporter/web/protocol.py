@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class HttpLimits:
     """
     What clients may take; the defaults let an idle connection outlive the usual scrape interval of a minute.
 
@@ -51,7 +51,9 @@ class BoundedProtocol(HttpToolsProtocol):
         latest_status: Of the latest response; 0 before the first one.
     """
 
-    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, limits: Limits) -> None:
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, limits: HttpLimits
+    ) -> None:
         super().__init__(config, server_state, app_state)
         self.closed = asyncio.Event()
         self.idle_since = self.loop.time()

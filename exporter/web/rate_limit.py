@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exporter.web.config.section import Section
+from exporter.web.config.section import ConfigSection
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ns|us|µs|ms|s|m|h)"
@@ -47,11 +47,11 @@ class TokenBucket:
         return True
 
 
-def read_rate_limit(section: Section) -> RateLimit | None:
+def parse_rate_limit(section: ConfigSection) -> RateLimit | None:
     """The limit; ``None`` if there is none or the interval is 0, which turns it off."""
     if not section.given:
         return None
-    interval = _read_interval(section)
+    interval = _parse_interval(section)
     burst = section.whole_number("burst") if interval else 0
     section.finish(known=("burst",))
     if not interval or burst is None:
@@ -62,7 +62,7 @@ def read_rate_limit(section: Section) -> RateLimit | None:
     return RateLimit(interval_seconds=interval, burst=burst)
 
 
-def _read_interval(section: Section) -> float:
+def _parse_interval(section: ConfigSection) -> float:
     text = section.duration_text("interval")
     if text == "0":
         return 0.0

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from exporter.clock import Clock
 from exporter.web.listener import bind
-from exporter.web.protocol import BoundedProtocol, Limits
+from exporter.web.protocol import BoundedProtocol, HttpLimits
 from exporter.web.slots import Seat, Slots
 
 log = structlog.get_logger("exporter.web")
@@ -45,13 +45,13 @@ class WebServer:
         port: int,
         clock: Clock,
         ssl_context: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
+        limits: HttpLimits | None = None,
     ) -> None:
         self._host = host
         self._wanted_port = port
         self._clock = clock
         self._ssl_context = ssl_context
-        self._limits = limits or Limits()
+        self._limits = limits or HttpLimits()
         self._config = _uvicorn_config(app, self._limits)
         self._state = ServerState()
         self._exhausted = False
@@ -201,7 +201,7 @@ def _noting_status(app: ASGIApp) -> ASGIApp:
     return noting
 
 
-def _uvicorn_config(app: ASGIApp, limits: Limits) -> Config:
+def _uvicorn_config(app: ASGIApp, limits: HttpLimits) -> Config:
     return Config(
         _noting_status(app),
         interface="asgi3",

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from tests.fuzz.decoders import Decoder, all_decoders
 from tests.fuzz.mutate import spoilt
 
-MOST_SECONDS = 5.0
+MAX_SECONDS = 5.0
 """Of processor time for one input of a few kilobytes."""
 
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 
 
 class RanAway(Exception):
@@ -63,7 +63,7 @@ def fuzz(decoder: Decoder, numbers: range, seed: int) -> Tally:
     for number in numbers:
         rng = random.Random(f"{seed}/{decoder.name}/{number}")  # noqa: S311 - to be had again
         given = spoilt(rng.choice(samples), rng)
-        signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
         try:
             decoder.decode(given)
             tally.models += 1
@@ -77,7 +77,7 @@ def fuzz(decoder: Decoder, numbers: range, seed: int) -> Tally:
 
 
 def _run_away(*_: object) -> None:
-    raise RanAway(f"more than {MOST_SECONDS:g} s of processor time")
+    raise RanAway(f"more than {MAX_SECONDS:g} s of processor time")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -118,7 +118,7 @@ def _run(decoders: Sequence[Decoder], inputs: int, seed: int) -> int:
         print(
             f"{decoder.name:24} {tally.inputs:9} {tally.models:9} {tally.errors:9} {len(tally.failures):9}", flush=True
         )
-        for at, what in tally.failures[:MOST_SHOWN]:
+        for at, what in tally.failures[:MAX_SHOWN]:
             print(f"  {what}\n  again: python -m tests.fuzz --seed {seed} --only {decoder.name} --at {at}", flush=True)
     print(f"{total} inputs, {failures} failures, {time.monotonic() - began:.0f} s")
     return failures

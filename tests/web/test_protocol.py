@@ -7,11 +7,11 @@ import socket
 
 import pytest
 
-from exporter.web.protocol import Limits
+from exporter.web.protocol import HttpLimits
 from tests.support.listener.app import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
 from tests.support.listener.pages import GET_HEALTHY, big_metrics
 
-NO_HURRY = Limits(request_seconds=600.0)
+NO_HURRY = HttpLimits(request_seconds=600.0)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_request_that_does_not_end_is_cut_off(run: Run, sent):
 
     async def scenario() -> None:
         async with (
-            serving(application(), limits=Limits(request_seconds=0.3, keep_alive_seconds=1)) as server,
+            serving(application(), limits=HttpLimits(request_seconds=0.3, keep_alive_seconds=1)) as server,
             connected(server) as (reader, writer),
         ):
             writer.write(sent)
@@ -57,7 +57,7 @@ def test_a_request_that_trickles_is_cut_off(run: Run):
 
     async def scenario() -> None:
         async with (
-            serving(application(), limits=Limits(request_seconds=0.5)) as server,
+            serving(application(), limits=HttpLimits(request_seconds=0.5)) as server,
             connected(server) as (reader, writer),
         ):
             closed = asyncio.create_task(read_to_end(reader))
@@ -81,7 +81,7 @@ def test_an_idle_connection_is_closed_after_a_while(run: Run):
 
     async def scenario() -> None:
         async with (
-            serving(application(), limits=Limits(keep_alive_seconds=1, request_seconds=0.1)) as server,
+            serving(application(), limits=HttpLimits(keep_alive_seconds=1, request_seconds=0.1)) as server,
             connected(server) as (reader, writer),
         ):
             writer.write(GET_HEALTHY)
@@ -101,7 +101,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(run: Run):
         async with (
             serving(
                 application(metrics=big_metrics(30_000_000)),
-                limits=Limits(connections=1, response_seconds=0.3),
+                limits=HttpLimits(connections=1, response_seconds=0.3),
             ) as server,
             connected(server) as (reader, writer),
         ):
@@ -186,7 +186,7 @@ def test_what_is_not_http_is_refused_and_harms_nobody(run: Run, sent):
     """Garbage is answered 400 or closed, and the next client is served."""
 
     async def scenario() -> None:
-        async with serving(application(), limits=Limits(keep_alive_seconds=1)) as server:
+        async with serving(application(), limits=HttpLimits(keep_alive_seconds=1)) as server:
             async with connected(server) as (reader, writer):
                 writer.write(sent)
 
@@ -204,7 +204,9 @@ def test_a_client_past_the_limit_takes_the_place_of_the_idlest(run: Run):
 
     async def scenario() -> None:
         async with (
-            serving(application(), limits=Limits(connections=4, request_seconds=60, keep_alive_seconds=60)) as server,
+            serving(
+                application(), limits=HttpLimits(connections=4, request_seconds=60, keep_alive_seconds=60)
+            ) as server,
             connected(server) as (oldest_reader, oldest),
             connected(server) as (kept_reader, kept),
             browsing(server) as client,
@@ -230,7 +232,7 @@ def test_a_client_that_resets_is_forgotten(run: Run):
     """Connections that are reset in the middle of a request leave their slots."""
 
     async def scenario() -> None:
-        async with serving(application(), limits=Limits(connections=1)) as server, browsing(server) as client:
+        async with serving(application(), limits=HttpLimits(connections=1)) as server, browsing(server) as client:
             for _ in range(20):
                 reset = socket.create_connection(("127.0.0.1", server.port))
                 reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")

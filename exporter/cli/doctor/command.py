@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from exporter.app.connection import Connection, connect
+from exporter.app.connection import ServerConnection, connect
 from exporter.cli.doctor.finding import FAILED, Finding, exit_status
 from exporter.cli.doctor.text import show
 from exporter.cli.output import complain, console
@@ -71,7 +71,7 @@ async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
     return finding
 
 
-async def _fill(finding: Finding, connection: Connection, *, ask_version: bool) -> None:
+async def _fill(finding: Finding, connection: ServerConnection, *, ask_version: bool) -> None:
     identity = await connection.detector.detect()
     finding.api, finding.edition = identity.generation.value, identity.edition.value
     if identity.generation is Generation.UNKNOWN:
@@ -126,7 +126,7 @@ def _warnings(found: Examination) -> list[str]:
     ]
 
 
-async def _look_at_log(finding: Finding, connection: Connection) -> str:
+async def _look_at_log(finding: Finding, connection: ServerConnection) -> str:
     """What keeps the server's log from being read, in words; empty if nothing does, or if it has none for us."""
     if finding.capabilities.get(Capability.LOGS.value) != CapabilityStatus.AVAILABLE.value:
         return ""
@@ -142,7 +142,7 @@ async def _look_at_log(finding: Finding, connection: Connection) -> str:
     return "" if problem is None else LOG_PROBLEM_WORDS[problem]
 
 
-async def _listen(finding: Finding, connection: Connection, seconds: float) -> str:
+async def _listen(finding: Finding, connection: ServerConnection, seconds: float) -> str:
     """What is wrong with the live streams, in words; empty if nothing is, or if there are none."""
     both = (Capability.LIVE_METRICS, Capability.LIVE_TRACES)
     have = all(finding.capabilities.get(c.value) == CapabilityStatus.AVAILABLE.value for c in both)

@@ -39,7 +39,7 @@ BAR = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class PolicyAdvice:
     """
     How far a domain is from a stricter policy.
 
@@ -67,7 +67,7 @@ def show_summary(
     if summary is None:
         complain(f"no DMARC reports about {domain}")
         return EXIT_NOT_FOUND
-    verdict = judge(summary, now=now)
+    verdict = advise(summary, now=now)
     if as_json:
         print_json({**asdict(summary), "verdict": asdict(verdict)})
     else:
@@ -75,15 +75,15 @@ def show_summary(
     return 0
 
 
-def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
+def advise(summary: DomainSummary, *, now: datetime) -> PolicyAdvice:
     """What the numbers of the window say about the next step."""
     messages = summary.aligned + summary.failed
     days = _days_covered(summary, now=now)
     published = summary.policy.get("policy", "unspecified")
     if published == "reject" and not summary.policy.get("testing") and (summary.policy.get("percent") in (None, 100)):
-        return Verdict(step="none", words="p=reject is published: there is no stricter policy.")
+        return PolicyAdvice(step="none", words="p=reject is published: there is no stricter policy.")
     if messages < ENOUGH_MESSAGES or days < ENOUGH_DAYS:
-        return Verdict(
+        return PolicyAdvice(
             step="wait",
             words=f"Too early to tell: {counted(messages, 'message')} over {counted(days, 'day')}; "
             f"needs at least {ENOUGH_MESSAGES} messages over {ENOUGH_DAYS} days.",
@@ -91,10 +91,12 @@ def judge(summary: DomainSummary, *, now: datetime) -> Verdict:
     rest = f"{share(summary.failed, messages)} of {number(messages)} messages fail"
     forwarded = f", {number(summary.overridden)} of them forwarded or from lists" if summary.overridden else ""
     if summary.failed <= REJECT_SHARE * messages:
-        return Verdict(step="reject", words=f"Ready for p=reject: {rest}{forwarded}.")
+        return PolicyAdvice(step="reject", words=f"Ready for p=reject: {rest}{forwarded}.")
     if summary.failed <= QUARANTINE_SHARE * messages and published == "none":
-        return Verdict(step="quarantine", words=f"Ready for p=quarantine, not yet for p=reject: {rest}{forwarded}.")
-    return Verdict(
+        return PolicyAdvice(
+            step="quarantine", words=f"Ready for p=quarantine, not yet for p=reject: {rest}{forwarded}."
+        )
+    return PolicyAdvice(
         step="repair",
         words=f"Not ready: {rest}{forwarded}, from {counted(summary.failing_source_count, 'source')}. "
         "Those that pass SPF or DKIM for another domain are likely yours and need alignment.",
@@ -108,7 +110,7 @@ def _days_covered(summary: DomainSummary, *, now: datetime) -> int:
     return max(0, round((end - begin) / DAY_SECONDS))
 
 
-def _print(summary: DomainSummary, verdict: Verdict, days: int) -> None:
+def _print(summary: DomainSummary, verdict: PolicyAdvice, days: int) -> None:
     console.print(Text.assemble(("Domain ", "bold"), domain_cell(summary.domain)))
     policy = summary.policy
     if policy:

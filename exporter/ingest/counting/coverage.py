@@ -22,8 +22,8 @@ LONGEST_SECONDS = 3600
 SETTLE_SECONDS = 180.0
 """Stored traces are asked for until this long after something was missed: they are listed late by some seconds."""
 
-MOST_ATTEMPTS = 4096
-MOST_SPANS = 256
+MAX_ATTEMPTS = 4096
+MAX_SPANS = 256
 
 Span = tuple[int, int | None]
 """Unix seconds, both inclusive; ``None``: until now."""
@@ -143,7 +143,7 @@ class LiveCoverage:
     def started(self, attempt: AttemptKey, at: int) -> None:
         """An attempt has begun before our eyes."""
         self._whole[attempt] = at
-        if len(self._whole) > MOST_ATTEMPTS:
+        if len(self._whole) > MAX_ATTEMPTS:
             began = self._whole.pop(next(iter(self._whole)))
             self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)
 
@@ -199,7 +199,7 @@ class LiveCoverage:
             else:
                 # One without an end stands by itself: where it ends is not known, should the clock be set meanwhile.
                 spans.append((low, high))
-        while len(spans) > MOST_SPANS:
+        while len(spans) > MAX_SPANS:
             # The oldest two become one: too much is asked for, never too little.
             spans[0:2] = [(spans[0][0], spans[1][1])]
         self._missed = spans

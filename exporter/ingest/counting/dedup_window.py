@@ -10,7 +10,7 @@ from typing import Any
 NEAR_SECONDS = 7200
 """Things so near to each other in time are looked at together after a clock was set back."""
 
-MOST_STRETCHES = 4
+MAX_STRETCHES = 4
 """So many stretches of time that ended with a jump ahead are remembered."""
 
 Item = tuple[int, int]
@@ -152,7 +152,7 @@ class RecentMultiset:
         begin, until = newest - self._window, newest + self._window
         near = Counter({item: n for item, n in counted.items() if begin <= item[0] <= until})
         stretch = Stretch(begin, max((at for at, _ in near), default=newest), near)
-        self._stretches = [*self._stretches, stretch][-MOST_STRETCHES:]
+        self._stretches = [*self._stretches, stretch][-MAX_STRETCHES:]
 
     def begin_anew(self) -> None:
         """What was counted was of before the clock was set back: everything that follows is new."""
@@ -189,7 +189,7 @@ def _counter(rows: Iterable[Sequence[int]]) -> Counter[Item]:
     return Counter({(at, mark): n for at, mark, n in rows})
 
 
-MOST_SEEN = 50_000
+MAX_SEEN = 50_000
 
 
 class Looking:
@@ -221,7 +221,7 @@ class Looking:
     def _remember(self, items: Sequence[Item], since: int) -> None:
         """Keeps what may stand near the next watermark."""
         self._seen.update(item for item in items if item[0] >= since)
-        if len(self._seen) > MOST_SEEN:
+        if len(self._seen) > MAX_SEEN:
             self._seen = Counter({item: n for item, n in self._seen.items() if item[0] >= since})
 
     def finish(self) -> None:

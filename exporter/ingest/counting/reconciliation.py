@@ -18,17 +18,17 @@ from exporter.ingest.counting.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOM
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
 from exporter.stalwart.events.attempt import AttemptKey
 from exporter.stalwart.events.snowflakes import second_of
-from exporter.stalwart.events.tracker import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptTracker
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.store.store import SeenIds
 
 LIVE_MARK, LIVED_MARK = "live_traces", "lived"
 
 FORGET_EVERY_SECONDS = 600.0
-MOST_AGE_SECONDS = 86_400
+MAX_AGE_SECONDS = 86_400
 """A stream that was gone for longer has lost the account of what it told before."""
 
-MOST_WITHHELD = 4096
+MAX_WITHHELD = 4096
 
 FIRST_POLL_SECONDS = 90.0
 """After a start of ours the stored traces have been asked for by then."""
@@ -48,7 +48,7 @@ class Reconciler:
 
     def __init__(self, coverage: LiveCoverage, counts: OutcomeCounts, *, clock: ServerClock, lived: int) -> None:
         self.coverage = coverage
-        self.attempts = AttemptFolder(clock.monotonic)
+        self.attempts = AttemptTracker(clock.monotonic)
         self._counts = counts
         self._clock = clock
         self._withheld: dict[bytes, list[Withheld]] = {}
@@ -80,7 +80,7 @@ class Reconciler:
             waits_until = min(latest, max(soon, until - passed))
             self._withheld.setdefault(bytes.fromhex(key), []).append((waits_until, _outcome_from(outcome)))
         self._nameless = [_outcome_from(outcome) for outcome in state["nameless"]]
-        self.attempts = AttemptFolder.from_state(state["put_off"], self._clock.monotonic)
+        self.attempts = AttemptTracker.from_state(state["put_off"], self._clock.monotonic)
 
     def take_live(
         self, event: DeliveryEvent, outcome: DeliveryOutcome, *, is_explained: bool = False
@@ -101,7 +101,7 @@ class Reconciler:
         ):
             return (outcome,) if self._counts.add_live(key) else ()
         self._withheld.setdefault(key, []).append((self._clock.monotonic() + SETTLE_SECONDS, outcome))
-        return self._release(next(iter(self._withheld))) if len(self._withheld) > MOST_WITHHELD else ()
+        return self._release(next(iter(self._withheld))) if len(self._withheld) > MAX_WITHHELD else ()
 
     def _take_nameless(self, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
         """
@@ -109,7 +109,7 @@ class Reconciler:
 
         Such an attempt counts by its stored trace. Where there are none, it counts with what is known.
         """
-        if self.coverage.has_store is None and len(self._nameless) < MOST_WITHHELD:
+        if self.coverage.has_store is None and len(self._nameless) < MAX_WITHHELD:
             self._nameless.append(outcome)
         return (outcome,) if self.coverage.has_store is False else ()
 
@@ -158,9 +158,9 @@ class Reconciler:
         """How old the oldest attempt may be whose trace is still to be read."""
         coverage = self.coverage
         if not coverage.is_up:
-            return MOST_AGE_SECONDS
+            return MAX_AGE_SECONDS
         since = coverage.missing_since
-        return 0 if since is None else min(MOST_AGE_SECONDS, max(0, coverage.until - since))
+        return 0 if since is None else min(MAX_AGE_SECONDS, max(0, coverage.until - since))
 
     def to_state(self) -> Any:
         """

@@ -16,7 +16,7 @@ from typing import Any
 
 from exporter.model.telemetry import StoredSample, TotalSeries
 
-MOST_SERIES = 2000
+MAX_SERIES = 2000
 """Of more, those that were silent longest are forgotten, and searched on the server when they are written again."""
 
 _TOGETHER = timedelta(seconds=1)
@@ -103,7 +103,7 @@ def _belongs_to(together: Sequence[StoredSample], sample: StoredSample) -> bool:
 
 def totals_to_state(totals: Totals) -> Any:
     """The JSON-able form of *totals*, without the longest silent of very many series."""
-    kept = islice(totals.items(), max(0, len(totals) - MOST_SERIES), None)
+    kept = islice(totals.items(), max(0, len(totals) - MAX_SERIES), None)
     return [[series.node, series.metric, total.count, total.sum] for series, total in kept]
 
 

@@ -20,7 +20,7 @@ from exporter.model.log import LogPage
 from exporter.stalwart.client import StalwartClient
 
 FIRST_LINES = 100
-MOST_LINES = 20_000
+MAX_LINES = 20_000
 """The longest answer asked for."""
 
 FEWEST_LINES = 1000
@@ -28,7 +28,7 @@ FEWEST_LINES = 1000
 
 GROWTH = 4
 
-MOST_SPOOLED_BYTES = 32 * 1024 * 1024
+MAX_SPOOLED_BYTES = 32 * 1024 * 1024
 """Beyond this a reading ends: more than a million lines."""
 
 
@@ -59,8 +59,8 @@ class BackwardsReader:
         client: StalwartClient,
         check: Callable[[LogPage], None],
         *,
-        most_lines: int = MOST_LINES,
-        most_bytes: int = MOST_SPOOLED_BYTES,
+        most_lines: int = MAX_LINES,
+        most_bytes: int = MAX_SPOOLED_BYTES,
     ) -> None:
         self._most_bytes = most_bytes
         self._client = client

@@ -25,8 +25,8 @@ from exporter.ingest.jobs.log_reading import (
     FEWEST_LINES,
     FIRST_LINES,
     GROWTH,
-    MOST_LINES,
-    MOST_SPOOLED_BYTES,
+    MAX_LINES,
+    MAX_SPOOLED_BYTES,
     BackwardsReader,
     LogReading,
 )
@@ -34,12 +34,12 @@ from exporter.ingest.jobs.log_watch import LogWatch, OwnLines
 from exporter.model.delivery import LogLine
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events.attempt import AttemptKey
-from exporter.stalwart.events.tracker import AttemptFolder, Decision
+from exporter.stalwart.events.tracker import AttemptTracker, Decision
 from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
 
-__all__ = ["MOST_LINES", "LogJob", "OwnLines"]
+__all__ = ["MAX_LINES", "LogJob", "OwnLines"]
 
 log = structlog.get_logger("exporter.logs")
 
@@ -55,7 +55,7 @@ LINES_AT_ONCE = 1000
 """So many are counted before other tasks have their turn."""
 
 EVENT_ID = re.compile(r"[a-z][a-z0-9-]{0,31}\.[a-z0-9-]{1,48}")
-MOST_EVENT_IDS = 700
+MAX_EVENT_IDS = 700
 """The server has some 640 event types; beyond that somebody is inventing them."""
 
 
@@ -96,7 +96,7 @@ class LogJob:
         own: OwnLines | None,
         count_own: bool = False,
         interval_seconds: float = 60.0,
-        most_spooled_bytes: int = MOST_SPOOLED_BYTES,
+        most_spooled_bytes: int = MAX_SPOOLED_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.sooner_seconds: float | None = None
@@ -111,7 +111,7 @@ class LogJob:
         self._monotonic = monotonic
         self._held_since: Mapping[AttemptKey, float] = {}
         self._likely_lines = FIRST_LINES
-        self._most_lines = MOST_LINES
+        self._most_lines = MAX_LINES
         self._watch = LogWatch(board, own, interval_seconds=interval_seconds)
         self._looked = False
 
@@ -144,7 +144,7 @@ class LogJob:
             await self._first_contact(client)
             return
         recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
-        folder = AttemptFolder.from_state(state["attempts"], self._monotonic, self._held_since)
+        folder = AttemptTracker.from_state(state["attempts"], self._monotonic, self._held_since)
         horizon = recent.horizon
         junction = Junction(recent)
         reading = await self._read(client, junction)
@@ -175,7 +175,7 @@ class LogJob:
         except TargetTimeout:
             self._most_lines = max(FEWEST_LINES, self._most_lines // GROWTH)
             raise
-        self._most_lines = min(MOST_LINES, 2 * self._most_lines)
+        self._most_lines = min(MAX_LINES, 2 * self._most_lines)
         return reading
 
     async def _first_contact(self, client: StalwartClient) -> None:
@@ -184,7 +184,7 @@ class LogJob:
         self._watch.check(lines)
         recent = RecentMultiset(WINDOW_SECONDS)
         recent.take_new([item_of(line) for line in since_last_turn(lines)])
-        folder = AttemptFolder()
+        folder = AttemptTracker()
         for line in reversed(lines):
             if line.delivery is not None:
                 folder.feed(line.delivery)
@@ -194,12 +194,12 @@ class LogJob:
 
     def _pace(self, new: int) -> None:
         """Sees to it that the next answer is long enough, and comes before too much has been written."""
-        self._likely_lines = min(MOST_LINES, max(FIRST_LINES, 2 * new))
+        self._likely_lines = min(MAX_LINES, max(FIRST_LINES, 2 * new))
         fast = new > LINES_A_POLL
         self.sooner_seconds = max(SOONEST_SECONDS, self._interval * LINES_A_POLL / new) if fast else None
 
     async def _count_all(
-        self, reading: LogReading, recent: RecentMultiset, folder: AttemptFolder, *, are_new: bool
+        self, reading: LogReading, recent: RecentMultiset, folder: AttemptTracker, *, are_new: bool
     ) -> _Counted:
         """Counts what is new of a reading; with *are_new* false it is only remembered."""
         counted, looking, turns = _Counted(), recent.look(), TurnSplitter()
@@ -224,7 +224,7 @@ class LogJob:
         self._board.log_gaps += 1
         self._board.touch(Part.HEALTH)
 
-    def _count(self, lines: Sequence[LogLine], folder: AttemptFolder, counted: _Counted) -> None:
+    def _count(self, lines: Sequence[LogLine], folder: AttemptTracker, counted: _Counted) -> None:
         increments = counted.increments
         counted.lines += len(lines)
         for line in lines:
@@ -243,7 +243,7 @@ class LogJob:
     def _event(self, event_id: str, increments: Increments) -> str:
         """The label for an event id: any of the server's own, which newer releases add to."""
         known = self._board.tallies.family("log_entries")
-        if EVENT_ID.fullmatch(event_id) and (len(known) < MOST_EVENT_IDS or any(e == event_id for _, e in known)):
+        if EVENT_ID.fullmatch(event_id) and (len(known) < MAX_EVENT_IDS or any(e == event_id for _, e in known)):
             return event_id
         self._board.count_unknown({"log_event": 1})
         return "unknown"

@@ -22,7 +22,7 @@ FULL_WALK_SECONDS = 3600
 STRIKES = 5
 """So many polls in which a report could not be had, and it is set aside."""
 
-MOST_PENDING = 200_000
+MAX_PENDING = 200_000
 """Ids kept in memory; the newest beyond that wait for the next walk."""
 
 
@@ -43,7 +43,7 @@ class Inbox:
         self._pending: deque[str] = deque()
         self._strikes: dict[str, int] = {}
         self._gone: set[str] = set()
-        self._at_once = MOST_PENDING
+        self._at_once = MAX_PENDING
         self._full_walk: datetime | None = None
 
     @property
@@ -63,7 +63,7 @@ class Inbox:
             self._strikes = {id_: n for id_, n in self._strikes.items() if id_ in present}
             self._gone &= present
         todo = [id_ for id_ in reversed(unknown) if id_ not in self._gone]
-        kept = [id_ for id_ in todo if id_ not in self._strikes][:MOST_PENDING]
+        kept = [id_ for id_ in todo if id_ not in self._strikes][:MAX_PENDING]
         self._pending = deque([*kept, *(id_ for id_ in todo if id_ in self._strikes)])
         if len(self._pending) < len(todo):
             self.complete, self._full_walk = False, None
@@ -111,7 +111,7 @@ class Inbox:
 
     def had(self) -> None:
         """What was taken came: the next time it may be twice as much."""
-        self._at_once = min(2 * self._at_once, MOST_PENDING)
+        self._at_once = min(2 * self._at_once, MAX_PENDING)
 
     def settle(self) -> bool:
         """Whether all of a walk to the end has now been accounted for; true once a walk."""

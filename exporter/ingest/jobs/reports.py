@@ -44,7 +44,7 @@ log = structlog.get_logger("exporter.reports")
 PAGE = 1000
 """Ids asked for at once; the server reads no more than keys for them."""
 
-MOST_PAGES = 500
+MAX_PAGES = 500
 
 FAILURES_IN_A_ROW = 3
 """So many reports that cannot be had one after the other are the server's trouble, not the reports'."""
@@ -129,7 +129,7 @@ class ReportJob:
         listed: dict[str, None] = {}
         unknown: list[str] = []
         to_the_end = False
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             await self._throttle.wait()
             answer = await client.fetch_report_ids(inbox.kind, page=page, limit=PAGE)
             fresh = [id_ for id_ in answer.ids if id_ not in listed]

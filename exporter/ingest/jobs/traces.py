@@ -23,7 +23,7 @@ from exporter.ingest.loops.session import RECHECK_SECONDS
 from exporter.model.delivery import DeliveryOutcome, Trace
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events.snowflakes import second_of
-from exporter.stalwart.events.tracker import AttemptFolder, Decision
+from exporter.stalwart.events.tracker import AttemptTracker, Decision
 from exporter.stalwart.http.server_clock import STEP_SECONDS, ServerClock
 from exporter.state.tally import Increments
 from exporter.store.store import SeenIds
@@ -36,7 +36,7 @@ FIRST_LOOK_SECONDS = 4 * 86_400
 
 LOOKS = 3
 BATCH = 50
-MOST_A_POLL = 1000
+MAX_A_POLL = 1000
 """Traces fetched in one poll; the rest waits for the next, since a poll must not run for minutes."""
 
 
@@ -83,7 +83,7 @@ class TraceJob:
         if old:
             await self._record(old, {}, self._mark(reading.newest) if is_first else None)
         todo = [id_ for id_ in new if self._wants(id_)]
-        if await self._count_all(client, todo[:MOST_A_POLL]) == len(todo):
+        if await self._count_all(client, todo[:MAX_A_POLL]) == len(todo):
             gone = self._memory.forget(ids, monotonic=began)
             await self._record([], {}, self._next_mark(reading, ids), removed=gone)
             self._read_all(began)
@@ -172,7 +172,7 @@ class TraceJob:
     def _count(self, traces: Sequence[Trace]) -> Increments:
         increments: Increments = {}
         for trace in traces:
-            folder = AttemptFolder(one_attempt=True)
+            folder = AttemptTracker(one_attempt=True)
             for event in trace.events:
                 self._deliveries.count(TRACES, self._new(folder.feed(event)), increments)
             self._deliveries.count(TRACES, self._new(folder.finish()), increments)

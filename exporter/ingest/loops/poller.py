@@ -33,7 +33,7 @@ from exporter.state.board import CollectorHealth, Part
 
 log = structlog.get_logger("exporter.poller")
 
-MOST_INTERVALS = 1.5
+MAX_INTERVALS = 1.5
 """The longest wait after a failure."""
 
 Job = Callable[[StalwartClient], Awaitable[None]]
@@ -134,7 +134,7 @@ class Poller:
         return self._availability.wait_seconds(soon_seconds=2 * self._interval, recheck_seconds=self._recheck_seconds)
 
     async def _wait_to_retry(self, failure: TargetError, took: float) -> None:
-        most = MOST_INTERVALS * self._interval
+        most = MAX_INTERVALS * self._interval
         delay = retry_delay(failure, self._failures, self._rng, cap_seconds=most)
         wait = max(0.0, max(self._interval, delay) - took)
         if self._own_failure:

@@ -40,7 +40,7 @@ FIRST_OUT_SECONDS = 60.0
 
 RETRY_CAP_SECONDS = 60.0
 
-MOST_UNREADABLE = 100
+MAX_UNREADABLE = 100
 """So many messages taken together of which none can be read end the stream."""
 
 IDLE_MARGIN_SECONDS = 15.0
@@ -164,7 +164,7 @@ class Subscriber:
         if applied.events:
             health.last_event_at = self._clock.now()
         self._touch()
-        if applied.dropped >= MOST_UNREADABLE and not applied.events:
+        if applied.dropped >= MAX_UNREADABLE and not applied.events:
             raise PayloadError(f"{self.name}: {applied.dropped} unreadable messages in a row")
 
     async def _disconnected(self) -> None:

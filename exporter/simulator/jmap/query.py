@@ -14,7 +14,7 @@ from typing import Any, Literal
 from exporter.simulator.jmap.wire import Json, MethodError, moment, whole
 from exporter.simulator.world.ids import encode_id, id_of
 
-MOST_RESULTS = 5000
+MAX_RESULTS = 5000
 FilterKind = Literal["equal", "date", "number", "words", "substring", "contains", "id", "failed", "ignored"]
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "IsGreaterThanOrEqual": lambda own, asked: own >= asked,
@@ -81,7 +81,7 @@ class Paging:
     @property
     def most(self) -> int:
         """How many ids are given at most; a limit of 0 is none."""
-        return min(self.limit or MOST_RESULTS, MOST_RESULTS)
+        return min(self.limit or MAX_RESULTS, MAX_RESULTS)
 
 
 def parse_paging(arguments: Mapping[str, Any]) -> Paging:
@@ -217,12 +217,12 @@ def slice_ids(numbers: Sequence[int], paging: Paging, rules: Rules) -> Json:
         start = paging.position or 0
         start = shown = max(total + start, 0) if start < 0 else start
     page = numbers[start : start + paging.most]
-    limit = paging.limit if paging.limit is not None else MOST_RESULTS
+    limit = paging.limit if paging.limit is not None else MAX_RESULTS
     return answer(
         page,
         position=shown if page else 0,
         total=total if paging.total else None,
-        limit=min(limit, MOST_RESULTS) if total > limit or total > MOST_RESULTS else None,
+        limit=min(limit, MAX_RESULTS) if total > limit or total > MAX_RESULTS else None,
     )
 
 

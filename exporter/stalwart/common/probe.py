@@ -59,7 +59,7 @@ class Examination:
         return tuple(dict.fromkeys((*first, *(name for names in self.lacking.values() for name in names))))
 
 
-class PartByPart:
+class PartialProbe:
     """Asks for the parts of a server one after the other, and keeps what came of each."""
 
     def __init__(self) -> None:

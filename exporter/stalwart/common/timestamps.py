@@ -18,7 +18,7 @@ import msgspec
 
 from exporter.clock import rfc3339, whole_second
 from exporter.errors import PayloadError
-from exporter.stalwart.http.responses import reading_problem
+from exporter.stalwart.http.responses import decoding_problem
 
 _LENGTH = len("2026-01-15T10:30:00Z")
 _HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}")
@@ -79,7 +79,7 @@ def utc_second(at: datetime, path: str, member: str) -> datetime:
     try:
         return whole_second(at)
     except OverflowError as error:
-        raise PayloadError(reading_problem(error, f"{path}.{member}")) from error
+        raise PayloadError(decoding_problem(error, f"{path}.{member}")) from error
 
 
 def _sum_of_hours(ordered: Sequence[str]) -> int | None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from exporter.errors import PayloadError
 from exporter.model.report_words import TlsPolicyType, TlsResultType
-from exporter.model.reports import MOST_COUNTED, TlsFailure, TlsPolicy, TlsReport
+from exporter.model.reports import MAX_COUNTED, TlsFailure, TlsPolicy, TlsReport
 from exporter.stalwart.common.report_values import Vocabulary, address, domain_or_text, reporter_name
 
 policy_types = Vocabulary("tls_policy", TlsPolicyType)
@@ -48,7 +48,7 @@ def build_tls_report(
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
     sessions = sum(policy.successes + policy.failures for policy in policies)
     failed = sum(failure.sessions for policy in policies for failure in policy.details)
-    if max(sessions, failed) > MOST_COUNTED:
+    if max(sessions, failed) > MAX_COUNTED:
         raise PayloadError(f"{policies_path}: the sum of sessions exceeds 2^53")
     return TlsReport(
         reporter=reporter_name(fields.organization_name, fields.contact_info, sender),

@@ -16,9 +16,9 @@ from zlib import crc32
 from exporter.clock import unix_second
 from exporter.domains import domain_of
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.events.outcomes import MESSAGE_REJECTED, PUT_OFF, Failure
+from exporter.stalwart.events.outcomes import MESSAGE_REJECTED, PUT_OFF, AttemptFailure
 
-MOST_RECIPIENTS = 256
+MAX_RECIPIENTS = 256
 """Failures of one attempt that are remembered one by one, and recipients of one deferral."""
 
 AttemptKey = tuple[int, str]
@@ -64,32 +64,32 @@ class Attempt:
     """
 
     domain: str = ""
-    failures: dict[Scope, Failure] = field(default_factory=dict)
-    weak: dict[Scope, Failure] = field(default_factory=dict)
+    failures: dict[Scope, AttemptFailure] = field(default_factory=dict)
+    weak: dict[Scope, AttemptFailure] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
     deferral: Deferral | None = None
     ended_at: int = 0
 
-    def note(self, scope: Scope, failure: Failure, *, weak: bool) -> None:
+    def note(self, scope: Scope, failure: AttemptFailure, *, weak: bool) -> None:
         """Remembers a failure, unless its recipient needs no explanation any more."""
         if scope[0] == RECIPIENT and scope[1] in self.settled:
             return
         noted = self.weak if weak else self.failures
         noted.pop(scope, None)
         noted[scope] = failure
-        if len(noted) > MOST_RECIPIENTS:
+        if len(noted) > MAX_RECIPIENTS:
             # A permanent reply explains no deferral, so such a failure is the first to go.
             del noted[next((one for one, why in noted.items() if why.code.startswith("5")), next(iter(noted)))]
 
     def settle(self, recipient: str) -> None:
         """A recipient was delivered or given up."""
         mark = checksum(recipient)
-        if len(self.settled) < MOST_RECIPIENTS:
+        if len(self.settled) < MAX_RECIPIENTS:
             self.settled.add(mark)
         self.failures.pop((RECIPIENT, mark), None)
         self.weak.pop((RECIPIENT, mark), None)
 
-    def failure_of(self, recipient: str) -> Failure | None:
+    def failure_of(self, recipient: str) -> AttemptFailure | None:
         """The recipient's own failure, else the last one of its destination."""
         own = self.failures.get((RECIPIENT, checksum(recipient)))
         if own is not None:
@@ -98,11 +98,11 @@ class Attempt:
         shared = (why for (kind, _), why in reversed(self.failures.items()) if kind != RECIPIENT)
         return next((why for why in shared if why.domain in domains), None)
 
-    def explanation(self) -> Failure | None:
+    def explanation(self) -> AttemptFailure | None:
         """The last failure of a recipient that is still to be delivered."""
         return next((why for scope, why in reversed(self.failures.items()) if self._is_open(scope)), None)
 
-    def suspicion(self) -> Failure | None:
+    def suspicion(self) -> AttemptFailure | None:
         """The same of what may or may not have been a failure."""
         return next((why for scope, why in reversed(self.weak.items()) if self._is_open(scope)), None)
 
@@ -136,7 +136,7 @@ def scope_of(event: DeliveryEvent, domain: str) -> Scope:
 
 
 def recipients_of(event: DeliveryEvent) -> Sequence[tuple[int, str]]:
-    if len(event.span_recipients) > MOST_RECIPIENTS:
+    if len(event.span_recipients) > MAX_RECIPIENTS:
         return ()
     return [(checksum(address), domain_of(address)) for address in event.span_recipients]
 
@@ -183,16 +183,16 @@ def attempt_from_earlier(domain: str, last: Any, weak: Any, by_recipient: Iterab
     """From the state of versions that decided at once: the last failure, the last weak one, and those by recipient."""
     attempt = Attempt(domain=domain)
     for mark, *why in by_recipient:
-        attempt.failures[RECIPIENT, mark] = Failure(*why)
+        attempt.failures[RECIPIENT, mark] = AttemptFailure(*why)
     known = next((scope for scope, why in attempt.failures.items() if list(why) == last), None)
     if last is not None:
         scope = known or (SESSION, last[2])
         attempt.failures.pop(scope, None)
-        attempt.failures[scope] = Failure(*last)
+        attempt.failures[scope] = AttemptFailure(*last)
     if weak is not None:
-        attempt.weak[SESSION, weak[2]] = Failure(*weak)
+        attempt.weak[SESSION, weak[2]] = AttemptFailure(*weak)
     return attempt
 
 
-def _failures_from(state: Iterable[Sequence[Any]]) -> dict[Scope, Failure]:
-    return {(kind, about): Failure(*why) for kind, about, *why in state}
+def _failures_from(state: Iterable[Sequence[Any]]) -> dict[Scope, AttemptFailure]:
+    return {(kind, about): AttemptFailure(*why) for kind, about, *why in state}

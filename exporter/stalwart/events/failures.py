@@ -64,7 +64,7 @@ def cause_text(title: str, code: int, reason: str) -> str:
     return f"{title}: {reason}" if reason else title
 
 
-def read_logged_cause(text: str) -> tuple[str, int]:
+def parse_logged_cause(text: str) -> tuple[str, int]:
     """The cause of an event as the log writes it, as `cause_text`, and its reply code or 0; empty if it is none."""
     found = _LOGGED_CAUSE.match(text)
     if found is None:
@@ -75,7 +75,7 @@ def read_logged_cause(text: str) -> tuple[str, int]:
 
 def classify_failure(text: str) -> tuple[FailureReason, str]:
     """The class of error of a failure text, and the SMTP reply code of three digits or empty."""
-    text = read_logged_cause(text)[0] or text
+    text = parse_logged_cause(text)[0] or text
     what = _what(text)
     for prefix, reason in (*_PREFIXES, *_CAUSES):
         if what.startswith(prefix):

@@ -17,13 +17,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.events.failures import read_logged_cause
+from exporter.stalwart.events.failures import parse_logged_cause
 from exporter.stalwart.events.outcomes import STRICT_EVENTS
 
 TEXT_LIMIT = 1024
 """Of a text no more is kept: what the server itself says stands at its beginning."""
 
-MOST_ENDS = 16
+MAX_ENDS = 16
 """Of the places where a span may end no more are looked at; an address has no room for as many."""
 
 DEFAULT_QUEUE = "default"
@@ -88,10 +88,10 @@ class DetailsReader:
         span = self._span(event_id, details)
         own = _NOTHING
         if span.trusted and event_id not in _SPAN_SAYS_ALL:
-            own = _read_own(details, span.own_at) or _NOTHING
+            own = _parse_own(details, span.own_at) or _NOTHING
         if event_id in STRICT_EVENTS and not _STRICT_AT_END.search(details, span.own_at):
             return None
-        text, code = ("", 0) if own.text_at < 0 else _read_text(details, own.text_at)
+        text, code = ("", 0) if own.text_at < 0 else _parse_text(details, own.text_at)
         pairs = own.pairs
         return DeliveryEvent(
             event_id=event_id,
@@ -116,12 +116,12 @@ class DetailsReader:
         if head is None:
             return _NO_SPAN
         queue_id, queue_name = int(head["id"]), head["name"] or DEFAULT_QUEUE
-        tails = islice(_TAIL.finditer(details, head.end()), MOST_ENDS)
+        tails = islice(_TAIL.finditer(details, head.end()), MAX_ENDS)
         ends = [(tail.start(), tail.end()) for tail in tails]
         if not ends:
             return _Span(queue_id, queue_name, (), False, len(details))
         start, end = ends[0] if len(ends) == 1 else self._likely(event_id, details, ends)
-        span = _Span(queue_id, queue_name, *_read_recipients(details[head.end() - 1 : start]), end + 2)
+        span = _Span(queue_id, queue_name, *_parse_recipients(details[head.end() - 1 : start]), end + 2)
         if len(ends) == 1:
             self._spans[attempt] = details[:end], span
         return span
@@ -146,11 +146,11 @@ class DetailsReader:
 
 def _fits(event_id: str, details: str, end: int) -> bool:
     """Whether what follows *end* can be the event's own pairs."""
-    own = _read_own(details, end + 2)
+    own = _parse_own(details, end + 2)
     return own is not None and not (own.text_at >= 0 and event_id in _WITHOUT_TEXT)
 
 
-def _read_own(details: str, at: int) -> _Own | None:
+def _parse_own(details: str, at: int) -> _Own | None:
     """The pairs from *at* up to the end or a text; ``None`` if they are not as the server writes them."""
     pairs: dict[str, str] = {}
     while at < len(details):
@@ -164,16 +164,16 @@ def _read_own(details: str, at: int) -> _Own | None:
     return _Own(pairs, -1)
 
 
-def _read_text(details: str, at: int) -> tuple[str, int]:
+def _parse_text(details: str, at: int) -> tuple[str, int]:
     """A text and the reply code inside it or 0; empty if it is a list or another event's cause."""
     if details.startswith('"', at):
         # Only numbers and times of ours come after a text, so the last quote of the line closes it.
         return _unescaped(details[at + 1 : max(at + 1, details.rfind('"'))][:TEXT_LIMIT]), 0
-    text, code = read_logged_cause(details[at : at + TEXT_LIMIT])
+    text, code = parse_logged_cause(details[at : at + TEXT_LIMIT])
     return _unescaped(text), code
 
 
-def _read_recipients(addresses: str) -> tuple[tuple[str, ...], bool]:
+def _parse_recipients(addresses: str) -> tuple[tuple[str, ...], bool]:
     """The recipients behind a sender, and whether no address imitates what the server writes around them."""
     _, *lists = addresses.split(_RECIPIENTS)
     if len(lists) != 1:

@@ -21,7 +21,7 @@ from exporter.model.delivery import DeliveryEvent, LogLine
 from exporter.stalwart.events.log_details import DEFAULT_QUEUE, DetailsReader
 from exporter.stalwart.events.names import canonical_event
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS, OUTCOME_EVENTS
-from exporter.stalwart.http.responses import reading_problem
+from exporter.stalwart.http.responses import decoding_problem
 
 STARTUP = "server.startup"
 RESPONSE_BODY = "http.response-body"
@@ -66,7 +66,7 @@ class RawLine(Protocol):
     def details(self) -> str: ...
 
 
-def read_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
+def parse_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
     """
     One page of lines, in its order; they may settle each other's meaning.
 
@@ -144,4 +144,4 @@ def _moment(timestamp: str, path: str) -> datetime:
     try:
         return whole_second(msgspec.convert(timestamp, _Aware))
     except (msgspec.ValidationError, OverflowError) as error:
-        raise PayloadError(reading_problem(error, path)) from error
+        raise PayloadError(decoding_problem(error, path)) from error

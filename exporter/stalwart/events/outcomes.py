@@ -68,7 +68,7 @@ FOLLOWED_EVENTS = frozenset(
 _IMPLICIT_MX = "No MX records were found"
 
 
-class Failure(NamedTuple):
+class AttemptFailure(NamedTuple):
     """Why a delivery failed: a `FailureReason` value, the SMTP reply code or empty, the destination or empty."""
 
     reason: str

@@ -35,7 +35,7 @@ from exporter.stalwart.events.outcomes import (
     PLAIN_EVENTS,
     PUT_OFF,
     SUCCESS,
-    Failure,
+    AttemptFailure,
     code_of,
     destination,
     failure_reason,
@@ -44,7 +44,7 @@ from exporter.stalwart.events.outcomes import (
 )
 from exporter.stalwart.events.strays import StrayFailures
 
-MOST_ATTEMPTS = 4096
+MAX_ATTEMPTS = 4096
 """Attempts under way that are remembered; far more than a server has at a time."""
 
 WAIT_SECONDS = 90.0
@@ -70,7 +70,7 @@ class Decision(NamedTuple):
     is_explained: bool
 
 
-class AttemptFolder:
+class AttemptTracker:
     """
     Turns events, fed in order of occurrence, into outcomes.
 
@@ -164,7 +164,7 @@ class AttemptFolder:
         state: Iterable[Sequence[Any]],
         monotonic: Callable[[], float] = time.monotonic,
         held_since: Mapping[AttemptKey, float] | None = None,
-    ) -> AttemptFolder:
+    ) -> AttemptTracker:
         """Back from `to_state`, in the same process with `held_since`; also from the states of earlier versions."""
         folder, since = cls(monotonic), held_since or {}
         for queue_id, queue_name, *rest in state:
@@ -185,7 +185,7 @@ class AttemptFolder:
             attempt = None
         if attempt is None:
             attempt = self._attempts[key] = Attempt()
-            if len(self._attempts) > MOST_ATTEMPTS:
+            if len(self._attempts) > MAX_ATTEMPTS:
                 self._close(next(iter(self._attempts)))
         return attempt
 
@@ -202,7 +202,7 @@ class AttemptFolder:
         reason, weak = (None, False) if event.event_id in PLAIN_EVENTS else failure_reason(event)
         if not self._is_known(event):
             if reason is not None and not weak:
-                self._stray(event, Failure(reason.value, code_of(event), destination(event)))
+                self._stray(event, AttemptFailure(reason.value, code_of(event), destination(event)))
             return
         if reason is None and not event.domain and event.event_id != ARRIVED:
             return
@@ -212,12 +212,12 @@ class AttemptFolder:
         if event.event_id == ARRIVED:
             attempt.weak.clear()
         elif reason is not None:
-            failure = Failure(reason.value, code_of(event), destination(event, attempt.domain))
+            failure = AttemptFailure(reason.value, code_of(event), destination(event, attempt.domain))
             attempt.note(scope_of(event, failure.domain), failure, weak=weak)
             if attempt.ended_at:
                 self._decide_if_explained(key, attempt)
 
-    def _stray(self, event: DeliveryEvent, failure: Failure) -> None:
+    def _stray(self, event: DeliveryEvent, failure: AttemptFailure) -> None:
         self._strays.note(scope_of(event, failure.domain), failure, event)
         for key in list(self._late):
             self._decide_if_explained(key, self._attempts[key])
@@ -225,7 +225,7 @@ class AttemptFolder:
     def _give_up(self, key: AttemptKey, event: DeliveryEvent) -> Decision:
         reason = status_reason(event)
         attempt = self._attempts.get(key) or Attempt()
-        why = Failure(reason.value, code_of(event), destination(event, attempt.domain))
+        why = AttemptFailure(reason.value, code_of(event), destination(event, attempt.domain))
         if reason is FailureReason.UNKNOWN and not why.code:
             earlier = attempt.failure_of(event.recipient)
             why = why if earlier is None else earlier._replace(domain=why.domain)
@@ -236,7 +236,7 @@ class AttemptFolder:
     def _put_off(self, key: AttemptKey, event: DeliveryEvent) -> None:
         """Takes note of a deferral; one whose attempt is not known, or has ended with a reason, is decided."""
         if not self._is_known(event):
-            why = self._strays.common(event) or Failure(FailureReason.UNKNOWN.value, "", destination(event))
+            why = self._strays.common(event) or AttemptFailure(FailureReason.UNKNOWN.value, "", destination(event))
             self._decided.append(Decision(event, _failed(event, Outcome.TEMPORARY_FAILURE, why), False))
             return
         attempt = self._remembered(key, event)
@@ -286,7 +286,7 @@ class AttemptFolder:
         explanation = attempt.explanation()
         why = explanation or attempt.suspicion()
         if why is None:
-            why = Failure(FailureReason.UNKNOWN.value, "", attempt.open_domain(deferral))
+            why = AttemptFailure(FailureReason.UNKNOWN.value, "", attempt.open_domain(deferral))
         elif not why.domain:
             # What was tried last need not be what failed.
             why = why._replace(domain=attempt.open_domain(deferral))
@@ -296,5 +296,5 @@ class AttemptFolder:
         attempt.deferral = None
 
 
-def _failed(event: DeliveryEvent, outcome: Outcome, why: Failure) -> DeliveryOutcome:
+def _failed(event: DeliveryEvent, outcome: Outcome, why: AttemptFailure) -> DeliveryOutcome:
     return DeliveryOutcome(at=event.at, outcome=outcome, domain=why.domain, reason=why.reason, code=why.code)

@@ -15,14 +15,14 @@ from urllib.parse import quote, urlencode
 
 from exporter.errors import PayloadError
 
-SMALL_ANSWER_BYTES = 1024 * 1024
+SMALL_RESPONSE_BYTES = 1024 * 1024
 """For a single fact, a token, or the list of permissions."""
 
-MEDIUM_ANSWER_BYTES = 16 * 1024 * 1024
+MEDIUM_RESPONSE_BYTES = 16 * 1024 * 1024
 """For a page of ids or the server's own metrics page."""
 
 
-class Answer(Enum):
+class ResponseForm(Enum):
     """What a good answer looks like."""
 
     MANAGEMENT = "management"
@@ -74,7 +74,7 @@ class EndpointSpec(NamedTuple):
     parameters: frozenset[str] = frozenset()
     permission: str = ""
     logins: frozenset[Login] = frozenset({Login.API})
-    answer: Answer = Answer.MANAGEMENT
+    answer: ResponseForm = ResponseForm.MANAGEMENT
     has_body: bool = False
     missing: str = "unsupported"
     most_bytes: int = 0
@@ -94,37 +94,37 @@ class Endpoint(Enum):
         "/api/queue/status",
         permission="message-queue-get",
         logins=frozenset({Login.NONE, Login.API}),
-        most_bytes=SMALL_ANSWER_BYTES,
+        most_bytes=SMALL_RESPONSE_BYTES,
     )
     OUTGOING_REPORTS = EndpointSpec(
         "GET",
         "/api/queue/reports",
         frozenset({"limit", "page"}),
         permission="outgoing-report-list",
-        most_bytes=MEDIUM_ANSWER_BYTES,
+        most_bytes=MEDIUM_RESPONSE_BYTES,
     )
     REPORTS = EndpointSpec(
         "GET",
         "/api/reports/{}",
         frozenset({"limit", "page"}),
         permission="incoming-report-list",
-        most_bytes=MEDIUM_ANSWER_BYTES,
+        most_bytes=MEDIUM_RESPONSE_BYTES,
     )
-    REPORT = EndpointSpec("GET", "/api/reports/{}/{}", permission="incoming-report-get", answer=Answer.KEPT)
+    REPORT = EndpointSpec("GET", "/api/reports/{}/{}", permission="incoming-report-get", answer=ResponseForm.KEPT)
     STORED_METRICS = EndpointSpec("GET", "/api/telemetry/metrics", frozenset({"after"}), permission="metrics-list")
     TRACES = EndpointSpec(
         "GET",
         "/api/telemetry/traces",
         frozenset({"type", "limit", "page", "after"}),
         permission="tracing-list",
-        most_bytes=MEDIUM_ANSWER_BYTES,
+        most_bytes=MEDIUM_RESPONSE_BYTES,
     )
     TRACE = EndpointSpec("GET", "/api/telemetry/trace/{}", permission="tracing-get")
     METRICS_TOKEN = EndpointSpec(
-        "GET", "/api/telemetry/live/metrics-token", permission="metrics-live", most_bytes=SMALL_ANSWER_BYTES
+        "GET", "/api/telemetry/live/metrics-token", permission="metrics-live", most_bytes=SMALL_RESPONSE_BYTES
     )
     TRACING_TOKEN = EndpointSpec(
-        "GET", "/api/telemetry/live/tracing-token", permission="tracing-live", most_bytes=SMALL_ANSWER_BYTES
+        "GET", "/api/telemetry/live/tracing-token", permission="tracing-live", most_bytes=SMALL_RESPONSE_BYTES
     )
     LIVE_METRICS = EndpointSpec(
         "GET",
@@ -132,7 +132,7 @@ class Endpoint(Enum):
         frozenset({"interval", "token"}),
         permission="metrics-live",
         logins=frozenset({Login.NONE}),
-        answer=Answer.STREAM,
+        answer=ResponseForm.STREAM,
     )
     LIVE_TRACES = EndpointSpec(
         "GET",
@@ -140,45 +140,45 @@ class Endpoint(Enum):
         frozenset({"token"}),
         permission="tracing-live",
         logins=frozenset({Login.NONE}),
-        answer=Answer.STREAM,
+        answer=ResponseForm.STREAM,
     )
     LOGS = EndpointSpec("GET", "/api/logs", frozenset({"limit", "page", "filter"}), permission="logs-view")
     NATIVE_METRICS = EndpointSpec(
         "GET",
         "/metrics/prometheus",
         logins=frozenset({Login.NONE, Login.NATIVE}),
-        answer=Answer.TEXT,
+        answer=ResponseForm.TEXT,
         missing="not_configured",
-        most_bytes=MEDIUM_ANSWER_BYTES,
+        most_bytes=MEDIUM_RESPONSE_BYTES,
     )
     JMAP_SESSION = EndpointSpec(
         "GET",
         "/jmap/session",
         logins=frozenset({Login.NONE, Login.API}),
-        answer=Answer.JSON,
-        most_bytes=SMALL_ANSWER_BYTES,
+        answer=ResponseForm.JSON,
+        most_bytes=SMALL_RESPONSE_BYTES,
     )
-    JMAP = EndpointSpec("POST", "/jmap/", answer=Answer.JSON, has_body=True)
+    JMAP = EndpointSpec("POST", "/jmap/", answer=ResponseForm.JSON, has_body=True)
     """Reads only: see `JMAP_METHODS`."""
 
     JMAP_ACCOUNT = EndpointSpec(
-        "GET", "/api/account", permission="authenticate", answer=Answer.JSON, most_bytes=SMALL_ANSWER_BYTES
+        "GET", "/api/account", permission="authenticate", answer=ResponseForm.JSON, most_bytes=SMALL_RESPONSE_BYTES
     )
     JMAP_METRICS_TOKEN = EndpointSpec(
         "GET",
         "/api/token/metrics",
         permission="liveMetrics",
-        answer=Answer.TEXT,
+        answer=ResponseForm.TEXT,
         missing="not_licensed",
-        most_bytes=SMALL_ANSWER_BYTES,
+        most_bytes=SMALL_RESPONSE_BYTES,
     )
     JMAP_TRACING_TOKEN = EndpointSpec(
         "GET",
         "/api/token/tracing",
         permission="liveTracing",
-        answer=Answer.TEXT,
+        answer=ResponseForm.TEXT,
         missing="not_licensed",
-        most_bytes=SMALL_ANSWER_BYTES,
+        most_bytes=SMALL_RESPONSE_BYTES,
     )
     JMAP_LIVE_METRICS = EndpointSpec(
         "GET",
@@ -186,7 +186,7 @@ class Endpoint(Enum):
         frozenset({"interval", "token"}),
         permission="liveMetrics",
         logins=frozenset({Login.NONE}),
-        answer=Answer.STREAM,
+        answer=ResponseForm.STREAM,
         missing="not_licensed",
     )
     JMAP_LIVE_TRACES = EndpointSpec(
@@ -195,13 +195,13 @@ class Endpoint(Enum):
         frozenset({"token"}),
         permission="liveTracing",
         logins=frozenset({Login.NONE}),
-        answer=Answer.STREAM,
+        answer=ResponseForm.STREAM,
         missing="not_licensed",
     )
-    JMAP_SCHEMA_LINK = EndpointSpec("GET", "/api/schema", answer=Answer.LINK, most_bytes=SMALL_ANSWER_BYTES)
-    JMAP_SCHEMA = EndpointSpec("GET", "/api/schema/{}", answer=Answer.PACKED, most_bytes=MEDIUM_ANSWER_BYTES)
+    JMAP_SCHEMA_LINK = EndpointSpec("GET", "/api/schema", answer=ResponseForm.LINK, most_bytes=SMALL_RESPONSE_BYTES)
+    JMAP_SCHEMA = EndpointSpec("GET", "/api/schema/{}", answer=ResponseForm.PACKED, most_bytes=MEDIUM_RESPONSE_BYTES)
     VERSION = EndpointSpec(
-        "POST", "/api/oauth", permission="authenticate-oauth", has_body=True, most_bytes=SMALL_ANSWER_BYTES
+        "POST", "/api/oauth", permission="authenticate-oauth", has_body=True, most_bytes=SMALL_RESPONSE_BYTES
     )
     """Changes nothing but a code that the server forgets after ten minutes; the only answer that names the version."""
 
@@ -251,7 +251,7 @@ def check_body(endpoint: Endpoint, body: object) -> None:
             raise ValueError(f"{endpoint.label}: a method that is not in the allow-list")
 
 
-MOST_TARGET = 16_384
+MAX_TARGET = 16_384
 """Bytes of a path with its query; servers take about half as many."""
 
 
@@ -261,7 +261,7 @@ def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Se
 
     Raises ``ValueError`` for whatever would ask for something else than the endpoint says: arguments that change the
     path, parameters that the server would ignore, and empty values, which it drops. Raises `PayloadError` for an
-    address longer than `MOST_TARGET`: only a token, id or cursor of the server's own can make it that long.
+    address longer than `MAX_TARGET`: only a token, id or cursor of the server's own can make it that long.
     """
     spec = endpoint.value
     if len(path_args) != spec.template.count("{}"):
@@ -273,7 +273,7 @@ def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Se
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise ValueError(f"{endpoint.label}: parameter {name!r} needs a text or a number")
     target = f"{path}?{urlencode(params, quote_via=quote, safe='')}" if params else path
-    if len(target) > MOST_TARGET:
+    if len(target) > MAX_TARGET:
         raise PayloadError(
             f"{endpoint.label}: the server's token, id or cursor makes an address of {len(target)} bytes"
         )

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import httpx
 
 from exporter.errors import PayloadError, PayloadTooLarge
-from exporter.stalwart.http.allowlist import Answer, Endpoint
+from exporter.stalwart.http.allowlist import Endpoint, ResponseForm
 from exporter.stalwart.http.credentials import Credentials
 from exporter.stalwart.http.network import begin_body
 from exporter.stalwart.http.pace import Pace
-from exporter.stalwart.http.responses import SMALL_BYTES, RawAnswer
+from exporter.stalwart.http.responses import SMALL_BYTES, RawResponse
 
 CRUMBS = 4096
 """Pieces of a body that may be of any size; beyond these, they have `CRUMB_BYTES` each on average."""
@@ -62,8 +62,8 @@ class Reading:
             self._check_crumbs()
             await pace.step()
 
-    def answer(self, login: Credentials | None) -> RawAnswer:
-        return RawAnswer(
+    def answer(self, login: Credentials | None) -> RawResponse:
+        return RawResponse(
             status=self.status or 0,
             content_type=self._headers.get("content-type", ""),
             retry_after=self._headers.get("retry-after", ""),
@@ -74,13 +74,13 @@ class Reading:
 
     def _link(self) -> bytes:
         """Where a redirect leads, if that is what was asked for."""
-        if self._endpoint.value.answer is not Answer.LINK or self.status == 200:
+        if self._endpoint.value.answer is not ResponseForm.LINK or self.status == 200:
             return b""
         return str(self._headers.get("location", "")).encode()
 
     def _check_head(self, *, ends_by_closing: bool) -> None:
         label = self._endpoint.label
-        if self._endpoint.value.answer in (Answer.LINK, Answer.PACKED):
+        if self._endpoint.value.answer in (ResponseForm.LINK, ResponseForm.PACKED):
             return
         if self._headers.get("content-encoding", "identity").lower() != "identity":
             raise PayloadError(f"{label}: compressed, although not requested")
@@ -88,7 +88,7 @@ class Reading:
         if length.isdecimal():
             self._check_size(int(length))
         elif (
-            self._endpoint.value.answer is Answer.TEXT
+            self._endpoint.value.answer is ResponseForm.TEXT
             and "transfer-encoding" not in self._headers
             and not ends_by_closing
         ):

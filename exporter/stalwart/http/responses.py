@@ -23,7 +23,7 @@ from exporter.errors import (
     TargetUnsupported,
     quote,
 )
-from exporter.stalwart.http.allowlist import Answer, Endpoint
+from exporter.stalwart.http.allowlist import Endpoint, ResponseForm
 
 SMALL_BYTES = 64 * 1024
 """An error object is no longer than this; of an error page no more is read."""
@@ -55,7 +55,7 @@ class NotStalwart(TargetServerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RawAnswer:
+class RawResponse:
     """
     An answer as it came.
 
@@ -88,23 +88,23 @@ def quoted(text: str) -> str:
     return quote(_ADDRESS.sub("***", text[:1024]))
 
 
-def check_answer(endpoint: Endpoint, answer: RawAnswer) -> None:
+def check_response(endpoint: Endpoint, answer: RawResponse) -> None:
     """Returns if the answer is a good one; raises a `TargetError` that says what it is instead."""
     if answer.status == 200:
         _check_body(endpoint, answer)
-    elif not (endpoint.value.answer is Answer.LINK and 300 <= answer.status < 400 and answer.body):
+    elif not (endpoint.value.answer is ResponseForm.LINK and 300 <= answer.status < 400 and answer.body):
         raise _error_of_status(endpoint, answer)
 
 
-def decode_answer(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode_response(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """The decoded body; raises `PayloadError` with the path inside it."""
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(reading_problem(error)) from error
+        raise PayloadError(decoding_problem(error)) from error
 
 
-def reading_problem(error: Exception, path: str = "") -> str:
+def decoding_problem(error: Exception, path: str = "") -> str:
     """A decoder's complaint in our words, below *path*: ``data.items[3].created: Expected `int`, got `str```."""
     if isinstance(error, UnicodeDecodeError):
         what, below = "not UTF-8", ""
@@ -115,29 +115,29 @@ def reading_problem(error: Exception, path: str = "") -> str:
     return f"{path}{below.removesuffix('`')}".lstrip(".") + f": {quote(what)}" if path or below else quote(what)
 
 
-def _check_body(endpoint: Endpoint, answer: RawAnswer) -> None:
+def _check_body(endpoint: Endpoint, answer: RawResponse) -> None:
     kind = endpoint.value.answer
     if answer.is_page():
         raise PayloadError(f"{endpoint.label}: an HTML page instead of data: a proxy, or another program's port")
-    if kind is Answer.TEXT:
+    if kind is ResponseForm.TEXT:
         _check_text(endpoint, answer.body)
         return
-    if kind in (Answer.LINK, Answer.PACKED):
+    if kind in (ResponseForm.LINK, ResponseForm.PACKED):
         return
     if len(answer.body) > SMALL_BYTES:
         return  # Too long for an error object; whether it has what is needed, its decoder tells.
     try:
         document = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if kind is Answer.KEPT and answer.body:
+        if kind is ResponseForm.KEPT and answer.body:
             return
-        what = reading_problem(error) if answer.body else "an empty response"
+        what = decoding_problem(error) if answer.body else "an empty response"
         raise PayloadError(f"{endpoint.label}: {what}") from error
-    if kind is Answer.KEPT and not (isinstance(document, dict) and "error" in document):
+    if kind is ResponseForm.KEPT and not (isinstance(document, dict) and "error" in document):
         return
     if not isinstance(document, dict):
         raise PayloadError(f"{endpoint.label}: expected an object")
-    if kind in (Answer.MANAGEMENT, Answer.KEPT, Answer.STREAM) and "data" not in document:
+    if kind in (ResponseForm.MANAGEMENT, ResponseForm.KEPT, ResponseForm.STREAM) and "data" not in document:
         raise _error_of_object(endpoint, answer, document)
 
 
@@ -148,7 +148,7 @@ def _check_text(endpoint: Endpoint, body: bytes) -> None:
         raise PayloadError(f"{endpoint.label}: not UTF-8") from error
 
 
-def _error_of_object(endpoint: Endpoint, answer: RawAnswer, document: Mapping[str, Any]) -> Exception:
+def _error_of_object(endpoint: Endpoint, answer: RawResponse, document: Mapping[str, Any]) -> Exception:
     kind = document.get("error")
     if kind is None:
         return PayloadError("data: missing")
@@ -168,7 +168,7 @@ def _error_of_object(endpoint: Endpoint, answer: RawAnswer, document: Mapping[st
     return TargetServerError(message)
 
 
-def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
+def _error_of_status(endpoint: Endpoint, answer: RawResponse) -> Exception:
     status, name = answer.status, endpoint.label
     problem = _problem(answer)
     title, detail = problem.get("title"), problem.get("detail")
@@ -199,7 +199,7 @@ def _error_of_status(endpoint: Endpoint, answer: RawAnswer) -> Exception:
     return PayloadError(f"{name}: unexpected HTTP status {status}")
 
 
-def _refusal(endpoint: Endpoint, answer: RawAnswer) -> TargetRefused:
+def _refusal(endpoint: Endpoint, answer: RawResponse) -> TargetRefused:
     if not answer.authenticated:
         return AuthenticationRequired(f"{endpoint.label}: the server requires credentials (HTTP {answer.status})")
     why = (
@@ -224,7 +224,7 @@ def _denial(endpoint: Endpoint, title: str, detail: str) -> Exception:
     return TargetForbidden(f"{endpoint.label}: the key lacks {needed} (HTTP 403)", certain=False)
 
 
-def _busy(endpoint: Endpoint, answer: RawAnswer, title: str) -> Exception:
+def _busy(endpoint: Endpoint, answer: RawResponse, title: str) -> Exception:
     if "authentication" in title.lower():
         kind = CredentialsRefused if answer.authenticated else TargetRefused
         return kind(
@@ -242,7 +242,7 @@ def _is_problem(status: int, problem: Mapping[str, Any]) -> bool:
     return problem.get("status") == status
 
 
-def _problem(answer: RawAnswer) -> Mapping[str, Any]:
+def _problem(answer: RawResponse) -> Mapping[str, Any]:
     try:
         document = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

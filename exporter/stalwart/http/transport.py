@@ -13,7 +13,7 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetRefused, TargetUnsupported
-from exporter.stalwart.http.allowlist import Answer, Endpoint, Login, check_body, target_of
+from exporter.stalwart.http.allowlist import Endpoint, Login, ResponseForm, check_body, target_of
 from exporter.stalwart.http.credentials import Credentials
 from exporter.stalwart.http.missing_features import Absence
 from exporter.stalwart.http.network import BODY_PIECE_BYTES, HEAD_BYTES, NetworkTransport
@@ -21,7 +21,7 @@ from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.http.observer import RequestObserver
 from exporter.stalwart.http.reading import Reading
 from exporter.stalwart.http.resolver import Resolver
-from exporter.stalwart.http.responses import CredentialsRefused, RawAnswer, check_answer
+from exporter.stalwart.http.responses import CredentialsRefused, RawResponse, check_response
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle
 
@@ -128,7 +128,7 @@ class Transport:
         """
         url = self._base_url + target_of(endpoint, params or {}, path_args)
         spec = endpoint.value
-        is_stream = spec.answer is Answer.STREAM
+        is_stream = spec.answer is ResponseForm.STREAM
         if is_stream or credentials not in spec.logins or spec.has_body != (body is not None):
             raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
         check_body(endpoint, body)
@@ -147,7 +147,7 @@ class Transport:
             pardons = self._pardons
             answer = await self._exchange(endpoint, request, login)
             try:
-                check_answer(endpoint, answer)
+                check_response(endpoint, answer)
             except CredentialsRefused:
                 # An operator who reloads while the answer is on its way has asked for another try after it.
                 if login is not None and pardons == self._pardons:
@@ -189,7 +189,7 @@ class Transport:
 
         return learn
 
-    async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawAnswer:
+    async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawResponse:
         """Sends a request and reads its answer, under the deadline; reports what it cost."""
         started = self._clock.monotonic()
         reading = Reading(endpoint, self._max_body_bytes, self._learn_date_of(started))

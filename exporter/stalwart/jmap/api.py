@@ -9,8 +9,8 @@ from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.server import Edition
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.jmap.session import Account, Limits, parse_account
-from exporter.stalwart.jmap.wire import Answers, Call, request_of
+from exporter.stalwart.jmap.session import Account, JmapLimits, parse_account
+from exporter.stalwart.jmap.wire import Call, MethodResponses, request_of
 
 ENTERPRISE_OBJECTS = frozenset({"Metric", "Trace"})
 """What only a licensed server has; to others it looks like a missing permission."""
@@ -35,7 +35,7 @@ class JmapApi:
     """
 
     def __init__(self, transport: Transport, *, clock: Clock) -> None:
-        self.limits = Limits()
+        self.limits = JmapLimits()
         self.account: Account | None = None
         self._transport = transport
         self._clock = clock
@@ -56,18 +56,18 @@ class JmapApi:
         """Like `may`; a list that forbids it and is an hour old is asked for again. Raises a `TargetError`."""
         if self.may(kind, *verbs) or self._clock.monotonic() - self._account_at < RECHECK_SECONDS:
             return self.may(kind, *verbs)
-        await self.read_account()
+        await self.fetch_account()
         return self.may(kind, *verbs)
 
-    async def ask(self, calls: Sequence[Call]) -> Answers:
+    async def ask(self, calls: Sequence[Call]) -> MethodResponses:
         """The answers to a batch of at most ``limits.calls``. Raises a `TargetError` if it cannot be asked at all."""
         await self._check(lambda: self._problem_of(calls))
         body = await self._transport.request(Endpoint.JMAP, body=request_of(calls))
-        answers = Answers(body, served=self._served)
+        answers = MethodResponses(body, served=self._served)
         self._served.update(call.object for call in calls if not answers.failed(call))
         return answers
 
-    async def read_account(self) -> Account:
+    async def fetch_account(self) -> Account:
         """Asks anew what our key may do. A key that may not even log in may do nothing."""
         try:
             self.account = parse_account(await self._transport.request(Endpoint.JMAP_ACCOUNT))
@@ -85,7 +85,7 @@ class JmapApi:
     async def _check(self, find_problem: Callable[[], TargetError | None]) -> None:
         problem = find_problem()
         if problem is not None and self._clock.monotonic() - self._account_at >= ACCOUNT_SECONDS:
-            await self.read_account()
+            await self.fetch_account()
             problem = find_problem()
         if problem is not None:
             raise problem

@@ -26,13 +26,13 @@ from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
 from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
-from exporter.stalwart.jmap.native import read_native_page
+from exporter.stalwart.jmap.native import parse_checked_native_page
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
 from exporter.stalwart.jmap.queue.walk import PAGE_ROWS, Paging, QueueReader
 from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE, fetch_report_ids, fetch_reports
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
-from exporter.stalwart.jmap.traces import read_traces, traces_decoder
+from exporter.stalwart.jmap.traces import parse_trace_list, traces_decoder
 from exporter.stalwart.jmap.wire import Call
 
 RECHECK_SECONDS = 3600.0
@@ -126,7 +126,7 @@ class JmapClient:
         await self._look_at_names_again()
         login = Login.NATIVE if self._transport.has_native_login else Login.NONE
         body = await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login)
-        return read_native_page(body, self._names)
+        return parse_checked_native_page(body, self._names)
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
         """Stored samples taken at or after *after*, ascending; histograms as running totals."""
@@ -136,7 +136,7 @@ class JmapClient:
         self, series: Collection[TotalSeries], *, before: datetime
     ) -> Mapping[TotalSeries, StoredSample | None]:
         """The newest total of each of *series* before *before*, ``None`` if there is none, absent if not found."""
-        return await self._stored.read_earlier_totals(series, before=before)
+        return await self._stored.fetch_earlier_totals_of(series, before=before)
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
         """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""
@@ -177,7 +177,7 @@ class JmapClient:
             part = {encode_id(number): number for number in ids[start : start + most]}
             get = Call("g", "x:Trace/get", {"ids": list(part), "properties": ["events"]})
             answers = await self._api.ask([get])
-            traces += read_traces(answers.result(get, traces_decoder), part)
+            traces += parse_trace_list(answers.result(get, traces_decoder), part)
         return traces
 
     async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:

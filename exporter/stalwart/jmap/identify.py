@@ -32,9 +32,9 @@ class Identifier:
     async def identify(self) -> tuple[ServerIdentity, CounterNames]:
         """The server, and whether its counters stand under their own names. Raises a `TargetError`."""
         try:
-            account = await self._api.read_account()
+            account = await self._api.fetch_account()
             may_log_in = "authenticate" in account.permissions
-            username = await self._read_session() if may_log_in else ""
+            username = await self._fetch_session() if may_log_in else ""
         except TargetUnsupported:
             return _OTHER, CounterNames.UNKNOWN
         except TargetRefused as error:
@@ -49,7 +49,7 @@ class Identifier:
         )
         return identity, names
 
-    async def _read_session(self) -> str:
+    async def _fetch_session(self) -> str:
         """Takes the limits of a session; our name in it."""
         session = parse_session(await self._transport.request(Endpoint.JMAP_SESSION))
         self._api.limits = session.limits

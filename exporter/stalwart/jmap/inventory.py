@@ -22,10 +22,10 @@ from exporter.model.inventory import UNKNOWN, AccountKind, Certificate, Inventor
 from exporter.stalwart.common.report_values import utc
 from exporter.stalwart.jmap.api import RECHECK_SECONDS, JmapApi
 from exporter.stalwart.jmap.paging import Cursor, found_decoder
-from exporter.stalwart.jmap.wire import Answers, Call
+from exporter.stalwart.jmap.wire import Call, MethodResponses
 
 PAGE_ROWS = 500
-MOST_PAGES = 20
+MAX_PAGES = 20
 """Of very many certificates, failed tasks or blocked addresses the rest is not looked at one by one."""
 
 TASK_TYPES = (
@@ -134,7 +134,7 @@ class InventoryReader:
             part = await read()
         except TargetForbidden:
             self._refused_at[kind] = self._clock.monotonic()
-            await self._api.read_account()
+            await self._api.fetch_account()
             return None
         self._refused_at.pop(kind, None)
         return part
@@ -220,12 +220,12 @@ class InventoryReader:
     async def _look(
         self, kind: str, conditions: Mapping[str, str], properties: Sequence[str], of: type[T]
     ) -> _Looked[T]:
-        """The objects that a filter finds, up to `MOST_PAGES` pages of them."""
+        """The objects that a filter finds, up to `MAX_PAGES` pages of them."""
         cursor = Cursor(
             self._api, kind, {"filter": conditions}, rows=PAGE_ROWS, by_position=False, properties=properties
         )
         found: list[T] = []
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             page = await cursor.next_page()
             found += _objects(page.answers, page.get, of)
             if cursor.ended:
@@ -239,7 +239,7 @@ def _host_name(text: str) -> str | None:
     return f"*.{name}" if name is not None and text.startswith("*.") else name
 
 
-def _objects(answers: Answers, get: Call, of: type[T]) -> list[T]:
+def _objects(answers: MethodResponses, get: Call, of: type[T]) -> list[T]:
     try:
         return [msgspec.json.decode(raw, type=of) for raw in answers.result(get, _rows).items]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -20,10 +20,10 @@ from exporter.errors import TargetServerError
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.common.ids import MOST, decode_id, encode_id
-from exporter.stalwart.events.log_lines import read_log_lines
+from exporter.stalwart.events.log_lines import parse_log_lines
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder
-from exporter.stalwart.jmap.wire import Answers, Call
+from exporter.stalwart.jmap.wire import Call, MethodResponses
 
 IDS_A_QUERY = 5000
 """The most ids that a server gives at once."""
@@ -119,7 +119,7 @@ class LogReader:
         answers = await self._api.ask([query, get])
         found = {line.id: line for line in answers.result(get, _lines).items}
         ids = answers.result(query, found_decoder).ids
-        return read_log_lines([found[id_] for id_ in ids if id_ in found], "x:Log/get.list")
+        return parse_log_lines([found[id_] for id_ in ids if id_ in found], "x:Log/get.list")
 
     async def older(self, page: LogPage, limit: int) -> LogPage:
         """At most *limit* lines before those of *page*; none if they cannot be found any more."""
@@ -140,8 +140,8 @@ class LogReader:
 
 async def _read(lines: Sequence[Line]) -> Sequence[LogLine]:
     if len(lines) < MANY_LINES:
-        return read_log_lines(lines, "x:Log/get.list")
-    return await asyncio.to_thread(read_log_lines, lines, "x:Log/get.list")
+        return parse_log_lines(lines, "x:Log/get.list")
+    return await asyncio.to_thread(parse_log_lines, lines, "x:Log/get.list")
 
 
 class _Reading:
@@ -164,7 +164,7 @@ class _Reading:
         """Reads *limit* lines; true at the end of the log."""
         ended = False
         while len(self.lines) < limit and not ended:
-            ended = await self._read_on(min(limit - len(self.lines), IDS_A_QUERY))
+            ended = await self._fetch_on(min(limit - len(self.lines), IDS_A_QUERY))
         return ended
 
     async def run_on(self, limit: int) -> bool:
@@ -198,7 +198,7 @@ class _Reading:
             return self.lines[-1].id
         return self._place.last_id if self._place is not None else ""
 
-    async def _read_on(self, wanted: int) -> bool:
+    async def _fetch_on(self, wanted: int) -> bool:
         """
         The next *wanted* lines, or fewer; true at the end of the log.
 
@@ -214,7 +214,9 @@ class _Reading:
         extra = [*([further] if wanted > most else []), *([other] if first else [])]
         answers = await self._ask([page, get, *extra])
         if first:
-            self.elsewhere = [line.at for line in read_log_lines(answers.result(other, _lines).items, "x:Log/get.list")]
+            self.elsewhere = [
+                line.at for line in parse_log_lines(answers.result(other, _lines).items, "x:Log/get.list")
+            ]
         ids = answers.result(page, found_decoder).ids
         self._add(answers, get, ids)
         if wanted <= most or len(ids) < most:
@@ -239,7 +241,7 @@ class _Reading:
             for get in batch:
                 self._add(answers, get, get.arguments["ids"])
 
-    async def _ask(self, calls: Sequence[Call]) -> Answers:
+    async def _ask(self, calls: Sequence[Call]) -> MethodResponses:
         newest = self._place.newest if self._place is not None else self.lines[0] if self.lines else None
         if newest is None:
             return await self._api.ask(calls)
@@ -249,7 +251,7 @@ class _Reading:
             raise _RotatedError
         return answers
 
-    def _add(self, answers: Answers, get: Call, ids: Sequence[str]) -> None:
+    def _add(self, answers: MethodResponses, get: Call, ids: Sequence[str]) -> None:
         """Adds the lines of *ids*, in that order."""
         lines = {line.id: line for line in answers.result(get, _lines).items}
         if not all(id_ in lines for id_ in ids):

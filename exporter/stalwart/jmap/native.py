@@ -27,7 +27,7 @@ _TELL_TALE = frozenset({"delivery_connect", "imap_copy", "auth_warning", "networ
 """Counters that no healthy release has, and that few days pass without on another."""
 
 
-def read_native_page(body: bytes, names: CounterNames) -> ServerTotals:
+def parse_checked_native_page(body: bytes, names: CounterNames) -> ServerTotals:
     """What the page says, as far as its names can be believed. Raises `PayloadError`."""
     totals = parse_native_page(body)
     if names_are_wrong(_COUNTER.findall(body.decode()), names):

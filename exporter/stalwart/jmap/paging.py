@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.wire import AnchorGone, Answers, Call
+from exporter.stalwart.jmap.wire import AnchorGone, Call, MethodResponses
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -46,7 +46,7 @@ class Page(NamedTuple):
     """
 
     ids: Sequence[str]
-    answers: Answers
+    answers: MethodResponses
     get: Call
 
 

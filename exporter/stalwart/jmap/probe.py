@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
-from exporter.stalwart.common.probe import LOG_IN, Examination, PartByPart
+from exporter.stalwart.common.probe import LOG_IN, Examination, PartialProbe
 from exporter.stalwart.jmap.client import JmapClient
 
 
@@ -62,7 +62,7 @@ async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
     """
     permissions = identity.permissions or frozenset()
     can_log_in = LOG_IN in permissions
-    parts = PartByPart()
+    parts = PartialProbe()
     if can_log_in:
         await _ask_all(parts, client, identity, permissions)
     await parts.ask_native(client.fetch_native_totals)
@@ -78,7 +78,9 @@ async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
     )
 
 
-async def _ask_all(parts: PartByPart, client: JmapClient, identity: ServerIdentity, permissions: Iterable[str]) -> None:
+async def _ask_all(
+    parts: PartialProbe, client: JmapClient, identity: ServerIdentity, permissions: Iterable[str]
+) -> None:
     parts.statuses[Capability.QUEUE_STATUS] = CapabilityStatus.UNSUPPORTED
     asked = _questions(client)
     for capability, needed in PERMISSIONS.items():

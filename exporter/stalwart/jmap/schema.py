@@ -15,7 +15,7 @@ from enum import Enum
 
 import msgspec
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Of an unpacked schema no more is read."""
 
 _SINCE_REPAIRED = {"MetricType": "smtp.dkim2-pass", "DkimSignatureType": "Dkim2RsaSha256"}
@@ -68,4 +68,4 @@ def _plain(names: list[str | _Named]) -> set[str]:
 def _unpacked(body: bytes) -> bytes:
     if not body.startswith(b"\x1f\x8b"):
         return body
-    return zlib.decompressobj(wbits=31).decompress(body, MOST_BYTES)
+    return zlib.decompressobj(wbits=31).decompress(body, MAX_BYTES)

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from exporter.model.server import Edition
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 
 CORE = "urn:ietf:params:jmap:core"
 USUAL_CALLS = 16
@@ -27,7 +27,7 @@ _EDITIONS = {"enterprise": Edition.ENTERPRISE, "community": Edition.COMMUNITY, "
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JmapLimits:
     """
     What a server takes in one request.
 
@@ -49,7 +49,7 @@ class SessionFacts:
         username: Ours.
     """
 
-    limits: Limits
+    limits: JmapLimits
     username: str
 
 
@@ -91,12 +91,12 @@ _account = msgspec.json.Decoder(_Account)
 
 def parse_session(body: bytes) -> SessionFacts:
     """Raises `PayloadError` for what is no session."""
-    session = decode_answer(_session, body)
+    session = decode_response(_session, body)
     core = session.capabilities.core
-    return SessionFacts(Limits(core.max_calls_in_request, core.max_objects_in_get), session.username)
+    return SessionFacts(JmapLimits(core.max_calls_in_request, core.max_objects_in_get), session.username)
 
 
 def parse_account(body: bytes) -> Account:
     """Raises `PayloadError` for an answer without permissions or edition."""
-    account = decode_answer(_account, body)
+    account = decode_response(_account, body)
     return Account(frozenset(account.permissions), _EDITIONS.get(account.edition, Edition.UNKNOWN))

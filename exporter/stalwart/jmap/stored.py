@@ -26,7 +26,7 @@ from exporter.stalwart.jmap.paging import Cursor
 
 UNDERFLOW = 2**63
 PAGE_ROWS = 500
-MOST_PAGES = 20
+MAX_PAGES = 20
 """After a long outage the rest waits for the next poll."""
 
 PAGES_BACK = 8
@@ -70,7 +70,7 @@ class StoredReader:
         samples = (_sample(row, index) for index, row in enumerate(rows))
         return [sample for sample in samples if sample is not None]
 
-    async def read_earlier_totals(
+    async def fetch_earlier_totals_of(
         self, series: Collection[TotalSeries], *, before: datetime
     ) -> Mapping[TotalSeries, StoredSample | None]:
         """The newest total of each of *series* before *before*, ``None`` if there is none, absent if not found."""
@@ -92,7 +92,7 @@ class StoredReader:
     async def _rows_since(self, after: datetime) -> Sequence[Row]:
         cursor = self._cursor({"timestampIsGreaterThanOrEqual": rfc3339(after - _LOOSE)}, ascending=True)
         rows: list[Row] = []
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             page = await _next_rows(cursor)
             if page and page[0].timestamp < after - 2 * _LOOSE:
                 return ()  # Our clock is ahead of the server's: nothing can be that new.

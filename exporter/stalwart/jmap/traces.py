@@ -17,7 +17,7 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
-from exporter.stalwart.http.responses import reading_problem
+from exporter.stalwart.http.responses import decoding_problem
 from exporter.stalwart.jmap.wire import in_order
 
 
@@ -51,9 +51,9 @@ traces_decoder = msgspec.json.Decoder(Traces)
 _key_values = msgspec.json.Decoder(dict[str, KeyValue])
 
 
-def read_traces(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
+def parse_trace_list(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
     """The traces of *ids* (numbers by JMAP id), in that order; one that is gone is left out."""
-    events = {trace.id: _read_events(trace, index) for index, trace in enumerate(traces.items)}
+    events = {trace.id: _parse_events(trace, index) for index, trace in enumerate(traces.items)}
     return [Trace(id=number, events=events[id_]) for id_, number in ids.items() if id_ in events]
 
 
@@ -65,7 +65,7 @@ def plain_values(key_values: Mapping[str, KeyValue]) -> dict[str, Any]:
     return values
 
 
-def _read_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
+def _parse_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
     found = []
     opening: Mapping[str, Any] = {}
     for number, event in enumerate(in_order(trace.events)):
@@ -85,7 +85,7 @@ def event_values(event: Event, path: str) -> Mapping[str, Any]:
     try:
         return plain_values(_key_values.decode(event.key_values))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(reading_problem(error, f"{path}.keyValues")) from error
+        raise PayloadError(decoding_problem(error, f"{path}.keyValues")) from error
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
-from exporter.stalwart.http.responses import decode_answer, quoted, reading_problem
+from exporter.stalwart.http.responses import decode_response, decoding_problem, quoted
 
 USING = ("urn:ietf:params:jmap:core", "urn:stalwart:jmap")
 
@@ -76,7 +76,7 @@ def request_of(calls: Sequence[Call]) -> dict[str, Any]:
     return {"using": USING, "methodCalls": [(call.method, call.arguments, call.id) for call in calls]}
 
 
-class Answers:
+class MethodResponses:
     """
     The answers to a batch.
 
@@ -86,7 +86,7 @@ class Answers:
 
     def __init__(self, body: bytes, *, served: Iterable[str] = ()) -> None:
         self._served = frozenset(served)
-        self._by_id = {id_: (name, raw) for name, raw, id_ in decode_answer(_response, body).responses}
+        self._by_id = {id_: (name, raw) for name, raw, id_ in decode_response(_response, body).responses}
 
     def failed(self, call: Call) -> bool:
         """Whether the server answered *call* with an error."""
@@ -146,4 +146,4 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, path: str) -> T
     try:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(reading_problem(error, path)) from error
+        raise PayloadError(decoding_problem(error, path)) from error

@@ -25,7 +25,7 @@ from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.common.native_page import parse_native_page
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
-from exporter.stalwart.http.responses import AuthenticationRequired, decode_answer
+from exporter.stalwart.http.responses import AuthenticationRequired, decode_response
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.queue.walk import PageSize, walk_queue
@@ -92,7 +92,7 @@ class RestClient:
             body = await self._transport.request(Endpoint.QUEUE_STATUS)
         except TargetUnsupported:
             return None
-        return decode_answer(_running, body).data
+        return decode_response(_running, body).data
 
     async def fetch_outgoing_reports(self) -> OutgoingReports:
         """The reports about others that wait to be sent, counted by the first letter of their ids."""
@@ -100,7 +100,7 @@ class RestClient:
         before: list[str] = []
         for page in range(1, MAX_OUTGOING_PAGES + 1):
             params: dict[str, str | int] = {"limit": OUTGOING_A_PAGE, "page": page}
-            ids = decode_answer(_outgoing, await self._transport.request(Endpoint.OUTGOING_REPORTS, params=params))
+            ids = decode_response(_outgoing, await self._transport.request(Endpoint.OUTGOING_REPORTS, params=params))
             if before and ids.data.items[:1] == before[:1]:
                 raise PayloadError("data.items: the same page again; a proxy drops the parameter `page`")
             before = ids.data.items

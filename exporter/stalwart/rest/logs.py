@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporter.model.delivery import LogLine
-from exporter.stalwart.events.log_lines import read_log_lines
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.events.log_lines import parse_log_lines
+from exporter.stalwart.http.responses import decode_response
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -62,5 +62,5 @@ class LogAnswer(NamedTuple):
 
 def parse_log_answer(body: bytes) -> LogAnswer:
     """One answer. Raises `PayloadError` with the path of what cannot be read."""
-    data = decode_answer(_decoder, body).data
-    return LogAnswer(read_log_lines(data.items, "data.items"), data.total if isinstance(data.total, int) else 0)
+    data = decode_response(_decoder, body).data
+    return LogAnswer(parse_log_lines(data.items, "data.items"), data.total if isinstance(data.total, int) else 0)

@@ -19,7 +19,7 @@ from datetime import datetime
 from exporter.clock import rfc3339
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetServerError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Edition
-from exporter.stalwart.common.probe import Examination, PartByPart
+from exporter.stalwart.common.probe import Examination, PartialProbe
 from exporter.stalwart.detect import Version, fetch_version
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.transport import Transport
@@ -71,7 +71,7 @@ class Examiner:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._parts = PartByPart()
+        self._parts = PartialProbe()
 
     async def examine(self, now: datetime, *, ask_version: bool = False) -> Examination:
         """
@@ -96,7 +96,7 @@ class Examiner:
             if self._parts.lacking and not asked_whether:
                 asked_whether = True
                 if not await self._may_log_in():
-                    self._parts = PartByPart()
+                    self._parts = PartialProbe()
                     return False
         return True
 

@@ -16,7 +16,7 @@ from exporter.errors import PayloadError
 from exporter.model.telemetry import StoredSample
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 
 UNDERFLOW = 2**63
 
@@ -42,7 +42,7 @@ _decoder = msgspec.json.Decoder(_Samples)
 def parse_stored_metrics(body: bytes) -> list[StoredSample]:
     """The samples of the metrics we know, in the server's order. Raises `PayloadError` with the path of the trouble."""
     samples = []
-    for index, raw in enumerate(decode_answer(_decoder, body).data):
+    for index, raw in enumerate(decode_response(_decoder, body).data):
         sample = _sample(raw, f"data[{index}]")
         if sample is not None:
             samples.append(sample)

@@ -17,7 +17,7 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
-from exporter.stalwart.http.responses import decode_answer, reading_problem
+from exporter.stalwart.http.responses import decode_response, decoding_problem
 
 
 class _Event(msgspec.Struct, gc=False, rename="camel"):
@@ -55,7 +55,7 @@ _data_decoder = msgspec.json.Decoder(dict[str, Any])
 
 def parse_trace_ids(body: bytes) -> list[int]:
     """Ids, newest first, each once. Raises `PayloadError` with the path of what cannot be read."""
-    return list(dict.fromkeys(decode_answer(_ids_decoder, body).data.items))
+    return list(dict.fromkeys(decode_response(_ids_decoder, body).data.items))
 
 
 def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
@@ -70,7 +70,7 @@ def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
     if len(spans) != len(ids):
         raise PayloadError(f"data: {len(spans)} traces instead of {len(ids)}")
     return [
-        Trace(id=id_, events=_read_span(span, f"data[{index}]" if nested else "data"))
+        Trace(id=id_, events=_parse_span(span, f"data[{index}]" if nested else "data"))
         for index, (id_, span) in enumerate(zip(ids, spans, strict=True))
         if span
     ]
@@ -78,14 +78,14 @@ def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
 
 def _spans(body: bytes) -> tuple[list[list[_Event]], bool]:
     """The spans, and whether they came as a list of lists."""
-    items = decode_answer(_any_decoder, body).data
+    items = decode_response(_any_decoder, body).data
     if items and bytes(memoryview(items[0])[:1]) == b"[":
-        return decode_answer(_nested_decoder, body).data, True
-    span = decode_answer(_flat_decoder, body).data
+        return decode_response(_nested_decoder, body).data, True
+    span = decode_response(_flat_decoder, body).data
     return ([span] if span else []), False
 
 
-def _read_span(span: Sequence[_Event], path: str) -> list[DeliveryEvent]:
+def _parse_span(span: Sequence[_Event], path: str) -> list[DeliveryEvent]:
     found = []
     opening: Mapping[str, Any] = {}
     for index, event in enumerate(span):
@@ -103,4 +103,4 @@ def _data(event: _Event, path: str) -> Mapping[str, Any]:
     try:
         return _data_decoder.decode(event.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(reading_problem(error, f"{path}.data")) from error
+        raise PayloadError(decoding_problem(error, f"{path}.data")) from error

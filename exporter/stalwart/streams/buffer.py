@@ -6,11 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-MOST_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
 """The most that is taken at once, but at least one message: a batch is counted in one transaction without a pause."""
 
-MOST_MESSAGES = 8192
+MAX_MESSAGES = 8192
 BATCH_MESSAGES = 1024
 """The same by number: an empty message costs some time and memory too."""
 
@@ -27,7 +27,7 @@ class MessageBuffer:
         self,
         count_events: Callable[[bytes], int],
         *,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int = MAX_BYTES,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self._count_events = count_events
@@ -50,7 +50,7 @@ class MessageBuffer:
         self._ready.set()
 
     def _has_room(self, message: bytes) -> bool:
-        return self._bytes + len(message) <= self._most_bytes and len(self._messages) < MOST_MESSAGES
+        return self._bytes + len(message) <= self._most_bytes and len(self._messages) < MAX_MESSAGES
 
     def end(self, reason: BaseException) -> None:
         """Mark the end; `take` raises *reason* once the buffer is empty."""

@@ -14,7 +14,7 @@ import msgspec
 from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents, LiveMessage, RepeatedEvents, UnreadableMessage
 from exporter.model.telemetry import ServerTotals
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 
 T = TypeVar("T")
 
@@ -29,8 +29,8 @@ _ping_decoder = msgspec.json.Decoder(_Ping)
 def decode_frame(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] | Heartbeat:
     """Decode *message*, its array by *decoder*. Raises `PayloadError` with the path of what cannot be read."""
     if message[:64].lstrip()[:1] == b"{":
-        return Heartbeat(decode_answer(_ping_decoder, message).interval / 1000)
-    return decode_answer(decoder, message)
+        return Heartbeat(decode_response(_ping_decoder, message).interval / 1000)
+    return decode_response(decoder, message)
 
 
 class StreamDecoder:

@@ -23,9 +23,9 @@ from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.http.observer import RequestObserver
 from exporter.stalwart.http.pace import Pace
 from exporter.stalwart.http.resolver import Resolver
-from exporter.stalwart.http.responses import SMALL_BYTES, AuthenticationRequired, RawAnswer, check_answer
+from exporter.stalwart.http.responses import SMALL_BYTES, AuthenticationRequired, RawResponse, check_response
 from exporter.stalwart.http.throttle import Throttle
-from exporter.stalwart.streams.sse import MOST_BYTES, SseDecoder
+from exporter.stalwart.streams.sse import MAX_BYTES, SseDecoder
 from exporter.stalwart.streams.stream import EventStream
 from exporter.stalwart.streams.websocket import OrdinaryAnswer, open_websocket
 
@@ -53,7 +53,7 @@ class SseStream:
 
     transport = "sse"
 
-    def __init__(self, response: httpx.Response, label: str, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, response: httpx.Response, label: str, *, most_bytes: int = MAX_BYTES) -> None:
         self._response = response
         self._label = label
         begin_body(response, piece_bytes=PIECE_BYTES)
@@ -111,7 +111,7 @@ class StreamOpener:
         tls: ssl.SSLContext | None = None,
         connect_timeout_seconds: float = 5.0,
         answer_timeout_seconds: float = 10.0,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int = MAX_BYTES,
         observer: RequestObserver | None = None,
         resolver: Resolver | None = None,
     ) -> None:
@@ -245,7 +245,7 @@ class StreamOpener:
             return PayloadError(
                 f"{label}: the server offers Server-Sent Events, not WebSocket: set transport to auto or sse"
             )
-        raw = RawAnswer(
+        raw = RawResponse(
             status=answer.status,
             content_type=answer.content_type,
             retry_after=answer.headers.get("retry-after", ""),
@@ -254,7 +254,7 @@ class StreamOpener:
             secrets=(token,),
         )
         try:
-            check_answer(endpoint, raw)
+            check_response(endpoint, raw)
         except AuthenticationRequired:
             # Tokens are no credentials of ours: the next one may be good, and none of them leads to a ban.
             return TargetServerError(f"{label}: the server rejected the token that it had just issued (HTTP 401)")

@@ -13,7 +13,7 @@ from exporter.errors import PayloadError
 
 BOM = b"\xef\xbb\xbf"
 LF, COLON = 0x0A, 0x3A
-MOST_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 """An event that is larger ends the stream: the server's own frames are bounded by what happens in a second."""
 
 
@@ -40,7 +40,7 @@ class SseDecoder:
     demands.
     """
 
-    def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, *, most_bytes: int = MAX_BYTES) -> None:
         self._most_bytes = most_bytes
         self._parts: list[bytes] = []
         self._held_bytes = 0

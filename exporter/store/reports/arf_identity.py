@@ -17,7 +17,7 @@ from exporter.stalwart.common.report_ids import spelled_alike
 from exporter.store.reports.rows import FEEDBACK_LISTS, feedback_row
 from exporter.store.reports.texts import cut
 
-MOST_DOMAINS = 50
+MAX_DOMAINS = 50
 
 RENAME = "UPDATE report SET identity = ?, source_id = ?, report_id = ? WHERE id = ?"
 
@@ -43,7 +43,7 @@ def renamed_query(server: str, content: ArfReport) -> tuple[str, Sequence[object
     """What finds the rows that `is_renamed` wants to see; ``None`` if *content* says too little."""
     if content.arrived_at is None:
         return None
-    domains = [cut(domain) for domain in content.domains[:MOST_DOMAINS]] or [""]
+    domains = [cut(domain) for domain in content.domains[:MAX_DOMAINS]] or [""]
     return _EQUAL, (json.dumps(domains), int(content.arrived_at.timestamp()), server)
 
 

@@ -56,7 +56,7 @@ Of the fast ones: level 1 wins a tenth of the packed size, about 3 % of what a r
 much time again; zlib takes three times as long.
 """
 
-MOST_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 """More than any answer that we take; a frame that says so is damaged."""
 
 _shared = [zstandard.ZstdCompressionDict(text, dict_type=zstandard.DICT_TYPE_RAWCONTENT) for text in _DICTIONARIES]
@@ -81,7 +81,7 @@ def unpack(packed: bytes) -> bytes:
 def _from_zstandard(packed: bytes) -> bytes | None:
     for dictionary in reversed(_shared):
         try:
-            if not 0 <= zstandard.frame_content_size(packed) <= MOST_BYTES:
+            if not 0 <= zstandard.frame_content_size(packed) <= MAX_BYTES:
                 return None
             return zstandard.ZstdDecompressor(dict_data=dictionary).decompress(packed)
         except zstandard.ZstdError:

@@ -14,7 +14,7 @@ from exporter.model.incoming_reports import Incoming, IncomingReport, Unreadable
 from exporter.model.report_words import ReportKind
 from exporter.model.reports import ArfReport, TlsReport
 from exporter.stalwart.common.report_ids import lasting_id
-from exporter.store.inserts import MOST_PARAMETERS
+from exporter.store.inserts import MAX_PARAMETERS
 from exporter.store.reports.arf_identity import RENAME, Renamed, is_renamed, renamed_query
 from exporter.store.reports.policies import PolicyKey, known_policies_query, unknown_policies
 from exporter.store.reports.rows import ReportRows, identity_of
@@ -225,8 +225,8 @@ class ReportHistory:
 
 def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """*values* in parts that one statement takes."""
-    for start in range(0, len(values), MOST_PARAMETERS):
-        yield values[start : start + MOST_PARAMETERS]
+    for start in range(0, len(values), MAX_PARAMETERS):
+        yield values[start : start + MAX_PARAMETERS]
 
 
 def seen_source(kind: ReportKind) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from exporter.printable import shortened
 from exporter.store.reports.schema import TEXT_LIMIT
 
-_MOST_LISTED = 100
+_MAX_LISTED = 100
 
 
 def cut(text: str) -> str:
@@ -20,5 +20,5 @@ def listed(texts: Sequence[str]) -> str:
     """Several texts in one column, as a JSON list; cut so that it stays one."""
     if not texts:
         return "[]"
-    kept = [cut(text) for text in texts[:_MOST_LISTED]]
+    kept = [cut(text) for text in texts[:_MAX_LISTED]]
     return json.dumps(kept, ensure_ascii=False)

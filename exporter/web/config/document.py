@@ -17,11 +17,11 @@ from exporter.errors import SettingsError
 from exporter.printable import printable
 from exporter.web.config.basic_auth import hash_problem
 from exporter.web.config.files import FileProblem, Stamps, read_regular, stamp_files
-from exporter.web.config.section import Section
+from exporter.web.config.section import ConfigSection
 from exporter.web.config.tls import build_ssl_context
-from exporter.web.config.tls_section import TlsSettings, read_tls_section
+from exporter.web.config.tls_section import ServerTls, parse_tls_section
 from exporter.web.config.yaml_document import DocumentError, parse_yaml
-from exporter.web.rate_limit import RateLimit, read_rate_limit
+from exporter.web.rate_limit import RateLimit, parse_rate_limit
 
 SIZE_LIMIT_BYTES = 256 * 1024
 
@@ -50,7 +50,7 @@ class WebConfig:
     """
 
     path: Path
-    tls: TlsSettings | None = None
+    tls: ServerTls | None = None
     ssl_context: ssl.SSLContext | None = None
     stamps: Stamps = field(default_factory=dict)
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -66,15 +66,15 @@ def load_web_config(path: Path) -> WebConfig:
     """
     problems: list[str] = []
     stamps = stamp_files([path])
-    root = Section(_parse(path), "", problems)
+    root = ConfigSection(_parse(path), "", problems)
     tls_section = root.section("tls_server_config")
-    tls = read_tls_section(tls_section, path.parent) if tls_section.given else None
+    tls = parse_tls_section(tls_section, path.parent) if tls_section.given else None
     if tls is not None:
         stamps |= stamp_files(tls.files)
     context = build_ssl_context(tls, tls_section) if tls else None
-    headers = _read_http(root.section("http_server_config"))
-    users = _read_users(root.section("basic_auth_users"))
-    rate_limit = read_rate_limit(root.section("rate_limit"))
+    headers = _parse_http(root.section("http_server_config"))
+    users = _parse_users(root.section("basic_auth_users"))
+    rate_limit = parse_rate_limit(root.section("rate_limit"))
     root.finish()
     if problems:
         raise SettingsError([f"{path}: {printable(problem)}" for problem in problems])
@@ -83,7 +83,7 @@ def load_web_config(path: Path) -> WebConfig:
     )
 
 
-def _read_http(section: Section) -> tuple[tuple[bytes, bytes], ...]:
+def _parse_http(section: ConfigSection) -> tuple[tuple[bytes, bytes], ...]:
     section.flag("http2", default=True)
     headers = section.section("headers")
     found: list[tuple[bytes, bytes]] = []
@@ -102,7 +102,7 @@ def _read_http(section: Section) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(found)
 
 
-def _read_users(section: Section) -> dict[str, bytes]:
+def _parse_users(section: ConfigSection) -> dict[str, bytes]:
     users: dict[str, bytes] = {}
     for name in section.names():
         # A user without a hash must not pass for no user at all: that would open the door.

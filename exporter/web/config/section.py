@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-class Section:
+class ConfigSection:
     """
     A mapping, read key by key.
 
@@ -92,9 +92,9 @@ class Section:
             return ""
         return str(value).strip()
 
-    def section(self, key: str) -> Section:
+    def section(self, key: str) -> ConfigSection:
         """A mapping within; an empty one if absent or wrong."""
-        return Section(self._take(key), self._path_of(key), self._problems)
+        return ConfigSection(self._take(key), self._path_of(key), self._problems)
 
     def refuse(self, key: str, why: str) -> None:
         """Notes a key of the format that cannot be honoured, if it is there."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from exporter.web.config.files import FileProblem, read_regular
-from exporter.web.config.section import Section
-from exporter.web.config.tls_section import TlsSettings
+from exporter.web.config.section import ConfigSection
+from exporter.web.config.tls_section import ServerTls
 
 FILE_LIMIT_BYTES = 4 * 1024 * 1024
 """Of a file with certificates or a key."""
 
 
-def build_ssl_context(settings: TlsSettings, section: Section) -> ssl.SSLContext:
+def build_ssl_context(settings: ServerTls, section: ConfigSection) -> ssl.SSLContext:
     """The context; what is wrong with the files is noted in *section*, and the context is then of no use."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = settings.minimum_version
@@ -43,7 +43,7 @@ def build_ssl_context(settings: TlsSettings, section: Section) -> ssl.SSLContext
     return context
 
 
-def _is_readable(section: Section, key: str, path: Path) -> bool:
+def _is_readable(section: ConfigSection, key: str, path: Path) -> bool:
     try:
         read_regular(path, FILE_LIMIT_BYTES)
     except FileProblem as problem:
@@ -52,7 +52,7 @@ def _is_readable(section: Section, key: str, path: Path) -> bool:
     return True
 
 
-def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: Section) -> None:
+def _load_certificate(context: ssl.SSLContext, settings: ServerTls, section: ConfigSection) -> None:
     if not _holds_certificate(settings.cert_file):
         section.problem("cert_file", f"{settings.cert_file}: contains no certificate in PEM format")
         return
@@ -76,7 +76,7 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings, section: S
         section.problem("key_file", f"{settings.key_file}: {what}")
 
 
-def _load_client_ca(context: ssl.SSLContext, path: Path, section: Section) -> None:
+def _load_client_ca(context: ssl.SSLContext, path: Path, section: ConfigSection) -> None:
     try:
         context.load_verify_locations(path)
     except (OSError, ValueError):  # among them ssl.SSLError

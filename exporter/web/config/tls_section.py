@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.web.config.section import Section
+from exporter.web.config.section import ConfigSection
 from exporter.web.config.tls_names import CURVES, TLS12_SUITES, TLS13_SUITES
 
 _VERSIONS: Mapping[str, ssl.TLSVersion] = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -22,7 +22,7 @@ _UNVERIFIED_CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "Require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
+class ServerTls:
     """
     What the listener's TLS shall be.
 
@@ -50,28 +50,28 @@ class TlsSettings:
         return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
 
 
-def read_tls_section(section: Section, directory: Path) -> TlsSettings | None:
+def parse_tls_section(section: ConfigSection, directory: Path) -> ServerTls | None:
     """The settings, paths taken from *directory*; ``None`` if certificate or key are missing."""
     for key in ("cert", "key", "client_ca"):
         section.refuse(key, f"certificates and keys cannot be inline; use {key}_file")
-    cert_file = _read_path(section, "cert_file", directory, required=True)
-    key_file = _read_path(section, "key_file", directory, required=True)
-    client_auth = _read_client_auth(section)
-    client_ca_file = _read_client_ca(section, directory, client_auth)
+    cert_file = _parse_path(section, "cert_file", directory, required=True)
+    key_file = _parse_path(section, "key_file", directory, required=True)
+    client_auth = _parse_client_auth(section)
+    client_ca_file = _parse_client_ca(section, directory, client_auth)
     sans = section.texts("client_allowed_sans")
     if sans and client_auth is ssl.CERT_NONE:
         section.problem("client_allowed_sans", "has no effect unless client_auth_type verifies client certificates")
-    minimum = _read_version(section, "min_version", ssl.TLSVersion.TLSv1_2)
-    maximum = _read_version(section, "max_version", ssl.TLSVersion.TLSv1_3)
+    minimum = _parse_version(section, "min_version", ssl.TLSVersion.TLSv1_2)
+    maximum = _parse_version(section, "max_version", ssl.TLSVersion.TLSv1_3)
     if minimum > maximum:
         section.problem("min_version", "is newer than max_version")
-    ciphers = _read_ciphers(section, minimum)
-    curve = _read_curve(section)
+    ciphers = _parse_ciphers(section, minimum)
+    curve = _parse_curve(section)
     prefer_server_ciphers = section.flag("prefer_server_cipher_suites", default=True)
     section.finish()
     if cert_file is None or key_file is None:
         return None
-    return TlsSettings(
+    return ServerTls(
         cert_file=cert_file,
         key_file=key_file,
         client_ca_file=client_ca_file,
@@ -85,7 +85,7 @@ def read_tls_section(section: Section, directory: Path) -> TlsSettings | None:
     )
 
 
-def _read_path(section: Section, key: str, directory: Path, *, required: bool) -> Path | None:
+def _parse_path(section: ConfigSection, key: str, directory: Path, *, required: bool) -> Path | None:
     text = section.text(key)
     if text and not text.isprintable():
         section.problem(key, "contains a control character")
@@ -97,7 +97,7 @@ def _read_path(section: Section, key: str, directory: Path, *, required: bool) -
     return None
 
 
-def _read_client_auth(section: Section) -> ssl.VerifyMode | None:
+def _parse_client_auth(section: ConfigSection) -> ssl.VerifyMode | None:
     """``None`` if it cannot be honoured."""
     value = section.choice("client_auth_type", (*_CLIENT_AUTH, *_UNVERIFIED_CLIENT_AUTH), "NoClientCert")
     if value in _UNVERIFIED_CLIENT_AUTH:
@@ -109,8 +109,8 @@ def _read_client_auth(section: Section) -> ssl.VerifyMode | None:
     return _CLIENT_AUTH.get(value or "")
 
 
-def _read_client_ca(section: Section, directory: Path, client_auth: ssl.VerifyMode | None) -> Path | None:
-    path = _read_path(section, "client_ca_file", directory, required=False)
+def _parse_client_ca(section: ConfigSection, directory: Path, client_auth: ssl.VerifyMode | None) -> Path | None:
+    path = _parse_path(section, "client_ca_file", directory, required=False)
     if path is not None and client_auth is ssl.CERT_NONE:
         section.problem("client_ca_file", "has no effect unless client_auth_type verifies client certificates")
         return None
@@ -121,14 +121,14 @@ def _read_client_ca(section: Section, directory: Path, client_auth: ssl.VerifyMo
     return path
 
 
-def _read_version(section: Section, key: str, default: ssl.TLSVersion) -> ssl.TLSVersion:
+def _parse_version(section: ConfigSection, key: str, default: ssl.TLSVersion) -> ssl.TLSVersion:
     value = section.choice(key, (*_VERSIONS, *_OLD_VERSIONS), "")
     if value in _OLD_VERSIONS:
         section.problem(key, f"{value}: versions before TLS 1.2 are not supported; use TLS12 or TLS13")
     return _VERSIONS.get(value or "", default)
 
 
-def _read_ciphers(section: Section, minimum: ssl.TLSVersion) -> tuple[str, ...]:
+def _parse_ciphers(section: ConfigSection, minimum: ssl.TLSVersion) -> tuple[str, ...]:
     """The suites of TLS 1.2; those of TLS 1.3 are always all on, so a list must name all of them or none."""
     key = "cipher_suites"
     names = section.texts(key)
@@ -159,7 +159,7 @@ def _is_available(cipher: str) -> bool:
     return any(found["name"] == cipher for found in context.get_ciphers())
 
 
-def _read_curve(section: Section) -> str | None:
+def _parse_curve(section: ConfigSection) -> str | None:
     key = "curve_preferences"
     names = section.texts(key)
     for name in names:

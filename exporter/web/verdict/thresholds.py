@@ -15,7 +15,7 @@ from exporter.errors import SettingsError
 from exporter.web.config.files import FileProblem, read_regular
 
 FILE = "thresholds.json"
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _number(value: Any) -> float:
 def load_thresholds(path: Path) -> Thresholds:
     """Those of an operator's own rules; raises `SettingsError`."""
     try:
-        return parse_thresholds(json.loads(read_regular(path, MOST_BYTES)))
+        return parse_thresholds(json.loads(read_regular(path, MAX_BYTES)))
     except (FileProblem, AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         problem = f"web.thresholds_file: {path} is not a thresholds.json of `python -m alerts`: {error!r}"
         raise SettingsError([problem]) from error

@@ -19,7 +19,7 @@ DELIVERIES = ("stalwart_deliveries_total", "outcome", "reason", "code")
 BYTES_A_REQUEST = 6000
 """What a server at level trace writes about one small request: its headers, its body and the response."""
 
-MOST_LOG_BYTES = 300_000
+MAX_LOG_BYTES = 300_000
 """What a first page of lines and a few responses in full come to, and a reading that goes on does not."""
 
 
@@ -86,7 +86,7 @@ def test_a_level_that_is_raised_under_way_ends_the_reading(tmp_path: Path, versi
         tell(scene, "own_responses", "tracer level trace")
 
         before = log_requests(scene)
-        assert scene.server.call(lambda world: world.journal.log.size_bytes()) < MOST_LOG_BYTES
+        assert scene.server.call(lambda world: world.journal.log.size_bytes()) < MAX_LOG_BYTES
         if not intervals:
             after_polls([scene], "queue")
             assert log_requests(scene) <= before + 3

@@ -16,7 +16,7 @@ from tests.support.standin import QUEUE_PATH, VERSIONS, Scene, after_polls, aske
 
 SHAPES = {f"mx-{version}": community(version) for version in VERSIONS}
 FAILING = ("a@defer.test", "b@refused.test", "c@busy.test")
-MOST_MESSAGES = 6000
+MAX_MESSAGES = 6000
 RUNS = "stalwart_exporter_collector_duration_seconds_count"
 UNKNOWN = "stalwart_exporter_unknown_values_total"
 QUEUED = {
@@ -155,9 +155,9 @@ class HighIds(SyntheticQueue):
 
 @pytest.fixture(scope="module")
 def long_queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scene]]:
-    """Servers of both shapes, of whose queues no more than `MOST_MESSAGES` are walked."""
+    """Servers of both shapes, of whose queues no more than `MAX_MESSAGES` are walked."""
     directory = tmp_path_factory.mktemp("long")
-    with fleet(directory, {**SHAPES, "high": community()}, max_queue_messages=MOST_MESSAGES) as scenes:
+    with fleet(directory, {**SHAPES, "high": community()}, max_queue_messages=MAX_MESSAGES) as scenes:
         yield scenes
 
 
@@ -166,12 +166,12 @@ def test_the_queue_is_walked_by_an_exact_cursor(long_queues: dict[str, Scene]):
     scene = long_queues["high"]
 
     def lengthen(world: World) -> HighIds:
-        queue = HighIds(MOST_MESSAGES - 1, world.now(), 1)
+        queue = HighIds(MAX_MESSAGES - 1, world.now(), 1)
         world.synthetic = queue
         return queue
 
     queue = scene.server.call(lengthen)
-    scene.wait_for("stalwart_queue_messages", MOST_MESSAGES - 1)
+    scene.wait_for("stalwart_queue_messages", MAX_MESSAGES - 1)
     assert scene.value("stalwart_queue_truncated") == 0
 
     first, *others = whole_walk(scene.server)
@@ -181,7 +181,7 @@ def test_the_queue_is_walked_by_an_exact_cursor(long_queues: dict[str, Scene]):
         assert int(query["range-start"]) == queue.id_at(number - 1) + 1
         number += int(query["limit"])
     assert len(others) >= 1
-    assert number >= MOST_MESSAGES - 1
+    assert number >= MAX_MESSAGES - 1
     assert all(int(q["max-total"]) == int(q["limit"]) <= 10_000 and "page" not in q for q in queries(scene.server))
 
 
@@ -201,9 +201,9 @@ def test_a_queue_above_the_cap_is_truncated_and_says_so(long_queues: dict[str, S
     for scene in shapes:
         scene.wait_for("stalwart_queue_truncated", 1)
 
-        assert scene.value("stalwart_queue_messages") == MOST_MESSAGES
-        assert sum(scene.shown("stalwart_queue_recipients", "status").values()) == MOST_MESSAGES
+        assert scene.value("stalwart_queue_messages") == MAX_MESSAGES
+        assert sum(scene.shown("stalwart_queue_recipients", "status").values()) == MAX_MESSAGES
         read = sum(int(query["limit"]) for query in whole_walk(scene.server))
-        assert read <= MOST_MESSAGES + 10_000
+        assert read <= MAX_MESSAGES + 10_000
         scene.server.call(lambda world: setattr(world, "synthetic", None))
         scene.wait_for("stalwart_queue_truncated", 0)

@@ -30,8 +30,8 @@ NOT_FOUND = (
     b'"detail":"The requested resource does not exist on this server."}'
 )
 MINUTE = 60.0
-MOST_REQUESTS = 12
-MOST_READINGS = 2
+MAX_REQUESTS = 12
+MAX_READINGS = 2
 
 
 @pytest.mark.fault("neighbours", "one server reads requests and never answers")
@@ -131,5 +131,5 @@ def test_an_idle_minute_costs_a_dozen_requests(tmp_path: Path):
 
         for name, scene in scenes.items():
             asked = [request for request in scene.server.requests if began <= request.time < began + MINUTE]
-            assert 4 <= len(asked) <= MOST_REQUESTS, (name, [request.target for request in asked])
-            assert len([request for request in asked if begins_a_walk(request)]) <= MOST_READINGS, name
+            assert 4 <= len(asked) <= MAX_REQUESTS, (name, [request.target for request in asked])
+            assert len([request for request in asked if begins_a_walk(request)]) <= MAX_READINGS, name

@@ -1,4 +1,4 @@
-"""Answers of servers from v0.16 on."""
+"""MethodResponses of servers from v0.16 on."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.common.ids import decode_id
-from exporter.stalwart.events.log_lines import read_log_lines
-from exporter.stalwart.events.tracker import AttemptFolder
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.events.log_lines import parse_log_lines
+from exporter.stalwart.events.tracker import AttemptTracker
+from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.jmap import stored as jmap_stored
 from exporter.stalwart.jmap import traces as jmap_traces
 from exporter.stalwart.jmap.inventory import _Certificate, _host_name, _Node, _objects, _Task
 from exporter.stalwart.jmap.logs import _lines
-from exporter.stalwart.jmap.native import read_native_page
+from exporter.stalwart.jmap.native import parse_checked_native_page
 from exporter.stalwart.jmap.paging import found_decoder
 from exporter.stalwart.jmap.queue.fold import QueueFold as JmapQueueFold
 from exporter.stalwart.jmap.queue.wire import messages_of
 from exporter.stalwart.jmap.reports.listing import parse_report as parse_jmap_report
 from exporter.stalwart.jmap.schema import CounterNames, counter_names
 from exporter.stalwart.jmap.session import parse_account, parse_session
-from exporter.stalwart.jmap.wire import Answers, Call
+from exporter.stalwart.jmap.wire import Call, MethodResponses
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, any_of, encoded, text_of
 from tests.support.builders.outcomes import outcomes_of
@@ -43,7 +43,7 @@ def decoders() -> Iterator[Decoder]:
     yield Decoder("jmap.account", parse_account, lambda: samples.path_of_jmap("/api/account"))
     yield Decoder("jmap.schema", counter_names, lambda: [SCHEMA])
     yield Decoder("jmap.id", lambda text: decode_id(text_of(text)), lambda: [b"b2cd3"], (ValueError,))
-    yield Decoder("jmap.found", lambda body: decode_answer(found_decoder, body), lambda: [FOUND])
+    yield Decoder("jmap.found", lambda body: decode_response(found_decoder, body), lambda: [FOUND])
 
 
 def _whole(given: bytes, method: str = "x:QueuedMessage/get") -> bytes:
@@ -51,12 +51,12 @@ def _whole(given: bytes, method: str = "x:QueuedMessage/get") -> bytes:
     return b'{"methodResponses":[["' + method.encode() + b'",' + given + b',"g"]],"sessionState":"0"}'
 
 
-def _called(given: bytes, method: str) -> tuple[Answers, Call]:
-    return Answers(_whole(given, method)), Call("g", method, {})
+def _called(given: bytes, method: str) -> tuple[MethodResponses, Call]:
+    return MethodResponses(_whole(given, method)), Call("g", method, {})
 
 
 def _batch(body: bytes) -> object:
-    answers, call = Answers(body), Call("g", "x:QueuedMessage/get", {})
+    answers, call = MethodResponses(body), Call("g", "x:QueuedMessage/get", {})
     return answers.failed(call) or messages_of(answers, call)
 
 
@@ -68,12 +68,12 @@ def _jmap_queue(given: bytes) -> object:
 
 def _jmap_logs(given: bytes) -> object:
     answers, call = _called(given, "x:Log/get")
-    return outcomes_of(line.delivery for line in read_log_lines(answers.result(call, _lines).items, "list"))
+    return outcomes_of(line.delivery for line in parse_log_lines(answers.result(call, _lines).items, "list"))
 
 
 def _jmap_traces(given: bytes) -> object:
-    traces = jmap_traces.read_traces(decode_answer(jmap_traces.traces_decoder, given), {"b": 1, "c": 2})
-    return [outcomes_of(trace.events, AttemptFolder(one_attempt=True)) for trace in traces]
+    traces = jmap_traces.parse_trace_list(decode_response(jmap_traces.traces_decoder, given), {"b": 1, "c": 2})
+    return [outcomes_of(trace.events, AttemptTracker(one_attempt=True)) for trace in traces]
 
 
 def _jmap_stored(given: bytes) -> object:
@@ -83,7 +83,7 @@ def _jmap_stored(given: bytes) -> object:
 
 
 def _jmap_native(body: bytes) -> object:
-    return [read_native_page(body, names) for names in CounterNames]
+    return [parse_checked_native_page(body, names) for names in CounterNames]
 
 
 def _jmap_inventory(given: bytes) -> object:

@@ -8,9 +8,9 @@ from exporter.model.report_words import ReportKind
 from exporter.stalwart import detect
 from exporter.stalwart.common.native_page import parse_native_page
 from exporter.stalwart.common.timestamps import UnreadableStamp, in_order, unix_sum
-from exporter.stalwart.events.tracker import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptTracker
 from exporter.stalwart.http.allowlist import Endpoint
-from exporter.stalwart.http.responses import RawAnswer, check_answer, decode_answer
+from exporter.stalwart.http.responses import RawResponse, check_response, decode_response
 from exporter.stalwart.rest import client as rest_client
 from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.stalwart.rest.queue import walk as queue_walk
@@ -53,7 +53,7 @@ def _rest_logs(body: bytes) -> object:
 
 
 def _rest_traces(body: bytes) -> object:
-    return [outcomes_of(trace.events, AttemptFolder(one_attempt=True)) for trace in parse_traces(body, [1])]
+    return [outcomes_of(trace.events, AttemptTracker(one_attempt=True)) for trace in parse_traces(body, [1])]
 
 
 def _rest_report_ids(body: bytes) -> object:
@@ -71,16 +71,16 @@ def _answer(body: bytes) -> object:
     endpoint = list(Endpoint)[length // 12 % len(Endpoint)]
     kind = ("application/json", "text/html", "", "application/problem+json")[length % 4]
     after = body[:6].decode("latin-1")
-    check_answer(
+    check_response(
         endpoint,
-        RawAnswer(status=status, content_type=kind, retry_after=after, body=body, authenticated=length % 2 == 0),
+        RawResponse(status=status, content_type=kind, retry_after=after, body=body, authenticated=length % 2 == 0),
     )
     return None
 
 
 def _rest_small(body: bytes) -> object:
     each = (rest_client._running, rest_client._outgoing, queue_walk._ids, detect._session, detect._version)
-    return any_of([lambda decoder=decoder: decode_answer(decoder, body) for decoder in each])
+    return any_of([lambda decoder=decoder: decode_response(decoder, body) for decoder in each])
 
 
 def _stamps(text: bytes) -> object:

@@ -13,9 +13,9 @@ from websockets.utils import accept_key
 
 from exporter.errors import TargetUnreachable
 from exporter.stalwart.http.allowlist import Endpoint, target_of
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.jmap.live import messages as jmap_live
-from exporter.stalwart.jmap.live.client import _read_token as read_jmap_token
+from exporter.stalwart.jmap.live.client import _parse_token as read_jmap_token
 from exporter.stalwart.jmap.live.repeating_stream import Repetition
 from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.schema import CounterNames
@@ -27,7 +27,7 @@ from tests.fuzz import samples
 from tests.fuzz.decoder import Decoder, any_of, encoded
 from tests.support.builders.outcomes import outcomes_of
 
-MOST_MESSAGE_BYTES = 65_536
+MAX_MESSAGE_BYTES = 65_536
 
 
 def decoders() -> Iterator[Decoder]:
@@ -35,7 +35,7 @@ def decoders() -> Iterator[Decoder]:
     yield Decoder("sse", _sse, lambda: [b'event: state\r\ndata: {"a":1}\r\ndata: 2\n\n: ping\n\nid: 1\rdata\r\r'])
     yield Decoder("websocket", _websocket, lambda: [_frames()], share=0.2)
     yield Decoder("live.rest_traces", _live_rest_traces, lambda: samples.live(samples.rest_hour()), share=2)
-    yield Decoder("live.rest_metrics", rest_live.read_metrics, lambda: [LIVE_METRICS, b'{"interval":30000}'])
+    yield Decoder("live.rest_metrics", rest_live.parse_metrics, lambda: [LIVE_METRICS, b'{"interval":30000}'])
     yield Decoder("live.jmap_traces", _live_jmap_traces, lambda: samples.live(samples.jmap_hour()), share=2)
     yield Decoder("live.jmap_metrics", _live_jmap_metrics, lambda: [LIVE_JMAP_METRICS, b'{"interval":30000}'])
     yield Decoder("live.repetition", _repetition, lambda: samples.live(samples.jmap_hour()))
@@ -44,7 +44,7 @@ def decoders() -> Iterator[Decoder]:
 
 
 def _sse(stream: bytes) -> object:
-    decoder = SseDecoder(most_bytes=MOST_MESSAGE_BYTES)
+    decoder = SseDecoder(most_bytes=MAX_MESSAGE_BYTES)
     return [decoder.feed(stream[at : at + 7]) for at in range(0, len(stream), 7)]
 
 
@@ -91,7 +91,7 @@ def _websocket(stream: bytes) -> object:
 
 def _opened() -> ClientProtocol:
     """A protocol behind its handshake."""
-    protocol = ClientProtocol(parse_uri("ws://mx.test/"), max_size=MOST_MESSAGE_BYTES)
+    protocol = ClientProtocol(parse_uri("ws://mx.test/"), max_size=MAX_MESSAGE_BYTES)
     request = protocol.connect()
     protocol.send_request(request)
     protocol.data_to_send()
@@ -115,17 +115,17 @@ def _frames() -> bytes:
 
 
 def _live_rest_traces(message: bytes) -> object:
-    read = rest_live.read_traces(message)
+    read = rest_live.parse_traces(message)
     return outcomes_of(read.events) if hasattr(read, "events") else read
 
 
 def _live_jmap_traces(message: bytes) -> object:
-    read = jmap_live.read_traces(message, Spans())
+    read = jmap_live.parse_traces(message, Spans())
     return outcomes_of(read.events) if hasattr(read, "events") else read
 
 
 def _live_jmap_metrics(message: bytes) -> object:
-    return [jmap_live.read_metrics(message, names) for names in CounterNames]
+    return [jmap_live.parse_metrics(message, names) for names in CounterNames]
 
 
 def _repetition(message: bytes) -> object:
@@ -138,7 +138,7 @@ def _token(body: bytes) -> object:
     """The token of either generation, and the address that it opens a stream with."""
     tokens = any_of(
         [
-            lambda: decode_answer(rest_token, body).data,
+            lambda: decode_response(rest_token, body).data,
             lambda: read_jmap_token(Endpoint.JMAP_METRICS_TOKEN, body),
         ]
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.ingest.counting.stored_totals import (
-    MOST_SERIES,
+    MAX_SERIES,
     Total,
     increases,
     last_totals,
@@ -85,11 +85,11 @@ def test_what_is_added_adds_up_however_it_is_read(growth: list[tuple[int, bool]]
 
 def test_of_very_many_series_the_longest_silent_are_forgotten():
     """The watermark does not grow with node ids that come and go."""
-    totals = last_totals([total(0, 1, node=node) for node in range(MOST_SERIES + 10)])
+    totals = last_totals([total(0, 1, node=node) for node in range(MAX_SERIES + 10)])
     totals, _ = increases(totals, [total(1, 2, node=3)])
 
     kept = totals_from_state(totals_to_state(totals))
 
-    assert len(kept) == MOST_SERIES
+    assert len(kept) == MAX_SERIES
     assert kept[TotalSeries(3, METRICS[0])] == Total(2, 20)
     assert TotalSeries(4, METRICS[0]) not in kept

@@ -13,7 +13,7 @@ from exporter.clock import SystemClock
 from exporter.errors import PayloadTooLarge, TargetTimeout
 from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
-from exporter.ingest.jobs.logs import MOST_LINES, LogJob
+from exporter.ingest.jobs.logs import MAX_LINES, LogJob
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.state.board import ServerBoard
@@ -101,9 +101,9 @@ def polled(path: Path, log: Log, *bursts: tuple[int, int], **settings: Any) -> t
     [
         ((5, 1), (5, 1)),
         ((500, 60), (0, 60), (3, 61)),
-        ((MOST_LINES - 100, 9), (1, 9)),
-        ((MOST_LINES + 500, 60), (1, 60)),
-        ((3 * MOST_LINES, 60), (2 * MOST_LINES, 61), (7, 61)),
+        ((MAX_LINES - 100, 9), (1, 9)),
+        ((MAX_LINES + 500, 60), (1, 60)),
+        ((3 * MAX_LINES, 60), (2 * MAX_LINES, 61), (7, 61)),
     ],
 )
 def test_what_reaches_back_to_what_was_counted_has_no_gap(tmp_path: Path, bursts: tuple[tuple[int, int], ...]):
@@ -140,7 +140,7 @@ def test_a_server_that_is_too_slow_for_long_answers_is_asked_for_shorter_ones(tm
 
 def test_more_lines_than_memory_holds_are_a_gap(tmp_path: Path):
     """The newest are counted, and that others were not is told."""
-    assert polled(tmp_path, Log(), (4 * MOST_LINES, 60), most_spooled_bytes=1) == (2 * MOST_LINES, 1)
+    assert polled(tmp_path, Log(), (4 * MAX_LINES, 60), most_spooled_bytes=1) == (2 * MAX_LINES, 1)
 
 
 def test_an_answer_that_ends_before_what_was_counted_is_a_gap(tmp_path: Path):

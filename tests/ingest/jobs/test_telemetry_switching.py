@@ -23,7 +23,7 @@ from exporter.simulator.common.prometheus import render
 from exporter.simulator.world.telemetry.counters import COUNTER_MODULUS, ProcessCounters
 from exporter.simulator.world.values import Duration
 from exporter.stalwart.common.native_page import parse_native_page
-from exporter.stalwart.rest.live.messages import read_metrics
+from exporter.stalwart.rest.live.messages import parse_metrics
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
@@ -50,7 +50,7 @@ class Server:
         self.process = ProcessCounters()
 
     def live(self) -> ServerTotals:
-        totals = read_metrics(json.dumps(metrics_to_json(self.process)).encode())
+        totals = parse_metrics(json.dumps(metrics_to_json(self.process)).encode())
         assert isinstance(totals, ServerTotals)
         return totals
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.ingest.loops.doubt import CONFIRM_SECONDS, Doubt
 from tests.support.virtual_time import HandClock
 
-MOST_PROVOKED = 3
+MAX_PROVOKED = 3
 
 
 def provoked(clock: HandClock, doubt: Doubt, *, soon: float = CONFIRM_SECONDS, took: float = 0.0) -> int:
@@ -111,7 +111,7 @@ def test_at_most_three_refusals_are_provoked(start: float, soon: float, took: fl
         if doubt.refused():
             break
         clock.seconds += max(0.0, doubt.wait_seconds(soon=soon) - early)
-        assert refusals < MOST_PROVOKED
+        assert refusals < MAX_PROVOKED
 
     assert clock.seconds - start >= CONFIRM_SECONDS - 1
 

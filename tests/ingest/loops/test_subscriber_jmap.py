@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.app.connection import Connection
+from exporter.app.connection import ServerConnection
 from exporter.clock import SystemClock
 from exporter.errors import TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus
@@ -66,7 +66,7 @@ async def counted_with_storage(watch: Watch) -> None:
         await asyncio.sleep(0.2)
 
 
-def renewing(connection: Connection, *, repeated_bytes: int) -> LiveClient:
+def renewing(connection: ServerConnection, *, repeated_bytes: int) -> LiveClient:
     """A client that opens its stream of traces anew after so many bytes."""
     clock = SystemClock()
     opener = StreamOpener(

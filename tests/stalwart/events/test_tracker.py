@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.events.tracker import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptTracker
 from tests.support.builders.delivery_events import (
     AT,
     CONNECT,
@@ -117,7 +117,7 @@ def test_what_befell_a_destination_that_was_given_up_explains_no_deferral():
 
 def test_a_deferral_waits_for_the_end_of_its_attempt():
     """What comes in between may explain it; a mere suspicion waits a little longer than a failure."""
-    folder = AttemptFolder()
+    folder = AttemptTracker()
 
     assert fed(folder, NO_TLS, RESCHEDULED) == []
     assert fed(folder, REJECTED) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporter.model.delivery import DeliveryEvent, Outcome
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
-from exporter.stalwart.events.tracker import GRACE_SECONDS, LATE_SECONDS, MOST_ATTEMPTS, WAIT_SECONDS, AttemptFolder
+from exporter.stalwart.events.tracker import GRACE_SECONDS, LATE_SECONDS, MAX_ATTEMPTS, WAIT_SECONDS, AttemptTracker
 from tests.support.builders.delivery_events import (
     AT,
     DEFERRED,
@@ -37,7 +37,7 @@ DECIDING = {
 def test_the_wait_is_bounded_by_either_clock():
     """An end that never comes, and a reason that never comes, are not waited for without end."""
     seconds = 0.0
-    folder = AttemptFolder(lambda: seconds)
+    folder = AttemptTracker(lambda: seconds)
 
     fed(folder, NO_TLS, RESCHEDULED)
     fed(folder, replace(RESCHEDULED, queue_id=8), replace(ENDED, queue_id=8))
@@ -59,8 +59,8 @@ def test_the_state_of_an_earlier_version_is_taken_up():
     earlier = [[7, "remote", "example.com", failure, None, [[1, "connection_error", "", "x.test"], [2, *failure]]]]
     weak = [[7, "remote", "example.com", None, ["tls_error", "", "example.com"], []]]
 
-    assert fold(RESCHEDULED, folder=AttemptFolder.from_state(earlier)) == [DEFERRED]
-    assert fold(RESCHEDULED, folder=AttemptFolder.from_state(weak))[0][1] == "tls_error"
+    assert fold(RESCHEDULED, folder=AttemptTracker.from_state(earlier)) == [DEFERRED]
+    assert fold(RESCHEDULED, folder=AttemptTracker.from_state(weak))[0][1] == "tls_error"
 
 
 def test_attempts_do_not_mix():
@@ -74,18 +74,18 @@ def test_attempts_do_not_mix():
 
 def test_what_is_remembered_is_bounded():
     """Attempts that never end push out the oldest."""
-    folder = AttemptFolder()
-    for queue_id in range(1, MOST_ATTEMPTS + 100):
+    folder = AttemptTracker()
+    for queue_id in range(1, MAX_ATTEMPTS + 100):
         folder.feed(replace(REJECTED, queue_id=queue_id))
     for n in range(1000):
-        folder.feed(replace(REJECTED, queue_id=MOST_ATTEMPTS + 99, recipient=f"u{n}@example.com", code=550))
+        folder.feed(replace(REJECTED, queue_id=MAX_ATTEMPTS + 99, recipient=f"u{n}@example.com", code=550))
     for n in range(1000):
-        folder.feed(replace(GIVEN_UP, queue_id=MOST_ATTEMPTS + 99, recipient=f"u{n}@example.com"))
-    last = replace(RESCHEDULED, queue_id=MOST_ATTEMPTS + 99)
+        folder.feed(replace(GIVEN_UP, queue_id=MAX_ATTEMPTS + 99, recipient=f"u{n}@example.com"))
+    last = replace(RESCHEDULED, queue_id=MAX_ATTEMPTS + 99)
 
     state = folder.to_state()
 
-    assert len(state) == MOST_ATTEMPTS
+    assert len(state) == MAX_ATTEMPTS
     assert len(json.dumps(state[-1])) < 32_768
     # Of so many failures the permanent ones are forgotten, as they explain no deferral.
     assert fold(last, replace(last, event_id="delivery.attempt-end"), folder=folder)[0][1:3] == (
@@ -96,13 +96,13 @@ def test_what_is_remembered_is_bounded():
 
 def test_a_deferral_that_is_pushed_out_is_counted():
     """More deferrals than are remembered are decided with what is known, none is lost."""
-    folder = AttemptFolder()
-    many = [replace(RESCHEDULED, queue_id=1 + n) for n in range(MOST_ATTEMPTS + 100)]
+    folder = AttemptTracker()
+    many = [replace(RESCHEDULED, queue_id=1 + n) for n in range(MAX_ATTEMPTS + 100)]
 
     early = [decision for each in many for decision in folder.feed(each)]
 
     assert len(early) == 100
-    assert len(folder.finish()) == MOST_ATTEMPTS
+    assert len(folder.finish()) == MAX_ATTEMPTS
 
 
 EVENTS = st.builds(
@@ -131,11 +131,11 @@ def test_only_the_three_deciding_events_are_counted(events: list[DeliveryEvent])
 @given(st.lists(EVENTS, max_size=30), st.integers(0, 30))
 def test_a_restart_amid_an_attempt_changes_no_outcome(events: list[DeliveryEvent], cut: int):
     """What was remembered comes back from the store as JSON."""
-    whole, before = AttemptFolder(), AttemptFolder()
+    whole, before = AttemptTracker(), AttemptTracker()
     expected = [decision for e in events for decision in whole.feed(e)]
 
     found = [decision for e in events[:cut] for decision in before.feed(e)]
-    after = AttemptFolder.from_state(json.loads(json.dumps(before.to_state())))
+    after = AttemptTracker.from_state(json.loads(json.dumps(before.to_state())))
     found += [decision for e in events[cut:] for decision in after.feed(e)]
 
     assert [decision.outcome for decision in found] == [decision.outcome for decision in expected]
@@ -145,7 +145,7 @@ def test_a_restart_amid_an_attempt_changes_no_outcome(events: list[DeliveryEvent
 
 def test_no_address_is_stored():
     """What goes to disk holds domains and checksums."""
-    folder = AttemptFolder()
+    folder = AttemptTracker()
     folder.feed(replace(REJECTED, recipient="secret.person@example.com"))
 
     assert "secret" not in json.dumps(folder.to_state())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.stalwart.events.trace_events import delivery_event
-from exporter.stalwart.events.tracker import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptTracker
 from tests.support.builders.outcomes import outcomes_of
 from tests.support.paths import RECORDINGS
 
@@ -21,7 +21,7 @@ def outcomes(events: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
     at = datetime(2026, 11, 30, tzinfo=UTC)
     opening: dict[str, Any] = events[0]["data"]
     told = (delivery_event(at, event["type"], event["data"], opening) for event in events)
-    return [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes_of(told, AttemptFolder())]
+    return [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes_of(told, AttemptTracker())]
 
 
 @pytest.mark.parametrize("case", json.loads((RECORDED / "delivery-orders.json").read_text()), ids=lambda c: c["what"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import TargetServerError, TargetUnsupported
 from exporter.model.delivery import LogLine
-from exporter.stalwart.events.log_lines import read_log_lines
+from exporter.stalwart.events.log_lines import parse_log_lines
 from exporter.stalwart.jmap.logs import Line
 from exporter.stalwart.rest.logs import parse_log_answer
 from tests.support.replays.jmap import JmapServer, MethodError, id_of
@@ -200,6 +200,6 @@ def test_any_line_reads_as_in_earlier_releases(told: list[dict[str, str]]):
         for line in told
     ]
 
-    found = read_log_lines(msgspec.json.decode(json.dumps(jmap), type=list[Line]), "list")
+    found = parse_log_lines(msgspec.json.decode(json.dumps(jmap), type=list[Line]), "list")
 
     assert found == parse_log_answer(json.dumps({"data": {"items": rest}}).encode()).lines

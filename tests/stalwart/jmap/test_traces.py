@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError, TargetServerError, TargetUnsupported
 from exporter.model.delivery import Trace
-from exporter.stalwart.jmap.traces import KeyValue, plain_values, read_traces, traces_decoder
+from exporter.stalwart.jmap.traces import KeyValue, parse_trace_list, plain_values, traces_decoder
 from exporter.stalwart.rest.traces import parse_traces
 from tests.support.replays.jmap import JmapServer, MethodError, number_of
 from tests.support.replays.jmap_client import asked, methods_of, snowflake, stamp
@@ -120,9 +120,9 @@ def test_any_trace_reads_as_in_earlier_releases(events: list[Told]):
     attempt = Attempt()
     told = [Told("delivery.attempt-start"), *events]
     body = [row("b", attempt, told)]
-    traces = read_traces(traces_decoder.decode(json.dumps({"list": body}).encode()), {"b": 1})
+    traces = parse_trace_list(traces_decoder.decode(json.dumps({"list": body}).encode()), {"b": 1})
 
-    assert traces == parse_traces(trace_body(attempt, told), [1])
+    assert traces == parse_trace_list(trace_body(attempt, told), [1])
 
 
 def test_members_keep_their_order_past_ten():

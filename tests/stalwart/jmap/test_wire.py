@@ -22,7 +22,7 @@ from exporter.errors import (
 )
 from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint, Login
 from exporter.stalwart.http.credentials import Bearer
-from exporter.stalwart.jmap.wire import Answers, Call, failure_of, in_order, request_of
+from exporter.stalwart.jmap.wire import Call, MethodResponses, failure_of, in_order, request_of
 from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError
 from tests.support.replays.jmap_client import asked, transport_to
 from tests.support.replays.jmap_http import serving
@@ -153,7 +153,7 @@ def test_calls_fail_one_by_one():
     """A result is read beside an error, whose own call alone it fails."""
     other = Call("o", "x:Task/query", {})
     body = {"methodResponses": [["error", {"type": "forbidden"}, "q"], ["x:Task/query", {"ids": []}, "o"]]}
-    answers = Answers(json.dumps(body).encode())
+    answers = MethodResponses(json.dumps(body).encode())
 
     assert answers.result(other, msgspec.json.Decoder()) == {"ids": []}
     assert (answers.failed(QUERY), answers.failed(other)) == (True, False)
@@ -176,14 +176,14 @@ def test_calls_fail_one_by_one():
 def test_what_is_no_answer_to_our_call_is_a_payload_error(body: Any):
     """Missing, mistyped, or the answer to something else."""
     with pytest.raises(PayloadError):
-        Answers(json.dumps(body).encode()).result(QUERY, msgspec.json.Decoder(dict[str, Any]))
+        MethodResponses(json.dumps(body).encode()).result(QUERY, msgspec.json.Decoder(dict[str, Any]))
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_answer_or_a_payload_error(body: bytes):
     """Nothing else comes out."""
     with pytest.raises(PayloadError):
-        Answers(body).result(QUERY, msgspec.json.Decoder(dict[str, Any]))
+        MethodResponses(body).result(QUERY, msgspec.json.Decoder(dict[str, Any]))
 
 
 @given(st.lists(st.integers(), max_size=120))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS
-from exporter.stalwart.events.tracker import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptTracker
 from exporter.stalwart.rest.traces import parse_trace_ids, parse_traces
 from tests.support.builders.outcomes import outcomes_of
 
@@ -90,7 +90,7 @@ def body(data: Any) -> bytes:
 def fold(trace: Trace) -> list[tuple[str, str, str, str]]:
     return [
         (o.outcome.value, o.reason, o.code, o.domain)
-        for o in outcomes_of(trace.events, AttemptFolder(one_attempt=True))
+        for o in outcomes_of(trace.events, AttemptTracker(one_attempt=True))
     ]
 
 

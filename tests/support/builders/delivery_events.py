@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from exporter.model.delivery import DeliveryEvent
-from exporter.stalwart.events.tracker import AttemptFolder
+from exporter.stalwart.events.tracker import AttemptTracker
 from tests.support.builders.outcomes import outcomes_of
 
 AT = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
@@ -17,11 +17,11 @@ def event(id_: str, **fields: object) -> DeliveryEvent:
     return replace(base, **fields)
 
 
-def fold(*events: DeliveryEvent, folder: AttemptFolder | None = None) -> list[tuple[str, str, str, str]]:
+def fold(*events: DeliveryEvent, folder: AttemptTracker | None = None) -> list[tuple[str, str, str, str]]:
     return [(o.outcome.value, o.reason, o.code, o.domain) for o in outcomes_of(events, folder)]
 
 
-def fed(folder: AttemptFolder, *events: DeliveryEvent) -> list[str]:
+def fed(folder: AttemptTracker, *events: DeliveryEvent) -> list[str]:
     """The codes of what *events* decide at once."""
     return [decision.outcome.code for each in events for decision in folder.feed(each)]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from exporter.web.interfaces import (
-    CapabilityStatus,
+    CapabilityRow,
     CollectorState,
     ServerStatus,
     StatusPage,
@@ -88,7 +88,7 @@ SITUATIONS = {
         v016(
             queue=replace(NO_STATUS, overdue=5),
             recent=past(HOUR, messages=0.1),
-            capabilities=(CapabilityStatus(name="logs", status="forbidden", words="The API key lacks sysLogGet."),),
+            capabilities=(CapabilityRow(name="logs", status="forbidden", words="The API key lacks sysLogGet."),),
         ),
         "good",
         "No problem seen, but deliveries are not visible",
@@ -134,7 +134,7 @@ SITUATIONS = {
             queue=None,
             capabilities=(
                 *AVAILABLE[1:],
-                CapabilityStatus(name="queue", status="forbidden", words="The API key lacks message-queue-list."),
+                CapabilityRow(name="queue", status="forbidden", words="The API key lacks message-queue-list."),
             ),
         ),
         "wait",
@@ -246,7 +246,7 @@ SITUATIONS = {
             community(),
             capabilities=(
                 AVAILABLE[0],
-                CapabilityStatus(name="logs", status="forbidden", words="The API key lacks logs-view."),
+                CapabilityRow(name="logs", status="forbidden", words="The API key lacks logs-view."),
             ),
         ),
         "good",
@@ -280,7 +280,7 @@ SITUATIONS = {
         "mx1 is down",
     ),
     "misnamed counters": one(
-        v016(capabilities=(*AVAILABLE, CapabilityStatus(name="event_counters", status="unsupported"))),
+        v016(capabilities=(*AVAILABLE, CapabilityRow(name="event_counters", status="unsupported"))),
         "wait",
         "mx1: this release exports counters under wrong names",
         "Upgrade",

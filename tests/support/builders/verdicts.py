@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from exporter.web.interfaces import (
-    CapabilityStatus,
+    CapabilityRow,
     CollectorState,
     CollectorStatus,
     QueueFacts,
@@ -22,8 +22,8 @@ from tests.support.listener.app import NOW, collector, server_status
 HOUR = 3600.0
 CALM = QueueFacts(running=True, messages=3, failing=1)
 NO_STATUS = replace(CALM, running=None)
-AVAILABLE = tuple(CapabilityStatus(name=name, status="available") for name in ("queue", "logs"))
-NOT_LICENSED = tuple(CapabilityStatus(name=name, status="not_licensed") for name in ("live_metrics", "traces"))
+AVAILABLE = tuple(CapabilityRow(name=name, status="available") for name in ("queue", "logs"))
+NOT_LICENSED = tuple(CapabilityRow(name=name, status="not_licensed") for name in ("live_metrics", "traces"))
 
 
 def off(name: str) -> CollectorStatus:

@@ -19,7 +19,7 @@ from exporter.clock import SystemClock
 from exporter.errors import SettingsError
 from exporter.web.app import create_app
 from exporter.web.interfaces import (
-    CapabilityStatus,
+    CapabilityRow,
     CollectorState,
     CollectorStatus,
     Format,
@@ -28,7 +28,7 @@ from exporter.web.interfaces import (
     StoreStatus,
     StreamStatus,
 )
-from exporter.web.protocol import Limits
+from exporter.web.protocol import HttpLimits
 from exporter.web.server import WebServer
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -110,7 +110,7 @@ def server_status(**changes: object) -> ServerStatus:
         "edition": "enterprise",
         "version": "0.15.5",
         "up": True,
-        "capabilities": tuple(CapabilityStatus(name=name, status="available") for name in ("queue", "logs")),
+        "capabilities": tuple(CapabilityRow(name=name, status="available") for name in ("queue", "logs")),
         "collectors": (collector(),),
         "streams": (StreamStatus(name="metrics", connected=True, transport="sse", last_event_at=NOW),),
     }
@@ -151,7 +151,7 @@ Run = Callable[[Awaitable[object]], None]
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, ssl_context: ssl.SSLContext | None = None, limits: Limits | None = None
+    app: ASGIApp, *, ssl_context: ssl.SSLContext | None = None, limits: HttpLimits | None = None
 ) -> AsyncIterator[WebServer]:
     """A server on a free port of loopback, stopped at the end."""
     server = WebServer(app, host="127.0.0.1", port=0, clock=SystemClock(), ssl_context=ssl_context, limits=limits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from exporter.web.interfaces import (
-    CapabilityStatus,
+    CapabilityRow,
     CollectorState,
     Link,
     StatusPage,
@@ -76,7 +76,7 @@ def hostile_page() -> StatusPage:
         edition=everything,
         version=everything,
         note=everything,
-        capabilities=[CapabilityStatus(name=text, status=text, words=text) for text in HOSTILE],
+        capabilities=[CapabilityRow(name=text, status=text, words=text) for text in HOSTILE],
         collectors=[collector(text, state=CollectorState.FAILING, error=text) for text in HOSTILE],
         streams=[StreamStatus(name=t, connected=False, transport=t, last_event_at=None) for t in HOSTILE],
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.app.connection import Connection, connect
+from exporter.app.connection import ServerConnection, connect
 from exporter.clock import SystemClock
 from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
@@ -44,7 +44,7 @@ class Watch:
 
     server: StandIn
     board: ServerBoard
-    connection: Connection
+    connection: ServerConnection
     session: Session
     job: TraceJob
     tasks: list[asyncio.Task[object]]
@@ -77,7 +77,7 @@ class Watch:
 
 @asynccontextmanager
 async def watching(
-    server: StandIn, folder: Path, *, live: Callable[[Connection], LiveClient] | None = None
+    server: StandIn, folder: Path, *, live: Callable[[ServerConnection], LiveClient] | None = None
 ) -> AsyncIterator[Watch]:
     """Follows both streams of *server* while the block lasts; *live* may put another client in."""
     clock = SystemClock()

@@ -16,8 +16,7 @@ from exporter.stalwart.common.ids import encode_id
 from exporter.stalwart.jmap.live.client import trace_decoder
 from exporter.stalwart.jmap.live.repeating_stream import Repetition
 from exporter.stalwart.jmap.live.spans import Spans
-from exporter.stalwart.jmap.traces import read_traces as read_stored
-from exporter.stalwart.jmap.traces import traces_decoder
+from exporter.stalwart.jmap.traces import parse_trace_list, traces_decoder
 from tests.support.rigs.counting import LiveSide
 from tests.support.worlds.hour import Hour, StoredTrace, lived_through
 
@@ -42,7 +41,9 @@ class JmapHour(Hour):
     def read(self, ids: Sequence[int]) -> list[Trace]:
         by_id = {trace.id: trace for trace in self.stored}
         return [
-            trace for id_ in ids for trace in read_stored(traces_decoder.decode(by_id[id_].body), {encode_id(id_): id_})
+            trace
+            for id_ in ids
+            for trace in parse_trace_list(traces_decoder.decode(by_id[id_].body), {encode_id(id_): id_})
         ]
 
 

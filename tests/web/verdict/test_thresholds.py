@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.web.verdict.thresholds import MOST_BYTES, load_thresholds, shipped
+from exporter.web.verdict.thresholds import MAX_BYTES, load_thresholds, shipped
 
 GOOD = {"alerts": {"StalwartDown": {"severity": "page", "for": 120, "above": 1.5}}, "slo": {"objective": 0.99}}
 
@@ -46,7 +46,7 @@ def test_thresholds_of_ones_own_are_read(tmp_path: Path):
         json.dumps(GOOD).replace("1.5", "9" * 400).encode(),
         json.dumps(GOOD).replace("1.5", "NaN").encode(),
         json.dumps(GOOD).replace("120", "Infinity").encode(),
-        json.dumps(GOOD).encode() + b" " * MOST_BYTES,
+        json.dumps(GOOD).encode() + b" " * MAX_BYTES,
     ],
     ids=["empty", "list", "no member", "nested", "no text", "huge", "NaN", "endless", "too long"],
 )

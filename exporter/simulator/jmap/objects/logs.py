@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.simulator.jmap.query import MOST_RESULTS, answer, conditions, parse_paging
+from exporter.simulator.jmap.query import MAX_RESULTS, answer, conditions, parse_paging
 from exporter.simulator.jmap.wire import Json, MethodError
 from exporter.simulator.world.ids import decode_id, encode_id
 from exporter.simulator.world.telemetry.logs import parse_line, without_colours
@@ -34,8 +34,8 @@ def query(world: World, arguments: Mapping[str, Any]) -> Json:
             found.append(number << FILE_SHIFT | start)
             if len(found) == paging.most:
                 break
-    limit = paging.limit if paging.limit is not None and paging.limit < MOST_RESULTS else None
-    return answer(found, total=MOST_RESULTS if paging.total else None, limit=limit)
+    limit = paging.limit if paging.limit is not None and paging.limit < MAX_RESULTS else None
+    return answer(found, total=MAX_RESULTS if paging.total else None, limit=limit)
 
 
 def _require_files(world: World) -> None:

@@ -6,7 +6,7 @@ EPOCH_SECONDS = 1_632_280_000
 NODE_BITS = 9
 TIME_SHIFT = 21
 BACK_BITS = 4
-MOST_BACK = 1 << BACK_BITS
+MAX_BACK = 1 << BACK_BITS
 SET_BACK = 1000 << TIME_SHIFT
 """A second earlier than the last id: the clock was set back."""
 
@@ -36,7 +36,7 @@ class Snowflakes:
             # Ids follow the clock: those of the same millisecond before it was set back have other numbers.
             self._times_back += 1
             self._last = 0
-        candidate = first | self._node | self._times_back % MOST_BACK << TIME_SHIFT - BACK_BITS
+        candidate = first | self._node | self._times_back % MAX_BACK << TIME_SHIFT - BACK_BITS
         if candidate <= self._last:
             candidate = self._last + (1 << NODE_BITS)
         self._last = candidate

@@ -63,7 +63,7 @@ class JmapLiveClient:
         if kind is StreamKind.METRICS:
             # A stream is opened after every restart of the server, which may have become another release.
             await self._client.look_at_names()
-        token = _read_token(token_endpoint, await self._transport.request(token_endpoint))
+        token = _parse_token(token_endpoint, await self._transport.request(token_endpoint))
         params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
         stream = await self._opener.open(endpoint, token=token, params=params, offers_websocket=False)
         if kind is StreamKind.TRACES:
@@ -88,11 +88,11 @@ class JmapLiveClient:
     def _decoder(self, kind: StreamKind) -> StreamDecoder:
         if kind is StreamKind.METRICS:
             # The names may become known while the stream is open.
-            return StreamDecoder(lambda message: live.read_metrics(message, self._client.names))
+            return StreamDecoder(lambda message: live.parse_metrics(message, self._client.names))
         return trace_decoder(self._spans)
 
 
-def _read_token(endpoint: Endpoint, body: bytes) -> str:
+def _parse_token(endpoint: Endpoint, body: bytes) -> str:
     """The token of a good answer, which is its whole body. Raises `PayloadError`, in which the token is not."""
     token = body.strip()
     if not _TOKEN.fullmatch(token):
@@ -102,4 +102,4 @@ def _read_token(endpoint: Endpoint, body: bytes) -> str:
 
 def trace_decoder(spans: Spans) -> StreamDecoder:
     """Return a decoder for one connection to the stream of traces; *spans* outlives it."""
-    return StreamDecoder(lambda message: live.read_traces(message, spans), event_key=live.EVENT_KEY)
+    return StreamDecoder(lambda message: live.parse_traces(message, spans), event_key=live.EVENT_KEY)

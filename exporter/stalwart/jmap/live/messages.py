@@ -44,7 +44,7 @@ _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[Event])
 
 
-def read_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbeat:
+def parse_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbeat:
     """
     One message of the stream of metrics, without counters where their *names* or the message itself give them away.
 
@@ -85,7 +85,7 @@ def read_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbea
     )
 
 
-def read_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
+def parse_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     """
     One message of the stream of traces, whose events are told after those that *spans* has been told.
 

@@ -16,10 +16,10 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.events.trace_events import delivery_event
 
-MOST_UNDER_WAY = 8192
+MAX_UNDER_WAY = 8192
 """Attempts that are remembered; more than those of which it is remembered that they have been told from the start."""
 
-MOST_ENDED = 256
+MAX_ENDED = 256
 """Of attempts that have ended, for what is told of one after its end."""
 
 _OPENING_KEYS = ("queueId", "queueName", "to")
@@ -41,11 +41,11 @@ class Spans:
         span = data.get("spanId")
         span = span if type(span) is int and span > 0 else 0
         if type_ == ATTEMPT_START and span:
-            _keep(self._under_way, span, {key: data[key] for key in _OPENING_KEYS if key in data}, MOST_UNDER_WAY)
+            _keep(self._under_way, span, {key: data[key] for key in _OPENING_KEYS if key in data}, MAX_UNDER_WAY)
         opening = self._under_way.get(span) or self._ended.get(span) or {}
         event = delivery_event(at, type_, data, opening)
         if type_ == ATTEMPT_END and span in self._under_way:
-            _keep(self._ended, span, self._under_way.pop(span), MOST_ENDED)
+            _keep(self._ended, span, self._under_way.pop(span), MAX_ENDED)
         if event is not None and not event.queue_id:
             event = replace(event, queue_id=-span)
         return event

@@ -32,7 +32,7 @@ REMEMBERED = 10_000
 """Ids at the front of the queue that are remembered: the earliest due are those that may come a second time."""
 
 RECOVERY_WALKS = 20
-MOST_STALE_PAGES = 20
+MAX_STALE_PAGES = 20
 """Pages in a row with nothing new, before a walk by position is given up: that many messages came in meanwhile."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -241,7 +241,7 @@ class _Walk:
     def _meet_stale_page(self) -> None:
         """The same rows again: this server does not count from anchors, or not from several at once, as it should."""
         self._stale_pages += 1
-        if self._stale_pages > MOST_STALE_PAGES:
+        if self._stale_pages > MAX_STALE_PAGES:
             raise TargetServerError("x:QueuedMessage/query: the pages do not advance")
         if self._paging is Paging.POSITION:
             return

@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 from exporter.errors import PayloadError
-from exporter.stalwart.http.responses import reading_problem
-from exporter.stalwart.jmap.wire import Answers, Call
+from exporter.stalwart.http.responses import decoding_problem
+from exporter.stalwart.jmap.wire import Call, MethodResponses
 
 PROPERTIES = ("createdAt", "size", "recipients")
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -70,7 +70,7 @@ _raw_messages = msgspec.json.Decoder(_RawMessages)
 _message = msgspec.json.Decoder(Message)
 
 
-def messages_of(answers: Answers, call: Call) -> list[Message]:
+def messages_of(answers: MethodResponses, call: Call) -> list[Message]:
     """The messages that *call* got. Raises `PayloadError` with the path of the first member that cannot be read."""
     try:
         return answers.result(call, _messages).items
@@ -85,4 +85,4 @@ def _check(raw: msgspec.Raw, path: str) -> None:
     try:
         _message.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(reading_problem(error, path)) from error
+        raise PayloadError(decoding_problem(error, path)) from error

@@ -44,7 +44,7 @@ class Arf(Struct, gc=False, rename="camel"):
     spf_dns: str | None = None
 
 
-def read_arf(wire: Arf, sender: str | None, source_id: str, unknown: dict[str, int]) -> ArfReport:
+def parse_arf(wire: Arf, sender: str | None, source_id: str, unknown: dict[str, int]) -> ArfReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
     return build_arf_report(
         wire,

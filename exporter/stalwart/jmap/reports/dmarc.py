@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from exporter.errors import PayloadError
 from exporter.model.reports import (
-    MOST_COUNTED,
+    MAX_COUNTED,
     DmarcPolicy,
     DmarcRecord,
     DmarcReport,
@@ -100,26 +100,26 @@ class Dmarc(Struct, gc=False, rename="camel"):
     policy_failure_reporting_options: Mapping[str, bool] | None = None
 
 
-def read_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
+def parse_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
     report = DmarcReport(
         reporter=reporter_name(wire.org_name, wire.email, sender),
         report_id=wire.report_id.strip(),
         begins_at=utc(wire.date_range_begin, "report.dateRangeBegin"),
         ends_at=utc(wire.date_range_end, "report.dateRangeEnd"),
-        policy=_read_policy(wire, unknown),
-        records=[_read_record(record, unknown) for record in in_order(wire.records)],
+        policy=_parse_policy(wire, unknown),
+        records=[_parse_record(record, unknown) for record in in_order(wire.records)],
         email=wire.email or "",
         extra_contact=wire.extra_contact_info or "",
         errors=sorted(wire.errors or ()),
         generator=wire.generator or "",
     )
-    if sum(report.messages()) > MOST_COUNTED:
+    if sum(report.messages()) > MAX_COUNTED:
         raise PayloadError("report.records: the sum of messages exceeds 2^53")
     return report
 
 
-def _read_policy(wire: Dmarc, unknown: dict[str, int]) -> DmarcPolicy:
+def _parse_policy(wire: Dmarc, unknown: dict[str, int]) -> DmarcPolicy:
     options = wire.policy_failure_reporting_options or {}
     return DmarcPolicy(
         domain=required_domain(wire.policy_domain, "report.policyDomain"),
@@ -134,7 +134,7 @@ def _read_policy(wire: Dmarc, unknown: dict[str, int]) -> DmarcPolicy:
     )
 
 
-def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
+def _parse_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
     results = DmarcResults(
         dispositions.read(wire.evaluated_disposition, unknown),
         aligned_results.read(wire.evaluated_dkim, unknown),
@@ -144,10 +144,10 @@ def _read_record(wire: _Record, unknown: dict[str, int]) -> DmarcRecord:
         domain_or_text(wire.envelope_to),
         tuple(build_dkim_result(result, unknown) for result in in_order(wire.dkim_results or {})),
         tuple(build_spf_result(result, unknown) for result in in_order(wire.spf_results or {})),
-        tuple(_read_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})),
+        tuple(_parse_override(reason, unknown) for reason in in_order(wire.policy_override_reasons or {})),
     )
     return DmarcRecord(address(wire.source_ip), wire.count, results)
 
 
-def _read_override(wire: _Reason, unknown: dict[str, int]) -> Override:
+def _parse_override(wire: _Reason, unknown: dict[str, int]) -> Override:
     return Override(override_reasons.read(wire.override_type, unknown), wire.comment or "")

@@ -22,12 +22,12 @@ from exporter.model.reports import Report
 from exporter.stalwart.common.report_ids import lasting_id
 from exporter.stalwart.common.report_numbers import Stamp
 from exporter.stalwart.common.report_values import utc
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.paging import found_decoder
-from exporter.stalwart.jmap.reports.arf import Arf, read_arf
-from exporter.stalwart.jmap.reports.dmarc import Dmarc, read_dmarc
-from exporter.stalwart.jmap.reports.tls import Tls, read_tls
+from exporter.stalwart.jmap.reports.arf import Arf, parse_arf
+from exporter.stalwart.jmap.reports.dmarc import Dmarc, parse_dmarc
+from exporter.stalwart.jmap.reports.tls import Tls, parse_tls
 from exporter.stalwart.jmap.wire import Call
 
 LARGE_BYTES = 256 * 1024
@@ -114,16 +114,16 @@ async def fetch_reports(
         # It is the server that is not what it was, and not the reports that are gone.
         raise TargetServerError(str(error)) from error
     found = answers.result(get, _found)
-    raws = {decode_answer(_known, item).id: bytes(item) for item in found.items}
+    raws = {decode_response(_known, item).id: bytes(item) for item in found.items}
     if not raws.keys() <= set(source_ids) or not raws.keys() | set(found.not_found) >= set(source_ids):
         raise PayloadError(f"{get.method}: not the requested reports")
     in_order = [(source_id, raws[source_id]) for source_id in source_ids if source_id in raws]
     if sum(map(len, raws.values())) < LARGE_BYTES:
-        return _read_all(kind, in_order, now)
-    return await asyncio.to_thread(_read_all, kind, in_order, now)
+        return _parse_all(kind, in_order, now)
+    return await asyncio.to_thread(_parse_all, kind, in_order, now)
 
 
-def _read_all(kind: ReportKind, raws: Sequence[tuple[str, bytes]], now: datetime) -> list[Incoming]:
+def _parse_all(kind: ReportKind, raws: Sequence[tuple[str, bytes]], now: datetime) -> list[Incoming]:
     return [_read(kind, source_id, raw, now) for source_id, raw in raws]
 
 
@@ -140,15 +140,15 @@ def parse_report(kind: ReportKind, source_id: str, raw: bytes) -> IncomingReport
     unknown: dict[str, int] = {}
     content: Report
     if kind is ReportKind.DMARC:
-        dmarc = decode_answer(_dmarc, raw)
-        content = read_dmarc(dmarc.report, dmarc.sender, unknown)
+        dmarc = decode_response(_dmarc, raw)
+        content = parse_dmarc(dmarc.report, dmarc.sender, unknown)
     elif kind is ReportKind.TLS:
-        tls = decode_answer(_tls, raw)
-        content = read_tls(tls.report, tls.sender, unknown)
+        tls = decode_response(_tls, raw)
+        content = parse_tls(tls.report, tls.sender, unknown)
     else:
-        arf = decode_answer(_arf, raw)
-        content = read_arf(arf.report, arf.sender, lasting_id(source_id), unknown)
-    received_at = utc(decode_answer(_received, raw).received_at, "receivedAt")
+        arf = decode_response(_arf, raw)
+        content = parse_arf(arf.report, arf.sender, lasting_id(source_id), unknown)
+    received_at = utc(decode_response(_received, raw).received_at, "receivedAt")
     return IncomingReport(
         kind=kind, source_id=source_id, received_at=received_at, raw=raw, content=content, unknown=unknown
     )
@@ -156,6 +156,6 @@ def parse_report(kind: ReportKind, source_id: str, raw: bytes) -> IncomingReport
 
 def _received_at(raw: bytes, now: datetime) -> datetime:
     try:
-        return utc(decode_answer(_received, raw).received_at, "receivedAt")
+        return utc(decode_response(_received, raw).received_at, "receivedAt")
     except PayloadError:
         return now

@@ -50,7 +50,7 @@ class Tls(Struct, gc=False, rename="camel"):
     contact_info: str | None = None
 
 
-def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
+def parse_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
     policies = in_order(wire.policies)
     domains = policy_domains([policy.policy_domain for policy in policies], "report.policies[{}].policyDomain")
@@ -59,12 +59,12 @@ def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsRepor
         sender,
         begins_at=utc(wire.date_range_start, "report.dateRangeStart"),
         ends_at=utc(wire.date_range_end, "report.dateRangeEnd"),
-        policies=[_read_policy(policy, domain, unknown) for policy, domain in zip(policies, domains, strict=True)],
+        policies=[_parse_policy(policy, domain, unknown) for policy, domain in zip(policies, domains, strict=True)],
         policies_path="report.policies",
     )
 
 
-def _read_policy(wire: _Policy, domain: str, unknown: dict[str, int]) -> TlsPolicy:
+def _parse_policy(wire: _Policy, domain: str, unknown: dict[str, int]) -> TlsPolicy:
     return TlsPolicy(
         policy_types.read(wire.policy_type, unknown),
         domain,

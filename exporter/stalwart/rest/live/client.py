@@ -10,7 +10,7 @@ from exporter.errors import PayloadError, TargetUnreachable, TargetUnsupported
 from exporter.model.live import StreamKind
 from exporter.model.server import Generation
 from exporter.stalwart.http.allowlist import Endpoint
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.live import messages as live
 from exporter.stalwart.streams.decoder import StreamDecoder
@@ -56,7 +56,7 @@ class RestLiveClient:
             # It is away, and may come back as another release.
             self._opener.forget()
             raise
-        token = decode_answer(_token, answer).data
+        token = decode_response(_token, answer).data
         if not token:
             raise PayloadError(f"{token_endpoint.label}: data: an empty token")
         params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
@@ -73,5 +73,5 @@ class RestLiveClient:
 def stream_decoder(kind: StreamKind) -> StreamDecoder:
     """Return a decoder for one connection to the stream of this *kind*."""
     if kind is StreamKind.METRICS:
-        return StreamDecoder(live.read_metrics)
-    return StreamDecoder(live.read_traces, event_key=live.EVENT_KEY)
+        return StreamDecoder(live.parse_metrics)
+    return StreamDecoder(live.parse_traces, event_key=live.EVENT_KEY)

@@ -25,7 +25,7 @@ from exporter.stalwart.events.log_details import DEFAULT_QUEUE, TEXT_LIMIT
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.outcomes import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES, delivery_event, said_text
-from exporter.stalwart.http.responses import reading_problem
+from exporter.stalwart.http.responses import decoding_problem
 from exporter.stalwart.streams.decoder import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -71,7 +71,7 @@ _told_decoder = msgspec.json.Decoder(list[_Told])
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-def read_metrics(message: bytes) -> ServerTotals | Heartbeat:
+def parse_metrics(message: bytes) -> ServerTotals | Heartbeat:
     """One message of the stream of metrics. Raises `PayloadError` with the path of what cannot be read."""
     read = decode_frame(_metrics_decoder, message)
     if isinstance(read, Heartbeat):
@@ -87,7 +87,7 @@ def read_metrics(message: bytes) -> ServerTotals | Heartbeat:
     )
 
 
-def read_traces(message: bytes) -> LiveEvents | Heartbeat:
+def parse_traces(message: bytes) -> LiveEvents | Heartbeat:
     """
     One message of the stream of traces. Raises `PayloadError` with the path of what cannot be read.
 
@@ -182,7 +182,7 @@ def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
     try:
         data = _data_decoder.decode(told.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(reading_problem(error, f"[{index}].data")) from error
+        raise PayloadError(decoding_problem(error, f"[{index}].data")) from error
     return delivery_event(_second(told.created_at, index), told.type, data, data)
 
 

@@ -26,9 +26,9 @@ from exporter.stalwart.rest.queue.wire import (
     FlatRecipient,
     Message,
     NestedRecipient,
-    Outcome,
     QueuePage,
     RawPage,
+    StatusDetail,
     parse_messages,
     parse_page,
     parse_raw_page,
@@ -137,7 +137,7 @@ class QueueFold:
         for message in messages:
             for recipient in message.recipients:
                 status = recipient.status
-                if type(status) is not Outcome:
+                if type(status) is not StatusDetail:
                     if status == SCHEDULED:
                         add_scheduled(recipient)
                     else:
@@ -172,9 +172,9 @@ class QueueFold:
             for domain in message.domains:
                 for recipient in domain.recipients:
                     status = recipient.status
-                    if type(status) is not Outcome and status == SCHEDULED:
+                    if type(status) is not StatusDetail and status == SCHEDULED:
                         status = domain.status
-                    if type(status) is not Outcome:
+                    if type(status) is not StatusDetail:
                         if status == SCHEDULED:
                             add_scheduled(recipient)
                             add_waiting(domain)

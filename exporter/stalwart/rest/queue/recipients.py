@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from msgspec import UNSET
 
 from exporter.model.queue import RecipientStatus
-from exporter.stalwart.rest.queue.wire import FlatRecipient, NestedRecipient, Outcome
+from exporter.stalwart.rest.queue.wire import FlatRecipient, NestedRecipient, StatusDetail
 
 R = TypeVar("R", FlatRecipient, NestedRecipient)
 
@@ -32,7 +32,7 @@ class Recipients(Generic[R]):
         self.delivered: list[R] = []
         self.strange: list[R] = []
 
-    def add_settled(self, recipient: R, status: Outcome) -> None:
+    def add_settled(self, recipient: R, status: StatusDetail) -> None:
         """Adds one that no longer waits."""
         if status.perm_fail is not UNSET:
             self.rejected.append(recipient)

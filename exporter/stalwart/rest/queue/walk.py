@@ -16,7 +16,7 @@ import msgspec
 from exporter.errors import PayloadError, PayloadTooLarge
 from exporter.model.queue import QueueSnapshot
 from exporter.stalwart.http.allowlist import Endpoint
-from exporter.stalwart.http.responses import decode_answer
+from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.queue.fold import PageResult, QueueFold
 
@@ -112,5 +112,5 @@ async def feed_page(fold: QueueFold, body: bytes, limit: int | None) -> PageResu
 async def _goes_on(transport: Transport, cursor: int) -> bool:
     """Whether there is a message from *cursor* on; the ids alone are asked for."""
     params: dict[str, str | int] = {"limit": 1, "max-total": 1, "range-start": cursor}
-    ids = decode_answer(_ids, await transport.request(Endpoint.QUEUE_MESSAGES, params=params)).data.items
+    ids = decode_response(_ids, await transport.request(Endpoint.QUEUE_MESSAGES, params=params)).data.items
     return any(id_ >= cursor for id_ in ids)

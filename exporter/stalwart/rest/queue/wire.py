@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from exporter.errors import PayloadError
-from exporter.stalwart.http.responses import decode_answer, reading_problem
+from exporter.stalwart.http.responses import decode_response, decoding_problem
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0)]
@@ -26,7 +26,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 """The expiry of what does not expire by time."""
 
 
-class Outcome(Struct, gc=False):
+class StatusDetail(Struct, gc=False):
     """A status that is not the bare word ``scheduled``: an object with one key."""
 
     temp_fail: str | UnsetType = UNSET
@@ -39,13 +39,13 @@ class FlatRecipient(Struct, gc=False):
 
     address: str
     queue: str
-    status: str | Outcome
+    status: str | StatusDetail
     retry_num: Count
     next_retry: Moment
     expires: Moment | None = NEVER
 
 
-ABSENT = FlatRecipient(address="", queue="", status=Outcome(), retry_num=0, next_retry=NEVER)
+ABSENT = FlatRecipient(address="", queue="", status=StatusDetail(), retry_num=0, next_retry=NEVER)
 """Stands in `Message.recipients` where a message has no such member."""
 
 
@@ -53,7 +53,7 @@ class NestedRecipient(Struct, gc=False):
     """A recipient up to v0.12, under its domain."""
 
     address: str
-    status: str | Outcome
+    status: str | StatusDetail
 
 
 class Domain(Struct, gc=False):
@@ -61,7 +61,7 @@ class Domain(Struct, gc=False):
 
     queue: ClassVar[str] = "default"
 
-    status: str | Outcome
+    status: str | StatusDetail
     recipients: list[NestedRecipient]
     retry_num: Count
     next_retry: Moment
@@ -133,12 +133,12 @@ def parse_page(body: bytes) -> QueuePage:
         # The decoder does not say which of the messages it was: read them one by one.
         for _ in parse_messages(parse_raw_page(body)):
             pass
-        raise PayloadError(reading_problem(error)) from error
+        raise PayloadError(decoding_problem(error)) from error
 
 
 def parse_raw_page(body: bytes) -> RawPage:
     """The page with its messages unread, for `parse_messages`."""
-    return decode_answer(_raw_page, body).data
+    return decode_response(_raw_page, body).data
 
 
 def parse_messages(page: RawPage, part_bytes: int = 1 << 20) -> Iterator[list[Message]]:
@@ -162,7 +162,7 @@ def _parse_message(raw: msgspec.Raw, index: int) -> Message:
         return _message.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _explain(_untyped(raw), Message, path)
-        raise PayloadError(reading_problem(error, path)) from error
+        raise PayloadError(decoding_problem(error, path)) from error
 
 
 def _untyped(raw: msgspec.Raw) -> object:
@@ -185,4 +185,4 @@ def _explain(value: object, kind: type, path: str) -> None:
             listed = members.get(name)
             for index, member in enumerate(listed if isinstance(listed, list) else ()):
                 _explain(member, inner, f"{path}.{name}[{index}]")
-        raise PayloadError(reading_problem(error, path)) from error
+        raise PayloadError(decoding_problem(error, path)) from error

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from exporter.errors import PayloadError
 from exporter.model.reports import (
-    MOST_COUNTED,
+    MAX_COUNTED,
     DmarcPolicy,
     DmarcRecord,
     DmarcReport,
@@ -52,16 +52,16 @@ ALIKE_BYTES = 1024
 """Of those up to this size; a larger one holds texts that are not worth remembering."""
 
 
-def read_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
+def parse_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
     """
     The report in our terms; *sender* is the address that mailed it.
 
     Raises `PayloadError`; and what msgspec raises for a part that is not as it should be, whose place it cannot tell.
     """
     metadata, published = wire.report_metadata, bytes(wire.policy_published)
-    if sum([record.row.count for record in wire.record]) > MOST_COUNTED:
+    if sum([record.row.count for record in wire.record]) > MAX_COUNTED:
         raise PayloadError("data.report.record: the sum of messages exceeds 2^53")
-    policy, not_known = (_policy_alike if len(published) <= ALIKE_BYTES else _read_policy)(published)
+    policy, not_known = (_policy_alike if len(published) <= ALIKE_BYTES else _parse_policy)(published)
     _count(not_known, unknown)
     return DmarcReport(
         reporter=reporter_name(metadata.org_name, metadata.email, sender),
@@ -69,7 +69,7 @@ def read_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) ->
         begins_at=moment(metadata.date_range.begin),
         ends_at=moment(metadata.date_range.end),
         policy=policy,
-        records=_read_records(wire.record, unknown),
+        records=_parse_records(wire.record, unknown),
         email=metadata.email or "",
         extra_contact=metadata.extra_contact_info or "",
         errors=metadata.error or (),
@@ -80,7 +80,7 @@ def read_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) ->
 Unknown = Mapping[str, int]
 
 
-def _read_policy(published: bytes) -> tuple[DmarcPolicy, Unknown]:
+def _parse_policy(published: bytes) -> tuple[DmarcPolicy, Unknown]:
     of = published_decoder.decode(published)
     unknown: dict[str, int] = {}
     policy = DmarcPolicy(
@@ -98,22 +98,22 @@ def _read_policy(published: bytes) -> tuple[DmarcPolicy, Unknown]:
     return policy, unknown
 
 
-_policy_alike = lru_cache(maxsize=ALIKE)(_read_policy)
+_policy_alike = lru_cache(maxsize=ALIKE)(_parse_policy)
 
 
-def _read_records(records: Sequence[PartOfRecord], unknown: dict[str, int]) -> Sequence[DmarcRecord]:
+def _parse_records(records: Sequence[PartOfRecord], unknown: dict[str, int]) -> Sequence[DmarcRecord]:
     read = []
     for record in records:
         row = record.row
         parts = b",".join((row.policy_evaluated, record.identifiers, record.auth_results))
-        results, not_known = (_results_alike if len(parts) <= ALIKE_BYTES else _read_results)(parts)
+        results, not_known = (_results_alike if len(parts) <= ALIKE_BYTES else _parse_results)(parts)
         if not_known:
             _count(not_known, unknown)
         read.append(DmarcRecord(address(row.source_ip), row.count, results))
     return read
 
 
-def _read_results(parts: bytes) -> tuple[DmarcResults, Unknown]:
+def _parse_results(parts: bytes) -> tuple[DmarcResults, Unknown]:
     """The results of a record, of which *parts* are the members, and which of its words were not known."""
     of, identifiers, auth_results = results_decoder.decode(b"[%b]" % parts)
     named, auth = identifiers or NO_IDENTIFIERS, auth_results or NO_RESULTS
@@ -132,7 +132,7 @@ def _read_results(parts: bytes) -> tuple[DmarcResults, Unknown]:
     return results, unknown
 
 
-_results_alike = lru_cache(maxsize=ALIKE)(_read_results)
+_results_alike = lru_cache(maxsize=ALIKE)(_parse_results)
 
 
 def _count(more: Unknown, unknown: dict[str, int]) -> None:

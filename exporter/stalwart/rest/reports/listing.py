@@ -20,11 +20,11 @@ from exporter.model.report_words import ReportKind
 from exporter.model.reports import DmarcReport, Report
 from exporter.stalwart.common.report_ids import lasting_id
 from exporter.stalwart.events.snowflakes import second_of
-from exporter.stalwart.http.responses import decode_answer, reading_problem
-from exporter.stalwart.rest.reports.arf import Arf, read_arf
-from exporter.stalwart.rest.reports.dmarc import read_dmarc
+from exporter.stalwart.http.responses import decode_response, decoding_problem
+from exporter.stalwart.rest.reports.arf import Arf, parse_arf
+from exporter.stalwart.rest.reports.dmarc import parse_dmarc
 from exporter.stalwart.rest.reports.dmarc_wire import Dmarc, PartlyRead, Record
-from exporter.stalwart.rest.reports.tls import Policy, PolicyFailure, Tls, read_tls
+from exporter.stalwart.rest.reports.tls import Policy, PolicyFailure, Tls, parse_tls
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SNOWFLAKE_DIGITS = 20
@@ -94,7 +94,7 @@ _MEMBERS: dict[type, tuple[tuple[str, type], ...]] = {
 
 def parse_report_ids(body: bytes, *, page: int, limit: int) -> ReportIds:
     """A page of the list, newest first. Raises `PayloadError`."""
-    data = decode_answer(_list, body).data
+    data = decode_response(_list, body).data
     for number, id_ in enumerate(data.items):
         if _ID.fullmatch(id_) is None:
             raise PayloadError(f"data.items[{number}]: not a report id")
@@ -107,13 +107,13 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
     unknown: dict[str, int] = {}
     content: Report
     if kind is ReportKind.DMARC:
-        content = _read_dmarc(body, unknown)
+        content = _parse_dmarc(body, unknown)
     elif kind is ReportKind.TLS:
         tls = _decoded(_tls, body, _TlsAnswer).data
-        content = read_tls(tls.report, tls.sender, unknown)
+        content = parse_tls(tls.report, tls.sender, unknown)
     else:
         arf = _decoded(_arf, body, _ArfAnswer).data
-        content = read_arf(arf.report, arf.sender, lasting_id(source_id), unknown)
+        content = parse_arf(arf.report, arf.sender, lasting_id(source_id), unknown)
     return IncomingReport(
         kind=kind,
         source_id=source_id,
@@ -124,13 +124,13 @@ def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime
     )
 
 
-def _read_dmarc(body: bytes, unknown: dict[str, int]) -> DmarcReport:
+def _parse_dmarc(body: bytes, unknown: dict[str, int]) -> DmarcReport:
     try:
         mail = _dmarc_in_part.decode(body).data
-        return read_dmarc(mail.report, mail.sender, unknown)
+        return parse_dmarc(mail.report, mail.sender, unknown)
     except UNREADABLE as error:
         _decoded(_dmarc, body, _DmarcAnswer[Dmarc])  # which tells the place
-        raise PayloadError(reading_problem(error)) from error
+        raise PayloadError(decoding_problem(error)) from error
 
 
 def received_at(source_id: str, *, now: datetime) -> datetime:
@@ -153,10 +153,10 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes, kind: type) -> Any
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         if "[...]" in str(error):
-            _explain(decode_answer(msgspec.json.Decoder(), body), kind, "")
-        raise PayloadError(reading_problem(error)) from error
+            _explain(decode_response(msgspec.json.Decoder(), body), kind, "")
+        raise PayloadError(decoding_problem(error)) from error
     except UNREADABLE as error:
-        raise PayloadError(reading_problem(error)) from error
+        raise PayloadError(decoding_problem(error)) from error
 
 
 def _explain(value: object, kind: type, path: str) -> None:
@@ -172,4 +172,4 @@ def _explain(value: object, kind: type, path: str) -> None:
                     _explain(item, inner, f"{path}.{name}[{index}]")
             elif member is not None:
                 _explain(member, inner, f"{path}.{name}")
-        raise PayloadError(reading_problem(error, path)) from error
+        raise PayloadError(decoding_problem(error, path)) from error

@@ -62,7 +62,7 @@ class Tls(Struct, gc=False, rename="kebab"):
     contact_info: str | None = None
 
 
-def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
+def parse_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
     """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
     written = [policy.policy.policy_domain for policy in wire.policies]
     domains = policy_domains(written, "data.report.policies[{}].policy.policy-domain")
@@ -71,12 +71,14 @@ def read_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsRepor
         sender,
         begins_at=utc(wire.date_range.start_datetime, "data.report.date-range.start-datetime"),
         ends_at=utc(wire.date_range.end_datetime, "data.report.date-range.end-datetime"),
-        policies=[_read_policy(policy, domain, unknown) for policy, domain in zip(wire.policies, domains, strict=True)],
+        policies=[
+            _parse_policy(policy, domain, unknown) for policy, domain in zip(wire.policies, domains, strict=True)
+        ],
         policies_path="data.report.policies",
     )
 
 
-def _read_policy(wire: Policy, domain: str, unknown: dict[str, int]) -> TlsPolicy:
+def _parse_policy(wire: Policy, domain: str, unknown: dict[str, int]) -> TlsPolicy:
     described = wire.policy
     return TlsPolicy(
         policy_types.read(described.policy_type, unknown),

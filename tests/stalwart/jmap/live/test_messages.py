@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
-from exporter.stalwart.jmap.live.messages import read_metrics, read_traces
-from exporter.stalwart.jmap.live.spans import MOST_UNDER_WAY, Spans
+from exporter.stalwart.jmap.live.messages import parse_metrics, parse_traces
+from exporter.stalwart.jmap.live.spans import MAX_UNDER_WAY, Spans
 from exporter.stalwart.jmap.schema import CounterNames
 from tests.support.builders.jmap_live import QUEUE_ID, SPAN, event, opening
 
@@ -33,14 +33,14 @@ DOCUMENTED_TRACE = (
 
 def traces(spans: Spans, *events: dict[str, Any]) -> LiveEvents:
     """What a message of these events says."""
-    read = read_traces(json.dumps(events).encode(), spans)
+    read = parse_traces(json.dumps(events).encode(), spans)
     assert isinstance(read, LiveEvents)
     return read
 
 
 def metrics(*entries: dict[str, Any], names: CounterNames = CounterNames.RIGHT) -> ServerTotals:
     """What a message of these metrics says."""
-    read = read_metrics(json.dumps(entries).encode(), names)
+    read = parse_metrics(json.dumps(entries).encode(), names)
     assert isinstance(read, ServerTotals)
     return read
 
@@ -56,7 +56,7 @@ TIMES = {"metric": "delivery.total-time", "@type": "Histogram", "count": 13, "su
 
 def test_the_documented_metrics_are_read():
     """`metric`, `@type` and `count` of all three kinds."""
-    totals = read_metrics(DOCUMENTED_METRICS, CounterNames.RIGHT)
+    totals = parse_metrics(DOCUMENTED_METRICS, CounterNames.RIGHT)
 
     assert isinstance(totals, ServerTotals)
     assert totals.counters == {"auth.success": 42}
@@ -118,18 +118,18 @@ def test_the_name_of_an_event_that_is_never_counted_gives_an_unknown_release_awa
 def test_a_message_of_metrics_that_cannot_be_read_says_where(message: bytes, where: str):
     """A counter without its number is no counter at zero, which would look like a restart."""
     with pytest.raises(PayloadError) as caught:
-        read_metrics(message, CounterNames.RIGHT)
+        parse_metrics(message, CounterNames.RIGHT)
 
     assert where in str(caught.value)
 
 
 def test_the_documented_event_and_ping_are_read():
     """What does not bear on deliveries counts as received and no more."""
-    read = read_traces(DOCUMENTED_TRACE, Spans())
+    read = parse_traces(DOCUMENTED_TRACE, Spans())
 
     at = int(datetime(2026, 10, 26, 9, tzinfo=UTC).timestamp())
     assert read == LiveEvents([], 1, at, at)
-    assert read_traces(b'{"interval": 30000}', Spans()) == Heartbeat(30.0)
+    assert parse_traces(b'{"interval": 30000}', Spans()) == Heartbeat(30.0)
 
 
 def test_an_event_is_about_the_message_that_opened_its_span():
@@ -165,7 +165,7 @@ def test_an_attempt_that_began_unseen_has_a_number_that_is_no_message():
 def test_attempts_that_are_never_seen_to_end_are_forgotten_at_last():
     """Memory is bounded; the oldest goes first."""
     spans = Spans()
-    for number in range(MOST_UNDER_WAY + 1):
+    for number in range(MAX_UNDER_WAY + 1):
         traces(spans, opening(SPAN + number))
 
     first, second = traces(spans, event("queue.rescheduled"), event("queue.rescheduled", span=SPAN + 1)).events
@@ -220,7 +220,7 @@ def test_hostile_values_give_events_or_a_payload_error(data: st.DataObject):
     ]
 
     try:
-        read = read_traces(json.dumps(told).encode(), Spans())
+        read = parse_traces(json.dumps(told).encode(), Spans())
     except PayloadError:
         return
 

@@ -14,7 +14,7 @@ from exporter.errors import PayloadError
 from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.jmap.queue.fold import QueueFold
 from exporter.stalwart.jmap.queue.wire import messages_of
-from exporter.stalwart.jmap.wire import Answers, Call
+from exporter.stalwart.jmap.wire import Call, MethodResponses
 from tests.support.replays.jmap_client import message, recipient, stamp
 
 NOW = datetime(2026, 11, 22, 15, 0, 0, 500_000, tzinfo=UTC)
@@ -29,7 +29,7 @@ def answer(rows: Any) -> bytes:
 def folded(*messages: dict[str, Any], **settings: Any) -> QueueSnapshot:
     """The sums over messages that came on one page."""
     fold = QueueFold(NOW, **settings)
-    fold.feed(messages_of(Answers(answer(list(messages))), GET))
+    fold.feed(messages_of(MethodResponses(answer(list(messages))), GET))
     return fold.finish(truncated=False)
 
 
@@ -159,7 +159,7 @@ def test_a_truncated_answer_is_a_payload_error(end: int):
     body = answer([message(1, due=NOW)])
 
     with pytest.raises(PayloadError):
-        messages_of(Answers(body[: min(end, len(body) - 1)]), GET)
+        messages_of(MethodResponses(body[: min(end, len(body) - 1)]), GET)
 
 
 @given(extra=st.dictionaries(st.text(min_size=1, max_size=8).map("x{}".format), JSON, max_size=3))

@@ -14,7 +14,7 @@ from exporter.errors import PayloadError
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.simulator.common.live_hub import Message, sse_frame
-from exporter.stalwart.rest.live.messages import read_metrics, read_traces
+from exporter.stalwart.rest.live.messages import parse_metrics, parse_traces
 from exporter.stalwart.streams.sse import SseDecoder
 from tests.support.builders.outcomes import outcomes_of
 from tests.support.worlds.hour import scripted
@@ -37,21 +37,21 @@ def event(type_: str = "delivery.dsn-success", at: str = "2026-01-15T10:30:05Z",
 
 def traces(*events: dict[str, object]) -> LiveEvents:
     """What a message of these events says."""
-    read = read_traces(json.dumps(events).encode())
+    read = parse_traces(json.dumps(events).encode())
     assert isinstance(read, LiveEvents)
     return read
 
 
 def parsed(message: bytes) -> LiveEvents:
     """What a message that is no heartbeat says."""
-    read = read_traces(message)
+    read = parse_traces(message)
     assert isinstance(read, LiveEvents)
     return read
 
 
 def metrics(*entries: dict[str, object]) -> ServerTotals:
     """What a message of these metrics says."""
-    read = read_metrics(json.dumps(entries).encode())
+    read = parse_metrics(json.dumps(entries).encode())
     assert isinstance(read, ServerTotals)
     return read
 
@@ -89,15 +89,15 @@ def test_metrics_that_no_release_has_are_counted_as_unknown():
 def test_a_message_that_cannot_be_read_says_where(message: bytes, where: str):
     """Whatever a server sends, it is a payload error with the path inside the message."""
     with pytest.raises(PayloadError) as caught:
-        read_metrics(message)
+        parse_metrics(message)
 
     assert where in str(caught.value)
 
 
 def test_a_ping_is_a_heartbeat_with_its_interval():
     """Nothing happened, and the server says how often it says so."""
-    assert read_traces(b'{"interval": 30000}') == Heartbeat(30.0)
-    assert read_metrics(b' \n{"interval": 500}') == Heartbeat(0.5)
+    assert parse_traces(b'{"interval": 30000}') == Heartbeat(30.0)
+    assert parse_metrics(b' \n{"interval": 500}') == Heartbeat(0.5)
 
 
 def test_events_that_bear_on_deliveries_are_read_with_their_span():
@@ -181,7 +181,7 @@ def test_the_payload_that_the_contract_shows_is_read_whole():
     """Every entry of a frame of a busy server is known."""
     sample = Path(__file__).with_name("live-metrics-v015.json")
 
-    totals = read_metrics(sample.read_bytes())
+    totals = parse_metrics(sample.read_bytes())
 
     assert isinstance(totals, ServerTotals)
     assert totals.unknown == {}
