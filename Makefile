@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --max-worker-restart 0
 
-.PHONY: demo test faults fuzz check bench docs lock clean debian
+.PHONY: demo test faults fuzz check bench soak docs lock clean debian
 
 demo: $(STAMP)
 	$(BIN)/stalwart-exporter demo
@@ -36,6 +36,10 @@ check: $(STAMP)
 
 bench: debian $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Two compressed days: memory, descriptors, threads and tasks do not grow.
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak
 
 # What is generated from the code: reference pages, rules and dashboards.
 docs: $(STAMP)

@@ -10,16 +10,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def stand_in(*arguments: str) -> Iterator[str]:
-    """A stand-in server; its URL."""
-    command = [sys.executable, "-m", "exporter.simulator", "--no-script", *arguments]
+def stand_in(*arguments: str, script: bool = False) -> Iterator[str]:
+    """A stand-in server, with its scripted day or with nothing happening; its URL."""
+    quiet = [] if script else ["--no-script"]
+    command = [sys.executable, "-m", "exporter.simulator", *quiet, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -31,15 +32,27 @@ def stand_in(*arguments: str) -> Iterator[str]:
             process.stdout.close()
 
 
-@contextlib.contextmanager
-def exporter(folder: Path, url: str, extra: str = "") -> Iterator[tuple[int, int]]:
+def exporter(folder: Path, url: str, extra: str = "") -> contextlib.AbstractContextManager[tuple[int, int]]:
     """An exporter that watches *url*; its process id and port."""
+    return fleet_exporter(folder, {"mx1": url}, extra=extra)
+
+
+@contextlib.contextmanager
+def fleet_exporter(
+    folder: Path, urls: Mapping[str, str], *, every: Mapping[str, float] | None = None, extra: str = ""
+) -> Iterator[tuple[int, int]]:
+    """An exporter that watches *urls* by name, its collectors *every* so many seconds; its process id and port."""
     config = folder / "config.toml"
-    config.write_text(
-        f'[web]\nlisten = "127.0.0.1:0"\n[store]\npath = "{folder / "history.sqlite3"}"\n'
-        f'[[servers]]\nname = "mx1"\nurl = "{url}"\nusername = "watcher"\npassword = "lab-watcher-secret"\n'
-        f'native_username = "prometheus"\nnative_password = "lab-prometheus-secret"\n{extra}'
-    )
+    tables = [f'[web]\nlisten = "127.0.0.1:0"\n[store]\npath = "{folder / "history.sqlite3"}"\n']
+    for name, url in urls.items():
+        tables.append(
+            f'[[servers]]\nname = "{name}"\nurl = "{url}"\nusername = "watcher"\npassword = "lab-watcher-secret"\n'
+            f'native_username = "prometheus"\nnative_password = "lab-prometheus-secret"\n{extra}'
+        )
+        if every:
+            tables.append("max_requests_per_minute = 10000\n[servers.intervals]\n")
+            tables += [f"{collector} = {seconds}\n" for collector, seconds in every.items()]
+    config.write_text("".join(tables))
     with (folder / "exporter.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "exporter", "run", "--config", str(config)], stdout=log, stderr=log

@@ -73,7 +73,7 @@ def assemble(
         reraise_bugs=reraise_bugs,
     )
     reloader = Reloader(settings, load=load, fleet=fleet, retention=retention, changed=exposer.changed, clock=clock)
-    exposition.add(ExporterSource(store.stats, reloader.state), server=None)
+    exposition.add(ExporterSource(store.stats, reloader.state, count_tasks), server=None)
     status = _status(settings, fleet, store, clock)
     front = _front(settings, exposition, status, reloader, clock, exposer.changed)
     reloader.include(front)
@@ -116,3 +116,8 @@ def _front(
         clock=clock,
     )
     return HttpFront(app, web.listen, web.config_file, servers=len(settings.servers), clock=clock, changed=changed)
+
+
+def count_tasks() -> int:
+    """Return how many asyncio tasks there are."""
+    return len(asyncio.all_tasks())

@@ -107,9 +107,12 @@ class ExporterSource:
         stalwart_exporter_store_size_bytes 73728
     """
 
-    def __init__(self, store: StoreStats, reload: Callable[[], tuple[bool, datetime]]) -> None:
+    def __init__(
+        self, store: StoreStats, reload: Callable[[], tuple[bool, datetime]], tasks: Callable[[], int]
+    ) -> None:
         self._store = store
         self._reload = reload
+        self._tasks = tasks
 
     def version(self) -> object:
         s = self._store
@@ -117,6 +120,7 @@ class ExporterSource:
 
     def collect(self) -> Iterator[Collected]:
         yield own.BUILD, {(__version__, platform.python_version()): 1}
+        yield own.TASKS, {(): self._tasks()}
         s = self._store
         yield own.STORE_SIZE, {(): s.size_bytes}
         yield own.STORE_ROWS, {(table,): n for table, n in sorted(s.rows.items())}

@@ -17,6 +17,7 @@ BUILD = _f(
     source=SELF,
     per_server=False,
 )
+TASKS = _f(G, "stalwart_exporter_tasks", "Asyncio tasks of the exporter.", source=SELF, per_server=False)
 CAPABILITY = _f(
     G,
     "stalwart_exporter_capability",
