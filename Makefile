@@ -28,9 +28,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture exporter alerts dashboards benchmarks $(wildcard tools)
-	$(BIN)/python -m exporter.cli.docs --check
+	$(BIN)/python -m tools.command_pages --check
 	$(BIN)/python -m tests.support.faults --check
-	$(BIN)/python -m exporter.settings.reference --check
+	$(BIN)/python -m tools.settings_page --check
 	$(BIN)/python -m alerts --check
 	$(BIN)/python -m dashboards.build --check
 
@@ -43,9 +43,9 @@ soak: $(STAMP)
 
 # What is generated from the code: reference pages, rules and dashboards.
 docs: $(STAMP)
-	$(BIN)/python -m exporter.cli.docs --write
+	$(BIN)/python -m tools.command_pages --write
 	$(BIN)/python -m tests.support.faults --write
-	$(BIN)/python -m exporter.settings.reference --write
+	$(BIN)/python -m tools.settings_page --write
 	$(BIN)/python -m alerts --write
 	$(BIN)/python -m dashboards.build --write
 

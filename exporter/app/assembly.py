@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from exporter.app.expose import Exposer
-from exporter.app.fleet import Fleet
 from exporter.app.history import History
 from exporter.app.http import HttpFront
 from exporter.app.own_registry import OwnRegistry
 from exporter.app.reload import LoadSettings, Reloader
+from exporter.app.servers.fleet import Fleet
+from exporter.app.servers.supervise import LongRun
 from exporter.app.status import Status
-from exporter.app.supervise import LongRun
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource

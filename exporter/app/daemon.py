@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack
 import structlog
 
 from exporter.app.assembly import Assembly, assemble
-from exporter.app.fleet import Fleet
 from exporter.app.history import History
 from exporter.app.http import HttpFront
 from exporter.app.reload import LoadSettings
-from exporter.app.supervise import Supervisor, end_all
+from exporter.app.servers.fleet import Fleet
+from exporter.app.servers.supervise import Supervisor, end_all
 from exporter.clock import Clock, SystemClock
 from exporter.errors import StoreError
 from exporter.settings import Settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
-from exporter.app.supervise import LongRun
+from exporter.app.servers.supervise import LongRun
 from exporter.clock import Clock
 from exporter.settings import ListenAddress
 from exporter.web.protocol import HttpLimits

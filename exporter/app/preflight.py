@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from exporter.app.connection import context_for
+from exporter.app.servers.connection import context_for
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import ServerSettings, Settings
 from exporter.store.file import check_place

@@ -9,8 +9,8 @@ from typing import NoReturn, Protocol
 
 import structlog
 
-from exporter.app.fleet import Changes, Fleet
 from exporter.app.logging import set_up_logging
+from exporter.app.servers.fleet import Changes, Fleet
 from exporter.clock import Clock
 from exporter.errors import ExporterError, SettingsError
 from exporter.ingest.loops.guard import catching_bugs

@@ -16,7 +16,7 @@ import structlog
 
 import exporter
 from exporter.app.logging import set_up_logging
-from exporter.app.supervise import Supervisor
+from exporter.app.servers.supervise import Supervisor
 from tests.support.virtual_time import HandClock
 
 NAME = re.compile(r"[a-z_]+\.(?:[a-z_]+_)?(?:[a-z]+ed|begun|found|lost|shut|withheld)")

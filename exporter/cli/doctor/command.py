@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from exporter.app.connection import ServerConnection, connect
+from exporter.app.servers.connection import ServerConnection, connect
 from exporter.cli.doctor.finding import FAILED, Finding, exit_status
 from exporter.cli.doctor.text import show
 from exporter.cli.output import complain, console

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl, unquote
 
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.telemetry.events import Span
 from exporter.simulator.world.values import Keys
 

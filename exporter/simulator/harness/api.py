@@ -11,7 +11,7 @@ from exporter.simulator.jmap.api import JmapApi
 from exporter.simulator.rest import other as api_other
 from exporter.simulator.rest import queue as api_queue
 from exporter.simulator.rest.telemetry import Telemetry
-from exporter.simulator.world.auth import Refusal, parse_authorization
+from exporter.simulator.world.accounts.auth import Refusal, parse_authorization
 from exporter.simulator.world.values import Keys
 from exporter.simulator.world.world import World
 

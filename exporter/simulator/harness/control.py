@@ -10,7 +10,7 @@ import msgspec
 
 from exporter.simulator.common import responses as answers
 from exporter.simulator.common.responses import Answer
-from exporter.simulator.world.api_keys import api_key
+from exporter.simulator.world.accounts.api_keys import api_key
 from exporter.simulator.world.mail.failures import Reply
 from exporter.simulator.world.reports import DmarcRow, TlsPolicy
 

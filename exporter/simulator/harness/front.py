@@ -18,8 +18,8 @@ from exporter.simulator.harness.faults import Fault, FaultBox, FaultKind
 from exporter.simulator.harness.stream_writer import SseWriter, Writer, play, upgrade, wants_websocket
 from exporter.simulator.jmap.api import changes_something
 from exporter.simulator.rest.other import is_harmful
-from exporter.simulator.world.api_keys import key_holder
-from exporter.simulator.world.auth import Credentials, parse_authorization
+from exporter.simulator.world.accounts.api_keys import key_holder
+from exporter.simulator.world.accounts.auth import Credentials, parse_authorization
 from exporter.simulator.world.world import World
 
 Scope = MutableMapping[str, Any]

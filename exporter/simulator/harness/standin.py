@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from exporter.simulator.harness.faults import FaultBox
 from exporter.simulator.harness.front import RequestRecord
 from exporter.simulator.harness.simulator import Simulator
-from exporter.simulator.world.api_keys import api_key
+from exporter.simulator.world.accounts.api_keys import api_key
 from exporter.simulator.world.clock import Clock
 from exporter.simulator.world.profile import Profile
 from exporter.simulator.world.world import World

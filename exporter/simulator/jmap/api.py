@@ -14,9 +14,9 @@ from exporter.simulator.jmap import documents as jmap_documents
 from exporter.simulator.jmap.live import open_metrics, open_traces
 from exporter.simulator.jmap.methods import Batch, parse
 from exporter.simulator.jmap.permissions import may
-from exporter.simulator.world import api_keys as jmap_auth
-from exporter.simulator.world.auth import parse_authorization
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts import api_keys as jmap_auth
+from exporter.simulator.world.accounts.auth import parse_authorization
+from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.telemetry.names import printed_name
 from exporter.simulator.world.values import Keys
 from exporter.simulator.world.world import World

@@ -10,8 +10,8 @@ from typing import Any
 
 from exporter.simulator.common.responses import encode
 from exporter.simulator.jmap.permissions import held
-from exporter.simulator.world.api_keys import account_id, full_name
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts.api_keys import account_id, full_name
+from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.profile import Profile
 from exporter.simulator.world.telemetry import catalog
 from exporter.simulator.world.telemetry.names import SINCE_REPAIRED, counted_names

@@ -18,8 +18,8 @@ from exporter.simulator.jmap.query import query
 from exporter.simulator.jmap.set import SETTABLE, set_objects
 from exporter.simulator.jmap.synthetic import MergedIds, query_synthetic, show_synthetic
 from exporter.simulator.jmap.wire import ENTERPRISE_ONLY, NOT_PERMITTED, TOO_MANY_IDS, Json, MethodError, choose
-from exporter.simulator.world.api_keys import account_id
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts.api_keys import account_id
+from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.ids import encode_id, id_of
 from exporter.simulator.world.world import World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts.directory import Account
 
 
 def _reading(*types: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.simulator.jmap.permissions import may
 from exporter.simulator.jmap.wire import NOT_PERMITTED, Json, MethodError, moment
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.ids import encode_id, id_of
 from exporter.simulator.world.mail.queue import Message
 from exporter.simulator.world.world import World

@@ -10,7 +10,7 @@ from exporter.simulator.common.parameters import Request
 from exporter.simulator.common.responses import Answer, NotFound, data, management_error, problem, unsupported
 from exporter.simulator.rest.queue import paged, require
 from exporter.simulator.world import reports
-from exporter.simulator.world.directory import LIST_PERMISSIONS
+from exporter.simulator.world.accounts.directory import LIST_PERMISSIONS
 from exporter.simulator.world.world import World
 
 MAX_CLIENT_ID = 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exporter.simulator.world.accounts.directory import Directory
 from exporter.simulator.world.context import Context
-from exporter.simulator.world.directory import Directory
 from exporter.simulator.world.mail.spool import Spool
 from exporter.simulator.world.outgoing import DAY_SECONDS
 from exporter.simulator.world.telemetry.samples import SampleStore

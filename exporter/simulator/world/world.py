@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.simulator.world import reports
-from exporter.simulator.world.auth import Gate
+from exporter.simulator.world.accounts.auth import Gate
+from exporter.simulator.world.accounts.directory import Directory
 from exporter.simulator.world.clock import Clock, WallClock
 from exporter.simulator.world.context import Context
-from exporter.simulator.world.directory import Directory
 from exporter.simulator.world.housekeeping import Housekeeping
 from exporter.simulator.world.inventory import AUTH_FAILURE, Inventory
 from exporter.simulator.world.mail.delivery import Deliverer

@@ -22,18 +22,18 @@ from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newe
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.identify import Identifier
 from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
 from exporter.stalwart.jmap.native import parse_checked_native_page
-from exporter.stalwart.jmap.paging import Cursor, found_decoder
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.paging import Cursor, found_decoder
+from exporter.stalwart.jmap.protocol.wire import Call
 from exporter.stalwart.jmap.queue.walk import PAGE_ROWS, Paging, QueueReader
 from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE, fetch_report_ids, fetch_reports
 from exporter.stalwart.jmap.schema import CounterNames
 from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import parse_trace_list, traces_decoder
-from exporter.stalwart.jmap.wire import Call
 
 RECHECK_SECONDS = 3600.0
 TRACE_IDS_A_PAGE = 5000

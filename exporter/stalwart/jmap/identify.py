@@ -11,10 +11,10 @@ from exporter.errors import PayloadError, TargetForbidden, TargetRefused, Target
 from exporter.model.server import Generation, ServerIdentity
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.jmap.api import JmapApi
 from exporter.stalwart.jmap.native import WITHHELD
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.session import Account, parse_session
 from exporter.stalwart.jmap.schema import CounterNames, counter_names, fingerprint_of
-from exporter.stalwart.jmap.session import Account, parse_session
 
 _OTHER = ServerIdentity(
     generation=Generation.UNKNOWN, note="not a known Stalwart management API: a proxy, or another program"

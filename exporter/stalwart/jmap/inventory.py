@@ -20,9 +20,9 @@ from exporter.domains import domain_name
 from exporter.errors import PayloadError, TargetForbidden
 from exporter.model.inventory import UNKNOWN, AccountKind, Certificate, Inventory, NodeStatus, TaskState
 from exporter.stalwart.common.report_values import utc
-from exporter.stalwart.jmap.api import RECHECK_SECONDS, JmapApi
-from exporter.stalwart.jmap.paging import Cursor, found_decoder
-from exporter.stalwart.jmap.wire import Call, MethodResponses
+from exporter.stalwart.jmap.protocol.api import RECHECK_SECONDS, JmapApi
+from exporter.stalwart.jmap.protocol.paging import Cursor, found_decoder
+from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
 PAGE_ROWS = 500
 MAX_PAGES = 20

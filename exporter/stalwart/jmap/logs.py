@@ -21,9 +21,9 @@ from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.common.ids import MOST, decode_id, encode_id
 from exporter.stalwart.events.log_lines import parse_log_lines
-from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.paging import found_decoder
-from exporter.stalwart.jmap.wire import Call, MethodResponses
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.paging import found_decoder
+from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
 IDS_A_QUERY = 5000
 """The most ids that a server gives at once."""

@@ -21,8 +21,8 @@ from exporter.stalwart.common.ids import decode_id
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.names import COUNTERS, GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.snowflakes import moment_of, node_of
-from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.paging import Cursor
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.paging import Cursor
 
 UNDERFLOW = 2**63
 PAGE_ROWS = 500

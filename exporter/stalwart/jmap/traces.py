@@ -18,7 +18,7 @@ from exporter.model.delivery import DeliveryEvent, Trace
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
 from exporter.stalwart.http.responses import decoding_problem
-from exporter.stalwart.jmap.wire import in_order
+from exporter.stalwart.jmap.protocol.wire import in_order
 
 
 class Event(msgspec.Struct, gc=False, rename="camel"):

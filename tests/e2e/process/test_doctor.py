@@ -15,8 +15,8 @@ import pytest
 
 from exporter.simulator import StandIn
 from exporter.simulator.harness.faults import FaultKind
-from exporter.simulator.world.api_keys import api_key
-from exporter.simulator.world.directory import WATCHER_PERMISSIONS
+from exporter.simulator.world.accounts.api_keys import api_key
+from exporter.simulator.world.accounts.directory import WATCHER_PERMISSIONS
 from tests.support.standin import NATIVE, VERSIONS, community, enterprise, server_table
 
 LACKING = ("incoming-report-get", "tracing-get")

@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from exporter.simulator.world.directory import WATCHER_PERMISSIONS
+from exporter.simulator.world.accounts.directory import WATCHER_PERMISSIONS
 from tests.support.exporter import wait_until
 from tests.support.standin import Scene, community, enterprise, fleet
 

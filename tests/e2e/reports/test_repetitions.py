@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Profile, StandIn
-from exporter.simulator.world.api_keys import api_key
+from exporter.simulator.world.accounts.api_keys import api_key
 from tests.support.exporter import Exporter
 from tests.support.reports import wire
 from tests.support.reports.commands import answer, call

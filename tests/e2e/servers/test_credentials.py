@@ -11,7 +11,7 @@ import pytest
 
 from exporter.ingest.loops.doubt import CONFIRM_SECONDS
 from exporter.simulator import RequestRecord, StandIn
-from exporter.simulator.world.directory import NARROW_PERMISSIONS, WATCHER_PERMISSIONS
+from exporter.simulator.world.accounts.directory import NARROW_PERMISSIONS, WATCHER_PERMISSIONS
 from tests.support.exporter import wait_until
 from tests.support.standin import (
     QUEUE_PATH,

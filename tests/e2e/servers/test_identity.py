@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import Profile, World
-from exporter.simulator.world.directory import WATCHER_PERMISSIONS
+from exporter.simulator.world.accounts.directory import WATCHER_PERMISSIONS
 from tests.support.standin import Scene, after_polls, community, fleet, wait_good
 
 SERVER = "stalwart_server_info"

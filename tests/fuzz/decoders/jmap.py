@@ -14,13 +14,13 @@ from exporter.stalwart.jmap import traces as jmap_traces
 from exporter.stalwart.jmap.inventory import _Certificate, _host_name, _Node, _objects, _Task
 from exporter.stalwart.jmap.logs import _lines
 from exporter.stalwart.jmap.native import parse_checked_native_page
-from exporter.stalwart.jmap.paging import found_decoder
+from exporter.stalwart.jmap.protocol.paging import found_decoder
+from exporter.stalwart.jmap.protocol.session import parse_account, parse_session
+from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 from exporter.stalwart.jmap.queue.fold import QueueFold as JmapQueueFold
 from exporter.stalwart.jmap.queue.wire import messages_of
 from exporter.stalwart.jmap.reports.listing import parse_report as parse_jmap_report
 from exporter.stalwart.jmap.schema import CounterNames, counter_names
-from exporter.stalwart.jmap.session import parse_account, parse_session
-from exporter.stalwart.jmap.wire import Call, MethodResponses
 from tests.fuzz import samples
 from tests.fuzz.decoder import NOW, Decoder, any_of, encoded, text_of
 from tests.support.builders.outcomes import outcomes_of

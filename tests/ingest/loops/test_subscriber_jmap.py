@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter.app.connection import ServerConnection
+from exporter.app.servers.connection import ServerConnection
 from exporter.clock import SystemClock
 from exporter.errors import TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter.simulator import ManualClock, Profile, StandIn, World
-from exporter.simulator.world.api_keys import api_key
+from exporter.simulator.world.accounts.api_keys import api_key
 from tests.support.replays.lab import Lab, play
 from tests.support.replays.logins import new_client
 

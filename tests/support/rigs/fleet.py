@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from exporter.app.fleet import Fleet
+from exporter.app.servers.fleet import Fleet
 from exporter.clock import SystemClock
 from exporter.collectors.exposition import Exposition
 from exporter.settings import ServerSettings

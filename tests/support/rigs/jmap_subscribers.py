@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporter.app.connection import ServerConnection, connect
+from exporter.app.servers.connection import ServerConnection, connect
 from exporter.clock import SystemClock
 from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from exporter.app.supervise import Supervisor
+from exporter.app.servers.supervise import Supervisor
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
 from exporter.model.server import Capability, Edition, Generation, ServerIdentity

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter.simulator import DmarcRow, ManualClock, Profile, StandIn, TlsPolicy, World
-from exporter.simulator.world.api_keys import api_key
+from exporter.simulator.world.accounts.api_keys import api_key
 from tests.support.exporter import Exporter
 from tests.support.paths import ROOT
 from tests.support.standin import (

@@ -20,8 +20,8 @@ from exporter.simulator.jmap.objects.inventory import (
 from exporter.simulator.jmap.permissions import held
 from exporter.simulator.jmap.query import Entry, Rules, fixed_entry
 from exporter.simulator.jmap.wire import Json, as_list, as_set
-from exporter.simulator.world.api_keys import OWNER, account_number, credential_number
-from exporter.simulator.world.directory import Account
+from exporter.simulator.world.accounts.api_keys import OWNER, account_number, credential_number
+from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.ids import encode_id
 from exporter.simulator.world.reports import Kind
 from exporter.simulator.world.values import rfc3339

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
+from exporter.simulator.world.accounts.directory import Directory
 from exporter.simulator.world.context import Context
-from exporter.simulator.world.directory import Directory
 from exporter.simulator.world.mail.delivery_attempt import Attempt, opening, put_off
 from exporter.simulator.world.mail.destinations import OK
 from exporter.simulator.world.mail.failures import Failure, Reply

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from exporter.simulator.world import reports
+from exporter.simulator.world.accounts.directory import Directory
 from exporter.simulator.world.context import Context
-from exporter.simulator.world.directory import Directory
 from exporter.simulator.world.mail.queue import Message
 from exporter.simulator.world.mail.spool import Spool
 from exporter.simulator.world.reports import ReportStore, StoredReport

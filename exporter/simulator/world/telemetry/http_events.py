@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.simulator.world.api_keys import login_keys
+from exporter.simulator.world.accounts.api_keys import login_keys
+from exporter.simulator.world.accounts.directory import Directory
 from exporter.simulator.world.context import Context
-from exporter.simulator.world.directory import Directory
 from exporter.simulator.world.telemetry.events import Span
 from exporter.simulator.world.values import Address, Duration, Keys
 

@@ -19,10 +19,10 @@ import msgspec
 from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetServerError, TargetTimeout
 from exporter.model.queue import QueueSnapshot
-from exporter.stalwart.jmap.api import JmapApi
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.wire import AnchorGone, BatchTooLarge, Call
 from exporter.stalwart.jmap.queue.fold import QueueFold
 from exporter.stalwart.jmap.queue.wire import PROPERTIES, Message, messages_of
-from exporter.stalwart.jmap.wire import AnchorGone, BatchTooLarge, Call
 
 PAGE_ROWS = 500
 PAGES_A_REQUEST = 8

@@ -14,7 +14,7 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.stalwart.http.responses import decoding_problem
-from exporter.stalwart.jmap.wire import Call, MethodResponses
+from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
 PROPERTIES = ("createdAt", "size", "recipients")
 NEVER = datetime.max.replace(tzinfo=UTC)

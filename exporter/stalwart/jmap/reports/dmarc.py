@@ -39,7 +39,7 @@ from exporter.stalwart.common.report_values import (
     required_domain,
     utc,
 )
-from exporter.stalwart.jmap.wire import in_order
+from exporter.stalwart.jmap.protocol.wire import in_order
 
 _FAILURE_OPTIONS = {"all": "0", "any": "1", "dkimFailure": "d", "spfFailure": "s"}
 

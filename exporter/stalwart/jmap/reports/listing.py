@@ -23,12 +23,12 @@ from exporter.stalwart.common.report_ids import lasting_id
 from exporter.stalwart.common.report_numbers import Stamp
 from exporter.stalwart.common.report_values import utc
 from exporter.stalwart.http.responses import decode_response
-from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.paging import found_decoder
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.paging import found_decoder
+from exporter.stalwart.jmap.protocol.wire import Call
 from exporter.stalwart.jmap.reports.arf import Arf, parse_arf
 from exporter.stalwart.jmap.reports.dmarc import Dmarc, parse_dmarc
 from exporter.stalwart.jmap.reports.tls import Tls, parse_tls
-from exporter.stalwart.jmap.wire import Call
 
 LARGE_BYTES = 256 * 1024
 """From this size on, reports are read outside of the event loop."""

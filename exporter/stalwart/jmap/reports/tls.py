@@ -15,7 +15,7 @@ from exporter.model.reports import TlsPolicy, TlsReport
 from exporter.stalwart.common.report_numbers import Count, Stamp
 from exporter.stalwart.common.report_values import domain_or_text, policy_domains, utc
 from exporter.stalwart.common.tls_reports import build_tls_failures, build_tls_report, policy_types
-from exporter.stalwart.jmap.wire import in_order
+from exporter.stalwart.jmap.protocol.wire import in_order
 
 
 class _Failure(Struct, gc=False, rename="camel"):

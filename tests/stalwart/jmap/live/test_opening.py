@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from exporter.app.connection import connect
+from exporter.app.servers.connection import connect
 from exporter.clock import SystemClock
 from exporter.errors import (
     PayloadError,

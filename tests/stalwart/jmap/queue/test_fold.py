@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
 from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
+from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 from exporter.stalwart.jmap.queue.fold import QueueFold
 from exporter.stalwart.jmap.queue.wire import messages_of
-from exporter.stalwart.jmap.wire import Call, MethodResponses
 from tests.support.replays.jmap_client import message, recipient, stamp
 
 NOW = datetime(2026, 11, 22, 15, 0, 0, 500_000, tzinfo=UTC)

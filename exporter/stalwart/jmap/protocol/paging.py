@@ -13,8 +13,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from exporter.stalwart.jmap.api import JmapApi
-from exporter.stalwart.jmap.wire import AnchorGone, Call, MethodResponses
+from exporter.stalwart.jmap.protocol.api import JmapApi
+from exporter.stalwart.jmap.protocol.wire import AnchorGone, Call, MethodResponses
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -12,8 +12,8 @@ import pytest
 from exporter.settings import load_settings
 from exporter.settings.describe import accepted_in_words, as_toml, global_keys, server_keys
 from exporter.settings.environment import variable_name
-from exporter.settings.reference import EXAMPLE, PAGE, main, render
 from tests.support.settings.configuration import CERTIFICATE, MINIMAL, load_text, write_private
+from tools.settings_page import EXAMPLE, PAGE, main, render
 
 KEYS = [*global_keys(), *server_keys()]
 WITH_DEFAULT = [key for key in server_keys() if not key.field.is_required() and key.field.default not in (None, "")]
@@ -38,9 +38,9 @@ def test_a_stale_page_fails_the_check(tmp_path, capsys):
 
 
 def test_the_page_is_checked_from_the_command_line(tmp_path):
-    """``python -m exporter.settings.reference --check`` runs without a warning."""
+    """``python -m tools.settings_page --check`` runs without a warning."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "exporter.settings.reference", "--check"],
+        [sys.executable, "-W", "error", "-m", "tools.settings_page", "--check"],
         capture_output=True,
         text=True,
         cwd=tmp_path,

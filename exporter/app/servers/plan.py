@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from exporter.app.connection import ServerConnection
-from exporter.app.saved import Saved
+from exporter.app.servers.connection import ServerConnection
+from exporter.app.servers.saved import Saved
 from exporter.clock import Clock
 from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger

@@ -1,4 +1,4 @@
-"""The reference pages that are generated from the code: ``python -m exporter.cli.docs --write`` or ``--check``."""
+"""The reference pages that are generated from the code: ``python -m tools.command_pages --write`` or ``--check``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from exporter.collectors.families import FAMILIES
 from exporter.collectors.family import Family
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 INTRO = """# Metrics
 

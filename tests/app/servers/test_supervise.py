@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from exporter.app.supervise import Supervisor
+from exporter.app.servers.supervise import Supervisor
 from tests.support.virtual_time import HandClock
 
 

@@ -9,8 +9,8 @@ from exporter.errors import TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.server import Edition
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.jmap.session import Account, JmapLimits, parse_account
-from exporter.stalwart.jmap.wire import Call, MethodResponses, request_of
+from exporter.stalwart.jmap.protocol.session import Account, JmapLimits, parse_account
+from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses, request_of
 
 ENTERPRISE_OBJECTS = frozenset({"Metric", "Trace"})
 """What only a licensed server has; to others it looks like a missing permission."""

@@ -6,8 +6,8 @@ import base64
 import binascii
 import hashlib
 
-from exporter.simulator.world.auth import Credentials, Gate, Refusal
-from exporter.simulator.world.directory import Account, Directory
+from exporter.simulator.world.accounts.auth import Credentials, Gate, Refusal
+from exporter.simulator.world.accounts.directory import Account, Directory
 from exporter.simulator.world.ids import encode_id
 from exporter.simulator.world.values import Keys
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from exporter.app.connection import ServerConnection
-from exporter.app.plan import Counting, Plan, feeds_of, plan_of, pollers_of
-from exporter.app.saved import Saved
-from exporter.app.supervise import LongRun
+from exporter.app.servers.connection import ServerConnection
+from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of
+from exporter.app.servers.saved import Saved
+from exporter.app.servers.supervise import LongRun
 from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource

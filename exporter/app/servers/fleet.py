@@ -18,10 +18,10 @@ from typing import Any
 
 import structlog
 
-from exporter.app.connection import ServerConnection, connect
-from exporter.app.saved import Saved
-from exporter.app.supervise import Supervisor, end_all
-from exporter.app.watched import WatchedServer
+from exporter.app.servers.connection import ServerConnection, connect
+from exporter.app.servers.saved import Saved
+from exporter.app.servers.supervise import Supervisor, end_all
+from exporter.app.servers.watched import WatchedServer
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
 from exporter.settings import ServerSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.app.fleet import Fleet
+from exporter.app.servers.fleet import Fleet
 from exporter.errors import SettingsError
 from exporter.settings import ServerSettings
 from exporter.simulator import StandIn

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.simulator.world.directory import Account, Directory
+from exporter.simulator.world.accounts.directory import Account, Directory
 from exporter.simulator.world.profile import Profile
 
 MINUTE_SECONDS = 60

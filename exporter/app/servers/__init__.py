@@ -1,0 +1,1 @@
+"""The watched servers: connections, saved state, supervision, and the fleet that owns them."""
