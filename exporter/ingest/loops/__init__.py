@@ -1,1 +1,1 @@
-"""What keeps state fresh: pollers on a timer, subscribers on a live stream, and what both know of their server."""
+"""Loops that keep state fresh: pollers on a timer, subscribers on a live stream, and the session they share."""

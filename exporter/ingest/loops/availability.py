@@ -1,4 +1,4 @@
-"""Whether the server serves one collector, as far as its refusals are believed."""
+"""Whether the server supports one collector, judged by the refusals that have been confirmed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Availability:
     """
     The rule for refusals that pollers and subscribers share.
 
-    The first refusal of what was served counts as a failure, and the server is identified again; it is believed once a
-    second one confirms it. *capability* is ``None`` for a collector that has none of its own.
+    If the collector worked before, its first refusal counts as a failure and makes the session detect the server again;
+    only a second refusal confirms it. *capability* is ``None`` for a collector without a capability of its own.
     """
 
     def __init__(self, session: Session, capability: Capability | None, clock: Clock) -> None:
@@ -26,13 +26,13 @@ class Availability:
         self._served = False
 
     def succeeded(self) -> None:
-        """Record that the server served the collector."""
+        """Record a successful request."""
         self._served = True
         self._doubt.clear()
         self._set(CapabilityStatus.AVAILABLE)
 
     def refused(self, error: Refusal) -> bool:
-        """Record a refusal; return whether it is believed. If it is not, it counts as a failure."""
+        """Record a refusal and return whether it is accepted; one that is not accepted counts as a failure."""
         confirmed = self._doubt.refused(certain=error.certain)
         self._set(status_of(error))
         if self._served and self._doubt.begun and isinstance(error, TargetUnsupported) and error.again_seconds is None:
@@ -46,7 +46,8 @@ class Availability:
         """
         Return how long to wait after a refusal.
 
-        What is confirmed waits *recheck_seconds*. What was served before is asked for after *soon_seconds* once.
+        A confirmed refusal waits *recheck_seconds*. A collector that worked before is retried once after
+        *soon_seconds*.
         """
         if self._doubt.confirmed:
             return recheck_seconds
@@ -58,5 +59,5 @@ class Availability:
 
 
 def status_of(error: Refusal) -> CapabilityStatus:
-    """Return what *error* says about the capability."""
+    """Return the capability status that *error* implies."""
     return CapabilityStatus.FORBIDDEN if isinstance(error, TargetForbidden) else CapabilityStatus(error.status)

@@ -1,22 +1,22 @@
-"""Whether what a server refuses may be believed, and be left alone for long."""
+"""When a server's refusal is confirmed, so that the next request can wait for a long time."""
 
 from __future__ import annotations
 
 from exporter.clock import Clock
 
 CONFIRM_SECONDS = 60.0
-"""From the first refusal to the look that confirms it."""
+"""Time from the first refusal to the request that confirms it."""
 
 EARLY_SECONDS = 0.1
-"""How much earlier that look may come: timers are not exact, and a look that comes too early provokes another one."""
+"""How much earlier the confirming request may come: timers are inexact, and one that came too early needs another."""
 
 
 class Doubt:
     """
-    Counts refusals in a row until they are believed: two of them, a minute apart, and no success between them.
+    Counts consecutive refusals until they are confirmed: two, a minute apart, with no success between them.
 
-    One that is certain is believed at once. Each refusal moves a counter of the server that refuses, so that few are
-    provoked: three at most.
+    A refusal that is certain is confirmed at once. Each refusal increments a counter on the server, so at most three
+    are provoked.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -30,7 +30,7 @@ class Doubt:
         self._since, self._refusals, self._certain = None, 0, False
 
     def refused(self, *, certain: bool = False) -> bool:
-        """Record a refusal; return whether it is confirmed."""
+        """Record a refusal and return whether it is confirmed."""
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
@@ -40,16 +40,16 @@ class Doubt:
 
     @property
     def begun(self) -> bool:
-        """Whether the last refusal was the first."""
+        """Whether there has been exactly one refusal since the last success."""
         return self._refusals == 1
 
     @property
     def confirmed(self) -> bool:
-        """Whether the last refusal is to be believed for long."""
+        """Whether the refusals since the last success are confirmed."""
         return self._certain or (self._refusals > 1 and self._age() >= CONFIRM_SECONDS - EARLY_SECONDS)
 
     def wait_seconds(self, *, soon: float = CONFIRM_SECONDS) -> float:
-        """Return how long to wait before the next look, which comes after *soon* once."""
+        """Return how long to wait before the next request; after the first refusal, *soon* at most."""
         rest = max(0.0, CONFIRM_SECONDS - self._age())
         return min(soon, rest) if self._refusals == 1 else rest
 

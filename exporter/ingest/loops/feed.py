@@ -1,4 +1,4 @@
-"""What counts the events of a live stream."""
+"""The interface of what counts the events of a live stream."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from exporter.model.live import LiveBatch, StreamKind
 @dataclass(frozen=True, slots=True)
 class Applied:
     """
-    What became of some messages.
+    The result of applying a batch of messages.
 
     Attributes:
-        events: How many events they held.
-        dropped: How many were not counted.
-        heartbeat_seconds: How often the server says that it does so while nothing happens; ``None`` if it did not say.
+        events: Number of events in the batch.
+        dropped: Number of events that were not counted.
+        heartbeat_seconds: Interval of the server's heartbeats, as reported by the server; ``None`` if it was not
+            reported.
     """
 
     events: int
@@ -26,23 +27,23 @@ class Applied:
 
 class Feed(Protocol):
     """
-    Counts what one stream tells.
+    Counts the events of one stream.
 
     Attributes:
-        heartbeat_seconds: How often something comes at least.
+        heartbeat_seconds: Longest time between two messages of a healthy stream.
     """
 
     kind: StreamKind
     heartbeat_seconds: float
 
     async def connected(self) -> None:
-        """The stream is open; nothing of it has been applied yet."""
+        """Prepare for an open stream; no message has been applied yet."""
 
     async def apply(self, batch: LiveBatch) -> Applied:
-        """Count the messages of *batch*, and note the events missing after them."""
+        """Count the messages of *batch*, and record events that were lost after them."""
 
     async def lost(self) -> None:
-        """A stream that was open has ended."""
+        """Record that an open stream has ended."""
 
     async def out(self, *, for_good: bool) -> None:
-        """The stream cannot be had; *for_good*: the server does not have it or may not give it."""
+        """Record that the stream is unavailable; *for_good*: the server does not support it or forbids it."""

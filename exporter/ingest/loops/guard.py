@@ -1,4 +1,4 @@
-"""The one place where a bug ends: logged with its traceback, and from then on a failure like any other."""
+"""The only place that catches every exception: a bug is logged with its traceback and becomes an ordinary failure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 async def catching_bugs(work: Awaitable[T], *, server: str, task: str, reraise: bool = False) -> T:
     """
-    The result of *work*.
+    Return the result of *work*.
 
-    Raises `HistoryUnavailable` for a `StoreError`, and `InternalError` for what is no `ExporterError`; with *reraise*,
-    as in the tests, the bug itself.
+    Raises `HistoryUnavailable` for a `StoreError`, and `InternalError` for anything that is not an `ExporterError`.
+    With *reraise*, as in the tests, a bug is raised unchanged.
     """
     try:
         return await work

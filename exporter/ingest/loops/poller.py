@@ -1,9 +1,9 @@
 """
 The loop around every collector: runs it on time and keeps its health.
 
-A run that overruns its interval delays the next one instead of doubling it. A failing collector waits between one and
-one and a half intervals. One that the server cannot or will not serve is asked again once an hour, after a second look
-has confirmed it; until then, one that was served before counts as failing.
+A run that exceeds its interval delays the next one; runs never overlap. After a failure the collector waits between 1
+and 1.5 intervals. A collector that the server does not support or forbids is retried once per hour after a second
+refusal has confirmed it; until then, one that worked before counts as failing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from exporter.state.board import CollectorHealth, Part
 log = structlog.get_logger("exporter.poller")
 
 MAX_INTERVALS = 1.5
-"""The longest wait after a failure."""
+"""The longest wait after a failure, in intervals."""
 
 Job = Callable[[StalwartClient], Awaitable[None]]
 
@@ -42,10 +42,10 @@ Job = Callable[[StalwartClient], Awaitable[None]]
 @runtime_checkable
 class PacedJob(Protocol):
     """
-    A job that may have more to do than its interval allows.
+    A job that may need to run again before its interval is over.
 
     Attributes:
-        sooner_seconds: When its next run should begin after this one began; ``None``: at the interval.
+        sooner_seconds: Time from the start of this run to the start of the next; ``None``: the interval.
     """
 
     sooner_seconds: float | None
@@ -53,10 +53,10 @@ class PacedJob(Protocol):
 
 class Poller:
     """
-    One collector of one server.
+    Runs one collector of one server.
 
-    *speaks_for_api* is false for a collector that does not use the management API: how it fares says nothing about
-    ``stalwart_up``. What the server cannot or will not serve is asked for again after *recheck_seconds*.
+    *speaks_for_api* is false for a collector that does not use the management API: its outcome does not affect
+    ``stalwart_up``. A collector that the server does not support or forbids is retried after *recheck_seconds*.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Poller:
         session.board.collectors[name] = self.health
 
     async def run(self) -> NoReturn:
-        """Runs the collector until cancelled."""
+        """Run the collector until cancelled."""
         await self._clock.sleep(self._first_delay)
         while True:
             started = self._clock.monotonic()
@@ -102,7 +102,7 @@ class Poller:
             await self._pause(failure, took)
 
     async def run_once(self) -> TargetError | None:
-        """One run, with its health kept; the failure, if it was one."""
+        """Run the collector once and update its health; return the failure, or ``None`` after a success."""
         try:
             client = await self._session.client()
         except TargetError as error:
@@ -138,7 +138,7 @@ class Poller:
         delay = retry_delay(failure, self._failures, self._rng, cap_seconds=most)
         wait = max(0.0, max(self._interval, delay) - took)
         if self._own_failure:
-            # The server was found again: no news for a request that fails while the others do well.
+            # The server has been detected again, but that must not hurry a request that fails while others succeed.
             held = min(delay, wait)
             await self._clock.sleep(held)
             wait -= held

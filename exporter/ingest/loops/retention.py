@@ -1,4 +1,4 @@
-"""Forgets reports that are older than the history is to reach back, a few at a time."""
+"""Deletes reports that are older than the configured retention, in small batches."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ log = structlog.get_logger("exporter.retention")
 
 EVERY_SECONDS = 3600.0
 PAUSE_SECONDS = 0.2
-"""Between two batches, so that others get at the file."""
+"""Pause between two batches, so that other transactions can use the database."""
 
 
 class Retention:
     """
-    The loop that keeps the history to its length.
+    The loop that keeps the history within its retention.
 
     Attributes:
-        keep: How far back the history reaches; holds from the next time on.
+        keep: How far back the history reaches; a change takes effect with the next run.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Retention:
         every_seconds: float = EVERY_SECONDS,
         reraise_bugs: bool = False,
     ) -> None:
-        """*now* is the time by which reports are old, where that is not the *clock*'s."""
+        """*now* returns the time that decides the age of reports; the *clock*'s by default."""
         self._store = store
         self.keep = timedelta(seconds=keep_seconds)
         self._clock = clock
@@ -48,11 +48,11 @@ class Retention:
         self._reraise_bugs = reraise_bugs
 
     async def adopt(self, store: Store) -> None:
-        """Go on with *store*."""
+        """Continue with *store*."""
         self._store = store
 
     async def run(self) -> NoReturn:
-        """Prunes now and then until cancelled."""
+        """Prune at regular intervals until cancelled."""
         while True:
             try:
                 await catching_bugs(self.prune(), server="", task="retention", reraise=self._reraise_bugs)
@@ -61,7 +61,7 @@ class Retention:
             await self._clock.sleep(self._every_seconds)
 
     async def prune(self) -> int:
-        """Deletes everything that is too old; how many reports that were. Raises `StoreError`."""
+        """Delete every report that is too old and return their number. Raises `StoreError`."""
         before = self._now() - self.keep
         total = 0
         while (gone := await prune_batch(self._store, before=before)) > 0:

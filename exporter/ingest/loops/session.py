@@ -1,8 +1,8 @@
 """
-One server as the pollers see it: who it is, and whether it may be asked now.
+The state of one server that its pollers share: its identity, and whether requests may be made now.
 
-Detection runs before anything else, again after every outage, and never in haste. Refused credentials end all asking
-until an operator reloads.
+Detection runs first, and again after every outage, with a growing delay between attempts. After refused credentials no
+request is made until an operator reloads.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ DETECTION_CAP_SECONDS = 60.0
 RECHECK_SECONDS = 3600.0
 
 DOWN = (TargetUnreachable, TargetTimeout, TargetTLSError, TargetRefused, TargetServerError)
-"""Errors after which the management API counts as not answering with good credentials."""
+"""Errors that set ``stalwart_up`` to 0: the management API does not answer, or refuses the credentials."""
 
 
 class Session:
     """
-    The state of one watched server. *kept_version* knows the version of a generation that does not disclose it.
+    The state of one watched server.
+
+    *kept_version* returns the saved version of a generation that does not disclose it.
 
     Attributes:
-        epoch: Grows each time the server has been found again; what it can give must then be asked anew.
+        epoch: Incremented each time the server is detected; capabilities must then be queried again.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Session:
         reraise_bugs: bool = False,
         kept_version: Callable[[Generation], str] = lambda _: "",
     ) -> None:
-        """A server that is away is looked for after *retry_cap_seconds* at most."""
+        """Wait at most *retry_cap_seconds* between two attempts to detect an unreachable server."""
         self.board = board
         self.epoch = 0
         self._detector = detector
@@ -79,7 +81,7 @@ class Session:
         self._answered = False
 
     async def run(self) -> NoReturn:
-        """Find out who the server is, at once and whenever that is needed; may be called again after it has ended."""
+        """Detect the server now and whenever that is requested. Can be called again after it has ended."""
         failures = 0
         self._needed.set()
         while True:
@@ -105,7 +107,7 @@ class Session:
                     await self._found(identity)
 
     async def _not_found(self, identity: ServerIdentity) -> None:
-        """Take what answers for no Stalwart, once that is confirmed or where it never was one; look again later."""
+        """Accept a response that is not Stalwart's once confirmed, or if none ever was, and schedule another look."""
         known = self.board.identity
         confirmed = self._doubt.refused()
         if known is None or known.generation is Generation.UNKNOWN or confirmed:
@@ -129,7 +131,7 @@ class Session:
             identity = replace(identity, version=self._kept_version(identity.generation))
         unchanged = self._answered and self._trouble is None and identity == known
         if unchanged and not self._retrying:
-            return  # It was only suspected to be another one: no news for whoever waits.
+            return  # The server was only suspected to have changed: do not wake the waiting loops.
         self._retrying = False
         board.identity = identity
         if identity.generation is not Generation.UNKNOWN:
@@ -178,9 +180,9 @@ class Session:
 
     async def client(self) -> StalwartClient:
         """
-        The client, once the server has been found.
+        Return the client, once the server has been detected.
 
-        Waits for the first detection; after that raises the trouble that the server is in, without asking it again.
+        Waits for the first detection; after that raises the current error, if there is one, without making a request.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._answered or self._trouble is not None)
@@ -189,7 +191,7 @@ class Session:
         return self._client
 
     def note(self, error: TargetError | None) -> None:
-        """Hears how a request went; an outage starts detection anew."""
+        """Record a request's outcome; a lost connection starts detection again."""
         if error is None or isinstance(error, TargetForbidden):
             self._set_up(True)
         elif isinstance(error, TargetRefused):
@@ -205,17 +207,17 @@ class Session:
                 self._needed.set()
 
     def gone(self) -> None:
-        """Hears that the server lacks what it had: perhaps it is another one now."""
+        """Request detection: the server lacks a feature that it had, so it may be a different server."""
         self._needed.set()
 
     async def retry(self) -> None:
-        """An operator asked for another try: also with credentials that were refused."""
+        """Try again on an operator's request, even after refused credentials."""
         self._retrying = True
         self._needed.set()
         await self._wake()
 
     async def wait_for_news(self, seconds: float) -> None:
-        """Returns after *seconds*, or as soon as the server has been found again."""
+        """Return after *seconds*, or as soon as the server has been detected again."""
         epoch = self.epoch
         sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
         await first_of(sleeper, asyncio.ensure_future(self._news(epoch)))
@@ -226,7 +228,7 @@ class Session:
 
 
 async def first_of(*tasks: asyncio.Future[Any]) -> None:
-    """Waits until one of *tasks* ends, and ends the others."""
+    """Wait until one of *tasks* ends, then cancel the others."""
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -1,8 +1,9 @@
 """
-The loop around every live stream: connects, counts what comes, notices silence, and comes back after a cut.
+The loop around every live stream: connects, applies its messages, detects silence and reconnects.
 
-What the server cannot or will not give is asked for once an hour, after a second look has confirmed it. A stream that
-keeps ending is opened ever more seldom, up to once per minute: each opening costs the server two or three requests.
+A stream that the server does not support or forbids is retried once per hour after a second refusal has confirmed it.
+The wait before reconnecting grows up to one minute while connections keep ending early: each attempt costs the server
+two or three requests.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ from exporter.state.streams import StreamHealth
 log = structlog.get_logger("exporter.subscriber")
 
 STABLE_SECONDS = 30.0
-"""A stream that lasted this long was a good one: its end is no failure in a row."""
+"""A connection that lasted this long was stable: its end resets the count of consecutive failures."""
 
 OUT_SECONDS = 300.0
 """After this long without the stream the next source takes over."""
 
 FIRST_OUT_SECONDS = 60.0
-"""The same, where there never was a stream."""
+"""The same, if the stream was never connected."""
 
 RETRY_CAP_SECONDS = 60.0
 
 MAX_UNREADABLE = 100
-"""So many messages taken together of which none can be read end the stream."""
+"""This many messages received together, none of them readable, end the stream."""
 
 IDLE_MARGIN_SECONDS = 15.0
 CAPABILITIES = {StreamKind.METRICS: Capability.LIVE_METRICS, StreamKind.TRACES: Capability.LIVE_TRACES}
 
 
 class Subscriber:
-    """Follows one stream of one server."""
+    """Follows one live stream of one server."""
 
     def __init__(
         self,
@@ -82,14 +83,14 @@ class Subscriber:
         session.board.collectors[self.name] = self._health
 
     async def run(self) -> NoReturn:
-        """Follows the stream until cancelled."""
+        """Follow the stream until cancelled."""
         while True:
             failure = await self.run_once()
             self._touch()
             await self._pause(failure)
 
     async def run_once(self) -> TargetError | RenewalDue:
-        """Opens the stream and follows it to its end; the reason of the end."""
+        """Open the stream and follow it until it ends; return the reason."""
         try:
             await self._session.client()
             return await catching_bugs(
@@ -117,7 +118,7 @@ class Subscriber:
         return await self._live.open(self._feed.kind)
 
     async def _follow(self, stream: LiveStream) -> NoReturn:
-        """Counts what comes until the stream ends; raises why."""
+        """Apply messages until the stream ends; raises the reason."""
         opened_at = self._clock.monotonic()
         try:
             async with stream.reading(idle_seconds=self._idle_seconds, received=self._received):
@@ -146,7 +147,7 @@ class Subscriber:
         self._health.succeeded(self._clock.now())
         self._session.note(None)
         self._availability.succeeded()
-        say = log.debug if self._renewing else log.info  # A renewal is no change.
+        say = log.debug if self._renewing else log.info  # A renewal changes nothing for the operator.
         say("stream.connected", server=self._session.board.name, stream=health.name, transport=stream.transport)
         self._renewing = False
         await self._feed.connected()
