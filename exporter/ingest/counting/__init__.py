@@ -1,1 +1,1 @@
-"""What counts everything once: ledger, totals, windows of what was seen, and reconciliation of streams with storage."""
+"""Arithmetic that counts everything exactly once: ledger, totals, deduplication, and reconciliation of sources."""

@@ -1,8 +1,8 @@
 """
-Which delivery attempts the live stream has told of from beginning to end, and which stored traces are therefore needed.
+Which delivery attempts the live stream has covered completely, and which stored traces are therefore needed.
 
-All times are the server's own, so that its clock may differ from ours: what was missed lies between the last event
-before a cut and the first one after it. Attempts are known by the second in which they began.
+All times are server times, since its clock may differ from ours: a gap reaches from the last event before a disconnect
+to the first event after it. Attempts are identified by the second in which they began.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from exporter.stalwart.events.attempt import AttemptKey
 from exporter.stalwart.http.server_clock import STEP_SECONDS
 
 MARGIN_SECONDS = 2
-"""Events of one second may come in two messages, and an attempt's id may be of the second before its first event."""
+"""
+Tolerance: events of one second may arrive in two messages, and an attempt's id may predate its first event by 1 s.
+"""
 
 LONGEST_SECONDS = 3600
-"""How long after its beginning an attempt may end, and so be stored."""
+"""The longest attempt; its trace is stored when it ends."""
 
 SETTLE_SECONDS = 180.0
-"""Stored traces are asked for until this long after something was missed: they are listed late by some seconds."""
+"""Stored traces are polled until this long after a gap: the server lists them some seconds late."""
 
 MAX_ATTEMPTS = 4096
 MAX_SPANS = 256
@@ -31,16 +33,16 @@ Span = tuple[int, int | None]
 
 class LiveCoverage:
     """
-    Keeps account of what the stream tells.
+    Keeps track of the time spans that the live stream has covered.
 
     Attributes:
-        has_store: Whether the server stores traces; ``None`` until it has been asked.
-        since: The second of the first event ever; 0 before that. What began earlier is history.
-        until: The second that the stream has told of last; 0 before the first. It goes back with the server's clock.
+        has_store: Whether the server stores traces; ``None`` while unknown.
+        since: Unix second of the first event ever; 0 before that. Attempts that began earlier are history.
+        until: Unix second of the last event; 0 before the first. It moves back when the server's clock is set back.
     """
 
     def __init__(self, *, monotonic: Callable[[], float], state: Any | None = None, down_seconds: float = 0.0) -> None:
-        """*down_seconds* is how long ago the stream told last, as of *state*."""
+        """*down_seconds* is the time since the stream was last complete, for *state* from an earlier run."""
         self._monotonic = monotonic
         self.has_store: bool | None = None
         self.since = self.until = 0
@@ -66,31 +68,31 @@ class LiveCoverage:
 
     @property
     def silent_seconds(self) -> float:
-        """For how long the stream has not told everything; 0 while it does."""
+        """Time since the stream was last complete, in seconds; 0 while it is."""
         return 0.0 if self._up and not self._opening else max(0.0, self._monotonic() - self._lost_at)
 
     @property
     def asks(self) -> bool:
-        """Whether stored traces are wanted now."""
+        """Whether stored traces must be polled now."""
         return not self._up or self._read_at < self._settled_at
 
     @property
     def missing_since(self) -> int | None:
-        """The beginning of the first attempt that may have to be read from storage; ``None`` if there is none."""
+        """The begin of the first attempt that may have to be read from storage; ``None`` without one."""
         return min((begin for begin, _ in self._missed), default=None)
 
     def begin(self) -> None:
-        """The stream is connected."""
+        """Record that the stream is connected."""
         self._up = self._opening = True
         self._whole.clear()
         self.ask()
 
     def ask(self) -> None:
-        """Something that was missed may be stored by now or soon."""
+        """Request stored traces: one that was missed may be stored now or soon."""
         self._settled_at = self._monotonic() + SETTLE_SECONDS
 
     def saw(self, oldest: int, newest: int) -> None:
-        """A message has told of everything from *oldest* to *newest*."""
+        """Record a message that covers everything from *oldest* to *newest*."""
         is_set_back = newest < self.until - STEP_SECONDS
         if self._opening:
             self._opening = False
@@ -107,16 +109,16 @@ class LiveCoverage:
         self.until = newest if is_set_back else max(self.until, newest)
 
     def _is_ahead(self, newest: int) -> bool:
-        """Whether more of the server's time has passed since the last message than has by any other clock."""
+        """Whether the server's clock advanced further since the last message than the monotonic clock did."""
         return self.until > 0 and newest - self.until > self._monotonic() - self._saw_at + STEP_SECONDS
 
     def _close_missed(self, newest: int) -> None:
-        """What was missed without an end ends now, at *newest*; also if the server's clock was set meanwhile."""
+        """Close open gaps at *newest*, also if the server's clock was set in the meantime."""
         gap = int(self._monotonic() - self._lost_at) + STEP_SECONDS
         was_set = self.until > 0 and not -STEP_SECONDS <= newest - self.until <= gap
         if was_set:
             self._set_at = self._monotonic()
-        # What lies between is read as well where that is little: nothing is there if the clock was set.
+        # A short span in between is read as well; it holds no traces if the clock was set.
         is_bridged = not was_set or 0 <= newest - self.until <= LONGEST_SECONDS
         open_ends = [begin for begin, end in self._missed if end is None]
         self._missed = [(begin, end) for begin, end in self._missed if end is not None]
@@ -126,7 +128,7 @@ class LiveCoverage:
             self._miss(newest - gap, newest + MARGIN_SECONDS)
 
     def lose(self) -> None:
-        """The stream is gone, or messages of it were not read: what follows has not been told of."""
+        """Record that the stream has ended or lost messages: nothing is covered from here on."""
         if not self._opening and self._up:
             self._lost_at = self._monotonic()
             self._miss(self.until - MARGIN_SECONDS, None)
@@ -136,40 +138,40 @@ class LiveCoverage:
         self._up = False
 
     def hole(self) -> None:
-        """Messages of the stream were not read, and it goes on."""
+        """Record that messages were lost on a stream that goes on."""
         self.lose()
         self.begin()
 
     def started(self, attempt: AttemptKey, at: int) -> None:
-        """An attempt has begun before our eyes."""
+        """Record an attempt whose begin was seen live."""
         self._whole[attempt] = at
         if len(self._whole) > MAX_ATTEMPTS:
             began = self._whole.pop(next(iter(self._whole)))
             self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)
 
     def is_whole(self, attempt: AttemptKey) -> bool:
-        """Whether everything of an attempt under way has come."""
+        """Whether all events so far of an attempt in progress were seen."""
         return attempt in self._whole
 
     def ended(self, attempt: AttemptKey) -> None:
-        """An attempt has ended; one whose beginning was missed is about to be stored."""
+        """Record the end of an attempt; if its begin was missed, its trace is about to be stored."""
         if self._whole.pop(attempt, None) is None:
             self.ask()
 
     def wants(self, began: int) -> bool:
-        """Whether the trace of an attempt of this beginning may tell what the stream did not."""
+        """Whether the trace of an attempt that began at *began* may hold events that the stream missed."""
         return any(begin <= began and (end is None or began <= end) for begin, end in self._missed)
 
     def read_all(self, began: float) -> None:
         """
-        Everything that was stored and wanted at *began* (monotonic seconds) has been read.
+        Record that all needed traces that were stored at *began* (monotonic seconds) have been read.
 
-        What was missed longer ago than any attempt takes is settled then.
+        Gaps that are older than the longest attempt are then closed for good.
         """
         self.has_store = True
         self._read_at = began
         if began - self._set_at < LONGEST_SECONDS:
-            return  # What was missed before the server's clock was set is long ago, or to come, by its new time.
+            return  # Gaps from before the clock was set cannot be compared with its new time.
         latest = self.until + LONGEST_SECONDS
         self._missed = [
             (begin, end)
@@ -178,12 +180,12 @@ class LiveCoverage:
         ]
 
     def no_store(self) -> None:
-        """The server does not store traces: nothing can be made up for."""
+        """Record that the server does not store traces: gaps cannot be filled."""
         self.has_store = False
         self._missed = [(begin, end) for begin, end in self._missed if end is None]
 
     def to_state(self) -> Any:
-        """The JSON-able form."""
+        """Return the state as JSON-serializable data."""
         under_way = sorted(set(self._whole.values()))
         was_set = self._monotonic() - self._set_at < LONGEST_SECONDS
         told = {"since": self.since, "until": self.until, "was_set": was_set}
@@ -197,9 +199,9 @@ class LiveCoverage:
             if last_high is not None and high is not None and low <= last_high + 1:
                 spans[-1] = (last_low, max(last_high, high))
             else:
-                # One without an end stands by itself: where it ends is not known, should the clock be set meanwhile.
+                # An open gap is never merged: its end is unknown if the clock is set in the meantime.
                 spans.append((low, high))
         while len(spans) > MAX_SPANS:
-            # The oldest two become one: too much is asked for, never too little.
+            # Merge the oldest two: this reads too many traces, never too few.
             spans[0:2] = [(spans[0][0], spans[1][1])]
         self._missed = spans

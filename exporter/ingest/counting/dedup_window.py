@@ -1,4 +1,4 @@
-"""Which of the things that have only a time to the second are new: multisets compared near the watermark."""
+"""Which items with a timestamp in whole seconds are new: multisets compared near the watermark."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 NEAR_SECONDS = 7200
-"""Things so near to each other in time are looked at together after a clock was set back."""
+"""Items within this distance in time are compared after a clock was set back."""
 
 MAX_STRETCHES = 4
-"""So many stretches of time that ended with a jump ahead are remembered."""
+"""How many stretches that ended with a jump ahead are kept."""
 
 Item = tuple[int, int]
-"""A thing's time in Unix seconds, and a fingerprint that equal things share."""
+"""An item's Unix second, and a fingerprint that equal items share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """
-    The end of a stretch of time, after which the newest thing jumped ahead: a clock that is set back may return to it.
+    The counted items before a jump ahead of the timestamps; a clock that is set back may return to them.
 
     Attributes:
-        begin: The second from which on everything that was there is in *counted*.
-        end: The second of the newest thing before the jump.
+        begin: The second from which *counted* is complete.
+        end: The second of the newest item before the jump.
     """
 
     begin: int
@@ -32,25 +32,25 @@ class Stretch:
     counted: Counter[Item]
 
     def to_state(self) -> Any:
-        """The JSON-able form."""
+        """Return the state as JSON-serializable data."""
         return [self.begin, self.end, _rows(self.counted)]
 
     @classmethod
     def from_state(cls, state: Any) -> Stretch:
-        """Back from `to_state`."""
+        """Return the stretch that `to_state` has saved."""
         begin, end, rows = state
         return cls(begin, end, _counter(rows))
 
 
 class RecentMultiset:
     """
-    What has been counted, remembered for the last seconds before the newest thing.
+    The items that were counted in the last seconds before the newest one.
 
-    Things may come a little late and equal things may come several times in a second: near the watermark the things
-    seen now are compared, as a multiset, with those counted before. What is older than the window is taken as counted.
+    Items may arrive a little late, and equal items may occur several times per second: near the watermark, current
+    items are compared with counted ones as multisets. Items older than the window are assumed to be counted.
 
     Attributes:
-        ambiguous: How many things `take_set_back` has left out because they may have been there before.
+        ambiguous: Number of items that `take_set_back` skipped because they may be older items.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RecentMultiset:
 
     @property
     def horizon(self) -> int | None:
-        """Things before this second are counted already; ``None``: nothing was ever counted."""
+        """Items before this second are already counted; ``None`` if nothing was ever counted."""
         return None if self._newest is None else self._newest - self._window
 
     def has_any(self, items: Iterable[Item]) -> bool:
@@ -76,14 +76,14 @@ class RecentMultiset:
         return any(item in self._counted for item in items)
 
     def is_ahead_of(self, latest: int) -> bool:
-        """Whether something was counted that is newer than *latest*: the clock that stamps it was set back."""
+        """Whether an item newer than *latest* was counted, so that the clock was set back."""
         return self._newest is not None and self._newest > latest
 
     def adopt(self, items: Sequence[Item], *, latest: int | None) -> None:
         """
-        Takes *items* as counted, except those between the watermark and *latest*: they are, under other fingerprints.
+        Mark *items* as counted, except those between the watermark and *latest*: their old fingerprints are counted.
 
-        The stretches that are remembered have other fingerprints too, and are forgotten.
+        The stretches hold old fingerprints too, and are dropped.
         """
         if items:
             newest = self._newest or 0
@@ -92,10 +92,10 @@ class RecentMultiset:
 
     def take_new(self, items: Sequence[Item], *, latest: int | None = None) -> list[int]:
         """
-        Indexes of those *items* that have not been counted, in their order; counts them.
+        Count *items* and return the indexes of those that were not counted before, in order.
 
-        *items* must hold everything that exists at and after `horizon`. What is newer than *latest* was stamped before
-        the clock was set back, and does not move the window.
+        *items* must hold everything at and after `horizon`. Items newer than *latest* were stamped before the clock was
+        set back, and do not move the window.
         """
         new = _take_uncounted(items, self.horizon, self._counted.copy())
         self._advance(items, latest)
@@ -103,11 +103,11 @@ class RecentMultiset:
 
     def take_set_back(self, items: Sequence[Item], *, since: int, latest: int) -> list[int]:
         """
-        The same for the first *items* after the clock was set back, to somewhere between *since* and *latest*.
+        Do the same for the first *items* after the clock was set back to a time between *since* and *latest*.
 
-        They must reach from `NEAR_SECONDS` before *since* to the newest. What is from *since* on and was not counted
-        is new, unless there are others of about that time, so that it may have been there before. Where a stretch that
-        is remembered reaches back to *since*, those up to its end tell nothing.
+        *items* must reach from `NEAR_SECONDS` before *since* to the newest one. An uncounted item from *since* on is
+        new, unless older items of about that time exist, so that it may be one of them. If a kept stretch reaches back
+        to *since*, items up to its end are not considered for this.
         """
         horizon = self.horizon or 0
         known_until = max((one.end for one in self._stretches if one.begin <= since), default=0)
@@ -130,7 +130,7 @@ class RecentMultiset:
         return sorted([*lately, *late])
 
     def _remembered(self) -> Counter[Item]:
-        """Everything that is known to be counted."""
+        """Return everything that is known to be counted."""
         counted = self._counted.copy()
         for stretch in self._stretches:
             counted |= stretch.counted
@@ -148,35 +148,37 @@ class RecentMultiset:
         self._counted = Counter({item: n for item, n in merged.items() if item[0] >= horizon})
 
     def _leave(self, newest: int, counted: Counter[Item]) -> None:
-        """Remembers the stretch that ends near *newest*; things of its end may have come with those after the jump."""
+        """
+        Keep the stretch that ends near *newest*; its last items may have arrived together with those after the jump.
+        """
         begin, until = newest - self._window, newest + self._window
         near = Counter({item: n for item, n in counted.items() if begin <= item[0] <= until})
         stretch = Stretch(begin, max((at for at, _ in near), default=newest), near)
         self._stretches = [*self._stretches, stretch][-MAX_STRETCHES:]
 
     def begin_anew(self) -> None:
-        """What was counted was of before the clock was set back: everything that follows is new."""
+        """Forget what was counted before the clock was set back: everything that follows is new."""
         self._newest = None
         self._counted = Counter()
 
     def look(self) -> Looking:
-        """Begins to compare things that come in parts."""
+        """Return a comparison for items that arrive in parts."""
         return Looking(self._window, self.horizon, self._counted.copy(), self._see)
 
     def _see(self, newest: int, seen: Counter[Item]) -> None:
-        """Counts what was *seen* of the last seconds before *newest*."""
+        """Count the items *seen* in the last seconds before *newest*."""
         self._newest = newest if self._newest is None else max(self._newest, newest)
         horizon = self._newest - self._window
         self._counted = Counter({item: n for item, n in (self._counted | seen).items() if item[0] >= horizon})
 
     def to_state(self) -> Any:
-        """The JSON-able form."""
+        """Return the state as JSON-serializable data."""
         stretches = [stretch.to_state() for stretch in self._stretches]
         return {"newest": self._newest, "counted": _rows(self._counted), "stretches": stretches}
 
     @classmethod
     def from_state(cls, window_seconds: int, state: Any) -> RecentMultiset:
-        """Back from `to_state`."""
+        """Return the multiset that `to_state` has saved."""
         stretches = map(Stretch.from_state, state["stretches"])
         return cls(window_seconds, state["newest"], _counter(state["counted"]), stretches)
 
@@ -193,7 +195,7 @@ MAX_SEEN = 50_000
 
 
 class Looking:
-    """One comparison of what exists with what was counted; its parts together hold all from the horizon on."""
+    """A comparison of current items with counted ones, in parts that together hold everything from the horizon on."""
 
     def __init__(
         self,
@@ -210,7 +212,7 @@ class Looking:
         self._seen: Counter[Item] = Counter()
 
     def take_new(self, items: Sequence[Item]) -> list[int]:
-        """Indexes of those *items* that have not been counted, in their order."""
+        """Return the indexes of those *items* that were not counted before, in order."""
         new = _take_uncounted(items, self._horizon, self._left)
         if items:
             newest = max(at for at, _ in items)
@@ -219,19 +221,19 @@ class Looking:
         return new
 
     def _remember(self, items: Sequence[Item], since: int) -> None:
-        """Keeps what may stand near the next watermark."""
+        """Keep the items that may be near the next watermark."""
         self._seen.update(item for item in items if item[0] >= since)
         if len(self._seen) > MAX_SEEN:
             self._seen = Counter({item: n for item, n in self._seen.items() if item[0] >= since})
 
     def finish(self) -> None:
-        """What was seen is counted from now on."""
+        """Mark the items of all parts as counted."""
         if self._newest is not None:
             self._finish(self._newest, self._seen)
 
 
 def _take_uncounted(items: Sequence[Item], horizon: int | None, left: Counter[Item]) -> list[int]:
-    """Return the indexes of *items* from *horizon* on that *left* does not hold, and take the others from *left*."""
+    """Return the indexes of *items* from *horizon* on that are not in *left*, and remove the others from *left*."""
     new = []
     for index, item in enumerate(items):
         if horizon is not None and item[0] < horizon:

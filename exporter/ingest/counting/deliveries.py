@@ -1,8 +1,8 @@
 """
-Outcomes of deliveries, from live or stored traces or from the log, each outcome once.
+Delivery outcomes from live traces, stored traces or the log, each counted once.
 
-The log and the traces overlap in time, never in what they count: each owns a span of *event* time, and an outcome is
-counted by the owner of its second. Live and stored traces own their spans together; see `reconciliation`.
+The log and the traces report the same deliveries. Each source therefore owns a span of *event* time, and an outcome is
+counted only by the owner of its second. Live and stored traces share their spans; see `reconciliation`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOGETHER = frozenset({LIVE, TRACES})
 OWNERS_MARK = "delivery_owners"
 
 HANDOVER_SECONDS = 5
-"""A new owner begins this far ahead of the server's clock, which is known to the second at best."""
+"""A new owner's span begins this far ahead of the server's clock, which is known to the second at best."""
 
 OWNERS_KEPT = 8
 FAMILY = "stalwart_domain_deliveries_total"
@@ -31,10 +31,10 @@ FAMILY = "stalwart_domain_deliveries_total"
 
 class DeliveryOwners:
     """
-    Who owns which span of event time, by the server's *clock*: the latest source first.
+    The owners of spans of event time, by the server's *clock*, the newest span first.
 
-    After that clock was set back, the latest source owns everything from then on; what was stamped before it still
-    belongs to who owned it then.
+    After that clock was set back, the newest source owns everything from then on; events with an earlier timestamp
+    still belong to their former owner.
     """
 
     def __init__(self, clock: Clock, state: Any | None = None) -> None:
@@ -44,7 +44,7 @@ class DeliveryOwners:
         self._before: list[tuple[int, str]] = []
 
     def take_over(self, source: str) -> None:
-        """*source* owns what happens from about now on."""
+        """Make *source* the owner of events from about now on."""
         self._lost.discard(source)
         if self._spans and _same(self._spans[0][1], source):
             return
@@ -54,19 +54,19 @@ class DeliveryOwners:
         del self._spans[OWNERS_KEPT:]
 
     def give_up(self, source: str) -> None:
-        """*source* cannot be had any more: should it be the owner, another may take over."""
+        """Record that *source* is unavailable: if it is the owner, another source may take over."""
         self._lost.add(source)
 
     @property
     def vacant(self) -> bool:
-        """Whether nobody who can be had owns what happens next."""
+        """Whether no available source owns the events that happen next."""
         if not self._spans:
             return True
         owner = self._spans[0][1]
         return (TOGETHER if owner in TOGETHER else {owner}) <= self._lost
 
     def owns(self, source: str, at: int) -> bool:
-        """Whether *source* counts what happened at *at* (Unix seconds)."""
+        """Return whether *source* counts events at *at* (Unix seconds)."""
         now = self._follow_clock()
         spans = self._before if self._before and at > now + STEP_SECONDS else self._spans
         for begins, owner in spans:
@@ -75,14 +75,14 @@ class DeliveryOwners:
         return False
 
     def _follow_clock(self) -> int:
-        """Notices that the server's clock was set back behind the last change of owner; its time in Unix seconds."""
+        """Return the server's time in Unix seconds, after adjusting the spans if its clock was set back."""
         now = int(self._clock.now().timestamp())
         if self._spans and self._spans[0][0] > now + HANDOVER_SECONDS + STEP_SECONDS:
             self._before, self._spans = self._spans, [(0, self._spans[0][1])]
         return now
 
     def to_state(self) -> Any:
-        """The JSON-able form."""
+        """Return the state as JSON-serializable data."""
         return [[at, name] for at, name in self._spans]
 
 
@@ -91,7 +91,7 @@ def _same(owner: str, source: str) -> bool:
 
 
 class DeliveryCounter:
-    """Turns outcomes into increments, with the domain label held to its cap."""
+    """Turns outcomes into increments, with a cap on the domain label."""
 
     def __init__(self, board: ServerBoard, owners: DeliveryOwners, clock: Clock, *, max_domains: int) -> None:
         self._board = board
@@ -102,7 +102,7 @@ class DeliveryCounter:
         self._capped = CappedLabel(max_domains, sorted(known), now=clock.monotonic())
 
     def count(self, source: str, outcomes: Iterable[DeliveryOutcome], increments: Increments) -> None:
-        """Adds those *outcomes* that *source* owns; best many at once, since most are alike."""
+        """Add those *outcomes* that *source* owns; large batches are cheaper, since most outcomes are alike."""
         alike: dict[tuple[Outcome, str, str, str], int] = {}
         at, owned = None, False
         for outcome in outcomes:

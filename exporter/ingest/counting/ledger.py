@@ -1,8 +1,8 @@
 """
-The one place where tallies move: increments and watermark go to disk together, and only then are shown.
+The only place where tallies change: increments and watermarks are committed together before they are shown.
 
-While the file cannot be written the tallies go on in memory; the first write that works again carries all that was
-missed, as values and not as increments, so nothing is lost or doubled unless the process dies in between.
+While the database cannot be written, tallies are kept in memory; the next successful write saves their values rather
+than increments, so nothing is lost or counted twice unless the process ends in between.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Ledger:
 
     @classmethod
     async def load(cls, store: Store, server: str, book: TallyBook, board: ServerBoard) -> Ledger:
-        """Reads what was saved of *server* into *book*; raises `StoreError`."""
+        """Load the saved tallies of *server* into *book*; raises `StoreError`."""
         book.apply(await store.load_tallies(server))
         return cls(store, board, await store.load_watermarks(server))
 
     def watermark(self, source: str) -> Any | None:
-        """The state last recorded for *source*, or ``None`` on first contact."""
+        """Return the state last recorded for *source*; ``None`` on first contact."""
         text = self._watermarks.get(source)
         return None if text is None else json.loads(text)
 
     async def seen(self, source: str) -> set[str]:
-        """The ids of *source* that are accounted for, also while the file does not take them; raises `StoreError`."""
+        """Return the recorded ids of *source*, including those not yet written to the database; raises `StoreError`."""
         seen = await self._store.load_seen(self._board.name, source)
         for ids in self._unsaved_seen:
             if ids.source == source:
@@ -65,10 +65,10 @@ class Ledger:
         rows: RowWriter | None = None,
     ) -> None:
         """
-        Counts *increments* and moves *watermarks*, both or neither.
+        Add *increments* and move *watermarks*, both or neither.
 
-        Completes even if the caller is cancelled meanwhile: a step that reached the disk is also shown. A step with
-        *rows* cannot wait in memory for a file that works again: it then raises `StoreError` and has not happened.
+        Completes even if the caller is cancelled: a committed step is always shown. A step with *rows* cannot be kept
+        in memory while the database cannot be written: it raises `StoreError` and has no effect.
         """
         task = asyncio.create_task(self._record(increments, watermarks, seen, rows), name=f"{self._board.name}-record")
         self._under_way.add(task)
@@ -76,14 +76,18 @@ class Ledger:
         await asyncio.shield(task)
 
     async def settle(self) -> None:
-        """Return once nothing is being written any more; what the file would not take is tried once more."""
+        """Wait until no write is in progress, then retry once what could not be written."""
         while self._under_way:
             await asyncio.wait(self._under_way)
         if self._unsaved_tallies or self._unsaved_watermarks or self._unsaved_seen:
             await self.record({}, {})
 
     def moved_to(self, board: ServerBoard) -> Ledger:
-        """The same account for another *board* with the same tallies; this one must have settled, and is over then."""
+        """
+        Return the same ledger for another *board* with the same tallies.
+
+        Call `settle` first, and do not use this ledger afterwards.
+        """
         heir = Ledger(self._store, board, self._watermarks)
         heir._unsaved_tallies, heir._unsaved_watermarks = self._unsaved_tallies, self._unsaved_watermarks
         heir._unsaved_seen, heir._trouble = self._unsaved_seen, self._trouble
@@ -119,7 +123,7 @@ class Ledger:
             self._board.touch(Part.TALLIES)
 
     def _note_trouble(self, error: str) -> None:
-        """Log the change from saved to not saved and back, and another cause; not each write."""
+        """Log a change between saved and not saved, or a different error, but not every write."""
         if error and error != self._trouble:
             log.warning("ledger.save_failed", server=self._board.name, error=error)
         elif self._trouble and not error:

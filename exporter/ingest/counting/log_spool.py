@@ -1,4 +1,4 @@
-"""Log lines between being read, newest first, and being counted, oldest first."""
+"""Buffer for log lines, which are read newest first and counted oldest first."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _decoder = msgspec.msgpack.Decoder(list[LogLine])
 
 class LogSpool:
     """
-    Pages of log lines, all but the oldest packed: a flood's lines are kept in some twenty bytes each.
+    Pages of log lines, all but the oldest compressed to about twenty bytes per line.
 
     Attributes:
-        lines: How many there are.
-        size_bytes: Of what is packed.
+        lines: Number of lines.
+        size_bytes: Size of the compressed pages.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class LogSpool:
         self._packed: list[bytes] = []
 
     async def add(self, lines: Sequence[LogLine]) -> None:
-        """Adds the lines of an older page, newest first."""
+        """Add the lines of an older page, newest first."""
         if self._oldest:
             packed = await asyncio.to_thread(_pack, self._oldest)
             self._packed.append(packed)
@@ -38,7 +38,7 @@ class LogSpool:
         self.lines += len(lines)
 
     async def oldest_first(self) -> AsyncIterator[Sequence[LogLine]]:
-        """Takes out the pages, from the oldest on; the lines of each are newest first."""
+        """Remove and yield the pages, oldest page first; the lines of each page are newest first."""
         yield self._oldest
         self._oldest = ()
         while self._packed:

@@ -1,7 +1,7 @@
 """
-Logs of servers whose clock was set back: read backwards, such a log turns to later times.
+Logs of servers whose clock was set back: read backwards, timestamps then jump to a later time, a turn.
 
-What stands after a turn is newer than all before it, whatever its times say.
+Lines after a turn are newer than all lines before it, regardless of their timestamps.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ _STEP = timedelta(seconds=STEP_SECONDS)
 
 
 def item_of(line: LogLine) -> Item:
-    """A line as multisets compare it."""
+    """Return a line as an item of a multiset."""
     return int(line.at.timestamp()), line.fingerprint
 
 
 class Junction:
     """
-    Where reading backwards meets what is counted already.
+    The place where reading backwards meets lines that are already counted.
 
-    Where a turn comes before the lines counted last, the clock was set back since then: they are looked for across it.
+    If a turn is found before the last counted lines, the clock was set back since then, and the search goes on behind
+    it.
 
     Attributes:
-        horizon: As of what is counted.
-        reached: Whether everything that is not counted has been read.
+        horizon: Items before this second are already counted; ``None`` if nothing was ever counted.
+        reached: Whether all uncounted lines have been read.
     """
 
     def __init__(self, recent: RecentMultiset) -> None:
@@ -40,18 +41,18 @@ class Junction:
         self.begin()
 
     def begin(self) -> None:
-        """The log is read from its newest line on, perhaps not for the first time."""
+        """Start reading at the newest line; called again for each attempt."""
         self.reached = False
         self._newer_at: datetime | None = None
         self._is_across = self._is_known = False
 
     @property
     def is_missed(self) -> bool:
-        """Whether the clock was set back, and none of the lines counted last has been found behind the turn."""
+        """Whether the clock was set back and none of the last counted lines has been found behind the turn."""
         return self._is_across and not self._is_known
 
     def take(self, page: LogPage) -> LogPage:
-        """The lines of the next *page* that are not of before an earlier turn."""
+        """Return the lines of the next *page* that are not older than an earlier turn."""
         if self._newer_at is None and page:
             self._is_across = self._recent.is_ahead_of(int((page[0].at + _STEP).timestamp()))
         for index, line in enumerate(page):
@@ -73,7 +74,7 @@ class Junction:
 
 
 def since_last_turn(lines: Sequence[LogLine]) -> Sequence[LogLine]:
-    """Those of the *lines*, newest first, that were written since the clock was last set back."""
+    """Return those *lines*, newest first, that were written since the clock was last set back."""
     for index in range(1, len(lines)):
         if lines[index].at - lines[index - 1].at > _STEP:
             return lines[:index]
@@ -81,16 +82,16 @@ def since_last_turn(lines: Sequence[LogLine]) -> Sequence[LogLine]:
 
 
 class TurnSplitter:
-    """Splits lines at turns, on the way from the oldest to the newest."""
+    """Splits lines at turns, from the oldest line to the newest."""
 
     def __init__(self) -> None:
         self._older_at: datetime | None = None
 
     def split(self, lines: Sequence[LogLine]) -> Iterator[tuple[bool, Sequence[LogLine]]]:
         """
-        The next *lines*, newest first, in parts of which the oldest comes first.
+        Yield the next *lines*, newest first, in parts with the oldest part first.
 
-        Each with whether the clock was set back before it.
+        Each part comes with whether the clock was set back before it.
         """
         end, turned = len(lines), False
         for index in range(len(lines) - 1, -1, -1):

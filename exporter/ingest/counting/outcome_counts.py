@@ -1,9 +1,9 @@
 """
-Outcomes that the live stream and the stored traces both tell of, each counted once, whichever comes first.
+Outcomes that both the live stream and the stored traces report, each counted once, regardless of order.
 
-Live events carry no id of their span. What both sources carry is the queued message, its virtual queue, the event, its
-second and its recipient; equal ones can only be counted. So for each such key there are two numbers, of the events
-that came live and of those that came from storage, and what is counted is the larger one.
+Live events carry no span id. Both sources carry the queue id, the virtual queue, the event, its second and its
+recipient; equal outcomes can only be counted. Each such key therefore has two numbers, the live and the stored events,
+and the larger one is what counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from exporter.store.store import SeenIds
 LIVE_OUTCOMES, STORED_OUTCOMES = "live_outcome", "stored_outcome"
 
 KEEP_SECONDS = 7200
-"""For how long an outcome is remembered after nothing that could repeat it is outstanding: longer than any attempt."""
+"""How long an outcome is kept after the last trace that could repeat it has been read: longer than any attempt."""
 
 ROW_KEYS = 32
 
@@ -27,7 +27,7 @@ _MOST = (1 << _SHIFT) - 1
 
 
 def outcome_key(event: DeliveryEvent) -> bytes:
-    """A checksum of what both sources carry of an event."""
+    """Return a checksum of the fields of an event that both sources carry."""
     second = unix_second(event.at)
     named = f"{event.queue_id}|{event.queue_name}|{event.event_id}|{second}|{event.recipient.lower()}"
     return blake2b(named.encode("utf-8", "replace"), digest_size=8).digest()
@@ -35,9 +35,9 @@ def outcome_key(event: DeliveryEvent) -> bytes:
 
 class OutcomeCounts:
     """
-    How often each key came from either source.
+    The number of outcomes per key and source.
 
-    What is added is handed over by `take_rows`, to be saved in the transaction that counts it; `load` is the way back.
+    `take_rows` returns the additions, to be saved in the transaction that counts them; `load` restores them.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class OutcomeCounts:
         self._forget_before: int | None = None
 
     def load(self, live: Iterable[str], stored: Iterable[str]) -> None:
-        """Takes up what was saved."""
+        """Restore what was saved."""
         for key, count in _unpacked(live):
             before = self._get(key)
             self._young[key] = (before & ~_MOST) | max(count, before & _MOST)
@@ -58,7 +58,7 @@ class OutcomeCounts:
             self._young[key] = (before & _MOST) | max(count, before >> _SHIFT) << _SHIFT
 
     def add_live(self, key: bytes) -> bool:
-        """One more came live; whether it is one more than was counted."""
+        """Add a live outcome; return whether it is to be counted."""
         both = self._get(key)
         if not both:
             self._young[key] = 1
@@ -71,9 +71,9 @@ class OutcomeCounts:
 
     def add_stored(self, key: bytes, *, may_come_live: bool) -> bool:
         """
-        One more came from storage; whether it is one more than was counted.
+        Add a stored outcome; return whether it is to be counted.
 
-        It need not be remembered unless it has come live or *may_come_live*.
+        It is only kept if it also came live, or *may_come_live*.
         """
         both = self._get(key)
         live, stored = both & _MOST, min((both >> _SHIFT) + 1, _MOST)
@@ -84,12 +84,12 @@ class OutcomeCounts:
         return stored > live
 
     def is_counted(self, key: bytes) -> bool:
-        """Whether the next one that comes live has been counted from storage."""
+        """Return whether the next live outcome of *key* has already been counted from storage."""
         both = self._get(key)
         return both >> _SHIFT > both & _MOST
 
     def forget_before(self, horizon: int) -> None:
-        """What was added longer than `KEEP_SECONDS` before *horizon* (Unix seconds) will not be repeated."""
+        """Forget outcomes that were added more than `KEEP_SECONDS` before *horizon* (Unix seconds)."""
         self._forget_before = horizon - KEEP_SECONDS
         if not self._turned_at:
             self._turned_at = horizon
@@ -97,7 +97,7 @@ class OutcomeCounts:
             self._old, self._young, self._turned_at = self._young, {}, horizon
 
     def take_rows(self, now: int) -> list[SeenIds]:
-        """What is to be saved at *now* (Unix seconds), together with the tallies that it moved."""
+        """Return what must be saved at *now* (Unix seconds) in the transaction that saves the tallies."""
         news = ((LIVE_OUTCOMES, self._new_live), (STORED_OUTCOMES, self._new_stored))
         taken = [
             SeenIds(source=source, added=_rows(keys, now), forget_before=self._forget_before)
@@ -120,7 +120,7 @@ def _packed(key: bytes, count: int) -> str:
 
 
 def _rows(keys: Sequence[str], now: int) -> list[tuple[str, int]]:
-    """A row for some keys at a time: one for each would cost more than all the rest."""
+    """Return one row per batch of keys: a row per key would be far more expensive."""
     return [(",".join(keys[at : at + ROW_KEYS]), now) for at in range(0, len(keys), ROW_KEYS)]
 
 

@@ -1,8 +1,8 @@
 """
-What the live stream and the stored traces say of deliveries, brought together so that each outcome counts once.
+Combines the deliveries of the live stream and of the stored traces so that each outcome counts once.
 
-The stream is believed at once where it has told the whole attempt. The outcome of an attempt whose beginning was missed
-waits a while for the stored trace, which knows why; should none come, it counts with what is known.
+A live outcome counts at once if the stream covered the whole attempt. If the attempt's begin was missed, the outcome
+waits for the stored trace, which has the reason; if none arrives in time, it counts without one.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ LIVE_MARK, LIVED_MARK = "live_traces", "lived"
 
 FORGET_EVERY_SECONDS = 600.0
 MAX_AGE_SECONDS = 86_400
-"""A stream that was gone for longer has lost the account of what it told before."""
+"""After a longer interruption, earlier outcomes of the stream can no longer be matched."""
 
 MAX_WITHHELD = 4096
 
 FIRST_POLL_SECONDS = 90.0
-"""After a start of ours the stored traces have been asked for by then."""
+"""The stored traces have been polled within this time after the exporter's start."""
 
 Withheld = tuple[float, DeliveryOutcome]
-"""When it counts at the latest, in monotonic seconds."""
+"""The latest time at which it counts, in monotonic seconds, and the outcome."""
 
 
 class Reconciler:
     """
-    Decides which outcome is one more than was counted.
+    Decides which outcomes have not been counted yet.
 
     Attributes:
-        coverage: What the stream has told.
-        attempts: What the attempts that it tells of have met with.
+        coverage: What the stream has covered.
+        attempts: The attempts that the stream is following.
     """
 
     def __init__(self, coverage: LiveCoverage, counts: OutcomeCounts, *, clock: ServerClock, lived: int) -> None:
@@ -58,7 +58,7 @@ class Reconciler:
 
     @classmethod
     async def load(cls, ledger: Ledger, *, clock: ServerClock) -> Reconciler:
-        """Takes up what was saved; raises `StoreError`."""
+        """Restore the saved state; raises `StoreError`."""
         counts = OutcomeCounts()
         counts.load(await ledger.seen(LIVE_OUTCOMES), await ledger.seen(STORED_OUTCOMES))
         state = ledger.watermark(LIVE_MARK)
@@ -72,7 +72,7 @@ class Reconciler:
         return reconciler
 
     def _take_up(self, state: Mapping[str, Any]) -> None:
-        """Takes up what waited to be counted when the state was saved."""
+        """Restore the outcomes that were waiting when *state* was saved."""
         passed = self._now() - self._clock.monotonic()
         soon = self._clock.monotonic() + FIRST_POLL_SECONDS
         latest = self._clock.monotonic() + SETTLE_SECONDS
@@ -86,9 +86,9 @@ class Reconciler:
         self, event: DeliveryEvent, outcome: DeliveryOutcome, *, is_explained: bool = False
     ) -> Iterable[DeliveryOutcome]:
         """
-        The outcomes to count now that the stream has told of *outcome*, which *event* decided.
+        Return the outcomes to count after *event* on the stream decided *outcome*.
 
-        One that *is_explained* by what was seen needs no trace, even if its attempt's beginning was missed.
+        An outcome that *is_explained* by its events needs no trace, even if the attempt's begin was missed.
         """
         if event.queue_id <= 0:
             return self._take_nameless(outcome)
@@ -105,16 +105,16 @@ class Reconciler:
 
     def _take_nameless(self, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
         """
-        The same for a message that is not known, as the stream has not told of the beginning of its attempt.
+        Return the outcomes to count after an outcome without a queue id: the begin of its attempt was missed.
 
-        Such an attempt counts by its stored trace. Where there are none, it counts with what is known.
+        Such an attempt is counted from its stored trace. If the server stores none, it counts as it is.
         """
         if self.coverage.has_store is None and len(self._nameless) < MAX_WITHHELD:
             self._nameless.append(outcome)
         return (outcome,) if self.coverage.has_store is False else ()
 
     def take_stored(self, event: DeliveryEvent, outcome: DeliveryOutcome) -> Iterator[DeliveryOutcome]:
-        """The outcomes to count now that a stored trace has told of *outcome*, which *event* decided."""
+        """Yield the outcomes to count after *event* in a stored trace decided *outcome*."""
         key = outcome_key(event)
         waiting = self._withheld.get(key)
         may_come_live = self.coverage.is_up or waiting is not None
@@ -127,7 +127,7 @@ class Reconciler:
             yield from self._count_live(key, outcome)
 
     def take_overdue(self) -> Iterator[DeliveryOutcome]:
-        """The outcomes that no stored trace has explained in time."""
+        """Yield the outcomes whose stored trace did not arrive in time."""
         no_store = self.coverage.has_store is False
         if self._nameless and self.coverage.has_store is not None:
             yield from self._nameless if no_store else ()
@@ -144,18 +144,18 @@ class Reconciler:
             yield from self._count_live(key, outcome)
 
     def wants(self, trace_id: int) -> bool:
-        """Whether a stored trace may tell what the stream did not."""
+        """Return whether a stored trace may hold events that the stream missed."""
         return self.coverage.wants(second_of(trace_id))
 
     def take_rows(self) -> list[SeenIds]:
-        """What is to be saved together with what was counted."""
+        """Return what must be saved together with the counted outcomes."""
         if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_SECONDS:
             self._forgot_at = self._clock.monotonic()
             self._counts.forget_before(self._now() - self._outstanding_seconds())
         return self._counts.take_rows(self._now())
 
     def _outstanding_seconds(self) -> int:
-        """How old the oldest attempt may be whose trace is still to be read."""
+        """Return the greatest possible age of an attempt whose trace is still to be read."""
         coverage = self.coverage
         if not coverage.is_up:
             return MAX_AGE_SECONDS
@@ -164,10 +164,10 @@ class Reconciler:
 
     def to_state(self) -> Any:
         """
-        The JSON-able form of what the stream has told, and of what waits to be counted.
+        Return coverage and waiting outcomes as JSON-serializable data.
 
-        It belongs into each transaction that counts, since what was counted waits no longer. ``at`` is when the stream
-        told last, by our clock.
+        Save it in each transaction that counts outcomes, since those no longer wait. ``at`` is when the stream was last
+        complete, by our clock.
         """
         told_at = int(self._clock.ours().timestamp() - self.coverage.silent_seconds)
         passed = self._now() - self._clock.monotonic()
@@ -190,14 +190,14 @@ class Reconciler:
 
     def _now(self) -> int:
         """
-        Seconds that this has been counting for, over all runs, from the Unix time of the first one.
+        Return the seconds of operation over all runs, starting from the Unix time of the first run.
 
-        What is remembered is forgotten by these: no clock that is set changes them, neither ours nor the server's.
+        Outcomes expire by this time, because setting our clock or the server's does not change it.
         """
         return self._lived + int(self._clock.monotonic())
 
     def marks(self) -> Mapping[str, Any]:
-        """The watermark that goes to disk with what `take_rows` gives."""
+        """Return the watermarks to be saved with the result of `take_rows`."""
         return {LIVED_MARK: self._now()}
 
 

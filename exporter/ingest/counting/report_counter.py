@@ -1,4 +1,4 @@
-"""What a report adds to the counters, with labels that strangers choose held to their cap."""
+"""What a report adds to the counters, with a cap on labels that third parties choose."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CAPPED: Mapping[str, str] = {
     TLS_SESSIONS: "stalwart_tls_report_sessions_total",
     TLS_FAILURES: "stalwart_tls_report_failures_total",
 }
-"""The tallies whose first label is a domain, and their families."""
+"""The tallies whose first label is a domain, and their metric families."""
 
 MOST = 2**62
-"""Where a tally stops: invented numbers, each of them just possible, must not make it overflow."""
+"""The largest value of a tally: forged numbers, each of them valid, must not overflow it."""
 
 
 class ReportCounter:
@@ -46,13 +46,13 @@ class ReportCounter:
         }
 
     def start(self, kind: ReportKind, increments: Increments) -> None:
-        """From the first list on, no report of a kind is a count of zero."""
+        """Start the counters of *kind* at zero; called after the first list of its reports."""
         for tally in (REPORTS, REJECTED):
             if (kind.value,) not in self._board.tallies.family(tally):
                 add(increments, tally, (kind.value,), 0)
 
     def count(self, report: IncomingReport | UnreadableReport, increments: Increments) -> None:
-        """Adds a report that was not counted before; `keep_in_range` comes when all are added."""
+        """Add a report that was not counted before; call `keep_in_range` after the last one."""
         if isinstance(report, UnreadableReport):
             add(increments, REJECTED, (report.kind.value,), 1)
             return
@@ -66,7 +66,7 @@ class ReportCounter:
             _count_arf(content, increments)
 
     def keep_in_range(self, increments: Increments) -> None:
-        """Cuts off what would take a counter past `MOST`."""
+        """Reduce increments that would take a counter past `MOST`."""
         for key, amount in increments.items():
             room = MOST - self._board.tallies.value(key)
             if amount > room:
@@ -103,12 +103,12 @@ class ReportCounter:
 
 
 _Words = tuple[Disposition, AlignedResult, AlignedResult]
-"""With which `DmarcResults` begin: what was done, and the evaluated results of DKIM and SPF."""
+"""The first fields of `DmarcResults`: disposition, and the evaluated results of DKIM and SPF."""
 
 
 @lru_cache
 def _texts(words: _Words) -> tuple[str, ...]:
-    """*words* as labels."""
+    """Return *words* as label values."""
     return tuple(str(word) for word in words)
 
 

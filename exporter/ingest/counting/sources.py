@@ -1,7 +1,7 @@
 """
-Which source feeds a set of tallies: exactly one at a time, the best that can be had.
+The choice of the source that feeds a set of tallies: one at a time, the best available.
 
-The source in force is remembered on disk, so that a restart of ours is not taken for a switch.
+The current source is saved to disk, so that a restart of the exporter does not count as a switch.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Claim:
     """
-    The answer to a source that has something to count.
+    The result of a source's claim to count.
 
     Attributes:
-        feeds: Whether it counts.
-        switched_from: The source that counted until now, where it is another one; empty on first contact.
-        first: No source has ever counted.
+        feeds: Whether the source counts.
+        switched_from: The previous source if it was a different one; empty on first contact.
+        first: Whether no source has ever counted.
     """
 
     feeds: bool
@@ -32,11 +32,10 @@ class SourceChoice:
     """
     The choice between sources, best first.
 
-    A source takes over from a worse one as soon as it has something, and from a better one only once that one has
-    said that it cannot be had.
+    A source replaces a worse one as soon as it has data, and a better one only after that one was reported unavailable.
 
-    The counters are chosen for apart from the rest: a source may be good for histograms and gauges and yet tell its
-    counters under wrong names, or none, while a worse one has them right.
+    Counters are chosen separately: a source may be right for histograms and gauges while it reports counters under
+    wrong names, or not at all, and a worse source reports them correctly.
 
     Attributes:
         current: The source that feeds histograms and gauges; empty before the first.
@@ -56,20 +55,20 @@ class SourceChoice:
         return self._counters.current
 
     def claim(self, source: str) -> Claim:
-        """*source* has histograms and gauges to count: does it?"""
+        """Claim histograms and gauges for *source*, which has data for them."""
         return self._rest.claim(source)
 
     def claim_counters(self, source: str) -> Claim:
-        """*source* has counters to count: does it?"""
+        """Claim the counters for *source*, which has data for them."""
         return self._counters.claim(source)
 
     def out(self, source: str) -> None:
-        """*source* cannot be had now."""
+        """Record that *source* is unavailable."""
         self._rest.out(source)
         self._counters.out(source)
 
     def withholds_counters(self, source: str) -> None:
-        """*source* can be had, but for its counters."""
+        """Record that *source* is available, except for its counters."""
         self._counters.out(source)
 
 

@@ -1,4 +1,4 @@
-"""Which of the server's stored samples are new, by the server's clock, which may be set while we watch."""
+"""Which of the server's stored samples are new, by the server's clock, which may be set at any time."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ log = structlog.get_logger("exporter.telemetry")
 
 STORED_MARK = "stored"
 TOTALS_KEY = "totals"
-"""Absent before a running total was seen, and from earlier releases, which identified totals by what they added."""
+"""Absent before the first running total, and in states of releases that identified totals by their increase."""
 
 STORED_WINDOW_SECONDS = 600
 """Cluster nodes write their samples at slightly different times."""
 
 FIRST_LOOK_SECONDS = 4 * 86_400
-"""How far back the newest sample is looked for at first contact, where there is none nearby."""
+"""How far back the newest sample is searched for at first contact, if there is none nearby."""
 
 LOOKS = 3
 
@@ -47,13 +47,13 @@ AMBIGUOUS = "after a clock change, their times are those of earlier samples"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBatch:
     """
-    What one poll of the stored samples returned.
+    The result of one poll of the stored samples.
 
     Attributes:
-        recent: The watermark moved on.
-        totals: The last running totals, moved on together with the watermark.
-        samples: Those near the watermark, as the server has stored them.
-        new: The new ones among them; of a running total, what it adds.
+        recent: The watermark after the poll.
+        totals: The last running totals after the poll.
+        samples: The samples near the watermark, as the server has stored them.
+        new: The new samples; for a running total, its increase.
     """
 
     recent: RecentMultiset
@@ -63,7 +63,7 @@ class StoredBatch:
 
 
 class StoredReading:
-    """Reads the samples near the watermark, which is the newest sample that the server has shown."""
+    """Reads the samples near the watermark, the newest sample seen so far."""
 
     def __init__(self, ledger: Ledger, *, clock: ServerClock) -> None:
         self._ledger = ledger
@@ -71,7 +71,7 @@ class StoredReading:
         self._read_at: float | None = None
 
     async def read(self, client: StalwartClient) -> StoredBatch:
-        """One poll. Raises a `TargetError`."""
+        """Poll once. Raises a `TargetError`."""
         state = self._ledger.watermark(STORED_MARK)
         if state is None:
             return await self._first_look(client)
@@ -100,7 +100,7 @@ class StoredReading:
     async def _increases(
         self, client: StalwartClient, known: Totals, new: Sequence[StoredSample], *, latest: int | None
     ) -> tuple[Totals, Sequence[StoredSample]]:
-        """The last totals after the *new* ones, and what these add; a series that is not *known* is searched."""
+        """Return the last totals after the *new* samples and their increases; fetch totals that are not *known*."""
         written = written_order(new, latest=latest)
         firsts = [sample for sample in written if sample.series not in known]
         if firsts:
@@ -117,7 +117,7 @@ class StoredReading:
         return increases(known, written)
 
     async def _first_look(self, client: StalwartClient) -> StoredBatch:
-        """What is there at first contact is history; the newest shows where reading begins, whatever the clocks say."""
+        """Treat all existing samples as history; the newest of them sets the watermark, regardless of the clocks."""
         now = int(self._clock.now().timestamp())
         for back in (NEAR_SECONDS, FIRST_LOOK_SECONDS):
             samples = await client.fetch_stored_metrics(after=datetime.fromtimestamp(now - back, UTC))
@@ -132,17 +132,17 @@ class StoredReading:
         return StoredBatch(recent=recent, totals=totals, samples=samples, new=[])
 
     def _after(self, recent: RecentMultiset) -> int:
-        """From when on samples are read, in Unix seconds."""
+        """Return the time from which samples are read, in Unix seconds."""
         horizon, since = recent.horizon or 0, self._set_back_since(recent)
         return horizon if since is None else min(horizon, since - NEAR_SECONDS)
 
     def _latest(self) -> int | None:
-        """What is stamped later was stamped before the server's clock was set back."""
+        """Return the latest plausible time; samples with a later one were stamped before the clock was set back."""
         now = self._clock.known_second()
         return None if now is None else now + STEP_SECONDS
 
     def _set_back_since(self, recent: RecentMultiset) -> int | None:
-        """From when on samples may be of the time since the server's clock was set back; ``None`` if it was not."""
+        """Return the earliest time that samples may have since the clock was set back; ``None`` if it was not."""
         latest = self._latest()
         if latest is None or not recent.is_ahead_of(latest):
             return None
@@ -154,14 +154,14 @@ class StoredReading:
         return latest - 2 * STEP_SECONDS - min(int(gap), NEAR_SECONDS)
 
     def to_state(self, batch: StoredBatch) -> dict[str, Any]:
-        """The JSON-able form of the watermark after *batch*."""
+        """Return the watermark after *batch* as JSON-serializable data."""
         at = int(self._clock.ours().timestamp())
         totals = {TOTALS_KEY: totals_to_state(batch.totals)} if batch.totals else {}
         return {**batch.recent.to_state(), **totals, "at": at}
 
 
 def _known_totals(state: Any, samples: Sequence[StoredSample], new: Sequence[int], *, latest: int | None) -> Totals:
-    """The last totals of before the *new* ones: the saved ones, and of other series those of the *samples*."""
+    """Return the last totals before the *new* samples: the saved ones, and for other series those in *samples*."""
     numbers = set(new)
     old = (sample for number, sample in enumerate(samples) if number not in numbers)
     return {**last_totals(written_order(old, latest=latest)), **totals_from_state(state.get(TOTALS_KEY, ()))}

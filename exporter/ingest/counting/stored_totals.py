@@ -1,9 +1,9 @@
 """
-What was added to histograms that the server stores as running totals, computed from their order of writing.
+Increases of histograms that the server stores as running totals, computed from the order in which they were written.
 
-A total grows until the process of its cluster node ends, and is written only when it has grown: one that is not larger
-than the one before it belongs to another process. A process writes its totals together, so all of them start from zero
-then. Their times do not show the order of writing once the server's clock was set.
+A total grows until the process of its cluster node ends, and is written only after it has grown: a total that is not
+larger than the previous one belongs to another process. A process writes all its totals together, so they all start
+from zero at the same time. After the server's clock was set, timestamps do not show the order of writing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from exporter.model.telemetry import StoredSample, TotalSeries
 
 MAX_SERIES = 2000
-"""Of more, those that were silent longest are forgotten, and searched on the server when they are written again."""
+"""Beyond this, the series that were silent longest are dropped, and searched for when they are written again."""
 
 _TOGETHER = timedelta(seconds=1)
-"""Totals of one collection are written at once."""
+"""Totals of one collection are written within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,17 @@ Totals = Mapping[TotalSeries, Total]
 
 
 def written_order(samples: Iterable[StoredSample], *, latest: int | None) -> Sequence[StoredSample]:
-    """The running totals among *samples*; those after *latest* (Unix seconds) precede a clock that was set back."""
+    """
+    Return the running totals of *samples* in the order of writing.
+
+    Those after *latest* (Unix seconds) come first: they were written before the clock was set back.
+    """
     totals = [sample for sample in samples if sample.series is not None]
     return sorted(totals, key=lambda one: (latest is None or one.taken_at.timestamp() <= latest, one.taken_at))
 
 
 def growing_order(known: Totals, written: Sequence[StoredSample]) -> Sequence[StoredSample] | None:
-    """*written* by count, if that needs no process to have ended since *known*; otherwise ``None``."""
+    """Return *written* ordered by count if no process needs to have ended since *known*; otherwise ``None``."""
     counts = [(series, sample.count) for sample in written if (series := sample.series) is not None]
     is_growing = all(series not in known or count > known[series].count for series, count in counts)
     is_growing = is_growing and len(set(counts)) == len(counts)
@@ -52,7 +56,7 @@ def growing_order(known: Totals, written: Sequence[StoredSample]) -> Sequence[St
 
 
 def last_totals(written: Iterable[StoredSample]) -> Totals:
-    """The last total of each series in *written*, which is in the order of writing."""
+    """Return the last total of each series in *written*, which is in the order of writing."""
     totals: dict[TotalSeries, Total] = {}
     for sample in written:
         if sample.series is not None:
@@ -63,9 +67,9 @@ def last_totals(written: Iterable[StoredSample]) -> Totals:
 
 def increases(before: Totals, written: Iterable[StoredSample]) -> tuple[Totals, Sequence[StoredSample]]:
     """
-    The last totals after *written*, which follows *before* in the order of writing, and what each of its samples adds.
+    Return the last totals after *written*, which follows *before* in the order of writing, and each sample's increase.
 
-    A sample of a series that is absent from *before* adds an unknown amount, and is left out.
+    The increase of a series that is absent from *before* is unknown, and is left out.
     """
     totals = dict(before)
     added = []
@@ -84,7 +88,7 @@ def increases(before: Totals, written: Iterable[StoredSample]) -> tuple[Totals, 
 
 
 def _collections(written: Iterable[StoredSample]) -> Sequence[Sequence[StoredSample]]:
-    """Totals that a node has written together: each series once, at one time."""
+    """Group totals that a node has written together: each series once, at one time."""
     collections: list[list[StoredSample]] = []
     newest: dict[int | None, list[StoredSample]] = {}
     for sample in written:
@@ -102,11 +106,11 @@ def _belongs_to(together: Sequence[StoredSample], sample: StoredSample) -> bool:
 
 
 def totals_to_state(totals: Totals) -> Any:
-    """The JSON-able form of *totals*, without the longest silent of very many series."""
+    """Return *totals* as JSON-serializable data; beyond `MAX_SERIES` the longest silent ones are left out."""
     kept = islice(totals.items(), max(0, len(totals) - MAX_SERIES), None)
     return [[series.node, series.metric, total.count, total.sum] for series, total in kept]
 
 
 def totals_from_state(state: Any) -> Totals:
-    """Back from `totals_to_state`."""
+    """Return the totals that `totals_to_state` has saved."""
     return {TotalSeries(node, metric): Total(count, sum_) for node, metric, count, sum_ in state}

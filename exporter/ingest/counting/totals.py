@@ -1,8 +1,8 @@
 """
-What happened between two readings of a server's totals.
+Increments between two readings of a server's totals.
 
-The server keeps its totals in memory: they fall to zero when it restarts, event counters wrap at 2**32, and what is
-zero is left out. A frame is judged as a whole: a restart shows in any total that fell for another reason than a wrap.
+The server keeps its totals in memory: they start at zero after a restart, event counters wrap at 2**32, and zeros are
+omitted. A reading is judged as a whole: any total that decreased without wrapping indicates a restart.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Baseline:
     The totals already counted.
 
     Attributes:
-        counters: By event id.
-        histograms: By metric id: sum, and the buckets' own counts by upper bound (``inf`` for the rest).
+        counters: Totals by event id.
+        histograms: By metric id: the sum, and non-cumulative bucket counts by upper bound (``inf`` for the last).
     """
 
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -35,11 +35,11 @@ class Baseline:
 
     @classmethod
     def of(cls, totals: ServerTotals) -> Baseline:
-        """The baseline that *totals* leave behind."""
+        """Return the baseline after *totals* are counted."""
         return cls(dict(totals.counters), {name: (h.sum, bucket_counts(h)) for name, h in totals.histograms.items()})
 
     def to_state(self) -> Any:
-        """The JSON-able form."""
+        """Return the baseline as JSON-serializable data."""
         return {
             "counters": dict(self.counters),
             "histograms": {k: [s, dict(b)] for k, (s, b) in self.histograms.items()},
@@ -47,19 +47,19 @@ class Baseline:
 
     @classmethod
     def from_state(cls, state: Any) -> Baseline:
-        """Back from `to_state`."""
+        """Return the baseline that `to_state` has saved."""
         return cls(dict(state["counters"]), {k: (s, dict(b)) for k, (s, b) in state["histograms"].items()})
 
 
 def bucket_counts(histogram: HistogramTotals) -> dict[str, int]:
-    """The buckets' own counts by upper bound; one bucket ``inf`` where the exit has none."""
+    """Return non-cumulative bucket counts by upper bound; a single bucket ``inf`` if the source has no buckets."""
     if not histogram.counts:
         return {"inf": histogram.count}
     return {bound: count for bound, count in zip([*map(str, histogram.bounds), "inf"], histogram.counts, strict=True)}
 
 
 def restarted(before: Baseline, now: ServerTotals) -> bool:
-    """Whether the server's process is another one than at *before*, as far as the totals tell."""
+    """Return whether the totals show that the server has restarted since *before*."""
     for event, last in () if now.counters_withheld else before.counters.items():
         if fell(last, now.counters.get(event, 0)) and not could_wrap(last, now.counters.get(event, 0)):
             return True
@@ -74,7 +74,9 @@ def restarted(before: Baseline, now: ServerTotals) -> bool:
 
 
 def may_be_older(before: Baseline, now: ServerTotals) -> bool:
-    """Whether *now* may have been read before *before*: a restart looks the same, but stays so in later readings."""
+    """
+    Return whether *now* may have been read before *before*: a restart looks the same, but persists in later readings.
+    """
     told = () if now.counters_withheld else now.counters.keys() | before.counters.keys()
     return restarted(before, now) or any(
         (now.counters.get(event, 0) - before.counters.get(event, 0)) % WRAP >= HALF for event in told
@@ -82,23 +84,23 @@ def may_be_older(before: Baseline, now: ServerTotals) -> bool:
 
 
 def fell(last: int, current: int) -> bool:
-    """Whether a total went down."""
+    """Return whether a total decreased."""
     return current < last
 
 
 def could_wrap(last: int, current: int) -> bool:
-    """Whether a total that went down may have passed 2**32 instead: by less than half the range."""
+    """Return whether a decrease may be a wrap at 2**32, which moves by less than half the range."""
     return last < WRAP and (current - last) % WRAP < HALF
 
 
 def check_range(numbers: Iterable[int]) -> None:
-    """Raise `PayloadError` for a number that no server counts to: its totals have 64 bits at most."""
+    """Raise `PayloadError` for a number out of range: the server's totals have at most 64 bits."""
     if max(numbers, default=0) >= LIMIT:
         raise PayloadError("a total of 2^64 or more")
 
 
 def numbers_of(totals: ServerTotals) -> Iterator[int]:
-    """Every number that is to be counted."""
+    """Yield every number in *totals* that will be counted."""
     yield from totals.counters.values()
     for histogram in totals.histograms.values():
         yield histogram.sum
@@ -107,10 +109,10 @@ def numbers_of(totals: ServerTotals) -> Iterator[int]:
 
 
 def increments_since(before: Baseline, now: ServerTotals) -> Increments:
-    """What to add to the tallies for *now*, given what is counted already."""
+    """Return the increments of the tallies from *before* to *now*."""
     fresh = Baseline() if restarted(before, now) else before
     out: Increments = {}
-    # One that was there and is not has wrapped to exactly zero: zeros are left out.
+    # A counter that is missing now has wrapped to exactly zero: zeros are omitted.
     for event in now.counters.keys() | fresh.counters.keys():
         value, last = now.counters.get(event, 0), fresh.counters.get(event, 0)
         add(out, "events", (event,), (value - last) % WRAP if fell(last, value) else value - last)
@@ -125,7 +127,7 @@ def _add_histogram(
     last_sum, last_buckets = before if before is not None else (0, {})
     buckets = bucket_counts(histogram)
     if before is not None and set(last_buckets) != set(buckets):
-        # Another exit with other buckets: what is new since then has no bucket that we know.
+        # The other source has different buckets: the increments since then have no bucket that we know.
         grown = max(0, histogram.count - sum(last_buckets.values()))
         buckets, last_buckets = {"inf": grown}, {}
     for bound, count in buckets.items():
