@@ -1,1 +1,1 @@
-"""HTTP to one server: what may be asked, how often, with which credentials, and what the responses mean."""
+"""HTTP to one server: allow-list, throttle, credentials, connections, and the meaning of responses."""

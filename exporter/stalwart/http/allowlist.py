@@ -1,9 +1,9 @@
 """
 The only requests that this program can make.
 
-Some GETs change things on a Stalwart server (``/store/purge``, ``/reload``, ``/update``), and a parameter it does not
-know widens the answer instead of failing. So paths, methods and parameter names stand here and nowhere else, and the
-transport takes nothing but a member of this table.
+Some GET requests change a Stalwart server (``/store/purge``, ``/reload``, ``/update``), and the server ignores unknown
+parameters, so a misspelled filter returns everything. Therefore paths, methods and parameter names are defined only
+here, and the transport accepts only members of this table.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from urllib.parse import quote, urlencode
 from exporter.errors import PayloadError
 
 SMALL_RESPONSE_BYTES = 1024 * 1024
-"""For a single fact, a token, or the list of permissions."""
+"""Limit of a single value, a token or the list of permissions."""
 
 MEDIUM_RESPONSE_BYTES = 16 * 1024 * 1024
-"""For a page of ids or the server's own metrics page."""
+"""Limit of a page of ids or of the server's own metrics page."""
 
 
 class ResponseForm(Enum):
-    """What a good answer looks like."""
+    """The form of a successful response."""
 
     MANAGEMENT = "management"
-    """``{"data": ...}``, or an ``error`` object although the status is 200."""
+    """``{"data": ...}``; an error is an object with ``error``, also with status 200."""
 
     JSON = "json"
     """Any JSON document."""
 
     TEXT = "text"
-    """Plain text: Prometheus's, or a token."""
+    """Plain text: a Prometheus page or a token."""
 
     LINK = "link"
-    """A redirect, whose target is the answer."""
+    """A redirect; its target is the result."""
 
     PACKED = "packed"
-    """Bytes of whichever content encoding, for the caller to unpack."""
+    """Bytes in any content encoding; the caller decompresses them."""
 
     STREAM = "stream"
-    """Messages without an end; not for the transport of single answers."""
+    """An endless stream of messages; `Transport` refuses it."""
 
     KEPT = "kept"
-    """Like `MANAGEMENT`, but what cannot be read goes to the caller, who keeps it aside."""
+    """Like `MANAGEMENT`, but a body that cannot be parsed is returned to the caller, which stores it."""
 
 
 class Login(Enum):
-    """Which of a server's two logins goes with a request."""
+    """The login that a request is sent with."""
 
     NONE = "none"
     API = "api"
@@ -57,16 +57,16 @@ class Login(Enum):
 
 class EndpointSpec(NamedTuple):
     """
-    One thing that may be asked.
+    One permitted request.
 
     Attributes:
         template: The path; each ``{}`` takes one argument.
-        parameters: The query parameters that the server knows there.
-        permission: What a key needs for it, as the server names it; empty if nothing is needed.
-        logins: What may be sent with it.
-        has_body: Whether a JSON body goes with it.
-        missing: The capability status that a 404 means.
-        most_bytes: What a good answer never exceeds; 0: known to the settings alone.
+        parameters: The query parameters that the server accepts.
+        permission: The permission it needs, by the server's name; empty if it needs none.
+        logins: The logins it may be sent with.
+        has_body: Whether it has a JSON body.
+        missing: The capability status that a 404 stands for.
+        most_bytes: The size limit of a successful response; 0: only the transport's own limit applies.
     """
 
     method: str
@@ -81,7 +81,7 @@ class EndpointSpec(NamedTuple):
 
 
 class Endpoint(Enum):
-    """Every request there is. The name in lower case is the label ``endpoint``."""
+    """Every request that the client can make. The name in lower case is the value of the label ``endpoint``."""
 
     QUEUE_MESSAGES = EndpointSpec(
         "GET",
@@ -159,7 +159,7 @@ class Endpoint(Enum):
         most_bytes=SMALL_RESPONSE_BYTES,
     )
     JMAP = EndpointSpec("POST", "/jmap/", answer=ResponseForm.JSON, has_body=True)
-    """Reads only: see `JMAP_METHODS`."""
+    """Read-only: see `JMAP_METHODS`."""
 
     JMAP_ACCOUNT = EndpointSpec(
         "GET", "/api/account", permission="authenticate", answer=ResponseForm.JSON, most_bytes=SMALL_RESPONSE_BYTES
@@ -203,7 +203,7 @@ class Endpoint(Enum):
     VERSION = EndpointSpec(
         "POST", "/api/oauth", permission="authenticate-oauth", has_body=True, most_bytes=SMALL_RESPONSE_BYTES
     )
-    """Changes nothing but a code that the server forgets after ten minutes; the only answer that names the version."""
+    """The only response with the version. The request creates a code, which the server discards after ten minutes."""
 
     @property
     def label(self) -> str:
@@ -230,15 +230,15 @@ _READ_OBJECTS = (
 )
 
 JMAP_METHODS = frozenset(f"x:{name}/{verb}" for name in _READ_OBJECTS for verb in ("get", "query"))
-"""Every JMAP method there is for us: none of them changes anything, which ``/set`` would."""
+"""The only JMAP methods that are sent; all are read-only, unlike ``/set``."""
 
 
 VERSION_REQUEST = {"type": "code", "client_id": "exporter", "redirect_uri": None}
-"""The only body for `Endpoint.VERSION`: others would let a device in."""
+"""The only body for `Endpoint.VERSION`: another one could authorise a device."""
 
 
 def check_body(endpoint: Endpoint, body: object) -> None:
-    """Raises ``ValueError`` for a JMAP request beyond `JMAP_METHODS`, and for a login that is no `VERSION_REQUEST`."""
+    """Raise ``ValueError`` for a JMAP method outside `JMAP_METHODS`, and for a body other than `VERSION_REQUEST`."""
     if endpoint is Endpoint.VERSION and body != VERSION_REQUEST:
         raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
     if endpoint is not Endpoint.JMAP:
@@ -252,16 +252,16 @@ def check_body(endpoint: Endpoint, body: object) -> None:
 
 
 MAX_TARGET = 16_384
-"""Bytes of a path with its query; servers take about half as many."""
+"""The most bytes of a path with its query; servers accept about half as many."""
 
 
 def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Sequence[str]) -> str:
     """
-    The path and query of a request, percent-encoded.
+    Return the path and query of a request, percent-encoded.
 
-    Raises ``ValueError`` for whatever would ask for something else than the endpoint says: arguments that change the
-    path, parameters that the server would ignore, and empty values, which it drops. Raises `PayloadError` for an
-    address longer than `MAX_TARGET`: only a token, id or cursor of the server's own can make it that long.
+    Raises ``ValueError`` for anything that would change the meaning of the request: arguments that alter the path,
+    parameters that the endpoint does not list, and empty values, which the server drops. Raises `PayloadError` for a
+    result longer than `MAX_TARGET`: only a token, id or cursor from the server can make it that long.
     """
     spec = endpoint.value
     if len(path_args) != spec.template.count("{}"):
@@ -281,7 +281,7 @@ def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Se
 
 
 def _path_argument(endpoint: Endpoint, argument: str) -> str:
-    # A "%" would be decoded twice on the way by some proxies, so an encoded slash is refused like a plain one.
+    # Some proxies decode a "%" twice, so an encoded slash is refused like a plain one.
     if argument in ("", ".", "..") or not argument.isprintable() or set(argument) & set("/\\%?#"):
         raise ValueError(f"{endpoint.label}: not a path argument")
     return quote(argument, safe="!,")

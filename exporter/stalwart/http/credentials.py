@@ -1,4 +1,4 @@
-"""Logins, and how they go over the wire."""
+"""Credentials, and the headers that carry them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ API_KEY_PREFIX = "api_"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Basic:
-    """A name and a password: an account, or an API key up to v0.15. Raises ``ValueError`` for what cannot be sent."""
+    """
+    A name and a password: an account, or up to v0.15 an API key.
+
+    Raises ``ValueError`` if the name is blank or has a colon, or if the password is empty.
+    """
 
     username: str
     password: str
@@ -26,26 +30,26 @@ class Basic:
         return "***"
 
     def authorization(self) -> str:
-        """The value of the header ``Authorization``. A secret."""
+        """Return the value of the header ``Authorization``. It is secret."""
         pair = f"{self.username}:{self.password}".encode()
         return "Basic " + base64.b64encode(pair).decode("ascii")
 
     def account_name(self) -> str | None:
-        """The name as the server's log spells it."""
+        """Return the name as the server's log spells it."""
         return self.username.strip().lower()
 
     def secrets(self) -> tuple[str, ...]:
-        """What must not be seen in any text."""
+        """Return everything that no text may contain."""
         return (self.authorization().removeprefix("Basic "), self.password)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Bearer:
     """
-    A token: an API key or an OAuth access token. Raises ``ValueError`` for what cannot be sent.
+    A token: an API key or an OAuth access token. Raises ``ValueError`` unless it is visible ASCII.
 
     Up to v0.15 an API key's token is ``api_`` and the base64 of ``name:secret``. It is sent as Basic, which is the same
-    login: from v0.13.2 on each Bearer request counts against the server's limit of 100 anonymous requests a minute.
+    login: from v0.13.2 on, each Bearer request counts against the server's limit of 100 anonymous requests per minute.
     """
 
     token: str
@@ -58,17 +62,17 @@ class Bearer:
         return "***"
 
     def authorization(self) -> str:
-        """The value of the header ``Authorization``. A secret."""
+        """Return the value of the header ``Authorization``. It is secret."""
         key = self._as_basic()
         return key.authorization() if key is not None else f"Bearer {self.token}"
 
     def account_name(self) -> str | None:
-        """The name as the server's log spells it, or ``None``: an OAuth token does not tell."""
+        """Return the name as the server's log spells it; ``None`` for an OAuth token, which does not contain it."""
         key = self._as_basic()
         return key.account_name() if key is not None else None
 
     def secrets(self) -> tuple[str, ...]:
-        """What must not be seen in any text."""
+        """Return everything that no text may contain."""
         key = self._as_basic()
         return (self.token, *(key.secrets() if key is not None else ()))
 

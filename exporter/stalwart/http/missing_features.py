@@ -1,4 +1,4 @@
-"""What a server has said it does not have at all, so that it is not asked for every part of it."""
+"""Remembers a feature that a server lacks, so that none of its endpoints is requested."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from exporter.errors import TargetUnsupported
 from exporter.stalwart.http.allowlist import Endpoint
 
 TELEMETRY = "/api/telemetry/"
-"""Belongs to the Enterprise code as a whole: a server without it, or without a licence, has no part of it."""
+"""The paths of Enterprise telemetry; a server without Enterprise code or licence has none of them."""
 
 REMEMBERED_SECONDS = 3540.0
-"""Something less than the hour after which what is missing is asked for again."""
+"""Slightly less than the hour after which a missing capability is checked again."""
 
 CONFIRM_SECONDS = 59.0
-"""Something less than the minute after which a 404 is looked at again before it is believed."""
+"""Slightly less than the minute after which a 404 is checked again."""
 
 
 class Absence:
     """
-    Remembers that telemetry is missing.
+    Memory of whether telemetry is missing.
 
-    An error object says so itself. A 404 is believed once it has come twice, a minute apart: servers behind one name
-    may be of several kinds for a while.
+    An error object is conclusive. A 404 must occur twice, a minute apart: behind one name, servers of different
+    releases may respond for a while.
 
-    Contract: Stalwart v0.10-v0.15: without the Enterprise code everything below ``/api/telemetry`` is 404, without a
-    licence everything answers that it is not licensed, whatever the caller's permissions.
+    Contract: Stalwart v0.10-v0.15. Below ``/api/telemetry``, a server without Enterprise code returns 404 for every
+    path, and one without a licence returns an error for every path, regardless of the caller's permissions.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,7 +34,7 @@ class Absence:
         self._was_there = False
 
     def check(self, endpoint: Endpoint) -> None:
-        """Raise `TargetUnsupported` if another answer has shown already that *endpoint* is not there."""
+        """Raise `TargetUnsupported` if an earlier response has shown that *endpoint* is missing."""
         if self._found is None or not _is_telemetry(endpoint):
             return
         status, told_by, certain, until = self._found
@@ -47,7 +47,7 @@ class Absence:
         self._found = None
 
     def note(self, endpoint: Endpoint, error: TargetUnsupported) -> None:
-        """Record that *endpoint* is not there."""
+        """Record that *endpoint* is missing."""
         if not _is_telemetry(endpoint) or error.status not in ("unsupported", "not_licensed"):
             return
         now = self._clock.monotonic()
@@ -59,12 +59,12 @@ class Absence:
             self._found = (error.status, endpoint.label, error.certain, now + CONFIRM_SECONDS)
 
     def note_there(self, endpoint: Endpoint) -> None:
-        """Record a good answer of *endpoint*."""
+        """Record a successful response of *endpoint*."""
         if _is_telemetry(endpoint):
             self._missing_since, self._was_there = None, True
 
     def forget(self) -> None:
-        """The server may be another one now."""
+        """Check again at the next request, since the server may be a different one now."""
         self._found = None
 
 

@@ -1,7 +1,7 @@
 """
-Connections for httpx: look-ups that delay nothing else, and no more of an answer at once than the loop can bear.
+Connections for httpx, with name lookups off the event loop and bounded reads.
 
-The HTTP library parses all that one read has brought without a pause, so the reads are what is bounded here.
+The HTTP library parses everything that one read returned without yielding, so the size of a read is limited here.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import httpx
 from exporter.stalwart.http.resolver import Resolver
 
 HEAD_BYTES = 64 * 1024
-"""An answer's head is no longer than this, answers of status 1xx before it included."""
+"""The size limit of a response head, including preceding 1xx responses."""
 
 HEAD_PIECE_BYTES = 8 * 1024
 BODY_PIECE_BYTES = 1024 * 1024
-"""Of a body whose length is known."""
+"""The most bytes per read of a body with a known length."""
 
 CHUNKED_PIECE_BYTES = 16 * 1024
-"""Of any other: the smallest chunks have a byte each, and a trailer may follow."""
+"""The same for any other body: a chunk may be as small as one byte, and a trailer may follow."""
 
 STAGGER_SECONDS = 0.25
-"""How long an address has to itself before the next one is tried beside it (RFC 8305)."""
+"""The delay before the next address is tried in parallel (RFC 8305)."""
 
 _NOT_REACHED = {
     *(errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT),
@@ -39,20 +39,20 @@ T = TypeVar("T")
 
 
 class HeadTooLong(httpcore.RemoteProtocolError):
-    """The head of an answer passed `HEAD_BYTES`."""
+    """A response head longer than `HEAD_BYTES`."""
 
 
 class NetworkTransport(httpx.AsyncHTTPTransport):
-    """The transport of an ``httpx.AsyncClient`` whose connections are those of `Network`."""
+    """A transport for ``httpx.AsyncClient`` that opens its connections through `Network`."""
 
     def __init__(self, resolver: Resolver, *, verify: ssl.SSLContext | bool, limits: httpx.Limits) -> None:
         super().__init__(verify=verify, trust_env=False, http2=False, limits=limits)
-        # The library has no setting for it.
+        # The library has no setting for this.
         self._pool._network_backend = Network(resolver)
 
 
 class Network(httpcore.AsyncNetworkBackend):
-    """Opens the connections of one server."""
+    """The network backend of one server."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -67,7 +67,7 @@ class Network(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """
-        Connect to *host*; its look-up and the connection have *timeout* seconds each.
+        Connect to *host*; the lookup and the connection have *timeout* seconds each.
 
         Raises ``httpcore.ConnectTimeout`` and ``httpcore.ConnectError``.
         """
@@ -91,9 +91,9 @@ class Network(httpcore.AsyncNetworkBackend):
 
 class MeteredStream(httpcore.AsyncNetworkStream):
     """
-    A connection that is read in small pieces until the head of an answer is complete.
+    A connection that is read in small pieces until a response head is complete.
 
-    Whoever has the head calls `begin_body`; the next request begins another head.
+    The reader of the head then calls `begin_body`; the next request starts a new head.
     """
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
@@ -103,12 +103,12 @@ class MeteredStream(httpcore.AsyncNetworkStream):
         self._in_head = True
 
     def begin_body(self, piece_bytes: int) -> None:
-        """Take what follows as a body, at most *piece_bytes* of it at once."""
+        """Treat what follows as a body, and read at most *piece_bytes* of it at once."""
         self._in_head, self._piece_bytes = False, piece_bytes
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read a piece; raise `HeadTooLong` for a head without an end."""
-        await asyncio.sleep(0)  # TLS hands on what it holds without a pause.
+        """Read a piece; raise `HeadTooLong` if the head exceeds `HEAD_BYTES`."""
+        await asyncio.sleep(0)  # Buffered TLS data is returned without yielding.
         piece = await self._stream.read(min(max_bytes, self._piece_bytes), timeout)
         if self._in_head:
             self._head_bytes += len(piece)
@@ -117,7 +117,7 @@ class MeteredStream(httpcore.AsyncNetworkStream):
         return piece
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send a part of a request."""
+        """Send part of a request."""
         self._in_head, self._head_bytes, self._piece_bytes = True, 0, HEAD_PIECE_BYTES
         await self._stream.write(buffer, timeout)
 
@@ -128,18 +128,18 @@ class MeteredStream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        """Begin TLS; the name that the certificate is checked for is *server_hostname*, not the address."""
+        """Start TLS; the certificate is verified against *server_hostname*, not the address."""
         return MeteredStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         try:
             return self._stream.get_extra_info(info)
-        except AttributeError:  # uvloop has no socket any more: the server has closed it, as the next step reports.
+        except AttributeError:  # uvloop: the server has closed the socket; the next operation reports it.
             return None
 
 
 def begin_body(response: httpx.Response, *, piece_bytes: int | None = None) -> None:
-    """Read the body of *response* in pieces of *piece_bytes*, or of the size that suits how its end is told."""
+    """Read the body of *response* in pieces of *piece_bytes*; the default depends on whether it has a length."""
     stream = response.extensions.get("network_stream")
     if isinstance(stream, MeteredStream):
         has_length = "content-length" in response.headers and "transfer-encoding" not in response.headers
@@ -150,9 +150,9 @@ async def first_connected(
     addresses: Sequence[str], connect: Callable[[str], Awaitable[T]], close: Callable[[T], Awaitable[None]]
 ) -> T:
     """
-    Return the first connection to one of *addresses*, of which a slow one does not keep the next from being tried.
+    Return the first connection to one of *addresses*, trying them in parallel with a delay of `STAGGER_SECONDS`.
 
-    If none can be used, raises the error of the first address that accepted a connection, or else of the first one.
+    If every attempt fails, raises the error of the first address that accepted a connection, else of the first address.
     """
     order = _families_in_turn(addresses)
     waiting = list(order)
@@ -177,7 +177,7 @@ async def first_connected(
 
 
 def _was_not_reached(error: BaseException) -> bool:
-    """Whether no connection was accepted: another address may have more to say, such as a bad certificate."""
+    """Whether no connection was accepted; an error after that, such as a bad certificate, is more useful."""
     return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _NOT_REACHED
 
 
@@ -195,7 +195,7 @@ async def _close_stream(stream: httpcore.AsyncNetworkStream) -> None:
 
 
 def _families_in_turn(addresses: Sequence[str]) -> list[str]:
-    """The addresses with those of the other family in between, beginning with the family that the system prefers."""
+    """Return the addresses with both families interleaved, starting with the family that the system prefers."""
     first_is_6 = ":" in addresses[0]
     preferred = [address for address in addresses if (":" in address) is first_is_6]
     other = [address for address in addresses if (":" in address) is not first_is_6]

@@ -1,4 +1,4 @@
-"""Trouble below HTTP, in our words: no address and no secret in them."""
+"""Translation of network errors into `TargetError`, without addresses or secrets in the messages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from exporter.stalwart.http.resolver import ResolverSilent
 from exporter.stalwart.http.responses import BAN_HINT
 
 NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, OSError)
-"""What a request can raise: some TLS errors come up from below httpx as they are."""
+"""What a request can raise; httpx passes some TLS errors through unchanged."""
 
 _MIX_UP = "one side speaks TLS and the other plain HTTP"
 _NOT_HTTP = "the server did not answer in HTTP: another program's port, or TLS on a plain HTTP URL"
 CLOSED = f"closed the connection before it answered: {BAN_HINT}, or {_MIX_UP}"
-"""What a server does to a banned address: it accepts and closes, without a byte."""
+"""What a server does to a banned address: it accepts the connection and closes it without sending a byte."""
 
 _NO_TLS_FAILURES = (
     ssl.SSLEOFError,
@@ -37,16 +37,16 @@ _NO_TLS_FAILURES = (
     ssl.SSLWantReadError,
     ssl.SSLWantWriteError,
 )
-"""How a handshake ends whose connection the other side closes: it has failed nobody."""
+"""Errors of a handshake whose connection the other side closed; TLS itself did not fail."""
 
 
 class NetworkTrouble(NamedTuple):
     """
-    What to raise.
+    A translated error.
 
     Attributes:
-        status: The label ``status`` of the request.
-        cause: What to raise it from; ``None`` where the library's text quotes what came, which may hold anything.
+        status: The value of the label ``status`` for the request.
+        cause: The exception to raise it from; ``None`` if the library's message quotes received data.
     """
 
     error: TargetError
@@ -56,9 +56,9 @@ class NetworkTrouble(NamedTuple):
 
 def translate(error: BaseException, *, endpoint: str, answering: bool, seconds: float) -> NetworkTrouble:
     """
-    Our exception for one of `NETWORK_ERRORS`.
+    Return the `TargetError` for one of `NETWORK_ERRORS`.
 
-    *answering* tells that the head of an answer had come; *seconds*, how long the request had lasted.
+    *answering*: a response head had been received. *seconds*: how long the request had taken.
     """
     kind, status, words = _judge(error, answering, seconds)
     cause = None if isinstance(error, httpx.ProtocolError) else error
@@ -96,7 +96,7 @@ def _judge(error: BaseException, answering: bool, seconds: float) -> tuple[type[
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, outermost first, into groups."""
+    """Yield the error, its causes and contexts, and the members of exception groups."""
     waiting, seen = [error], set[int]()
     while waiting:
         current = waiting.pop()
@@ -121,7 +121,7 @@ def _connect_words(error: BaseException) -> str:
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return "the server's name does not resolve"
-        # The text of the system's error holds the address; its number does not.
+        # The message of a system error contains the address; its number does not.
         if isinstance(cause, ConnectionResetError | BrokenPipeError):
             return f"the server {CLOSED}"
         if isinstance(cause, OSError) and cause.errno:

@@ -1,4 +1,4 @@
-"""Who is informed of each request."""
+"""The interface that records each request."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import Protocol
 
 
 class RequestObserver(Protocol):
-    """Hears of every request that goes to a server: what we cost it."""
+    """Records every request to a server, for the exporter's own metrics."""
 
     def request_finished(self, *, endpoint: str, status: str, seconds: float, response_bytes: int) -> None:
         """
-        One request ended.
+        Record the end of a request.
 
-        ``endpoint`` is from the closed set of the allow-list (never a raw path); ``status`` is the HTTP status
-        (``200``), or ``timeout``, ``tls``, ``unreachable``, ``cut`` or ``too_large``
-        where there was none or no whole body.
+        *endpoint* is a label from the allow-list, never a raw path. *status* is the HTTP status (``200``), or
+        ``timeout``, ``tls``, ``unreachable``, ``cut`` or ``too_large`` if there was no complete response.
         """

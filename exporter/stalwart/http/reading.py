@@ -1,4 +1,4 @@
-"""One answer while it is read: how large it may be, and into how many pieces it may be cut."""
+"""A response being read, with limits on its size and on the number of its pieces."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from exporter.stalwart.http.pace import Pace
 from exporter.stalwart.http.responses import SMALL_BYTES, RawResponse
 
 CRUMBS = 4096
-"""Pieces of a body that may be of any size; beyond these, they have `CRUMB_BYTES` each on average."""
+"""The number of body pieces of any size; further pieces must have `CRUMB_BYTES` on average."""
 
 CRUMB_BYTES = 64
 
 
 class Reading:
-    """An answer while it is read."""
+    """
+    A response being read.
+
+    Attributes:
+        status: ``None`` until the head has arrived.
+        received: Body bytes so far.
+    """
 
     def __init__(self, endpoint: Endpoint, max_body_bytes: int, on_headers: Callable[[httpx.Headers], None]) -> None:
         self.status: int | None = None
@@ -39,13 +45,13 @@ class Reading:
             self.status, self._headers = response.status_code, response.headers
             self._on_headers(response.headers)
             if self.status == 200:
-                # Closing the connection is how HTTP/1.0, which simple proxies speak, tells the end.
+                # HTTP/1.0, as simple proxies speak it, ends a response by closing the connection.
                 self._check_head(ends_by_closing=response.http_version == "HTTP/1.0")
             begin_body(response)
             await self._read_body(response)
         except BaseException:
             if self.status == 200:
-                self._body = io.BytesIO()  # The exception's traceback holds on to this object.
+                self._body = io.BytesIO()  # The exception's traceback keeps this object alive.
             raise
         finally:
             await response.aclose()
@@ -73,7 +79,7 @@ class Reading:
         )
 
     def _link(self) -> bytes:
-        """Where a redirect leads, if that is what was asked for."""
+        """Return the target of a redirect if the endpoint expects one, else nothing."""
         if self._endpoint.value.answer is not ResponseForm.LINK or self.status == 200:
             return b""
         return str(self._headers.get("location", "")).encode()

@@ -1,4 +1,4 @@
-"""Host names to addresses, on threads that delay nothing else."""
+"""Host name lookups on threads of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 PATIENCE_SECONDS = 1.0
-"""How long the resolver may take where there are addresses from before."""
+"""How long to wait for the resolver if earlier addresses are available."""
 
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
@@ -20,18 +20,18 @@ Lookup = Callable[[str], Sequence[str]]
 
 
 class ResolverSilent(OSError):
-    """The system's resolver has not answered within the deadline."""
+    """No response from the system's resolver within the deadline."""
 
 
 @dataclass(slots=True)
 class _Name:
     """
-    What is known of one host name.
+    The state of one host name.
 
     Attributes:
-        kept: The addresses of the last good answer.
-        running: The look-up under way; its result is addresses or the error.
-        in_trouble: The last look-up failed or took longer than it may.
+        kept: The addresses of the last successful lookup.
+        running: The lookup in progress; its result is the addresses or the error.
+        in_trouble: The last lookup failed or exceeded its deadline.
     """
 
     kept: tuple[str, ...] = ()
@@ -43,9 +43,9 @@ class Resolver:
     """
     The addresses of one server's host, from the system's resolver.
 
-    A look-up that hangs cannot be cancelled. Each therefore has a daemon thread of its own, for which neither another
-    server nor the end of the process waits, and no name has more than one at a time. While the resolver is silent or
-    fails, the addresses of its last good answer are used; a name that it reports as missing is missing.
+    A lookup that hangs cannot be cancelled. Each one therefore runs on its own daemon thread, which blocks neither
+    other servers nor the end of the process, and there is at most one per name. While the resolver is silent or fails,
+    the addresses of the last successful lookup are used; if it reports that a name does not exist, they are dropped.
     """
 
     def __init__(self, *, lookup: Lookup | None = None, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -94,13 +94,13 @@ class Resolver:
             try:
                 found = self._try(host)
             finally:
-                # The loop may have ended meanwhile.
+                # The loop may be closed by now.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(finish, found)
 
         try:
             threading.Thread(target=look_up, name=f"resolver-{host}", daemon=True).start()
-        except RuntimeError:  # The system has no thread left; the next look-up tries again.
+        except RuntimeError:  # No thread could be started; the next lookup tries again.
             finish(OSError(errno.EAGAIN, "no thread for the look-up"))
         return answer
 

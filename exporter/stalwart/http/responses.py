@@ -1,8 +1,8 @@
 """
-What an answer means: a good body, or one of our exceptions.
+The meaning of a response: a usable body or a `TargetError`.
 
-Contract: Stalwart v0.10-v0.15. Management errors come as HTTP 200 with an ``error``; protocol errors as RFC 7807
-problems with a status of their own; between us and the server there may be proxies with pages of theirs.
+Contract: Stalwart v0.10-v0.15. Management errors are HTTP 200 with an ``error``; protocol errors are RFC 7807 problem
+documents with their own status. A proxy in between may respond with its own pages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from exporter.errors import (
 from exporter.stalwart.http.allowlist import Endpoint, ResponseForm
 
 SMALL_BYTES = 64 * 1024
-"""An error object is no longer than this; of an error page no more is read."""
+"""Error objects are no longer than this, and no more of an error page is read."""
 
 BAN_HINT = (
     "the exporter's address may be banned there (settings server.blocked-ip and "
@@ -35,7 +35,11 @@ BAN_HINT = (
 
 _ADDRESS = re.compile(r"[^\s<>\"']*@[^\s<>\"']*")
 _REFUSALS = (401, 403, 404)
-"""What Stalwart says with a problem document. Credentials that were refused stay refused, whoever has said so."""
+"""
+Statuses that Stalwart sends with a problem document; without one they come from something else.
+
+A 401 to a request with credentials counts as a refusal from any source.
+"""
 
 _NOT_CONFIGURED = ("has been defined", "has been configured", "not configured")
 
@@ -43,25 +47,26 @@ T = TypeVar("T")
 
 
 class CredentialsRefused(TargetRefused):
-    """These very credentials are bad: they must not be sent again."""
+    """The server refused these credentials; they must not be sent again."""
 
 
 class AuthenticationRequired(TargetRefused):
-    """The server wants credentials, and none were sent."""
+    """The server requires credentials, and none were sent."""
 
 
 class NotStalwart(TargetServerError):
-    """A refusal that no Stalwart writes: a proxy in front of the server, or another program, has answered."""
+    """A refusal not written by Stalwart: from a proxy in front of it, or from another program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawResponse:
     """
-    An answer as it came.
+    A response as received.
 
     Attributes:
-        body: Whole for a 200, else as much as was read.
-        secrets: What was sent with the request and must not be quoted from its answer.
+        body: Complete for a 200, else the part that was read.
+        authenticated: Whether credentials were sent.
+        secrets: Secrets of the request, which must not be quoted from the response.
     """
 
     status: int
@@ -72,24 +77,24 @@ class RawResponse:
     secrets: Iterable[str] = ()
 
     def quoted(self, text: object) -> str:
-        """What the server said, fit for a message: no secret of ours, no mail address, cut short."""
+        """Return *text* from the response, safe for a message: without our secrets and mail addresses, shortened."""
         said = text[:4096] if isinstance(text, str) else ""
         for secret in self.secrets:
             said = said.replace(secret, "***")
         return quoted(said)
 
     def is_page(self) -> bool:
-        """Whether it is a page for people, which a Stalwart API never sends."""
+        """Whether it is an HTML page, which Stalwart's API never sends."""
         return "html" in self.content_type.lower() or self.body[:64].lstrip().startswith(b"<")
 
 
 def quoted(text: str) -> str:
-    """What a server said, fit for a message: no mail address, cut short."""
+    """Return *text* from a server, safe for a message: without mail addresses, shortened."""
     return quote(_ADDRESS.sub("***", text[:1024]))
 
 
 def check_response(endpoint: Endpoint, answer: RawResponse) -> None:
-    """Returns if the answer is a good one; raises a `TargetError` that says what it is instead."""
+    """Raise the matching `TargetError` unless the response is usable."""
     if answer.status == 200:
         _check_body(endpoint, answer)
     elif not (endpoint.value.answer is ResponseForm.LINK and 300 <= answer.status < 400 and answer.body):
@@ -97,7 +102,7 @@ def check_response(endpoint: Endpoint, answer: RawResponse) -> None:
 
 
 def decode_response(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """The decoded body; raises `PayloadError` with the path inside it."""
+    """Decode *body*; raises `PayloadError` with the path of the faulty member."""
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -105,7 +110,7 @@ def decode_response(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def decoding_problem(error: Exception, path: str = "") -> str:
-    """A decoder's complaint in our words, below *path*: ``data.items[3].created: Expected `int`, got `str```."""
+    """Return a decoder's error with its place below *path*: ``data.items[3].created: Expected `int`, got `str```."""
     if isinstance(error, UnicodeDecodeError):
         what, below = "not UTF-8", ""
     elif isinstance(error, RecursionError):
@@ -125,7 +130,7 @@ def _check_body(endpoint: Endpoint, answer: RawResponse) -> None:
     if kind in (ResponseForm.LINK, ResponseForm.PACKED):
         return
     if len(answer.body) > SMALL_BYTES:
-        return  # Too long for an error object; whether it has what is needed, its decoder tells.
+        return  # Too long for an error object; its decoder checks the rest.
     try:
         document = msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -238,7 +243,7 @@ def _busy(endpoint: Endpoint, answer: RawResponse, title: str) -> Exception:
 
 
 def _is_problem(status: int, problem: Mapping[str, Any]) -> bool:
-    """Whether *problem* is the document that Stalwart sends with *status*."""
+    """Whether *problem* is the problem document that Stalwart sends with *status*."""
     return problem.get("status") == status
 
 

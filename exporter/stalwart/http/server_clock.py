@@ -1,8 +1,8 @@
 """
 The server's clock, learned from its responses and its live events.
 
-What a server timestamps is compared with this clock and never with ours: the two may be hours apart, and either may be
-set while the exporter runs.
+The server's timestamps are compared with this clock, never with the exporter's own: the two may differ by hours, and
+either may be set while the exporter runs.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from exporter.clock import Clock
 log = structlog.get_logger("exporter.clock")
 
 STEP_SECONDS = 60
-"""A clock that differs by more from what it has shown before was set, and did not drift."""
+"""A larger difference from the expected time means that the clock was set; it is not drift."""
 
 LATE_SECONDS = 3600
-"""No live event arrives this late."""
+"""A live event never arrives this late."""
 
 SHOWN_AGAIN_SECONDS = 0.5
-"""A change of the skew that is smaller is the resolution of the header, which has whole seconds."""
+"""Smaller changes of the skew are not reported: the header has whole seconds."""
 
 _WHOLE_SECOND = 1.0
 _OLDEST, _NEWEST = 946_684_800, 4_102_444_800
-"""The years 2000 to 2100: no clock of a server is outside."""
+"""The years 2000 to 2100 in Unix seconds; times outside are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What the server's clock minus monotonic time is at least and at most, in seconds."""
+    """The lower and upper bound of the server's clock minus monotonic time, in seconds."""
 
     low: float
     high: float
@@ -44,20 +44,19 @@ class _Bounds:
         return (self.low + self.high) / 2
 
     def narrowed(self, other: _Bounds) -> _Bounds | None:
-        """What both allow; ``None`` if they exclude each other."""
+        """Return the intersection; ``None`` if it is empty."""
         low, high = max(self.low, other.low), min(self.high, other.high)
         return _Bounds(low, high) if low <= high else None
 
 
 class ServerClock:
     """
-    A `Clock` with the server's time.
+    A `Clock` that shows the server's time.
 
-    Between two responses it follows monotonic time, so a step of our own clock does not move it. Until the server has
-    shown its clock, `now` is our own time.
+    Between two responses it advances with monotonic time, so setting the exporter's own clock does not affect it.
+    Until the server's time is known, `now` is the exporter's own time.
 
-    The ``Date`` header is that of whoever answers, perhaps a proxy with a clock of its own: live events that contradict
-    it win.
+    The ``Date`` header may come from a proxy with a different clock: live events that contradict it take precedence.
     """
 
     def __init__(self, clock: Clock, *, server: str = "") -> None:
@@ -70,41 +69,41 @@ class ServerClock:
 
     @property
     def skew_seconds(self) -> float | None:
-        """The server's clock minus ours; ``None`` until the server has shown it."""
+        """The server's clock minus ours, in seconds; ``None`` until the server's time is known."""
         seconds = self._seconds()
         return None if seconds is None else seconds - self._clock.now().timestamp()
 
     def subscribe(self, listener: Callable[[float], None]) -> None:
-        """Calls *listener* with the skew whenever it changes; it must be quick and may not raise."""
+        """Call *listener* with the skew in seconds whenever it changes; it must be quick and must not raise."""
         self._listener = listener
 
     def now(self) -> datetime:
-        """The server's time, aware and in UTC."""
+        """Return the server's time, aware and in UTC."""
         seconds = self._seconds()
         return self._clock.now() if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
     def ours(self) -> datetime:
-        """Our own time."""
+        """Return the exporter's own time, aware and in UTC."""
         return self._clock.now()
 
     def known_second(self) -> int | None:
-        """The server's time in Unix seconds; ``None`` until the server has shown its clock."""
+        """Return the server's time in Unix seconds; ``None`` until it is known."""
         seconds = self._seconds()
         return None if seconds is None else int(seconds)
 
     def monotonic(self) -> float:
-        """Seconds that only go forward, from an arbitrary start."""
+        """Return monotonic seconds since an arbitrary start."""
         return self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after so many seconds of monotonic time."""
+        """Sleep for *seconds* of monotonic time."""
         await self._clock.sleep(seconds)
 
     def learn_date(self, date: str, *, asked_at: float, age: str = "") -> None:
         """
-        Takes in the ``Date`` header of a response to a request made at *asked_at* (monotonic seconds).
+        Learn from the ``Date`` header of a response to a request made at *asked_at* (monotonic seconds).
 
-        A response with an *age* comes from a cache, and a date that cannot be read says nothing.
+        A response with an *age* comes from a cache; it is ignored, as is an unreadable date.
         """
         at = None if age else _seconds_of(date)
         if at is None:
@@ -118,7 +117,7 @@ class ServerClock:
         self._show()
 
     def learn_event(self, second: int) -> None:
-        """Takes in the time of a live event (Unix seconds) that has just arrived."""
+        """Learn from the time of a live event (Unix seconds) that has just arrived."""
         if not _OLDEST <= second < _NEWEST:
             return
         monotonic, expected = self._clock.monotonic(), self._seconds()

@@ -1,4 +1,4 @@
-"""How often one server may be asked."""
+"""The limit on the rate of requests to one server."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections import deque
 from exporter.clock import Clock
 
 REQUESTS = 55
-"""Below the 60 a minute that we promise a server, with room for the connects of its streams."""
+"""Below the documented 60 per minute, leaving room for stream connections."""
 
 WINDOW_SECONDS = 60.0
 
 
 class Throttle:
     """
-    A sliding window: in no *window_seconds* do more than *requests* pass.
+    A sliding window that admits at most *requests* in any *window_seconds*.
 
-    Shared by all that talk to one server. Those who wait pass in the order in which they came.
+    Shared by everything that sends requests to one server. Waiting requests pass in order of arrival.
     """
 
     def __init__(self, *, clock: Clock, requests: int = REQUESTS, window_seconds: float = WINDOW_SECONDS) -> None:
@@ -29,7 +29,7 @@ class Throttle:
         self._turn = asyncio.Lock()
 
     async def wait(self) -> None:
-        """Returns when the next request may go, and counts it. At most one window per place in the line."""
+        """Wait until the next request may be sent, and count it; at most one window per request ahead in the queue."""
         async with self._turn:
             if len(self._passed) == self._passed.maxlen:
                 while (early := self._passed[0] + self._window_seconds - self._clock.monotonic()) > 0:

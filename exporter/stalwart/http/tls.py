@@ -1,4 +1,4 @@
-"""How a server's certificate is checked, and which one of ours it is shown."""
+"""TLS contexts: how a server's certificate is verified, and the client certificate."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def client_context(
     *, ca_file: Path | None = None, verify: bool = True, cert_file: Path | None = None, key_file: Path | None = None
 ) -> ssl.SSLContext:
     """
-    A context that trusts the system's authorities, or only those in *ca_file* (PEM), and shows *cert_file*.
+    Return a context that trusts the system trust store, or only *ca_file* (PEM), and presents *cert_file*.
 
-    Raises `SettingsError` that begins with the name of the file's setting if a file cannot be used. With *verify* off
-    nothing is checked, names included.
+    Raises `SettingsError` if a file cannot be used; the message begins with the name of its setting. Without *verify*
+    neither the certificate nor its name is checked.
     """
     try:
         context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
@@ -32,7 +32,7 @@ def client_context(
 def _show_certificate(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:
     setting, path = ("cert_file", cert_file) if key_file is None else ("key_file", key_file)
     try:
-        # Without a password OpenSSL would ask the terminal for one.
+        # Without a password OpenSSL would prompt for one on the terminal.
         context.load_cert_chain(cert_file, key_file, password="")
     except ssl.SSLError as error:
         fault = "does not belong to the certificate" if "MISMATCH" in (error.reason or "") else "cannot be used"

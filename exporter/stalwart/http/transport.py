@@ -1,4 +1,4 @@
-"""One server's connection: what may be asked, how often, for how long, and with which login."""
+"""The connection to one server: allow-listed requests, throttled, with deadlines and credentials."""
 
 from __future__ import annotations
 
@@ -27,24 +27,23 @@ from exporter.stalwart.http.throttle import Throttle
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 5.0
-"""Longer than between two pages of a walk, shorter than servers and proxies keep an idle connection."""
+"""Longer than the pause between two pages of a walk, shorter than the idle timeouts of servers and proxies."""
 
 _HEADERS = {"Accept": "application/json, text/plain", "Accept-Encoding": "identity", "User-Agent": "stalwart-exporter"}
 
 
 class Transport:
     """
-    Makes the requests of `Endpoint` to one server, one at a time.
+    The requests of `Endpoint` to one server, sent one at a time.
 
-    Credentials that the server refused are not sent again by this object: requests that need them raise
-    `TargetRefused` without touching the network until `allow_retry` is called.
-    One request at a time, so no second one is on its way with the same wrong password.
+    Refused credentials are not sent again: requests that need them raise `TargetRefused` without network access until
+    `allow_retry` is called. Since there is one request at a time, a wrong password is sent only once.
 
     Attributes:
-        base_url: ``https://host[:port]``, a path below which a proxy serves the server included.
-        connect_timeout_seconds: For the connection and its handshake.
-        read_timeout_seconds: Between two pieces of an answer.
-        total_timeout_seconds: For the whole of one request; waiting for its turn does not count.
+        base_url: ``https://host[:port]``, with the path if a proxy serves the server below one.
+        connect_timeout_seconds: The limit for the connection and for its handshake.
+        read_timeout_seconds: The longest pause within a response.
+        total_timeout_seconds: The limit for a whole request, from when it is sent.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Transport:
         server_clock: ServerClock | None = None,
         resolver: Resolver | None = None,
     ) -> None:
-        """Raise ``ValueError`` for an unusable address. Without *tls* the system trust store is used."""
+        """Raise ``ValueError`` for an invalid URL. Without *tls* the system trust store is used."""
         self._base_url = _checked_base_url(base_url)
         self._credentials: Mapping[Login, Credentials | None] = {
             Login.NONE: None,
@@ -98,7 +97,7 @@ class Transport:
 
     @property
     def account_name(self) -> str | None:
-        """The name under which the server's log mentions us, or ``None`` if our credentials do not tell."""
+        """The exporter's account name in the server's log; ``None`` if the credentials do not contain it."""
         credentials = self._credentials[Login.API]
         return credentials.account_name() if credentials is not None else None
 
@@ -108,7 +107,7 @@ class Transport:
         return self._credentials[Login.NATIVE] is not None
 
     def allow_retry(self) -> None:
-        """An operator says that refused credentials may be tried again, once."""
+        """Allow one more attempt with refused credentials, on an operator's request."""
         self._refused.clear()
         self._pardons += 1
 
@@ -122,9 +121,9 @@ class Transport:
         body: object = None,
     ) -> bytes:
         """
-        The body of a good answer.
+        Send a request and return the body of a successful response.
 
-        Raises a `TargetError` for everything else, and ``ValueError`` for a request that the allow-list does not know.
+        Raises a `TargetError` for any other response, and ``ValueError`` for a request that is not in the allow-list.
         """
         url = self._base_url + target_of(endpoint, params or {}, path_args)
         spec = endpoint.value
@@ -149,7 +148,7 @@ class Transport:
             try:
                 check_response(endpoint, answer)
             except CredentialsRefused:
-                # An operator who reloads while the answer is on its way has asked for another try after it.
+                # A reload while the response was on its way asks for one more attempt.
                 if login is not None and pardons == self._pardons:
                     self._refused.add(credentials)
                 raise
@@ -160,11 +159,11 @@ class Transport:
         return answer.body
 
     def forget_absence(self) -> None:
-        """The server may have become another one: ask it again for what it did not have."""
+        """Request missing features again, since the server may be a different one now."""
         self._absence.forget()
 
     async def aclose(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         await self._http.aclose()
 
     def _usable(self, endpoint: Endpoint, login: Login) -> Credentials | None:
@@ -181,7 +180,7 @@ class Transport:
         return credentials
 
     def _learn_date_of(self, asked_at: float) -> Callable[[httpx.Headers], None]:
-        """Takes the server's time from the headers of a response to a request made at *asked_at*."""
+        """Return a callback that learns the server's time from response headers; *asked_at* in monotonic seconds."""
 
         def learn(headers: httpx.Headers) -> None:
             if self._server_clock is not None:
@@ -190,7 +189,7 @@ class Transport:
         return learn
 
     async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawResponse:
-        """Sends a request and reads its answer, under the deadline; reports what it cost."""
+        """Send a request and read the response within the deadline; report both to the observer."""
         started = self._clock.monotonic()
         reading = Reading(endpoint, self._max_body_bytes, self._learn_date_of(started))
         outcome = ""
@@ -201,7 +200,7 @@ class Transport:
             outcome = "too_large"
             raise
         except NETWORK_ERRORS as error:
-            # A status that is no 200 says enough, whatever became of its body: above all, a refusal must be heard.
+            # Any status but 200 is conclusive without its body. Above all, a refusal must not be lost.
             if reading.status in (None, 200):
                 trouble = translate(
                     error,
@@ -228,7 +227,7 @@ def _headers(login: Credentials | None, *, has_body: bool) -> dict[str, str]:
 
 
 def _default_tls(base_url: str) -> ssl.SSLContext | bool:
-    """The system's authorities; none for plain http, which never needs them: loading them takes megabytes."""
+    """Return the system trust store; nothing for plain http, since loading the store takes megabytes."""
     return ssl.create_default_context() if base_url.startswith("https:") else False
 
 
@@ -243,11 +242,11 @@ def _checked_base_url(base_url: str) -> str:
 
 
 def _prepare_libraries() -> None:
-    # Their debug lines hold urls and headers, and say nothing that our own line about a failure does not.
+    # Their debug lines contain URLs and headers, and add nothing to our own line about a failure.
     for name in ("httpx", "httpcore", "h11"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    # A page of the queue has megabytes, and each piece read goes up through a dozen layers: at the library's 64 KiB,
-    # for which it has no setting, that costs more than to decode the page. `MeteredStream` reads less where needed.
+    # A page of the queue has megabytes, and each read passes through a dozen layers. At the library's 64 KiB, which has
+    # no setting, that costs more than decoding the page. `MeteredStream` reads less where needed.
     httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BODY_PIECE_BYTES
-    # Of a line, a head or a trailer that has not ended.
+    # The limit for an incomplete line, head or trailer.
     httpcore.AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE = HEAD_BYTES
