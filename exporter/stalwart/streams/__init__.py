@@ -1,1 +1,1 @@
-"""Live streams: opening one, its transports, and the frames that they carry."""
+"""Live streams: opening, SSE and WebSocket, a bounded buffer, decoding."""

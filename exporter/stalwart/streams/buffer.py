@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 
 MAX_BYTES = 8 * 1024 * 1024
 BATCH_BYTES = 4 * 1024 * 1024
-"""The most that is taken at once, but at least one message: a batch is counted in one transaction without a pause."""
+"""The most bytes taken at once (but at least one message): a batch is counted in one transaction."""
 
 MAX_MESSAGES = 8192
 BATCH_MESSAGES = 1024
-"""The same by number: an empty message costs some time and memory too."""
+"""The same in messages: even an empty one costs time and memory."""
 
 
 class MessageBuffer:
     """
-    Undecoded messages, put in as they arrive and taken out as they are counted.
+    A bounded queue of undecoded messages.
 
-    What does not fit is dropped, the newest first, since the server must not be made to wait: it would queue everything
-    for us without bound. *count_events* returns how many events a message holds, without decoding it.
+    A new message that does not fit is dropped: a server that has to wait for the exporter would queue messages without
+    bound. *count_events* returns the number of events in a message without decoding it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class MessageBuffer:
     def put(self, message: bytes) -> None:
         """Keep *message*, or count its events as dropped."""
         if self._dropped or (self._messages and not self._has_room(message)):
-            # After a drop everything goes until the rest has been taken, so that one hole stays one hole.
+            # After a drop, drop everything until the buffer is empty, so that there is only one gap.
             self._dropped += max(1, self._count_events(message))
         else:
             self._messages.append(message)
@@ -59,9 +59,9 @@ class MessageBuffer:
 
     async def take(self) -> tuple[Sequence[bytes], int]:
         """
-        Return the oldest messages, and how many events were dropped after them.
+        Return the oldest messages and the number of events dropped after them.
 
-        Raises the reason of the end once everything has been taken.
+        Raises the reason passed to `end` once everything has been taken.
         """
         await self._ready.wait()
         taken: list[bytes] = []

@@ -1,7 +1,7 @@
 """
-Decoding of the messages of a live stream, as far as both generations write them alike.
+Decoding of live stream messages, as far as both generations share the format.
 
-A message is an array of what happened, or an object with an ``interval`` (milliseconds), which says that nothing did.
+A message is an array of events or metrics, or an object with an ``interval`` (milliseconds), sent as a heartbeat.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ping_decoder = msgspec.json.Decoder(_Ping)
 
 
 def decode_frame(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list[T] | Heartbeat:
-    """Decode *message*, its array by *decoder*. Raises `PayloadError` with the path of what cannot be read."""
+    """Decode *message*, an array by *decoder*. Raises `PayloadError` with the path of the faulty member."""
     if message[:64].lstrip()[:1] == b"{":
         return Heartbeat(decode_response(_ping_decoder, message).interval / 1000)
     return decode_response(decoder, message)
@@ -35,10 +35,10 @@ def decode_frame(decoder: msgspec.json.Decoder[list[T]], message: bytes) -> list
 
 class StreamDecoder:
     """
-    Decodes one stream's messages in the order of their arrival.
+    A decoder for the messages of one stream, in order of arrival.
 
-    *decode* is the generation's own. *event_key* is the text that the generation writes once per event and never inside
-    a string; where it is empty, each message counts as one event.
+    *decode* parses the generation's format. *event_key* is a text that occurs exactly once per event and never inside a
+    string; if it is empty, each message counts as one event.
     """
 
     def __init__(
@@ -46,10 +46,14 @@ class StreamDecoder:
     ) -> None:
         self._decode = decode
         self._event_key = event_key
-        self._last_message = b""  # Kept only if it held events of deliveries.
+        self._last_message = b""  # Kept only if it contained delivery events.
 
     def decode(self, message: bytes) -> LiveMessage:
-        """Return the content of *message*; one that cannot be decoded, or that repeats the last, as such."""
+        """
+        Return the content of *message*.
+
+        One that cannot be decoded is an `UnreadableMessage`, and one that equals the last, `RepeatedEvents`.
+        """
         try:
             content = self._decode(message)
         except PayloadError as error:
@@ -57,11 +61,11 @@ class StreamDecoder:
         if not isinstance(content, LiveEvents):
             return content
         if content.events and message == self._last_message:
-            # Two equal messages would mean two attempts on one message within a second.
+            # Genuinely equal messages would need two attempts on one queued message within a second.
             return RepeatedEvents(content.received)
         self._last_message = message if content.events else b""
         return content
 
     def count_events(self, message: bytes) -> int:
-        """Return how many events *message* holds, without decoding it."""
+        """Return the number of events in *message* without decoding it."""
         return message.count(self._event_key) if self._event_key else 1

@@ -1,4 +1,4 @@
-"""An open live stream as the rest of the exporter sees it: decoded, buffered, with a limit on silence."""
+"""An open live stream: buffered, decoded, with a limit on silence."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from exporter.stalwart.streams.stream import EventStream
 
 
 def _unlimited() -> None:
-    """Allow any silence."""
+    """Set no limit on silence."""
 
 
 def _ignore() -> None:
-    """Nobody needs to know."""
+    """Do nothing."""
 
 
 class LiveStream:
     """
     An open stream whose messages are decoded at the consumer's pace.
 
-    Inside `reading` messages are received as they arrive. They wait undecoded, which bounds memory in bytes.
+    Inside `reading`, messages are received as they arrive and buffered undecoded, so the bound in bytes is one on
+    memory.
 
     Attributes:
         transport: ``websocket`` or ``sse``.
@@ -47,10 +48,10 @@ class LiveStream:
         received: Callable[[], None] = _ignore,
     ) -> AsyncIterator[None]:
         """
-        Read the stream while the block lasts, and close it at the end, also while being cancelled.
+        Read the stream while the block runs, and close it at the end, also on cancellation.
 
-        Before each wait *idle_seconds* returns how long the stream may be silent. *received* is called on every sign of
-        life, pings included, however slow the consumer is.
+        *idle_seconds* is called before each wait and returns the longest permitted silence. *received* is called for
+        everything received, pings included, however slow the consumer is.
         """
         reader = asyncio.create_task(self._read(idle_seconds, received), name=f"{self._name}-reader")
         reader.add_done_callback(self._end_buffer)
@@ -63,9 +64,9 @@ class LiveStream:
 
     async def receive(self) -> LiveBatch:
         """
-        Return what has arrived since the last call, in order; wait for something inside `reading`.
+        Return what has arrived since the last call, in order, or wait for it. Call it inside `reading`.
 
-        Once everything has been taken, raises what ended the stream: a `TargetError`, or `RenewalDue`.
+        Once everything has been returned, raises what ended the stream: a `TargetError` or `RenewalDue`.
         """
         messages, dropped = await self._buffer.take()
         return LiveBatch(map(self._decoder.decode, messages), dropped)
@@ -88,6 +89,6 @@ class LiveStream:
                 self._buffer.put(message)
 
     def _end_buffer(self, reader: asyncio.Task[NoReturn]) -> None:
-        """Let the consumer know why the reading ended."""
+        """Pass the reader's error on to the consumer."""
         if not reader.cancelled() and (error := reader.exception()) is not None:
             self._buffer.end(error)

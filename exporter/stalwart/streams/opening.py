@@ -1,8 +1,8 @@
 """
-Live streams of one server, on connections of their own.
+Opening of a server's live streams, each on its own connection.
 
-Contract: Stalwart v0.10-v0.16, Enterprise. The documentation promises WebSockets; servers in the field answer the
-handshake with Server-Sent Events, and both bring the same messages. A token opens a stream and outlives it.
+Contract: Stalwart v0.10-v0.16, Enterprise. The documentation describes WebSockets, but real servers respond to the
+handshake with Server-Sent Events; both carry the same messages. A token is needed only to open a stream.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ EVENT_STREAM = "text/event-stream"
 USER_AGENT = "stalwart-exporter"
 
 PIECE_BYTES = 16 * 1024
-"""The most that is read of a stream at once."""
+"""The most bytes per read of a stream."""
 
 PARSED_BYTES = 2048
-"""The most that is parsed of it without a pause: a thousand of the shortest lines."""
+"""The most bytes parsed without yielding: a thousand of the shortest lines."""
 
 _HEADERS = {
     "Accept": EVENT_STREAM,
@@ -49,7 +49,7 @@ _HEADERS = {
 
 
 class SseStream:
-    """An open stream of Server-Sent Events; what the events are called is left to their content."""
+    """An open stream of Server-Sent Events; their names are ignored."""
 
     transport = "sse"
 
@@ -62,14 +62,14 @@ class SseStream:
         self._pace = Pace()
 
     async def receive(self) -> Sequence[bytes]:
-        """The messages that have come; waits for at least one that is whole."""
+        """Return the messages received; wait for at least one complete message."""
         while True:
             try:
                 piece = await anext(self._pieces)
             except StopAsyncIteration:
                 raise TargetUnreachable(f"{self._label}: the server ended the stream") from None
             except NETWORK_ERRORS as error:
-                # The library quotes what came where it should not have; that may hold anything.
+                # The library's message quotes received data, which may contain anything.
                 cause = None if isinstance(error, httpx.ProtocolError) else error
                 raise TargetUnreachable(f"{self._label}: the stream was interrupted") from cause
             messages = await self._decode(piece)
@@ -85,20 +85,20 @@ class SseStream:
         return messages
 
     async def aclose(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         await self._response.aclose()
 
 
 class StreamOpener:
     """
-    Opens streams of `Endpoint`, in the transport that the server speaks.
+    Opens the streams of `Endpoint` with the transport that the server supports.
 
-    With *mode* ``auto`` a WebSocket is asked for as documented; a server that answers in any other way is asked for
-    Server-Sent Events at once, and only for those until `forget`. A stream costs nothing but its opening, which goes
-    through the server's *throttle*.
+    With *mode* ``auto`` it requests a WebSocket, as documented. If the server sends an ordinary response instead, it
+    requests Server-Sent Events at once, and from then on only these until `forget`. Each request to open a stream waits
+    for the server's *throttle*.
 
     Attributes:
-        base_url: As of the `Transport` of the same server.
+        base_url: The same as in the server's `Transport`.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class StreamOpener:
         self._most_bytes = most_bytes
         self._observer = observer
         self._resolver = resolver or Resolver()
-        # Its debug lines hold addresses with tokens in them.
+        # Its debug lines contain URLs with tokens.
         logging.getLogger("websockets").setLevel(logging.CRITICAL + 1)
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
@@ -149,9 +149,9 @@ class StreamOpener:
         offers_websocket: bool = True,
     ) -> EventStream:
         """
-        Opens a stream with a *token* that is fresh; raises a `TargetError`, in which the token is not.
+        Open a stream with a fresh *token*; raises a `TargetError`, whose message never contains the token.
 
-        Where the server *offers_websocket* by no document, ``auto`` does not ask for one.
+        Without *offers_websocket* (the server documents no WebSocket), ``auto`` requests Server-Sent Events.
         """
         url = self._base_url + target_of(endpoint, {**(params or {}), "token": token}, ())
         mode = self._found or self._mode
@@ -164,18 +164,18 @@ class StreamOpener:
                 return stream
             if self._mode == "websocket":
                 raise self._error_of(endpoint, stream, token)
-        # Should it fail, the server is perhaps another one by now.
+        # If it fails, the server may be a different one by now.
         self._found = None
         found = await self._ask_for_events(endpoint, url, token)
         self._found = "sse"
         return found
 
     def forget(self) -> None:
-        """The transport is to be found out anew, where it is not forced."""
+        """Determine the transport again at the next `open`, unless the mode forces one."""
         self._found = None
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def _ask_for_websocket(self, endpoint: Endpoint, url: str) -> EventStream | OrdinaryAnswer:
@@ -232,14 +232,14 @@ class StreamOpener:
                         break
                     await pace.step()
         except NETWORK_ERRORS:
-            body.clear()  # The status says enough.
+            body.clear()  # The status is enough.
         finally:
             await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return self._error_of(endpoint, OrdinaryAnswer(response.status_code, headers, bytes(body)), token)
 
     def _error_of(self, endpoint: Endpoint, answer: OrdinaryAnswer, token: str) -> TargetError:
-        """What an answer means that is not the stream that was asked for."""
+        """Return the error for a response that is not the requested stream."""
         label = endpoint.label
         if answer.status == 200 and _is_event_stream(answer.content_type):
             return PayloadError(
@@ -256,7 +256,7 @@ class StreamOpener:
         try:
             check_response(endpoint, raw)
         except AuthenticationRequired:
-            # Tokens are no credentials of ours: the next one may be good, and none of them leads to a ban.
+            # A token is not one of our credentials: the next one may be accepted, and a refusal leads to no ban.
             return TargetServerError(f"{label}: the server rejected the token that it had just issued (HTTP 401)")
         except TargetRefused as error:
             return TargetServerError(str(error))

@@ -1,5 +1,5 @@
 """
-Server-Sent Events, taken apart.
+A decoder for Server-Sent Events.
 
 Contract: the WHATWG HTML standard, "Server-sent events"; Stalwart v0.10-v0.16, live endpoints;
 tests/recordings/rest-0.15.5/sse-delivery-probe.http.
@@ -14,7 +14,7 @@ from exporter.errors import PayloadError
 BOM = b"\xef\xbb\xbf"
 LF, COLON = 0x0A, 0x3A
 MAX_BYTES = 16 * 1024 * 1024
-"""An event that is larger ends the stream: the server's own frames are bounded by what happens in a second."""
+"""A larger event ends the stream; the server's frames hold what happened within a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,10 @@ class SseEvent:
 
 class SseDecoder:
     """
-    Turns the bytes of a stream into events, however the network cuts them.
+    A decoder from the bytes of a stream to its events, independent of how the network splits them.
 
-    Lines end in LF, CR LF or CR; comments count as life and as nothing else. U+2028 and its like are ordinary
-    characters, which is why lines are cut as bytes. An event that the stream's end cuts off is dropped, as the standard
-    demands.
+    Lines end in LF, CR LF or CR, and comments are ignored. Lines are split as bytes, since U+2028 and the like are
+    ordinary characters. An event cut off by the end of the stream is dropped, as the standard requires.
     """
 
     def __init__(self, *, most_bytes: int = MAX_BYTES) -> None:
@@ -51,9 +50,9 @@ class SseDecoder:
         self._data_bytes = 0
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
-        """The events that *chunk* completes. Raises `PayloadError` for an event past the size limit."""
+        """Return the events that *chunk* completes. Raises `PayloadError` for an event above the size limit."""
         if self._after_cr and chunk:
-            # The line feed of a CR LF whose CR ended the chunk before it.
+            # The line feed of a CR LF whose CR ended the previous chunk.
             chunk, self._after_cr = chunk.removeprefix(b"\n"), False
         events: list[SseEvent] = []
         if self._parts and self._begun and _line_end(chunk, 0) < 0:
@@ -73,7 +72,7 @@ class SseDecoder:
         return events
 
     def _hold(self, part: bytes) -> None:
-        """Keeps what is no whole line yet; in parts, lest a long line be copied with each chunk of it."""
+        """Keep an incomplete line, in parts, so that a long line is not copied with each chunk."""
         if part:
             self._parts.append(part)
             self._held_bytes += len(part)
@@ -81,21 +80,21 @@ class SseDecoder:
             raise PayloadError(f"an event of more than {self._most_bytes} bytes")
 
     def _begin(self, text: bytes) -> int:
-        """Where the first line begins: behind the mark, of which only the beginning may have come."""
+        """Return where the first line begins: after the byte order mark, which may be incomplete."""
         if self._begun or (len(text) < len(BOM) and BOM.startswith(text)):
             return 0
         self._begun = True
         return len(BOM) if text.startswith(BOM) else 0
 
     def _skip_line_end(self, text: bytes, end: int) -> int:
-        """Where the next line begins."""
+        """Return where the next line begins."""
         if text[end] == LF:
             return end + 1
         self._after_cr = end + 1 == len(text)
         return end + 2 if text.startswith(b"\n", end + 1) else end + 1
 
     def _take(self, text: bytes, at: int, end: int) -> SseEvent | None:
-        """The event that the line between *at* and *end* completes."""
+        """Process the line between *at* and *end*; return the event that it completes, if any."""
         if at == end:
             return self._dispatch()
         if (value_at := _value_at(text, b"data", at, end)) >= 0:
@@ -114,14 +113,14 @@ class SseDecoder:
 
 
 def _line_end(text: bytes, at: int) -> int:
-    """Where the line that begins at *at* ends; negative if its end has not come."""
+    """Return where the line at *at* ends; negative if its end has not arrived."""
     feed = text.find(b"\n", at)
     carriage = text.find(b"\r", at, None if feed < 0 else feed)
     return carriage if carriage >= 0 else feed
 
 
 def _value_at(text: bytes, field: bytes, at: int, end: int) -> int:
-    """Where the value of *field* begins in a line; negative if the line is of another field."""
+    """Return where the value of *field* begins in a line; negative if it is a line of another field."""
     if not text.startswith(field, at, end):
         return -1
     at += len(field)

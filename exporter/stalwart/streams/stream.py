@@ -1,4 +1,4 @@
-"""An open live stream, whichever transport carries it."""
+"""The interface of an open live stream, over any transport."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Protocol
 
 class RenewalDue(Exception):
     """
-    An open stream has become dear, and is to be closed and opened anew.
+    An open stream has become expensive and should be closed and reopened.
 
     Attributes:
-        wait_seconds: How long to be without it first.
+        wait_seconds: How long to wait before reopening it.
     """
 
     def __init__(self, *, wait_seconds: float = 0.0) -> None:
@@ -21,7 +21,7 @@ class RenewalDue(Exception):
 
 class EventStream(Protocol):
     """
-    An open stream. What it needs to know of its own past is its own: each message holds what no other has told.
+    An open stream. No message repeats the content of an earlier one; the implementation removes repetitions.
 
     Attributes:
         transport: ``websocket`` or ``sse``.
@@ -31,11 +31,11 @@ class EventStream(Protocol):
 
     async def receive(self) -> Sequence[bytes]:
         """
-        The messages that have come, undecoded; none where the server only shows that it lives.
+        Return the messages received, undecoded; none for a ping.
 
-        Waits without a deadline. Raises a `TargetError` when the stream has ended or cannot be read, and `RenewalDue`
-        when it should be opened anew. Cancelled, the stream can only be closed.
+        Waits without a deadline. Raises a `TargetError` if the stream has ended or cannot be read, and `RenewalDue`
+        if it should be reopened. After a cancellation the stream can only be closed.
         """
 
     async def aclose(self) -> None:
-        """Ends the stream and its connection."""
+        """Close the stream and its connection."""

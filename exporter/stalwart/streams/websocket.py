@@ -1,9 +1,9 @@
 """
-A WebSocket client that decides on the head of the handshake's answer.
+A WebSocket client that reads the handshake's response head before anything else.
 
-Servers answer the handshake of a live stream with an endless ``200 text/event-stream``; a client that reads a refused
-body to its end would wait for as long as the stream lasts. So the head is read here, and the rest is the protocol of
-the library, apart from I/O.
+Servers may respond to the handshake with an endless ``200 text/event-stream``; a client that reads the whole body of a
+failed handshake would wait for as long as the stream lasts. Therefore this module does the I/O and reads the head, and
+uses the library's sans-I/O protocol for everything else.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from exporter.stalwart.http.resolver import Resolver
 from exporter.stalwart.http.responses import SMALL_BYTES
 
 PIECE_BYTES = 1024
-"""Of a stream, parsed without a pause: hundreds of the smallest frames."""
+"""The most bytes read and parsed without yielding: hundreds of the smallest frames."""
 
 SEND_SECONDS = 10.0
-"""How long the server may leave unread what is sent to it, which is answers to its own pings."""
+"""How long the server may leave our frames unread; these are the pongs to its pings."""
 
 CLOSE_SECONDS = 1.0
 BODY_SECONDS = 2.0
@@ -40,11 +40,11 @@ BODY_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class OrdinaryAnswer:
     """
-    The server has answered the handshake as an ordinary request.
+    An ordinary HTTP response to the handshake.
 
     Attributes:
         headers: By name in lower case.
-        body: As much of it as came soon; nothing of an event stream.
+        body: A short body that arrived in time, else empty; always empty for an event stream.
     """
 
     status: int
@@ -53,12 +53,12 @@ class OrdinaryAnswer:
 
     @property
     def content_type(self) -> str:
-        """The media type, as it was sent."""
+        """The ``Content-Type`` as sent."""
         return self.headers.get("content-type", "")
 
 
 class WebSocketStream:
-    """An open WebSocket; text messages come out as bytes."""
+    """An open WebSocket; messages are returned as bytes."""
 
     transport = "websocket"
 
@@ -72,11 +72,11 @@ class WebSocketStream:
         self._partial = bytearray()
 
     async def receive(self) -> Sequence[bytes]:
-        """The messages that have come; none if it was a ping."""
+        """Return the messages received; none for a ping or part of a message."""
         messages = self._messages()
         if messages:
             return messages
-        await asyncio.sleep(0)  # What has come already is read without a pause.
+        await asyncio.sleep(0)  # Buffered data is read without yielding.
         try:
             piece = await self._reader.read(PIECE_BYTES)
         except OSError as error:
@@ -92,14 +92,14 @@ class WebSocketStream:
         return messages
 
     async def aclose(self) -> None:
-        """End the connection, with a close frame where the server reads it."""
+        """Close the connection, after a close frame if possible."""
         with contextlib.suppress(WebSocketException, OSError):
             self._protocol.send_close()
             self._write()
         await close_connection(self._writer)
 
     async def _answer(self) -> None:
-        """Send what the protocol has to say; raise `TargetTimeout` if the server does not read it."""
+        """Send the protocol's pending frames; raise `TargetTimeout` if the server does not read them."""
         self._write()
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -143,9 +143,9 @@ async def open_websocket(
     resolver: Resolver,
 ) -> WebSocketStream | OrdinaryAnswer:
     """
-    Asks for a WebSocket at *url* (``http`` or ``https``).
+    Request a WebSocket at *url* (``http`` or ``https``).
 
-    Raises `TargetUnreachable`, `TargetTLSError`, `TargetTimeout`, and `PayloadError` for an answer that is no HTTP.
+    Raises `TargetUnreachable`, `TargetTLSError`, `TargetTimeout`, and `PayloadError` for an invalid response.
     """
     uri = parse_uri("ws" + url.removeprefix("http"))
     reader, writer = await _connect(
@@ -156,7 +156,7 @@ async def open_websocket(
         request = protocol.connect()
         request.headers["User-Agent"] = user_agent
         protocol.send_request(request)
-        if not writer.is_closing():  # The server closed at once: uvloop raises RuntimeError, the read below says why.
+        if not writer.is_closing():  # On a closed connection uvloop raises RuntimeError; the read below reports it.
             writer.writelines(protocol.data_to_send())
         async with asyncio.timeout(answer_timeout_seconds):
             head = await reader.readuntil(b"\r\n\r\n")
@@ -183,7 +183,7 @@ async def open_websocket(
 
 
 async def close_connection(writer: asyncio.StreamWriter) -> None:
-    """Close; drop what a peer that does not read has left unsent, which would keep the connection open."""
+    """Close the connection; drop data that the peer does not read, which would keep it open."""
     writer.close()
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
@@ -202,7 +202,7 @@ async def _connect(
     resolver: Resolver, host: str, port: int, tls: ssl.SSLContext | None, label: str, seconds: float
 ) -> Connection:
     async def connect(address: str) -> Connection:
-        # The certificate is checked for the name, whichever of its addresses answers.
+        # The certificate is verified against the host name, not the address.
         name = host if tls is not None else None
         return await asyncio.open_connection(address, port, ssl=tls, server_hostname=name, limit=HEAD_BYTES)
 
