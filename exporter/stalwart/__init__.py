@@ -1,1 +1,1 @@
-"""The client: everything that knows what a Stalwart server says on the wire, and nothing else does."""
+"""The client: the only package that knows Stalwart's wire formats."""

@@ -1,4 +1,4 @@
-"""What the rest of the exporter may ask of a server, whichever generation it is."""
+"""The interface through which the exporter reads a server of any generation."""
 
 from __future__ import annotations
 
@@ -19,93 +19,93 @@ from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 
 class StalwartClient(Protocol):
     """
-    One server, of one generation, with one set of credentials.
+    A client of one server, for one generation, with one set of credentials.
 
-    Each method makes the fewest requests that answer it, each under a deadline, and raises a `TargetError`.
-    `TargetUnsupported` and `TargetForbidden` say what the server cannot or will not give.
+    Each method sends as few requests as possible, each with a deadline, and raises a `TargetError`:
+    `TargetUnsupported` for what the server lacks, `TargetForbidden` for what the key may not read.
     """
 
     generation: Generation
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
-        """Walks the queue by id cursor, folding each page; at most *max_messages* messages (0: no limit)."""
+        """Walk the queue by id cursor, adding up each page; at most *max_messages* messages (0: no limit)."""
 
     async def fetch_queue_running(self) -> bool | None:
-        """Whether the server delivers; ``None`` where it cannot be read."""
+        """Return whether the queue is running; ``None`` if the server does not report it."""
 
     async def fetch_outgoing_reports(self) -> OutgoingReports:
-        """The reports about others that wait to be sent."""
+        """Fetch the reports about other domains that wait to be sent."""
 
     async def fetch_native_totals(self) -> ServerTotals:
-        """The server's own Prometheus page, read with its own login and repaired."""
+        """Fetch the server's own Prometheus page with its own login; known faults of the page are repaired."""
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
-        """Stored samples taken at or after *after*, ascending."""
+        """Fetch the stored samples taken at or after *after*, ascending."""
 
     async def fetch_earlier_totals(
         self, series: Collection[TotalSeries], *, before: datetime
     ) -> Mapping[TotalSeries, StoredSample | None]:
         """
-        The newest stored running total of each of *series* before *before*; ``None`` where the first is not before.
+        Fetch the newest stored running total of each of *series* before *before*.
 
-        A series is absent if its history is too long to be searched.
+        A series without an earlier total maps to ``None``; one whose history is too long to search is absent.
         """
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
-        """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""
+        """Fetch the newest *limit* lines (fewer if the log is shorter), newest first, as if from one response."""
 
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
         """
-        At most *limit* lines that come before those of *page*, none left out and none twice.
+        Fetch at most *limit* lines older than those of *page*, without gaps or duplicates.
 
-        Without lines if the log has none, or if its files have changed so that they cannot be found.
+        Empty if the log has no older lines, or if its files have changed so that they cannot be found.
         """
 
     async def send_small_request(self) -> None:
         """
-        One request with a small response, whatever the key may do.
+        Send a request with a small response that needs no particular permission.
 
-        Where responses are logged in full, the newest one in the log is then not that of an earlier look at the log.
+        If the server logs responses in full, the newest one in its log is then not an earlier page of the log.
         """
 
     async def fetch_logged_version(self) -> str:
-        """The version in the newest line about a start of the server; empty if the log has none any more."""
+        """Fetch the version from the newest log line about a server start; empty if there is no such line."""
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
-        """Ids of the finished delivery attempts that began after *after*, newest first, each once."""
+        """Fetch the ids of finished delivery attempts that began after *after*, newest first, without duplicates."""
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
-        """Those attempts, in that order; one that is gone is left out."""
+        """Fetch the traces with *ids*, in that order; one that no longer exists is left out."""
 
     async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
-        """The *page*-th *limit* ids (from 1) of the reports that the server has received, newest first; one request."""
+        """Fetch page *page* (1-based, of *limit* ids) of the received reports, newest first, with one request."""
 
     @property
     def reports_at_once(self) -> int:
-        """How many reports one request can bring; 1 at least."""
+        """The most reports that one request can fetch; at least 1."""
 
     async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
         """
-        Up to `reports_at_once` received reports, in that order; one request. One that is gone is left out.
+        Fetch up to `reports_at_once` received reports with one request, in that order.
 
-        What came and could not be read is an `UnreadableReport`, which asking again does not change. A `TargetError` is
-        about the server, or about several reports together: a `PayloadError`, `TargetServerError` or `TargetTimeout`
-        may be due to one of them.
+        One that no longer exists is left out. One that cannot be parsed is an `UnreadableReport`; fetching it again
+        does not help. A `TargetError` concerns the server or the whole batch: a `PayloadError`, `TargetServerError` or
+        `TargetTimeout` may be caused by a single report.
         """
 
     async def fetch_inventory(self) -> Inventory:
-        """What the server holds beside mail, as far as our key may see it."""
+        """Fetch what the server manages beside mail, as far as the key may read it."""
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
 
 
 class Detector(Protocol):
-    """Finds out which server it is, without credentials first; tells, once known, what permissions the key has."""
+    """Detects which server responds, at first without credentials, and where possible the key's permissions."""
 
     async def detect(self) -> ServerIdentity:
         """
-        Asks the server who it is. Unauthenticated probes first; credentials go only to a generation they are for.
+        Identify the server. Credentials are sent only after the generation is known from requests without them.
 
         Raises `TargetRefused` after one request with refused credentials.
         """

@@ -1,8 +1,8 @@
 """
-Which server is it?
+Detection of a server's generation, version and edition.
 
-Contract: Stalwart v0.10-v0.16. Up to v0.15 every path under ``/api`` asks for credentials; from v0.16 on unknown ones
-do not, and the queue's is unknown there. Credentials go to a server only after it has shown that they are for it.
+Contract: Stalwart v0.10-v0.16. Up to v0.15 every path under ``/api`` requires credentials; v0.16 returns 404 for
+unknown paths, which include the queue's. Credentials are sent only once the generation is known.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from exporter.stalwart.http.transport import Transport
 
 
 class _Session(msgspec.Struct):
-    """What makes a document a JMAP session."""
+    """The members by which a JMAP session is recognised."""
 
     capabilities: dict[str, object]
     apiUrl: str
 
 
 class Version(msgspec.Struct):
-    """What the server says of its release and edition, and of what the caller may do."""
+    """The server's release and edition, and the caller's permissions."""
 
     permissions: list[str]
     isEnterprise: bool
@@ -47,10 +47,10 @@ _version = msgspec.json.Decoder(_VersionAnswer)
 
 class RestDetector:
     """
-    The `Detector` that tells the generations apart, and asks a server of v0.10-v0.15 the rest.
+    The `Detector` that determines the generation and identifies servers from v0.10 to v0.15.
 
     Args:
-        ask_version: Whether to ask for the exact version too, for which most keys lack the permission.
+        ask_version: Whether to request the exact version too; most keys lack the permission for it.
     """
 
     def __init__(self, transport: Transport, *, ask_version: bool = False) -> None:
@@ -59,12 +59,12 @@ class RestDetector:
 
     async def detect(self) -> ServerIdentity:
         """
-        Who the server is; of v0.16 and newer no more than that, and without credentials.
+        Identify the server; from v0.16 on only the generation, without credentials.
 
-        An answer that is no Stalwart's gives `Generation.UNKNOWN` and a note. Raises `TargetRefused` after one request
-        with refused credentials, and other `TargetError` where nothing could be found out.
+        If the response is not Stalwart's, returns `Generation.UNKNOWN` and a note. Raises `TargetRefused` after one
+        request with refused credentials, and other `TargetError` if the server cannot be identified.
         """
-        # The server may be another one than the one that lacked something.
+        # The server may not be the one that lacked a feature.
         self._transport.forget_absence()
         try:
             await self._transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
@@ -114,9 +114,9 @@ class RestDetector:
 
 async def fetch_version(transport: Transport) -> Version:
     """
-    Ask a server of v0.10-v0.15 for its version, and for what our key may do.
+    Fetch the version of a server from v0.10 to v0.15 and the key's permissions.
 
-    Raises a `TargetError`, `TargetForbidden` for most keys.
+    Raises a `TargetError`; for most keys, `TargetForbidden`.
     """
     return decode_response(_version, await transport.request(Endpoint.VERSION, body=VERSION_REQUEST)).data
 

@@ -1,4 +1,4 @@
-"""The live streams of a server, whichever generation it is."""
+"""The interface to the live streams of a server of any generation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from exporter.stalwart.streams.live_stream import LiveStream
 
 
 class LiveClient(Protocol):
-    """The live streams of one server."""
+    """A client for the live streams of one server."""
 
     async def open(self, kind: StreamKind) -> LiveStream:
-        """Open a stream with a token of its own; raises a `TargetError`."""
+        """Open a stream with a fresh token; raises a `TargetError`."""
 
     def forget_transport(self) -> None:
-        """Determine the transport again at the next `open`: it may be another server by now."""
+        """Determine the transport again at the next `open`, since the server may be a different one by then."""
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -1,9 +1,9 @@
 """
-What keeps a server's log from being read, and how it shows.
+Settings of a server that make its log unreadable, and how to recognise them.
 
-Contract: Stalwart v0.10-v0.16. The tracer that writes the files decides: at level ``trace`` it logs every HTTP response
-in full; with ``ansi`` most releases cannot parse a line of it; with ``multiline`` each detail stands on a line of its
-own, which the API leaves out.
+Contract: Stalwart v0.10-v0.16. The settings are those of the tracer that writes the files: at level ``trace`` it logs
+every HTTP response in full; with ``ansi`` most releases cannot parse their own lines; with ``multiline`` each detail is
+on its own line, which the API leaves out.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from exporter.model.log import LogPage
 from exporter.stalwart.client import StalwartClient
 
 FEW_LINES = 20
-"""Enough to see a response that was written a moment ago, few enough to add little to a log that holds it."""
+"""Enough to include a response just logged, and few enough that logging this page adds little."""
 
 LAST_LINES = 8
-"""The same where responses were logged before: more than a request writes before the log is read for it."""
+"""The same if responses were logged before; more lines than a request adds before the log is read."""
 
 SMALL_REQUESTS = 3
-"""With these and the look's own requests more than `LAST_LINES` are written, so that no earlier look is among them."""
+"""Enough requests to write more than `LAST_LINES`, so that no earlier look is among those lines."""
 
 
 class LogProblem(StrEnum):
-    """Why a log is not read, or not in full."""
+    """A reason why a log is not read, or not in full."""
 
     OWN_RESPONSES = "own_responses"
     ANSI = "ansi"
@@ -59,7 +59,7 @@ LOG_PROBLEM_WORDS: Mapping[LogProblem, str] = {
 
 class LogLook(NamedTuple):
     """
-    What a look at a log has shown.
+    The result of a look at a log.
 
     Attributes:
         newest: The newest line before the look; ``None`` if the log had none.
@@ -71,11 +71,11 @@ class LogLook(NamedTuple):
 
 async def look_at_log(client: StalwartClient, *, again: bool = False) -> LogLook:
     """
-    What is wrong with a server's log now, as far as small requests show it. Raises a `TargetError`.
+    Look for a problem with a server's log, using small requests. Raises a `TargetError`.
 
-    One leaves its response in the log if responses are logged at all, and the next looks for it. *again* is for a log
-    that held responses when it was looked at last: one look must not log what an earlier one has logged, which would
-    multiply it each time.
+    If responses are logged, the first request's response is in the log that the second one reads. *again*: the log
+    contained responses at the last look; then a look must not read an earlier one's lines, which would be logged once
+    more and multiply each time.
     """
     if again:
         for _ in range(SMALL_REQUESTS):
@@ -98,9 +98,9 @@ def _problem_of(page: LogPage) -> LogProblem | None:
 
 def quotes_responses(lines: Sequence[LogLine], *, after: LogLine | None) -> bool:
     """
-    Whether one of a log's newest *lines* that is newer than *after* (``None``: any of them) holds an HTTP response.
+    Whether one of a log's newest *lines* that is newer than *after* (``None``: any of them) contains an HTTP response.
 
-    Requests of one second may write equal lines, of which the oldest is taken for *after*.
+    Requests within one second may write equal lines; the oldest of them is taken as *after*.
     """
     if after is not None:
         lines = [line for line in lines if line.at >= after.at]
@@ -110,12 +110,12 @@ def quotes_responses(lines: Sequence[LogLine], *, after: LogLine | None) -> bool
 
 
 def is_unreadable(page: LogPage) -> bool:
-    """Whether the log has lines, and the server could parse none of them."""
+    """Whether the log has lines but the server could parse none of them."""
     return not page.lines and page.unreadable > 0
 
 
 def has_bare_lines(lines: Iterable[LogLine]) -> bool | None:
-    """Whether the newest of *lines* that should have details has none; ``None`` if there is no such line."""
+    """Whether the newest of *lines* that should have details lacks them; ``None`` if there is no such line."""
     for line in lines:
         if line.is_bare:
             return True

@@ -1,8 +1,8 @@
 """
-Do the events of deliveries come?
+Checks that a server sends the events of its deliveries.
 
-A server produces only those events that one of its tracers, a webhook or the trace history asks for. Its counters move
-regardless: where they do and no event comes, nobody there asks.
+A server produces an event only if a tracer, a webhook or the trace history requests it, but its counters rise in any
+case. If they rise and no event arrives, no tracer requests the events.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.live_stream import LiveStream
 
 PATIENCE_SECONDS = 10.0
-"""Beyond the time listened for: for the next message of metrics, which is five seconds after the one before it."""
+"""Extra time for the next metrics message; they arrive every five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """
-    What two streams told over the same while.
+    What the metrics and the trace stream showed during the same time.
 
     Attributes:
-        happened: By how much the server's counters of deliveries rose.
-        events: How many of the events came that those counters count.
+        happened: The increase of the server's delivery counters.
+        events: The events received that those counters count.
     """
 
     happened: int
     events: int
 
     def words(self) -> str:
-        """One sentence for people; empty where all is well, or nothing happened that could tell."""
+        """Return one sentence about a problem; empty if there is none, or if nothing was delivered."""
         if not self.happened or self.events:
             return ""
         return (
@@ -46,7 +46,7 @@ class Heard:
 
 
 async def listen(live: LiveClient, *, seconds: float) -> Heard:
-    """Listens to both streams for so long; raises a `TargetError` if one of them cannot be had."""
+    """Listen to both streams for *seconds*; raises a `TargetError` if one of them cannot be opened."""
     traces = await live.open(StreamKind.TRACES)
     async with traces.reading():
         metrics = await live.open(StreamKind.METRICS)
@@ -67,7 +67,7 @@ async def _compare(traces: LiveStream, metrics: LiveStream, seconds: float) -> H
             while loop.time() < over:
                 last = await _counters(metrics)
     except TimeoutError:
-        pass  # What came until now is what there is.
+        pass  # Compare what has arrived.
     finally:
         counting.cancel()
         await asyncio.gather(counting, return_exceptions=True)
@@ -76,7 +76,7 @@ async def _compare(traces: LiveStream, metrics: LiveStream, seconds: float) -> H
 
 
 async def _counters(stream: LiveStream) -> Mapping[str, int]:
-    """The counters of the next message."""
+    """Return the counters of the next metrics message."""
     while True:
         for message in (await stream.receive()).messages:
             if isinstance(message, UnreadableMessage):
@@ -86,7 +86,7 @@ async def _counters(stream: LiveStream) -> Mapping[str, int]:
 
 
 class _Events:
-    """Counts outcomes as they come, for as long as the stream lasts."""
+    """A count of outcome events, for as long as the stream lasts."""
 
     def __init__(self) -> None:
         self.events = 0

@@ -1,8 +1,7 @@
 """
-One server whose generation is found out while we run, and may change: servers are upgraded under a running exporter.
+Clients for a server whose generation is detected at run time and may change with an upgrade.
 
-Both generations' clients share one transport, so that credentials which one of them was refused are not sent by the
-other either.
+The clients of both generations share one transport, so credentials refused by one are not sent by the other.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from exporter.stalwart.streams.live_stream import LiveStream
 
 class SwitchingClient:
     """
-    The `StalwartClient` of the generation that was found last; of REST before anything was found.
+    The `StalwartClient` of the generation that was detected last; REST before the first detection.
 
     Attributes:
-        generation: The one that it speaks now.
+        generation: The generation in use.
     """
 
     def __init__(self, *, rest: StalwartClient, jmap: JmapClient) -> None:
@@ -41,7 +40,7 @@ class SwitchingClient:
         self.generation = rest.generation
 
     def use(self, generation: Generation) -> None:
-        """From now on requests are those of *generation*; one that we do not know changes nothing."""
+        """Send further requests as *generation*; ``UNKNOWN`` changes nothing."""
         if generation is not Generation.UNKNOWN:
             self._current = self._jmap if generation is Generation.JMAP else self._rest
             self.generation = generation
@@ -98,16 +97,16 @@ class SwitchingClient:
         return await self._current.fetch_inventory()
 
     async def aclose(self) -> None:
-        """Closes the connections of both."""
+        """Close the connections of both generations."""
         await self._rest.aclose()
         await self._jmap.aclose()
 
 
 class SwitchingLiveClient:
     """
-    The `LiveClient` of the generation that *client* speaks when a stream is opened.
+    The `LiveClient` of the generation that *client* uses when a stream is opened.
 
-    An open stream keeps the decoder of its own generation, also once the server is found to be of the other one.
+    An open stream keeps the decoder of its generation, even after the server is detected as the other one.
     """
 
     def __init__(self, client: SwitchingClient, *, rest: LiveClient, jmap: LiveClient) -> None:
@@ -120,18 +119,18 @@ class SwitchingLiveClient:
         return await current.open(kind)
 
     def forget_transport(self) -> None:
-        """Whichever generation it is next."""
+        """Forget the transports of both generations."""
         self._rest.forget_transport()
         self._jmap.forget_transport()
 
     async def aclose(self) -> None:
-        """Closes the connections of both."""
+        """Close the connections of both generations."""
         await self._rest.aclose()
         await self._jmap.aclose()
 
 
 class SwitchingDetector:
-    """The `Detector` that has *client* speak the generation it finds."""
+    """The `Detector` that switches *client* to the generation it detects."""
 
     def __init__(self, rest: Detector, jmap: JmapClient, client: SwitchingClient) -> None:
         self._rest = rest
@@ -140,9 +139,9 @@ class SwitchingDetector:
 
     async def detect(self) -> ServerIdentity:
         """
-        Asks the server who it is.
+        Identify the server.
 
-        *rest* tells the generations apart without credentials; a server of the newer one is asked the rest by its own.
+        *rest* determines the generation without credentials; a JMAP server is then identified over JMAP.
         """
         identity = await self._rest.detect()
         if identity.generation is Generation.JMAP:
