@@ -1,1 +1,1 @@
-"""What one poll does, a module per collector."""
+"""What each collector does in one poll, one module per collector."""

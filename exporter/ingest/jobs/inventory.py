@@ -16,9 +16,9 @@ log = structlog.get_logger("exporter.inventory")
 
 class InventoryJob:
     """
-    Publishes what the server holds beside mail, of what our key may see.
+    Publishes accounts, domains, certificates, tasks, blocked addresses and cluster nodes, as far as permitted.
 
-    The capability is kept here: it is forbidden as soon as one part is, and the others are shown all the same.
+    The job sets the capability itself: it is forbidden if any part is, while the other parts are still published.
     """
 
     def __init__(self, board: ServerBoard, *, interval_seconds: float) -> None:
@@ -27,7 +27,7 @@ class InventoryJob:
         self._withheld: tuple[str, ...] = ()
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll. `TargetForbidden`: our key may see nothing of it."""
+        """Poll once. `TargetForbidden`: the credentials may not read any part."""
         try:
             inventory = await client.fetch_inventory()
         except TargetUnsupported as error:

@@ -1,4 +1,4 @@
-"""The server's counters, gauges and histograms as they move, from the live stream of metrics."""
+"""The server's counters, gauges and histograms from the live stream of metrics."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from exporter.model.telemetry import ServerTotals
 from exporter.state.board import ServerBoard
 
 INTERVAL_SECONDS = 5.0
-"""How often the server is asked to send them."""
+"""The interval that is requested from the server."""
 
 FRESH_SECONDS = 90.0
 
 
 class LiveMetrics:
-    """The `Feed` of the stream of metrics. Its messages are totals, so a gap in it loses nothing."""
+    """The `Feed` of the stream of metrics. Its messages are totals, so a gap loses nothing."""
 
     kind = StreamKind.METRICS
     heartbeat_seconds = INTERVAL_SECONDS
@@ -27,17 +27,17 @@ class LiveMetrics:
         self._choice = choice
 
     async def connected(self) -> None:
-        """The stream is open."""
+        """Do nothing: the first message holds all totals."""
 
     async def lost(self) -> None:
-        """The stream has ended."""
+        """Do nothing: the totals of the next stream fill the gap."""
 
     async def out(self, *, for_good: bool) -> None:
-        """The stream cannot be had: the next source may take over."""
+        """Record that the stream is unavailable, so that the next source may take over."""
         self._choice.out(LIVE)
 
     async def apply(self, batch: LiveBatch) -> Applied:
-        """Count what is new in the totals of *batch*."""
+        """Count the increases in the totals of *batch*."""
         events, dropped = 0, batch.dropped
         for message in batch.messages:
             if isinstance(message, ServerTotals):

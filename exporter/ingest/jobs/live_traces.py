@@ -1,4 +1,4 @@
-"""Deliveries as they happen, from the live stream of traces."""
+"""Deliveries in real time, from the live stream of traces."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from exporter.state.tally import Increments
 
 PING_SECONDS = 30.0
 SAVE_SECONDS = 30.0
-"""How often the reach of the stream is saved while no delivery happens."""
+"""How often the stream's position is saved while there are no deliveries."""
 
 SAVED_AT_ONCE = ("missed", "open", "withheld", "nameless", "put_off")
-"""What of the state is saved as soon as it changes."""
+"""The parts of the state that are saved on every change."""
 
 
 class LiveTraces:
@@ -52,23 +52,23 @@ class LiveTraces:
         self._saved_at = clock.monotonic()
 
     async def connected(self) -> None:
-        """The stream is open: what happens from now on is ours to count."""
+        """Take over counting: the stream reports everything from now on."""
         self._owners.take_over(LIVE)
         self._reconciler.coverage.begin()
         await self._count(self._close_attempts())
 
     async def lost(self) -> None:
-        """The stream has ended."""
+        """Record that the stream has ended."""
         self._reconciler.coverage.lose()
         await self._count(self._close_attempts())
 
     async def out(self, *, for_good: bool) -> None:
-        """The stream cannot be had; *for_good*: the server will not or may not give it."""
+        """Record that the stream is unavailable; *for_good*: the server does not support it or forbids it."""
         if for_good:
             self._owners.give_up(LIVE)
 
     async def apply(self, batch: LiveBatch) -> Applied:
-        """Count the outcomes of *batch*, whose messages go to the history in one transaction."""
+        """Count the outcomes of all messages of *batch* in one transaction."""
         outcomes: list[DeliveryOutcome] = []
         events, dropped, heartbeat = 0, batch.dropped, None
         for message in batch.messages:
@@ -92,7 +92,7 @@ class LiveTraces:
         return Applied(events=events, dropped=dropped, heartbeat_seconds=heartbeat)
 
     def _new_outcomes(self, read: LiveEvents) -> Sequence[DeliveryOutcome]:
-        """Takes account of a message; the outcomes that are to be counted for it."""
+        """Process a message and return the outcomes to count for it."""
         coverage, attempts = self._reconciler.coverage, self._reconciler.attempts
         outcomes: list[DeliveryOutcome] = []
         for event in read.events:
@@ -113,19 +113,19 @@ class LiveTraces:
         return outcomes
 
     def _take(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
-        """The outcomes of *decisions* that are to be counted now."""
+        """Return the outcomes of *decisions* that are to be counted now."""
         take = self._reconciler.take_live
         return [one for event, outcome, sure in decisions for one in take(event, outcome, is_explained=sure)]
 
     def _take_late(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
-        """The same for attempts that have ended, or whose end is not waited for any longer."""
+        """Do the same for attempts that have ended, or whose end is no longer awaited."""
         outcomes = self._take(decisions)
         for event, _, _ in decisions:
             self._reconciler.coverage.ended((event.queue_id, event.queue_name))
         return outcomes
 
     def _hole(self) -> Sequence[DeliveryOutcome]:
-        """Messages were not read; what attempts under way have met with is not known any more."""
+        """Record lost messages; attempts in progress are no longer complete."""
         self._reconciler.coverage.hole()
         return self._close_attempts()
 
@@ -138,7 +138,7 @@ class LiveTraces:
         await self._save(increments)
 
     async def _save(self, increments: Increments) -> None:
-        """What was counted and how far the stream has told go to disk together."""
+        """Save increments and the stream's position together."""
         rows = self._reconciler.take_rows()
         state = self._reconciler.to_state()
         changed = self._saved_state is None or any(state[what] != self._saved_state[what] for what in SAVED_AT_ONCE)

@@ -1,9 +1,9 @@
 """
-Reads a log backwards, as far as what is counted already.
+Reads a log backwards, up to the lines that are already counted.
 
-The newest lines are read in one answer, and more of them in a longer one until that reaches far enough: equal lines
-are told apart by how many there are. What is too long for one answer is read on page by page, at once and as far as
-memory and the budget of requests allow.
+The newest lines are read in one response, with a higher limit each time until it reaches far enough: equal lines can
+only be told apart by their number. What exceeds one response is read page by page in the same poll, as far as memory
+and the request budget allow.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from exporter.stalwart.client import StalwartClient
 
 FIRST_LINES = 100
 MAX_LINES = 20_000
-"""The longest answer asked for."""
+"""The highest limit of one request."""
 
 FEWEST_LINES = 1000
-"""The longest answer asked of a server that does not manage longer ones in time."""
+"""The lowest maximum for a server that times out on longer responses."""
 
 GROWTH = 4
 
 MAX_SPOOLED_BYTES = 32 * 1024 * 1024
-"""Beyond this a reading ends: more than a million lines."""
+"""Reading stops at this size: more than a million lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogReading:
     """
-    What one poll has read.
+    The result of reading in one poll.
 
     Attributes:
         newest: The newest line; ``None`` without lines.
-        oldest_at: When the oldest line was written; ``None`` without lines.
-        unreadable: As in the page with the newest lines.
-        newer_elsewhere: As in that page.
+        oldest_at: Time of the oldest line; ``None`` without lines.
+        unreadable: `LogPage.unreadable` of the page with the newest lines.
+        newer_elsewhere: `LogPage.newer_elsewhere` of that page.
     """
 
     spool: LogSpool
@@ -52,7 +52,7 @@ class LogReading:
 
 
 class BackwardsReader:
-    """Reads one server's log; *check* is called with each page and may raise to end it."""
+    """Reads one server's log; *check* is called with each page and may raise to stop reading."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class BackwardsReader:
         self._most = most_lines
 
     async def read(self, junction: Junction, *, likely: int) -> LogReading:
-        """Everything back to *junction*, and some of what is before it; *likely* lines suffice for it, probably."""
+        """Read back to *junction* and a little beyond it; *likely* is the number of lines to try first."""
         page = await self._newest(junction, likely)
         newest, oldest_at = (page[0], page[-1].at) if page else (None, None)
         unreadable, newer_elsewhere = page.unreadable, page.newer_elsewhere
@@ -83,10 +83,10 @@ class BackwardsReader:
 
     async def _newest(self, junction: Junction, likely: int) -> LogPage:
         """
-        The longest answer that is needed.
+        Return the newest lines, with a limit that is raised until the response reaches *junction*.
 
-        A short answer need not be the whole log: lines that the server cannot parse are left out of it. Two in a row
-        are taken for it.
+        A response shorter than its limit need not be the whole log: the server omits lines that it cannot parse. Two
+        short responses in a row are taken as the whole log.
         """
         limit, was_short = min(likely, self._most), junction.horizon is None
         while True:
@@ -115,7 +115,7 @@ class BackwardsReader:
             return older
 
     def _smaller(self, limit: int) -> int:
-        """A limit whose answer may fit into what we take. Raises `PayloadTooLarge` where one line does not."""
+        """Return a limit that may fit into ``max_body_bytes``. Raises `PayloadTooLarge` if one line does not."""
         if limit <= 1:
             raise PayloadTooLarge("logs: one line is longer than max_body_bytes")
         self._most = max(1, limit // GROWTH)

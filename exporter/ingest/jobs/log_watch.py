@@ -1,7 +1,7 @@
 """
-What a server's log shows about how it is written, and whether it may be read on.
+Checks how a server's log is written, and whether it may be read.
 
-Reading a log that holds our own responses makes it grow, so that ends at once. Everything else is reported.
+Reading a log that contains our own responses makes it grow, so reading stops at once. Other problems are reported.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from exporter.state.board import ServerBoard
 log = structlog.get_logger("exporter.logs")
 
 LOOK_AGAIN_INTERVALS = 10
-"""How many intervals a log that is not read is left alone."""
+"""How many intervals pass before a log that is not read is checked again."""
 
 OWN_LINES = 3
-"""So many lines of ours, or polls that brought some, show that the log has a line about each of our requests."""
+"""This many of our own lines, or polls with such lines, show that the log records each of our requests."""
 
 POLLS_WITHOUT = 3
-"""So many polls without any show that it is another log, or none any more."""
+"""After this many polls without such lines, it is a different log, or the server no longer writes it."""
 
 
 class OwnLines:
     """
-    Which lines our own requests wrote: those of our account on an HTTP listener.
+    Identifies log lines of our own requests: those of our account on an HTTP listener.
 
-    The account is known from the credentials, or from what the server calls us (v0.16 on); its log may name us by the
-    part before the ``@``.
+    The account is known from the credentials, or from the server (v0.16 on); the log may use only the part before
+    ``@``.
     """
 
     def __init__(self, board: ServerBoard, account: str, port: int) -> None:
@@ -50,7 +50,7 @@ class OwnLines:
         self._port = port
 
     def wrote(self, line: LogLine) -> bool:
-        """Whether *line* tells of us."""
+        """Return whether one of our own requests caused *line*."""
         if not line.account or not (line.listener.startswith("http") or line.local_port == self._port):
             return False
         told = self._board.identity.account if self._board.identity is not None else ""
@@ -60,10 +60,10 @@ class OwnLines:
 
 class LogWatch:
     """
-    Judges one server's log.
+    Checks one server's log.
 
     Attributes:
-        stopped: Why it is not read at present.
+        stopped: Why the log is not read at present; ``None`` while it is.
     """
 
     def __init__(self, board: ServerBoard, own: OwnLines | None, *, interval_seconds: float) -> None:
@@ -79,7 +79,7 @@ class LogWatch:
         self._server: ServerIdentity | None = None
 
     def looked(self, look: LogLook) -> None:
-        """Takes up what a look at the log has found. Raises `TargetUnsupported` if it is not to be read."""
+        """Apply the result of a check. Raises `TargetUnsupported` if the log must not be read."""
         problem, self._newest = look
         if problem in (LogProblem.OWN_RESPONSES, LogProblem.ANSI):
             raise self._stop(problem)
@@ -90,14 +90,14 @@ class LogWatch:
         self._show(problem)
 
     def check(self, page: LogPage) -> None:
-        """Raises `TargetUnsupported` if no further page is to be asked for."""
+        """Raise `TargetUnsupported` if no further page may be requested."""
         if quotes_responses(page, after=self._newest):
             raise self._stop(LogProblem.OWN_RESPONSES)
         if is_unreadable(page):
             raise self._stop(LogProblem.ANSI)
 
     def first_lines(self, lines: Sequence[LogLine]) -> None:
-        """Learns from lines that are history whether our requests are logged."""
+        """Detect from the lines at first contact whether the log records our requests."""
         self._newest = lines[0] if lines else None
         ours = [line.at for line in lines if self._own is not None and self._own.wrote(line)]
         if len(ours) >= OWN_LINES and (ours[0] - ours[OWN_LINES - 1]).total_seconds() <= OWN_LINES * self._interval:
@@ -105,9 +105,10 @@ class LogWatch:
 
     def conclude(self, reading: LogReading, new: int, ours: int, bare: bool | None) -> None:
         """
-        Judges a poll that brought *new* lines, *ours* of them about us, some of them perhaps *bare*.
+        Judge a poll with *new* new lines, *ours* of them ours; *bare*: `has_bare_lines` of the newest.
 
-        Raises `TargetUnsupported` if the log is not to be read again soon, `PayloadError` if its end is not in sight.
+        Raises `TargetUnsupported` if the log must not be read for a while, `PayloadError` if its newest lines are
+        missing.
         """
         self._newest = reading.newest or self._newest
         self._multiline = self._multiline if bare is None else bare
@@ -122,7 +123,7 @@ class LogWatch:
         self._show(LogProblem.MULTILINE if self._multiline else None)
 
     def _misses_own_lines(self, ours: int) -> bool:
-        """Whether a log that had a line about each of our requests has none about the last ones."""
+        """Return whether a log that recorded each of our requests lacks the latest ones."""
         if self._is_another_server():
             self._polls_with_own = self._polls_without_own = 0
         if ours:

@@ -1,9 +1,9 @@
 """
 The server's log, counted line by line.
 
-Lines have a time to the second and no id, so they are read from the newest back to what is counted already, and
-compared as multisets near the watermark. A log that grows fast is read more often than the interval says; one that
-cannot be read rightly is reported, and left alone where reading it would make it grow.
+Lines have a timestamp in whole seconds and no id, so they are read from the newest back to those already counted, and
+compared as multisets near the watermark. A log that grows fast is read more often than its interval. A log that cannot
+be read correctly is reported, and not read at all if reading it would make it grow.
 """
 
 from __future__ import annotations
@@ -45,30 +45,30 @@ log = structlog.get_logger("exporter.logs")
 
 LOG_MARK = "log"
 WINDOW_SECONDS = 2
-"""The server's threads may write their lines slightly out of order."""
+"""The server's threads may write lines slightly out of order."""
 
 LINES_A_POLL = 2000
-"""A log that grows by more lines per poll is polled sooner, so that each poll has about as many."""
+"""A log that grows by more lines per poll is polled more often, so that each poll has about this many."""
 
 SOONEST_SECONDS = 5.0
 LINES_AT_ONCE = 1000
-"""So many are counted before other tasks have their turn."""
+"""Lines counted before the job yields to other tasks."""
 
 EVENT_ID = re.compile(r"[a-z][a-z0-9-]{0,31}\.[a-z0-9-]{1,48}")
 MAX_EVENT_IDS = 700
-"""The server has some 640 event types; beyond that somebody is inventing them."""
+"""The server has about 640 event types; more than this are forged."""
 
 
 @dataclass(slots=True)
 class _Counted:
     """
-    What a poll has counted.
+    What one poll has counted.
 
     Attributes:
-        lines: New lines.
-        ours: Those of them that our own requests wrote.
-        known: Whether any line was one of those counted last.
-        bare: As `has_bare_lines` says of the newest of them that show it.
+        lines: Number of new lines.
+        ours: Number of new lines that our own requests caused.
+        known: Whether any line is one of those counted last.
+        bare: `has_bare_lines` of the newest new lines that show it.
     """
 
     increments: Increments = field(default_factory=dict)
@@ -80,10 +80,10 @@ class _Counted:
 
 class LogJob:
     """
-    Reads the newest log lines, counts them, and on servers without traces the deliveries they tell of.
+    Reads and counts the newest log lines, and on servers without traces the deliveries in them.
 
     Attributes:
-        sooner_seconds: When the next poll should begin after this one began; ``None``: at the interval.
+        sooner_seconds: Time from the start of this poll to the start of the next; ``None``: the interval.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class LogJob:
         self._looked = False
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         stopped = self._watch.stopped
         try:
             if not self._looked:
@@ -131,7 +131,7 @@ class LogJob:
             raise
 
     async def _leave_alone(self) -> None:
-        """What is written from now on is not counted, and not read later where it is full of responses."""
+        """Stop counting; a log that is full of our responses is not read from here later."""
         self.sooner_seconds = None
         if self._ledger.watermark(LOG_MARK) is not None:
             self._count_gap()
@@ -168,7 +168,7 @@ class LogJob:
         self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
 
     async def _read(self, client: StalwartClient, junction: Junction) -> LogReading:
-        """Asks for less at a time where the server took too long for more."""
+        """Read with a smaller limit after a timeout, and raise it again after a success."""
         reader = BackwardsReader(client, self._watch.check, most_lines=self._most_lines, most_bytes=self._most_bytes)
         try:
             reading = await reader.read(junction, likely=self._likely_lines)
@@ -179,7 +179,7 @@ class LogJob:
         return reading
 
     async def _first_contact(self, client: StalwartClient) -> None:
-        """What is in the log already is history; only its end is remembered."""
+        """Record the end of the log; everything before it is history."""
         lines = await client.fetch_newest_log_lines(limit=FIRST_LINES)
         self._watch.check(lines)
         recent = RecentMultiset(WINDOW_SECONDS)
@@ -193,7 +193,7 @@ class LogJob:
         await self._ledger.record({}, {LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()}})
 
     def _pace(self, new: int) -> None:
-        """Sees to it that the next answer is long enough, and comes before too much has been written."""
+        """Adjust the next limit and interval to the number of *new* lines."""
         self._likely_lines = min(MAX_LINES, max(FIRST_LINES, 2 * new))
         fast = new > LINES_A_POLL
         self.sooner_seconds = max(SOONEST_SECONDS, self._interval * LINES_A_POLL / new) if fast else None
@@ -201,7 +201,7 @@ class LogJob:
     async def _count_all(
         self, reading: LogReading, recent: RecentMultiset, folder: AttemptTracker, *, are_new: bool
     ) -> _Counted:
-        """Counts what is new of a reading; with *are_new* false it is only remembered."""
+        """Count the new lines of a reading; if *are_new* is false, only record them as counted."""
         counted, looking, turns = _Counted(), recent.look(), TurnSplitter()
         async for lines in reading.spool.oldest_first():
             for end in range(len(lines), 0, -LINES_AT_ONCE):
@@ -220,7 +220,7 @@ class LogJob:
         return counted
 
     def _count_gap(self) -> None:
-        """None of the lines is one that was counted last: what stood between them was not read, or is gone."""
+        """Record a gap: none of the lines was counted before, so lines in between were not read or no longer exist."""
         self._board.log_gaps += 1
         self._board.touch(Part.HEALTH)
 
@@ -241,7 +241,7 @@ class LogJob:
         self._deliveries.count(LOG, [decision.outcome for decision in decisions], increments)
 
     def _event(self, event_id: str, increments: Increments) -> str:
-        """The label for an event id: any of the server's own, which newer releases add to."""
+        """Return the label for an event id; ids unknown to us are accepted, since newer releases add some."""
         known = self._board.tallies.family("log_entries")
         if EVENT_ID.fullmatch(event_id) and (len(known) < MAX_EVENT_IDS or any(e == event_id for _, e in known)):
             return event_id

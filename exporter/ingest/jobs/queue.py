@@ -1,4 +1,4 @@
-"""The queue collectors: what waits, who is failing now, and what is being reported about others."""
+"""The queue collectors: waiting recipients, recipients in failure, and outgoing reports."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from exporter.stalwart.client import StalwartClient
 from exporter.state.board import Part, ServerBoard
 
 STATUS_RECHECK_POLLS = 120
-"""How many queue polls go by before a server that does not tell its queue status is asked again: an hour's."""
+"""Queue polls between two requests for a queue status that the server did not report: one hour's."""
 
 
 def fresh_seconds(interval_seconds: float) -> float:
-    """How long a snapshot is shown that should be renewed every *interval_seconds*."""
+    """Return how long a snapshot is exposed that is renewed every *interval_seconds*."""
     return max(90.0, 3.0 * interval_seconds)
 
 
@@ -29,7 +29,7 @@ class QueueJob:
         self._status_silent_for = 0
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         snapshot = await client.fetch_queue(max_messages=self._max_messages)
         if snapshot.running is None:
             snapshot = _with_running(snapshot, await self._ask_running(client))
@@ -39,7 +39,7 @@ class QueueJob:
         self._board.publish(Part.QUEUE, snapshot, fresh_seconds=self._fresh_seconds)
 
     async def _ask_running(self, client: StalwartClient) -> bool | None:
-        """Up to v0.10 the list does not carry the status, and the other place does not exist either."""
+        """Request the queue status separately; up to v0.10 the list lacks it, and so does this endpoint."""
         if self._status_silent_for > 0:
             self._status_silent_for -= 1
             return None
@@ -63,10 +63,10 @@ def _with_running(snapshot: QueueSnapshot, running: bool | None) -> QueueSnapsho
 
 class FailedJob:
     """
-    Counts the recipients in failure by their own status, from the queue poll's pages.
+    Counts the recipients in failure by their own status, from the pages of the queue poll.
 
-    Servers ignore ``filter=status:failed`` and answer with the whole queue, so asking would cost them a second reading
-    of what the queue poll has just read.
+    Servers ignore ``filter=status:failed`` and return the whole queue, so a request would make them read twice what the
+    queue poll has just read.
     """
 
     def __init__(self, board: ServerBoard, *, interval_seconds: float) -> None:
@@ -74,7 +74,7 @@ class FailedJob:
         self._fresh_seconds = fresh_seconds(interval_seconds)
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll; makes no request."""
+        """Count once; makes no request."""
         queue = self._board.queue
         if queue is None:
             trouble = self._board.collectors["queue"]
@@ -91,13 +91,13 @@ class FailedJob:
 
 
 class OutgoingJob:
-    """Counts the reports about others that wait to be sent."""
+    """Counts the outgoing reports that wait to be sent."""
 
     def __init__(self, board: ServerBoard, *, interval_seconds: float) -> None:
         self._board = board
         self._fresh_seconds = fresh_seconds(interval_seconds)
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         reports = await client.fetch_outgoing_reports()
         self._board.publish(Part.OUTGOING, reports, fresh_seconds=self._fresh_seconds)

@@ -1,4 +1,4 @@
-"""From sums in the history to gauges with bounded, harmless labels."""
+"""Gauges from sums in the history, with bounded and sanitized labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.state.report_gauges import ReportGauges
 from exporter.store.reports.store import ReportHistory
 
 WINDOWS = {1: "1d", 7: "7d", 30: "30d"}
-"""Days, and the label."""
+"""The label by number of days."""
 
 WINDOW_FAMILY, HEARD_FAMILY = "stalwart_dmarc_window_messages", "stalwart_dmarc_last_report_timestamp_seconds"
 
@@ -24,20 +24,20 @@ _PRIVATE = re.compile(r"@|\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:]*:", re.IGNORECA
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Gauges, and how many values went to ``other``, by family."""
+    """Gauges, and the number of values counted under ``other``, by family."""
 
     gauges: ReportGauges
     dropped: Mapping[str, int]
 
 
 async def make_gauges(history: ReportHistory, *, now: datetime, most: int) -> Made:
-    """Asks the history; the *most* busy domains and reporters get a label of their own. Raises `StoreError`."""
+    """Query the history; the *most* busiest domains and reporters get labels of their own. Raises `StoreError`."""
     windows = await history.dmarc_windows(now, tuple(WINDOWS))
     longest = windows[max(WINDOWS)]
     named = set(sorted(longest, key=lambda domain: (-sum(longest[domain]), domain))[:most])
     messages: dict[tuple[str, ...], int] = {}
     for days, sums in windows.items():
-        # A domain without reports in a shorter window has none there, which is seen and not invented.
+        # A domain without reports in a shorter window has zero messages there.
         for domain in longest:
             aligned, failed = sums.get(domain, (0, 0))
             shown = domain if domain in named else OTHER_DOMAIN
@@ -56,9 +56,9 @@ async def make_gauges(history: ReportHistory, *, now: datetime, most: int) -> Ma
 
 def reporter_label(name: str | None) -> str:
     """
-    A reporter's name as a label: printable and short.
+    Return a reporter's name as a label, printable and short.
 
-    A name that holds a mail address or an IP address counts with those beyond the limit: neither belongs in a label.
+    A name that contains an email address or an IP address becomes ``other``: neither belongs in a label.
     """
     if name is None or _PRIVATE.search(name):
         return OTHER_DOMAIN

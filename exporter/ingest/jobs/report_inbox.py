@@ -1,10 +1,10 @@
 """
-The server's list of reports of one kind, and which of them are still to be fetched: no I/O.
+The server's list of reports of one kind, and which of them are still to be fetched; no I/O.
 
-The server lists the newest first; we fetch the oldest first. Whatever is accounted for is then older than whatever is
-not, and a walk down the list may stop at the first page on which everything is known. Where that does not hold (a
-backfill was never finished, a report was put off, the server changed how long it keeps reports) the walk goes to the
-end; and now and then it does so anyway.
+The server lists the newest report first, and we fetch the oldest first. Recorded reports are therefore older than all
+others, and a walk down the list may stop at the first page without unknown ids. After an interrupted backfill, a
+postponed report or a change of the server's retention this does not hold, and the walk goes to the end, as it also does
+at regular intervals.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 from exporter.model.report_words import ReportKind
 
 FULL_WALK_SECONDS = 3600
-"""A walk to the end of the list at least so often."""
+"""The longest time between two walks to the end of the list."""
 
 STRIKES = 5
-"""So many polls in which a report could not be had, and it is set aside."""
+"""After this many polls in which a report could not be fetched it is recorded as unreadable."""
 
 MAX_PENDING = 200_000
-"""Ids kept in memory; the newest beyond that wait for the next walk."""
+"""Ids kept in memory; newer ones wait for the next walk."""
 
 
 class Inbox:
@@ -31,8 +31,8 @@ class Inbox:
     Reports of one kind that are still to be fetched.
 
     Attributes:
-        complete: Everything older than the oldest unknown report of the list's first page is accounted for.
-        total: How many there were when the list was last walked.
+        complete: Whether everything older than the oldest unknown report of the list's first page is recorded.
+        total: The number of reports to fetch after the last walk.
     """
 
     def __init__(self, kind: ReportKind, state: Any | None = None) -> None:
@@ -48,15 +48,15 @@ class Inbox:
 
     @property
     def left(self) -> int:
-        """How many are still to be fetched."""
+        """The number of reports still to be fetched."""
         return len(self._pending)
 
     def must_walk_to_the_end(self, now: datetime) -> bool:
-        """Whether a page of known reports does not say that everything behind it is known."""
+        """Return whether unknown reports may follow a page of known ones."""
         return not self.complete or now.timestamp() - self._walked_at >= FULL_WALK_SECONDS
 
     def walked(self, unknown: Sequence[str], listed: Iterable[str], *, to_the_end: bool, now: datetime) -> None:
-        """Takes the *unknown* ids of a walk, newest first; *listed* are all that it saw."""
+        """Replace the pending ids by the *unknown* ids of a walk, newest first; *listed* are all ids that it saw."""
         self._full_walk = now if to_the_end else None
         if to_the_end:
             present = set(listed)
@@ -71,9 +71,9 @@ class Inbox:
 
     def take(self, most: int = 1) -> list[str]:
         """
-        The next ones, the oldest first, *most* at most; there must be one.
+        Remove and return the next ids, oldest first, *most* at most. Requires a pending id.
 
-        Fewer after some could not be had together, and one that could not be had before comes by itself.
+        Returns fewer after a failed batch; an id that failed before is returned alone.
         """
         taken = [self._pending.popleft()]
         together = 1 if taken[0] in self._strikes else min(most, self._at_once)
@@ -82,44 +82,44 @@ class Inbox:
         return taken
 
     def put_back(self, ids: Sequence[str]) -> None:
-        """They will be the next ones again."""
+        """Put *ids* back at the front."""
         self._pending.extendleft(reversed(ids))
 
     def take_apart(self, ids: Sequence[str]) -> None:
-        """They could not be had together: they are the next ones again, one by one, then twice as many each time."""
+        """Put back a batch that failed: its ids are returned one by one, and batches double with each success."""
         self.put_back(ids)
         self._at_once = 1
 
     def put_off(self, ids: Sequence[str]) -> None:
-        """They could not be had, through no fault of their own: others come first."""
+        """Postpone *ids* after a failure that other reports share: they move to the back."""
         self._pending.extend(ids)
         self.complete = False
 
     def strike(self, id_: str) -> bool:
-        """It could not be had in this poll; true if that has been so too often."""
+        """Record a failure of *id_* in this poll; return whether it has failed too often."""
         self.complete, self._full_walk = False, None
         self._strikes[id_] = self._strikes.get(id_, 0) + 1
         return self._strikes[id_] >= STRIKES
 
     def gone(self, id_: str) -> None:
-        """The server does not have it any more."""
+        """Record that the server no longer has *id_*."""
         self._gone.add(id_)
 
     def accounted_for(self, id_: str) -> None:
-        """It is on disk."""
+        """Record that *id_* is saved."""
         self._strikes.pop(id_, None)
 
     def had(self) -> None:
-        """What was taken came: the next time it may be twice as much."""
+        """Record a success: the next batch may be twice as large."""
         self._at_once = min(2 * self._at_once, MAX_PENDING)
 
     def settle(self) -> bool:
-        """Whether all of a walk to the end has now been accounted for; true once a walk."""
+        """Return whether everything from a walk to the end is now recorded; true once per walk."""
         if self._pending or self._full_walk is None:
             return False
         self.complete, self._walked_at, self._full_walk = True, int(self._full_walk.timestamp()), None
         return True
 
     def to_state(self) -> Any:
-        """The JSON-able form; what is left and the total are for people."""
+        """Return the state as JSON-serializable data; ``left`` and ``total`` are informational."""
         return {"complete": self.complete, "walked_at": self._walked_at, "left": self.left, "total": self.total}

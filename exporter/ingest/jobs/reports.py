@@ -1,9 +1,8 @@
 """
-Takes in the reports that the server has received, each once, the oldest first.
+Stores the reports that the server has received, each once, the oldest first.
 
-The rows of what one request brought, what they add to the counters and the server's ids move in one transaction, so
-that being killed costs at most one fetch. What cannot be read is set aside and counted, and never stands in the way of
-the next.
+The rows of one response, their increments and the server's ids are saved in one transaction, so that a crash repeats at
+most one fetch. A report that cannot be read is stored as unreadable and counted, and does not block others.
 """
 
 from __future__ import annotations
@@ -42,30 +41,30 @@ from exporter.store.store import SeenIds
 log = structlog.get_logger("exporter.reports")
 
 PAGE = 1000
-"""Ids asked for at once; the server reads no more than keys for them."""
+"""Ids per request; the server only reads keys for them."""
 
 MAX_PAGES = 500
 
 FAILURES_IN_A_ROW = 3
-"""So many reports that cannot be had one after the other are the server's trouble, not the reports'."""
+"""This many consecutive reports that cannot be fetched indicate a problem of the server, not of the reports."""
 
 BACKFILL = 50
-"""From so many reports on, their number is told."""
+"""Backfills of at least this many reports are logged."""
 
 TELL_SECONDS = 60.0
 
 SHARE = (6, 11)
-"""Our part of the requests that a server may be asked a minute: 30 of 55."""
+"""Our share of the server's request budget: 30 of 55 requests per minute."""
 
 FORGET_AFTER = timedelta(days=2)
-"""How long an id that the server does not list any more stays known, in case it was only a page that shifted."""
+"""How long an id is kept that the server no longer lists, in case a shifted page has hidden it."""
 
 
 class ReportJob:
     """
-    The collector of one server's reports.
+    Fetches and stores the reports of one server.
 
-    A run ends when nothing is left or its interval is over; a long backfill so takes many runs, one after the other.
+    A run ends when nothing is left or its interval is over; a long backfill takes several consecutive runs.
     """
 
     def __init__(
@@ -96,7 +95,7 @@ class ReportJob:
         self._forgotten_at: dict[ReportKind, float] = {}
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One run."""
+        """Run once."""
         until = self._clock.monotonic() + self._interval
         try:
             trouble = await self._look(client)
@@ -109,7 +108,7 @@ class ReportJob:
             raise trouble
 
     async def _look(self, client: StalwartClient) -> TargetError | None:
-        """Asks what there is, of each kind of which nothing is left to fetch; the trouble with one stops no other."""
+        """List the ids of each kind that has nothing left to fetch; a failure of one kind does not stop the other."""
         trouble: TargetError | None = None
         for inbox in self._inboxes:
             if inbox.left:
@@ -145,7 +144,7 @@ class ReportJob:
         await self._settle(inbox)
 
     async def _settle(self, inbox: Inbox) -> None:
-        """Notes that everything is accounted for, once it is; counters then exist even where they are zero."""
+        """Save that the inbox is complete, once it is; its counters then exist even if they are zero."""
         increments: Increments = {}
         self._counter.start(inbox.kind, increments)
         settled = inbox.settle()
@@ -153,7 +152,7 @@ class ReportJob:
             await self._ledger.record(increments, {seen_source(inbox.kind): inbox.to_state()})
 
     async def _forget(self, kind: ReportKind, listed: Sequence[str] | dict[str, None]) -> None:
-        """Once a day drops ids that the server has dropped."""
+        """Delete recorded ids that the server no longer lists, once per day."""
         now = self._clock.monotonic()
         if now - self._forgotten_at.get(kind, float("-inf")) < FORGET_AFTER.total_seconds() / 2:
             return
@@ -161,7 +160,7 @@ class ReportJob:
         await self._history.forget_seen(kind, listed, before=self._clock.now() - FORGET_AFTER)
 
     async def _take_in(self, client: StalwartClient, until: float) -> TargetError | None:
-        """Fetches what is left, the kinds in turn; the last trouble with a single report."""
+        """Fetch pending reports until *until*, alternating between kinds; return the last error of a single report."""
         trouble: TargetError | None = None
         in_a_row = 0
         while self._left() and self._clock.monotonic() < until and in_a_row < FAILURES_IN_A_ROW:
@@ -176,7 +175,7 @@ class ReportJob:
         return trouble
 
     async def _take_some(self, client: StalwartClient, inbox: Inbox) -> TargetError | None:
-        """Fetches the next reports and stores them; what went wrong with one alone."""
+        """Fetch and store the next reports; return the error if a single report failed."""
         ids = inbox.take(client.reports_at_once)
         try:
             return await self._take(client, inbox, ids)
@@ -217,7 +216,7 @@ class ReportJob:
         )
 
     async def _record(self, inbox: Inbox, reports: Sequence[Incoming]) -> None:
-        """Rows, counters, the server's ids and where the inbox stands, all or nothing."""
+        """Save rows, increments, the server's ids and the inbox state in one transaction."""
         now = self._clock.now()
         judged = await self._history.judge(reports)
         increments: Increments = {}
@@ -263,7 +262,7 @@ class ReportJob:
         log.info(event, server=self._board.name, total=total, left=self._left())
 
     async def _show(self) -> None:
-        """Publishes the sums of the history as of now."""
+        """Publish the current sums of the history."""
         made = await make_gauges(self._history, now=self._clock.now(), most=self._max_domains)
         self._gauges.publish(made.gauges, fresh_seconds=fresh_seconds(self._interval))
         for family, dropped in made.dropped.items():

@@ -1,11 +1,11 @@
 """
-The server's own counters, gauges and histograms, from its live stream, its Prometheus page or its stored metrics.
+The server's counters, gauges and histograms, from its live stream, its Prometheus endpoint or its stored metrics.
 
-A switch of source continues the tallies. The stream and the page show the same numbers of the same process, so one
-takes up where the other ended; of any other source, what it had counted before the switch is taken as counted.
+Tallies continue after a switch of source. The stream and the Prometheus endpoint report the same totals of the same
+process, so one continues where the other stopped; what any other source recorded before the switch is not counted.
 
-Counters switch apart from histograms and gauges: releases that tell them under wrong names store them under the right
-ones, so that there the stored metrics feed the counters and the stream or the page feeds the rest.
+Counters switch separately from histograms and gauges: releases that expose counters under wrong names store them under
+the right ones. On those, the stored metrics feed the counters and the stream or endpoint feeds everything else.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ TOTALS_MARK = "totals"
 SOURCE_MARK, COUNTERS_MARK = "metrics_source", "counters_source"
 
 _COUNTED, _REST = "counters", "rest"
-"""What is chosen for apart."""
+"""The two parts that choose their source separately."""
 
 STORED_FRESH_SECONDS = 2 * 3600.0
 """Stored gauges are hourly."""
 
 
 class TotalsCounter:
-    """Counts the totals of a server's process, whichever source shows them."""
+    """Counts the totals of a server's process, from the live stream or the Prometheus endpoint."""
 
     def __init__(self, board: ServerBoard, ledger: Ledger, choice: SourceChoice) -> None:
         self._board = board
@@ -59,7 +59,7 @@ class TotalsCounter:
 
     async def apply(self, source: str, totals: ServerTotals, *, fresh_seconds: float) -> None:
         """
-        Count what is new in *totals*, if *source* is the one that feeds, and show its gauges.
+        Count the increases in *totals* if *source* is the current one, and publish its gauges.
 
         Raises `PayloadError` for a total that is out of range; nothing is counted then.
         """
@@ -96,18 +96,18 @@ class TotalsCounter:
             log.warning("counters.withheld", server=self._board.name, reason=withheld)
 
     def _read(self, totals: ServerTotals) -> tuple[Increments, Baseline] | None:
-        """What to add, and what is counted then; ``None`` for a reading that was overtaken by what is counted."""
+        """Return the increments and the new baseline; ``None`` if *totals* is older than what is counted."""
         state = self._ledger.watermark(TOTALS_MARK)
         before = Baseline() if state is None else Baseline.from_state(state)
         doubtful, self._doubtful = self._doubtful, False
         if doubtful and may_be_older(before, totals):
-            # Readings of two sources may overtake each other. A restart shows in the next one, too.
+            # Readings of two sources may overtake each other. The next reading also shows a restart.
             return None
         rebase, self._rebase = self._rebase, False
         increments = {} if rebase else increments_since(before, totals)
         baseline = Baseline.of(totals)
         if totals.counters_withheld:
-            # They are unknown, not zero: unless the process is another one, they go on from where they were.
+            # Counters are unknown, not zero: unless the server has restarted, they continue from the old baseline.
             known = {} if restarted(before, totals) else before.counters
             return increments, Baseline(known, baseline.histograms)
         if self._rebase_counters:
@@ -121,7 +121,7 @@ def _without_counters(increments: Increments) -> Increments:
 
 
 class NativeJob:
-    """Reads the server's own Prometheus page."""
+    """Reads the server's Prometheus endpoint."""
 
     def __init__(self, counter: TotalsCounter, choice: SourceChoice, *, interval_seconds: float) -> None:
         self._counter = counter
@@ -129,7 +129,7 @@ class NativeJob:
         self._fresh_seconds = fresh_seconds(interval_seconds)
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         try:
             totals = await client.fetch_native_totals()
         except TargetRefused as error:
@@ -143,9 +143,9 @@ class NativeJob:
 
 def start_at_zero(increments: Increments, board: ServerBoard, *, told: Container[str] = COUNTERS) -> None:
     """
-    Adds zeros for the events one is paged for, so that their first rise is a rise and not a beginning.
+    Add zeros for the events that alerts use, so that ``increase()`` sees their first increment.
 
-    *told* are the events that the source would tell of: of others a zero would be invented.
+    *told* are the events that the source can report; a zero for any other event would be false.
     """
     known = board.tallies.family("events")
     for event in ON_CALL_EVENTS:
@@ -154,7 +154,7 @@ def start_at_zero(increments: Increments, board: ServerBoard, *, told: Container
 
 
 class StoredJob:
-    """Reads the server's stored metrics, each of which is what was added since the one before it."""
+    """Reads the server's stored metrics, each the increase since the previous sample."""
 
     def __init__(self, board: ServerBoard, ledger: Ledger, choice: SourceChoice, *, clock: ServerClock) -> None:
         self._board = board
@@ -167,7 +167,7 @@ class StoredJob:
             self._take_up(state)
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         try:
             batch = await self._reading.read(client)
         except TargetUnsupported as error:
@@ -192,19 +192,19 @@ class StoredJob:
             self._show_gauges(batch.samples)
 
     def _take_up(self, state: Any) -> None:
-        """Remembers which samples are still to be left out after a switch."""
+        """Restore which samples must still be skipped after a switch."""
         if state["skip_first"]:
             self._skip.add(_REST)
         if state["skip_counters"]:
             self._skip.add(_COUNTED)
 
     def _state(self, batch: StoredBatch) -> Any:
-        """The watermark; a sample still to be left out after a switch is left out after a restart of ours, too."""
+        """Return the watermark; it records samples to skip after a switch, so that this survives a restart."""
         skip = {"skip_first": _REST in self._skip, "skip_counters": _COUNTED in self._skip}
         return {**self._reading.to_state(batch), **skip}
 
     def _without_overlap(self, new: Sequence[StoredSample]) -> Sequence[StoredSample]:
-        """After a switch the first sample covers time that the other source has counted: it is left out."""
+        """Skip the first sample after a switch: it covers time that the other source has counted."""
         if not self._skip or not new:
             return new
         first = min(sample.taken_at for sample in new)
@@ -216,7 +216,7 @@ class StoredJob:
         ]
 
     def _show_gauges(self, samples: Sequence[StoredSample]) -> None:
-        """Of equal times (cluster nodes) the largest reading counts; each node reports the whole cluster's queue."""
+        """Publish the newest gauges: among equal times the largest, as each node reports the whole cluster."""
         newest: dict[str, tuple[datetime, int]] = {}
         for sample in samples:
             if sample.kind == "gauge":
@@ -227,7 +227,7 @@ class StoredJob:
 
 
 def increments_of(samples: Sequence[StoredSample]) -> Increments:
-    """What stored *samples* add."""
+    """Return the increments of stored *samples*."""
     increments: Increments = {}
     for sample in samples:
         if sample.kind == "counter":

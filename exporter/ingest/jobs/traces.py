@@ -1,8 +1,8 @@
 """
-Stored traces of delivery attempts, each counted once; long ones appear late, under an early id.
+Stored traces of delivery attempts, each counted once; a long attempt appears late, under an old id.
 
-Where a live stream tells of deliveries, only those traces are read that it may have missed, and none are asked for
-while it has missed nothing.
+If a live stream reports deliveries, only traces that it may have missed are read, and none are requested while it has
+missed nothing.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ log = structlog.get_logger("exporter.traces")
 
 TRACES_MARK = "traces"
 FIRST_LOOK_SECONDS = 4 * 86_400
-"""How far back the newest trace is looked for at first contact, where the last hour has none."""
+"""How far back the newest trace is searched for at first contact, if the last hour has none."""
 
 LOOKS = 3
 BATCH = 50
 MAX_A_POLL = 1000
-"""Traces fetched in one poll; the rest waits for the next, since a poll must not run for minutes."""
+"""Traces fetched per poll; the rest waits for the next poll, which keeps a poll below some minutes."""
 
 
 class TraceJob:
-    """Reads the traces that are new within the overlap window; of those, what *reconciler* wants if there is one."""
+    """Reads the new traces within the overlap window; with a *reconciler* only those that it needs."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class TraceJob:
         self._asked_at: float | None = None
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         began = self._clock.monotonic()
         if not self._is_loaded:
             self._memory = TraceMemory(await self._ledger.seen(TRACES_MARK), monotonic=began)
@@ -89,7 +89,7 @@ class TraceJob:
             self._read_all(began)
 
     async def _first_look(self, client: StalwartClient) -> tuple[Reading, Sequence[int]]:
-        """What the server has at first contact: the newest shows where reading begins, whatever either clock says."""
+        """List the traces at first contact; the newest sets the watermark, regardless of the clocks."""
         now = int(self._clock.now().timestamp())
         for back in (OVERLAP_SECONDS, FIRST_LOOK_SECONDS):
             ids = await client.fetch_trace_ids(after=datetime.fromtimestamp(now - back, UTC))
@@ -100,7 +100,7 @@ class TraceJob:
         return replace(reading, newest=newest, held=newest), ids
 
     async def _look(self, client: StalwartClient) -> tuple[Reading, Sequence[int]]:
-        """What the server lists; once more if the answer shows that its clock was set back meanwhile."""
+        """List the traces, and again if the response shows that the server's clock was set back."""
         reading = self._reading()
         for _ in range(LOOKS):
             after = self._after(reading)
@@ -135,11 +135,11 @@ class TraceJob:
         return {"newest": newest, "at": int(self._clock.ours().timestamp())}
 
     def _split_first(self, ids: Sequence[int]) -> tuple[list[int], list[int]]:
-        """What is there at first contact is history, but for what the stream has told of from its beginning."""
+        """Split the ids at first contact into those to count, which began after the stream did, and history."""
         return [id_ for id_ in ids if not self._is_history(id_)], [id_ for id_ in ids if self._is_history(id_)]
 
     async def _count_all(self, client: StalwartClient, ids: Sequence[int]) -> int:
-        """Reads and counts the traces of *ids*; how many there were."""
+        """Read and count the traces of *ids*; return their number."""
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
             await self._record(batch, self._count(await client.fetch_traces(batch)))
@@ -151,18 +151,18 @@ class TraceJob:
             self._reconciler.coverage.read_all(began)
 
     def _is_history(self, id_: int) -> bool:
-        """Whether a trace that is there at first contact is none of ours: it began before the stream told of any."""
+        """Return whether a trace at first contact is history: it began before the stream's first event."""
         since = 0 if self._reconciler is None else self._reconciler.coverage.since
         return not since or second_of(id_) < since
 
     def _is_needed(self) -> bool:
-        """Whether something may be stored that was not told live; now and then the server is asked regardless."""
+        """Return whether traces may be stored that the stream missed; they are also polled at regular intervals."""
         if self._reconciler is None or self._reconciler.coverage.asks or self._asked_at is None:
             return True
         return self._clock.monotonic() - self._asked_at >= RECHECK_SECONDS
 
     def _after(self, reading: Reading) -> int:
-        """From when on traces are listed, in Unix seconds."""
+        """Return the time from which traces are listed, in Unix seconds."""
         since = None if self._reconciler is None else self._reconciler.coverage.missing_since
         return reading.after if since is None else max(reading.after, since - 1)
 
@@ -179,7 +179,7 @@ class TraceJob:
         return increments
 
     def _new(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
-        """The outcomes that were not counted live."""
+        """Return the outcomes that were not counted live."""
         if self._reconciler is None:
             return [decision.outcome for decision in decisions]
         take = self._reconciler.take_stored

@@ -1,8 +1,7 @@
 """
-The server's version, which no answer of v0.16 discloses, and none of v0.15 to most keys: its log has it at each start.
+The server's version, found in the log at each server start: v0.16 does not disclose it, v0.15 not to most keys.
 
-It is kept with the tallies, so that a restart of ours does not forget it, and searched for in the log once where it is
-not known.
+It is saved with the tallies, so that it survives a restart of the exporter, and searched for once if it is unknown.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ log = structlog.get_logger("exporter.version")
 VERSION_MARK = "server_version"
 
 SEARCH_SECONDS = 12.0
-"""Before the first search: a server's first polls come first, and no two requests for its log follow each other."""
+"""Delay before a search: the first polls take precedence, and log requests do not follow each other directly."""
 
 
 class VersionJob:
-    """The collector of the log, *read_log*, which afterwards keeps the version if that is known."""
+    """Runs the log collector *read_log*, then saves the version if it is known."""
 
     def __init__(self, board: ServerBoard, ledger: Ledger, read_log: LogJob) -> None:
         self._board = board
@@ -38,17 +37,17 @@ class VersionJob:
 
     @property
     def sooner_seconds(self) -> float | None:
-        """When the next poll should begin after this one began; ``None``: at the interval."""
+        """Time from the start of this poll to the start of the next; ``None``: the interval."""
         return self._read_log.sooner_seconds
 
     async def __call__(self, client: StalwartClient) -> None:
-        """One poll."""
+        """Poll once."""
         await self._read_log(client)
         await keep_version(self._board, self._ledger)
 
 
 class VersionSearch:
-    """Searches the log for the version of a server of which it is not known."""
+    """Searches the log for the version of a server whose version is unknown."""
 
     def __init__(self, board: ServerBoard, ledger: Ledger, session: Session, *, clock: Clock) -> None:
         self._board = board
@@ -57,7 +56,7 @@ class VersionSearch:
         self._clock = clock
 
     async def run(self) -> NoReturn:
-        """Search once for each generation, come what may: the server may have to read all of its log for it."""
+        """Search once per generation, whether it succeeds or not: the server may have to read its whole log."""
         searched: Generation | None = None
         while True:
             await self._clock.sleep(SEARCH_SECONDS)
@@ -79,7 +78,7 @@ class VersionSearch:
 
 
 async def keep_version(board: ServerBoard, ledger: Ledger) -> None:
-    """Save the version that is known, where another one or none is saved."""
+    """Save the version if it is known and differs from the saved one."""
     identity = board.identity
     if identity is None or not identity.version:
         return
@@ -89,6 +88,6 @@ async def keep_version(board: ServerBoard, ledger: Ledger) -> None:
 
 
 def kept_version(ledger: Ledger, generation: Generation) -> str:
-    """The version that a server of *generation* had when it was last known; empty if it never was."""
+    """Return the last known version of a server of *generation*; empty if it never was known."""
     state = ledger.watermark(VERSION_MARK)
     return str(state["version"]) if state is not None and state["generation"] == generation.value else ""
