@@ -1,1 +1,1 @@
-"""The history file: tallies with their watermarks, in SQLite."""
+"""The history file: tallies with their watermarks and the report history, in SQLite."""

@@ -1,4 +1,4 @@
-"""SQLite in a thread of its own, and a whole transaction in one trip there: each trip may find the thread asleep."""
+"""SQLite in a thread of its own; a transaction is one trip to the thread, since each trip may have to wake it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from exporter.store.patience import Patience
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 64
-"""Of a query that is read bit by bit; ours are read whole."""
+"""Rows per trip of a query that is read incrementally; our queries are read whole."""
 
 
 Parameters = Sequence[object] | Mapping[str, object]
 
 
 class SqliteConnection(aiosqlite.Connection):
-    """One that does several steps at a time, and waits for a locked file with *patience*; made by `connect`."""
+    """A connection that runs several steps per trip and waits for a lock with *patience*; created by `connect`."""
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], *, patience: Patience) -> None:
         super().__init__(connector, ROWS_AT_ONCE)
         self._patience = patience
 
     async def prepare(self, statements: Sequence[str]) -> None:
-        """Execute *statements*, which may be executed again, outside of a transaction."""
+        """Execute the idempotent *statements* outside of a transaction."""
 
         def work(connection: sqlite3.Connection) -> None:
             self._patience.watch(connection)
@@ -40,14 +40,15 @@ class SqliteConnection(aiosqlite.Connection):
         await self._in_thread(self._retried, work)
 
     async def read(self, sql: str, parameters: Parameters) -> list[sqlite3.Row]:
-        """The rows that a query finds."""
+        """Return the rows of a query."""
         return await self._in_thread(self._retried, lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """
-        What *work* returns, done in a transaction and in SQLite's thread; on any exception nothing has changed.
+        Run *work* in a transaction in SQLite's thread and return its result; any exception rolls back.
 
-        Ends when *work* has, also when cancelled: the thread goes on with it either way. The cancellation is passed on.
+        Returns after *work* has ended, even if cancelled, since the thread cannot be interrupted; then raises
+        CancelledError.
         """
         return await _to_its_end(self._in_thread(self._written, work))
 
@@ -68,7 +69,7 @@ class SqliteConnection(aiosqlite.Connection):
 
 
 async def connect(path: Path, *, patience: Patience) -> SqliteConnection:
-    """The connection to the file at *path*, without implicit transactions."""
+    """Return a connection to the file at *path*, without implicit transactions."""
     connection = SqliteConnection(lambda: sqlite3.connect(path, isolation_level=None, timeout=0), patience=patience)
     await connection
     return connection
@@ -76,13 +77,13 @@ async def connect(path: Path, *, patience: Patience) -> SqliteConnection:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, patience: Patience) -> Iterator[None]:
-    """A write transaction, rolled back on any exception."""
+    """Open a write transaction, which any exception rolls back."""
     patience.retry(lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # SQLite may have done so by itself, also while we look. What led here matters.
+        # SQLite may already have rolled back by itself. The original exception matters more than a failed rollback.
         with contextlib.suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Opening the history file: checked, migrated, its owner's alone; a corrupt one is moved aside, never deleted."""
+"""Opens the history file: checked, migrated and private to its owner; a corrupt file is moved aside, never deleted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_place(path: Path) -> None:
     """
     Raise `StoreError` if no history file can be kept at *path*.
 
-    Leaves nothing behind and takes no lock, so that it can be asked beside a running daemon.
+    Leaves nothing behind and takes no lock, so it can be called while a daemon is running.
     """
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
@@ -41,10 +41,10 @@ def check_place(path: Path) -> None:
 
 def prepare(path: Path, *, now: datetime, patience: Patience) -> None:
     """
-    Makes *path* a sound history file of the newest schema; blocking, so not for the event loop.
+    Make *path* a valid history file of the newest schema; blocks.
 
-    A file that SQLite cannot read is moved aside under its name with ``.corrupt-<time>`` and a new one begun. Raises
-    `StoreError` if the file cannot be used, or was written by a newer release.
+    A file that SQLite cannot read is moved aside under its name with ``.corrupt-<time>``, and a new one is created.
+    Raises `StoreError` if the file cannot be used, or was written by a newer release.
     """
     make_private(path)
     try:
@@ -54,7 +54,7 @@ def prepare(path: Path, *, now: datetime, patience: Patience) -> None:
             raise StoreError(f"cannot use {path}: {error}") from error
         aside = _move_aside(path, now)
         log.error("store.corruption_found", path=str(path), moved_to=str(aside), error=str(error))
-        # SQLite gives its side files the rights of the file.
+        # SQLite gives its WAL and shared-memory files the permissions of the main file.
         path.touch(mode=OWNER_ONLY)
         try:
             _check_and_migrate(path, patience)
@@ -101,7 +101,7 @@ def _move_aside(path: Path, now: datetime) -> Path:
 
 
 def size_bytes(path: Path) -> int:
-    """The bytes that the file and its log take on disk."""
+    """Return the size on disk of the file, its WAL and its shared memory, in bytes."""
     total = 0
     for suffix in SIDE_FILES:
         try:

@@ -1,8 +1,8 @@
 """
 Whether the history file is still the one that was opened.
 
-SQLite holds it open and remembers much of it, so it does not notice by itself that the file was removed, replaced or
-cut; what it writes then is lost.
+SQLite keeps the file open and caches much of it, so it does not notice that the file was removed, replaced or
+truncated; later writes would then be lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 class FileLost(sqlite3.DatabaseError):
     """
-    The file at the path is not what was opened, or not whole.
+    The file at the path is not the one that was opened, or is truncated.
 
     Attributes:
         reason: ``gone`` or ``corrupt``.
@@ -26,7 +26,7 @@ class FileLost(sqlite3.DatabaseError):
 
 
 class Presence:
-    """The file at *path* as it is now; blocking, so not for the event loop. Raises OSError if there is none."""
+    """The current file at *path*; blocks. Raises OSError if there is none."""
 
     def __init__(self, path: Path) -> None:
         found = os.stat(path)
@@ -35,13 +35,13 @@ class Presence:
         self._size = found.st_size
 
     def check(self) -> None:
-        """Raises `FileLost` if it is another one, or shorter than it was: with us it only grows."""
+        """Raise `FileLost` if the file was replaced or is shorter than before: our files only grow."""
         try:
             found = os.stat(self._path)
         except FileNotFoundError:
             raise FileLost("gone", "the file was removed while it was in use") from None
         except OSError:
-            return  # whatever it is, SQLite will meet it and say so
+            return  # SQLite will meet the same error and report it
         if (found.st_dev, found.st_ino) != self._file:
             raise FileLost("gone", "another file replaced it")
         if found.st_size < self._size:

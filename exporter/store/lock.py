@@ -1,4 +1,4 @@
-"""Keeps a second daemon away from a history file, under whatever name it knows the file."""
+"""Locks that prevent a second daemon from using a history file, under any of the file's names."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ DIRECTORY_OWNER_ONLY = 0o700
 SIDE_FILES = ("", "-wal", "-shm")
 
 LOCKED_BYTE = 1 << 40
-"""Of the file, existing or not; SQLite's own locks are on the bytes around 1 << 30."""
+"""Offset of the locked byte, which need not exist; SQLite's own locks are around 1 << 30."""
 
 ATTEMPTS = 10
-"""At a file that is replaced between being opened and being locked."""
+"""Attempts at a file that is replaced between opening and locking."""
 
 
 class HistoryLock:
     """
-    Two locks: on ``NAME.lock`` beside the file, which holds while the file itself is replaced, and on a byte of the
-    file, which holds against its other names.
+    Two locks: on ``NAME.lock`` beside the file, and on a byte of the file.
 
-    *path* is without symbolic links. Every method blocks; raises `StoreError` if another daemon has either lock or a
-    file cannot be opened.
+    The first holds while the file itself is replaced, the second also protects its other names (hard links). *path* has
+    symbolic links resolved. Every method blocks, and raises `StoreError` if another daemon holds a lock or a file
+    cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class HistoryLock:
             raise
 
     def take_file(self) -> None:
-        """Lock what stands at the path now, a new file if nothing does, in place of what was locked before."""
+        """Lock the file that is at the path now, creating it if necessary, and release the file locked before."""
         for _ in range(ATTEMPTS):
             handle = self._open_file()
             if self._file is not None and _is_same(os.fstat(self._file), os.fstat(handle)):
@@ -67,7 +67,7 @@ class HistoryLock:
         raise StoreError(f"cannot use {self._path}: it keeps being replaced")
 
     def close(self) -> None:
-        """Let the file go; no connection to it may be open any more."""
+        """Release the locks; all connections to the file must be closed."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
@@ -80,7 +80,7 @@ class HistoryLock:
             raise StoreError(f"cannot use {self._path}: {error.strerror}") from error
 
     def _lock(self, handle: int) -> None:
-        # The lock belongs to the open file, unlike a lock of the process, which is lost whenever SQLite closes its own.
+        # A lock of the open file; a lock of the process would be lost whenever SQLite closes the file.
         request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, LOCKED_BYTE, 1, 0)
         try:
             fcntl.fcntl(handle, fcntl.F_OFD_SETLK, request)
@@ -91,7 +91,7 @@ class HistoryLock:
 
 
 def make_private(path: Path) -> None:
-    """Take the history at *path* away from everybody but its owner, as far as it is ours."""
+    """Remove the access of group and others to the history at *path*, as far as we own it."""
     for suffix in SIDE_FILES:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             if os.stat(f"{path}{suffix}").st_mode & 0o077:

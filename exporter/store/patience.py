@@ -1,4 +1,4 @@
-"""How long to wait for a history file that another process has locked, and when to stop waiting for good."""
+"""How long to wait for a history file that another process has locked, and when to give up for good."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 RETRY_SECONDS = 0.02
-"""Between two attempts at a locked file: SQLite waits about as long."""
+"""Between two attempts at a locked file, like SQLite's own busy handler."""
 
 CHECK_EVERY = 100_000
-"""Steps of SQLite's machine between two looks at the clock: some ten milliseconds."""
+"""SQLite virtual machine instructions between two looks at the clock, about 10 ms."""
 
 
 class Patience:
     """
-    Waits up to *busy_seconds* for each lock, and past the moment set by `end_within` no more at all.
+    Waits up to *busy_seconds* for each lock, but not past the deadline set by `end_within`.
 
-    Its methods are called in SQLite's thread, apart from `end_within`.
+    Its methods are called in SQLite's thread, except `end_within`.
     """
 
     def __init__(self, *, busy_seconds: float = BUSY_SECONDS) -> None:
@@ -30,18 +30,18 @@ class Patience:
         self._ends_at = math.inf
 
     def end_within(self, seconds: float) -> None:
-        """Have everything on the file end within *seconds*; what has not succeeded by then fails."""
+        """Set a deadline in *seconds* for all work on the file; what has not succeeded by then fails."""
         self._ends_at = min(self._ends_at, time.monotonic() + seconds)
 
     def watch(self, connection: sqlite3.Connection) -> None:
-        """Interrupt whatever *connection* does once patience has ended."""
+        """Interrupt any statement of *connection* that passes the deadline."""
         connection.set_progress_handler(lambda: time.monotonic() >= self._ends_at, CHECK_EVERY)
 
     def retry(self, work: Callable[[], T]) -> T:
         """
-        What *work* returns, done again while another process has locked the file.
+        Return the result of *work*, calling it again while another process has locked the file.
 
-        *work* must change nothing where it finds the file locked. Raises `sqlite3.OperationalError` in the end.
+        *work* must have no effect when it meets the lock. Raises `sqlite3.OperationalError` after the last attempt.
         """
         deadline = time.monotonic() + self._busy_seconds
         while True:

@@ -38,10 +38,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     REPORT_TABLES,
     TLS_POLICIES_ONCE,
 )
-"""Statement groups; group *n* brings a file of ``user_version`` *n* to *n* + 1. Never edited, only added to."""
+"""Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
 TABLES = ("tally", "watermark", "seen", *COUNTED_TABLES)
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 
 TEMPORARY_TABLES = REPORT_TEMPORARY_TABLES
-"""What every connection that writes needs of its own."""
+"""Temporary tables that every writing connection needs."""

@@ -1,4 +1,4 @@
-"""How the history file is doing, for self metrics and the status page."""
+"""Statistics of the history file, for self metrics and the status page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REASONS = {
 }
 
 LOST = ("gone", "corrupt")
-"""Reasons that do not heal by waiting."""
+"""Reasons that do not disappear by waiting."""
 
 OTHER = "other"
 
@@ -29,12 +29,13 @@ OTHER = "other"
 @dataclass(slots=True)
 class StoreStats:
     """
-    Figures of one file.
+    Statistics of one file.
 
     Attributes:
-        ok: The last thing that was tried worked.
-        error: Else what SQLite said.
-        errors: How often it did not work, by every reason that there is: the first one of its kind is an increase, too.
+        ok: Whether the last operation succeeded.
+        error: SQLite's message if it failed.
+        errors: Number of failures by reason; all reasons are present from the start, so that a first failure is an
+            increase.
     """
 
     ok: bool = True
@@ -46,13 +47,13 @@ class StoreStats:
     rows: dict[str, int] = field(default_factory=dict)
 
     def succeeded(self, seconds: float) -> None:
-        """A transaction took so long."""
+        """Record a transaction that took *seconds*."""
         self.ok, self.error = True, ""
         self.durations[sum(seconds > bound for bound in DURATION_BOUNDS)] += 1
         self.duration_sum += seconds
 
     def failed(self, error: sqlite3.Error) -> str:
-        """Something did not work; the reason."""
+        """Count a failed operation and return its reason."""
         reason = _reason(error)
         self.ok, self.error = False, str(error)
         self.errors[reason] += 1

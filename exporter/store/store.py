@@ -1,4 +1,4 @@
-"""The history file in use: one connection, one writer at a time, one transaction a step."""
+"""The history file in use: one connection, one writer at a time, one transaction per step."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ PRAGMAS = (
 )
 
 MAX_INTEGER = (1 << 63) - 1
-"""SQLite's largest."""
+"""SQLite's largest integer."""
 
 SEEN = Insert("seen (server, source, id, at)", 4, "ON CONFLICT (server, source, id) DO NOTHING")
 
 Key = tuple[str, tuple[str, ...]]
 
 RowWriter = Callable[[sqlite3.Connection], None]
-"""Writes rows of its own inside a transaction that is open, in SQLite's thread."""
+"""Writes additional rows inside an open transaction, in SQLite's thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenIds:
     """
-    Ids of one source that are accounted for.
+    Changes of the recorded ids of one source.
 
     Attributes:
         added: Id and its time in Unix seconds.
-        forget_before: Ids of times before this (Unix seconds) are dropped; ``None`` drops nothing.
-        removed: Ids to drop.
+        forget_before: Ids with an earlier time (Unix seconds) are deleted; ``None`` deletes nothing.
+        removed: Ids to delete.
     """
 
     source: str
@@ -68,12 +68,12 @@ class SeenIds:
 
 class Store:
     """
-    The open history file; made by `Store.open`, ended by `aclose`.
+    The open history file; created by `Store.open`, closed by `aclose`.
 
-    Every method raises `StoreError` when SQLite cannot do it now; nothing is then changed.
+    Every method raises `StoreError`, without any effect, while SQLite cannot do its work.
 
     Attributes:
-        lost: Set once the file is gone, cut or damaged: nothing will be written any more, a `successor` is wanted.
+        lost: Set once the file is missing, truncated or damaged: all writes fail, and `successor` must be called.
     """
 
     def __init__(self, path: Path, opened: _Opened, lock: HistoryLock, stats: StoreStats, patience: Patience) -> None:
@@ -89,9 +89,9 @@ class Store:
     @classmethod
     async def open(cls, path: Path, *, now: datetime, checking: Patience | None = None) -> Store:
         """
-        Open *path*, creating, checking and migrating it; raises `StoreError`, also once *checking* has ended.
+        Open *path*, creating, checking and migrating it; raises `StoreError`, also at the deadline of *checking*.
 
-        A new file and its directory can be used by their owner alone. Of a symbolic link the file it leads to is used.
+        A new file and its directory are private to their owner. If *path* is a symbolic link, its target is used.
         """
         path, patience = Path(await asyncio.to_thread(os.path.realpath, path)), Patience()
         lock = await asyncio.to_thread(HistoryLock, path)
@@ -110,10 +110,10 @@ class Store:
 
     async def successor(self, *, now: datetime) -> Store:
         """
-        Lets go of the file, and opens what stands at its path by now as at a start: for a file that is lost.
+        Release a lost file, and open or create the file that is at its path now.
 
-        This store can do nothing any more; the other one goes on with its figures. Raises `StoreError` if the file
-        cannot be opened now, and may then be called again.
+        This store is unusable afterwards; the new one continues its statistics. Raises `StoreError` if the file cannot
+        be opened, and may then be called again.
         """
         async with self._writer:
             await self._let_go()
@@ -126,7 +126,7 @@ class Store:
             return heir
 
     async def aclose(self) -> None:
-        """Ends the connection and lets the file go; returns when everything written is in it."""
+        """Close the connection and release the locks; returns after all writes are on disk."""
         async with self._writer:
             await self._let_go()
             lock, self._lock = self._lock, None
@@ -134,7 +134,7 @@ class Store:
                 lock.close()
 
     def hurry(self, seconds: float) -> None:
-        """Have everything that is still to be read or written end within *seconds*, also where the file is locked."""
+        """Set a deadline in *seconds* for all reads and writes, including those that wait for a locked file."""
         self._patience.end_within(seconds)
 
     async def _let_go(self) -> None:
@@ -149,7 +149,7 @@ class Store:
         return self._connection
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What *work* returns, done in one transaction, alone, and in SQLite's thread: nothing of the loop's for it."""
+        """Run *work* alone, in one transaction, and return its result; it runs in SQLite's thread, not the loop's."""
 
         def guarded(connection: sqlite3.Connection) -> T:
             self._presence.check()
@@ -166,17 +166,17 @@ class Store:
             return result
 
     async def load_tallies(self, server: str) -> dict[Key, int]:
-        """All tallies of *server*."""
+        """Return all tallies of *server*."""
         rows = await self.read("SELECT name, labels, value FROM tally WHERE server = ?", (server,))
         return {(name, tuple(json.loads(labels))): int(value) for name, labels, value in rows}
 
     async def load_watermarks(self, server: str) -> dict[str, str]:
-        """All watermarks of *server* by source, as they were saved."""
+        """Return all watermarks of *server* by source, as saved."""
         rows = await self.read("SELECT source, state FROM watermark WHERE server = ?", (server,))
         return dict((source, state) for source, state in rows)
 
     async def load_seen(self, server: str, source: str) -> set[str]:
-        """The ids of *source* that are accounted for."""
+        """Return the recorded ids of *source*."""
         rows = await self.read("SELECT id FROM seen WHERE server = ? AND source = ?", (server, source))
         return {row[0] for row in rows}
 
@@ -189,7 +189,7 @@ class Store:
         seen: Iterable[SeenIds] = (),
         rows: RowWriter | None = None,
     ) -> None:
-        """Sets tallies and watermarks to these values, notes seen ids and writes *rows*, all in one transaction."""
+        """Set tallies and watermarks, change recorded ids and write *rows*, all in one transaction."""
 
         def write(connection: sqlite3.Connection) -> None:
             if rows is not None:
@@ -210,14 +210,14 @@ class Store:
         await self.write(write)
 
     async def refresh_stats(self) -> None:
-        """Counts rows and bytes anew."""
+        """Update the row counts and the size in `stats`."""
         for table in TABLES:
             rows = await self.read(f"SELECT count(*) FROM {table}", ())  # noqa: S608 - a name from our own schema
             self.stats.rows[table] = next(iter(rows))[0]
         self.stats.size_bytes = await asyncio.to_thread(file.size_bytes, self.path)
 
     async def read(self, sql: str, parameters: Parameters = ()) -> Iterable[sqlite3.Row]:
-        """The rows that a query finds."""
+        """Return the rows of a query."""
         try:
             return await self._open_connection().read(sql, parameters)
         except sqlite3.Error as error:
@@ -237,7 +237,7 @@ class _Opened(NamedTuple):
 
 
 async def _open(path: Path, lock: HistoryLock, *, now: datetime, patience: Patience, checking: Patience) -> _Opened:
-    """The file at *path*, locked, checked and ready; raises `StoreError`."""
+    """Lock, check, migrate and open the file at *path*; raises `StoreError`."""
     try:
         await asyncio.to_thread(lock.take_file)
         await asyncio.to_thread(file.prepare, path, now=now, patience=checking)
@@ -254,13 +254,13 @@ async def _open(path: Path, lock: HistoryLock, *, now: datetime, patience: Patie
 
 
 def _stored(value: int) -> int | bytes:
-    """*value* as SQLite keeps it without loss: beyond 64 bits as decimal digits, which `int` reads as well."""
+    """Return *value* in a form that SQLite keeps exactly: decimal digits beyond 64 bits, which `int` also parses."""
     return value if value <= MAX_INTEGER else str(value).encode("ascii")
 
 
 @lru_cache(maxsize=4096)
 def _labels_text(labels: tuple[str, ...]) -> str:
-    """*labels* for a column; remembered, since the same tallies move again and again."""
+    """Return *labels* as column text; cached, since the same tallies change again and again."""
     return json.dumps(labels)
 
 

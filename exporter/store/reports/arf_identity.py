@@ -1,9 +1,9 @@
 """
-Feedback that a server lists under a new id once it is upgraded.
+Feedback reports that a server lists under a new id after an upgrade.
 
-Feedback has no identity of its own: of two equal ones in one list each may be about a message of its own, and counts.
-Equal ones of which the one is named as before the upgrade and the other as after it are one, each for each. Feedback
-that does not tell when its message arrived says too little for that, and goes by what lasts in its id.
+Feedback has no identity of its own: two equal reports in one list may be about different messages, and both count. If
+one of two equal reports has an id from before the upgrade and the other from after it, they are the same report,
+matched one to one. Feedback without an arrival time is not compared; its identity is the stable part of its id.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EQUAL = """
 
 
 class Renamed(NamedTuple):
-    """A report that is known by another name: the parameters of `RENAME`."""
+    """A report that is known under another id: the parameters of `RENAME`."""
 
     identity: bytes
     source_id: str
@@ -40,7 +40,7 @@ class Renamed(NamedTuple):
 
 
 def renamed_query(server: str, content: ArfReport) -> tuple[str, Sequence[object]] | None:
-    """What finds the rows that `is_renamed` wants to see; ``None`` if *content* says too little."""
+    """Return the query for rows to check with `is_renamed`; ``None`` if *content* has no arrival time."""
     if content.arrived_at is None:
         return None
     domains = [cut(domain) for domain in content.domains[:MAX_DOMAINS]] or [""]
@@ -48,14 +48,14 @@ def renamed_query(server: str, content: ArfReport) -> tuple[str, Sequence[object
 
 
 def is_renamed(row: Sequence[Any], source_id: str, content: ArfReport) -> bool:
-    """Whether *content* is what stands in *row*, under an id that is not spelled like *source_id*."""
+    """Return whether *content* equals the report in *row*, whose id has a different format than *source_id*."""
     _, known_as, reporter, _, *stored = row
     same_words = reporter == cut(content.reporter) and not spelled_alike(known_as, source_id)
     return same_words and _comparable(stored) == _comparable(feedback_row(content))
 
 
 def _comparable(row: Sequence[Any]) -> Sequence[Any]:
-    """A row in which lists, which later servers keep as sets, are sets."""
+    """Convert the lists in a row to sets: later servers store them unordered."""
     columns = list(row)
     columns[FEEDBACK_LISTS] = [frozenset(json.loads(column)) for column in columns[FEEDBACK_LISTS]]
     return columns

@@ -1,4 +1,4 @@
-"""Which reports a question is about, as a condition in SQL."""
+"""Filters on reports, as SQL conditions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from exporter.model.report_words import FeedbackType, ReportKind
 
 PASSED, FAILED = ("aligned", "success", "pass"), ("failed", "failure", "fail")
 RESULTS = (*PASSED, *FAILED, *(word.value for word in FeedbackType))
-"""What a report can be asked for by result: with messages or sessions that passed or failed, or a kind of feedback."""
+"""Values of the result filter: reports with messages or sessions that passed or failed, or a feedback type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFilter:
     """
-    Conditions that a report must all meet; ``None`` is none.
+    Conditions that a report must all meet; ``None`` matches everything.
 
     Attributes:
-        domain: As it is stored, of the policy or of the feedback.
-        reporter: A part of its name, in any case.
-        since: The report ends at this moment or later.
-        until: The report ends before this moment.
+        domain: Domain as stored, of the policy or of the feedback.
+        reporter: Part of the reporter's name, case-insensitive.
+        since: Earliest end of the report, inclusive.
+        until: Latest end of the report, exclusive.
         result: One of `RESULTS`.
     """
 
@@ -34,7 +34,7 @@ class ReportFilter:
     result: str | None = None
 
     def condition(self) -> tuple[str, list[object]]:
-        """An expression over ``report`` and its parameters."""
+        """Return an SQL expression on ``report`` and its parameters."""
         parts: list[tuple[str, list[object]]] = []
         if self.server is not None:
             parts.append(("report.server = ?", [self.server]))

@@ -1,8 +1,8 @@
 """
-Raw reports, packed: Zstandard with a dictionary, since one report is much like the next.
+Compression of raw reports: Zstandard with a dictionary, since reports resemble each other.
 
-A frame carries a checksum of its content, which tells the dictionary that it was packed with from others, so that
-later ones can be added without touching old rows. Rows of before are zlib with the first dictionary.
+Each frame has a checksum of its content. It identifies the dictionary, so that dictionaries can be added without
+rewriting old rows. Older rows are zlib with the first dictionary.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ _DICTIONARY = (
     b'"scope":"MailFrom","result":"Pass","human_result":null}]},"extensions":[]}],"extensions":[]}}}'
 )
 _DICTIONARIES = (_DICTIONARY,)
-"""Never edited, only added to; the last one packs."""
+"""Append only; the last dictionary compresses."""
 
 LEVEL = -1
 """
-Of the fast ones: level 1 wins a tenth of the packed size, about 3 % of what a report takes in the file, for half as
-much time again; zlib takes three times as long.
+One of the fast levels: level 1 saves a tenth of the compressed size, about 3 % of a report's size in the file, but
+takes 50 % more time; zlib takes three times as long.
 """
 
 MAX_BYTES = 256 * 1024 * 1024
-"""More than any answer that we take; a frame that says so is damaged."""
+"""More than any response that we accept; a frame with a larger size is damaged."""
 
 _shared = [zstandard.ZstdCompressionDict(text, dict_type=zstandard.DICT_TYPE_RAWCONTENT) for text in _DICTIONARIES]
 _packer = zstandard.ZstdCompressor(level=LEVEL, dict_data=_shared[-1], write_checksum=True)
@@ -65,13 +65,13 @@ _packing = threading.Lock()
 
 
 def pack(raw: bytes) -> bytes:
-    """*raw* for a column."""
-    with _packing:  # one packer is for one thread at a time
+    """Return *raw* compressed."""
+    with _packing:  # a compressor must not be used by two threads at once
         return _packer.compress(raw)
 
 
 def unpack(packed: bytes) -> bytes:
-    """What `pack` was given; raises ``ValueError`` if the column does not hold that."""
+    """Return the content that `pack` compressed; raises ``ValueError`` if *packed* is damaged."""
     raw = _from_zstandard(packed) if packed.startswith(zstandard.FRAME_HEADER) else _from_zlib(packed)
     if raw is None:
         raise ValueError("a packed report that cannot be unpacked")

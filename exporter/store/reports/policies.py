@@ -1,8 +1,8 @@
 """
-TLS reports, whose policies count once each.
+TLS reports, whose policies each count once.
 
-Two reports of one organisation may share id and range and be about different domains: Stalwart itself sends such pairs.
-So what is known of a report is which policies it had. A repetition with one policy more adds that one.
+Two reports of one organization may share id and date range and cover different domains: Stalwart itself sends such
+pairs. A report is therefore known by its policies, and a repetition with an additional policy adds that policy.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _KNOWN = """
 
 def known_policies_query(server: str, identities: Sequence[bytes]) -> tuple[str, Sequence[object]]:
     """
-    How many policies are known, by identity of the report, domain and type.
+    Return the query for the number of known policies by report identity, domain and type.
 
-    A report that is known and has no policy is a row with nulls.
+    A known report without policies is one row with nulls.
     """
     return _KNOWN.format(marks=", ".join("?" * len(identities))), (server, *identities)
 
 
 def unknown_policies(policies: Sequence[TlsPolicy], known: Counter[PolicyKey]) -> list[TlsPolicy]:
     """
-    Those *policies* of one report that are not among the *known* ones, which then are.
+    Return the *policies* of one report that are not *known*, and add them to *known*.
 
-    Two of one domain and type in one report are two: as many are left out as are known.
+    Two equal keys in one report are two policies: as many are skipped as are known.
     """
     met: Counter[PolicyKey] = Counter()
     unknown = []

@@ -1,4 +1,4 @@
-"""Deleting reports: by the daemon's retention, or on request, beside the daemon if it runs."""
+"""Deletes reports, by the daemon's retention or on request; a running daemon is not disturbed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from exporter.store.reports.sums import FORGET_SUMS
 from exporter.store.store import Store
 
 PRUNE_BATCH = 200
-"""Reports deleted in one transaction: others wait for it."""
+"""Reports deleted per transaction, so that other writers do not wait long."""
 
 
 async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATCH) -> int:
     """
-    Deletes up to *batch* of the reports, and of those rejected, that were received *before*; how many there were.
+    Delete up to *batch* reports, and up to *batch* rejected ones, that were received *before*.
 
-    Fewer than *batch* means that there are no more.
+    Returns the larger of the two numbers; fewer than *batch* means that nothing is left.
     """
 
     def prune(connection: sqlite3.Connection) -> int:
@@ -37,16 +37,16 @@ async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATC
 
 
 def count_older(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> tuple[int, int]:
-    """How many reports received *before* are *wanted*, and how many rejected ones of that server and kind."""
+    """Return the numbers of *wanted* reports and of rejected reports that were received *before*."""
     condition, parameters = wanted.condition()
-    sql = f"SELECT count(*) FROM report WHERE received_at < ? AND {condition}"  # noqa: S608 - the condition is made of our own texts
+    sql = f"SELECT count(*) FROM report WHERE received_at < ? AND {condition}"  # noqa: S608 - the condition consists of our own SQL
     reports = connection.execute(sql, [int(before.timestamp()), *parameters]).fetchone()[0]
     rejected = connection.execute(f"SELECT count(*) {_REJECTED}", _rejected(wanted, before)).fetchone()[0]
     return reports, rejected
 
 
 def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> Iterator[int]:
-    """Deletes the reports received *before* that are *wanted*, and yields how many after each transaction."""
+    """Delete the *wanted* reports received *before*; yield their number after each transaction."""
     while True:
         with transaction(connection, Patience()):
             count = _delete_oldest(connection, wanted, before, PRUNE_BATCH)
@@ -57,14 +57,14 @@ def prune_reports(connection: sqlite3.Connection, wanted: ReportFilter, before: 
 
 
 def prune_rejected(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime) -> int:
-    """Deletes what was received *before* and rejected, of the wanted server and kind; how many."""
+    """Delete the rejected reports received *before* of the wanted server and kind; return their number."""
     with transaction(connection, Patience()):
         cursor = connection.execute(f"DELETE {_REJECTED}", _rejected(wanted, before))
     return cursor.rowcount
 
 
 def _delete_oldest(connection: sqlite3.Connection, wanted: ReportFilter, before: datetime, most: int) -> int:
-    """Deletes up to *most* of the reports, takes them out of the sums, and returns how many there were."""
+    """Delete up to *most* reports, subtract them from the sums, and return their number."""
     condition, parameters = wanted.condition()
     sql = f"SELECT id FROM report WHERE received_at < ? AND {condition} ORDER BY received_at LIMIT ?"  # noqa: S608 - as above
     found = connection.execute(sql, [int(before.timestamp()), *parameters, most]).fetchall()

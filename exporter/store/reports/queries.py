@@ -1,7 +1,7 @@
 """
-Questions to the report history, for the command line.
+Queries of the report history, for the command line.
 
-Sums are of messages as reported. Texts are as reporters wrote them: whoever shows them makes them harmless.
+Sums are of messages, as reported. Texts are as the reporters wrote them: sanitize them before printing.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
     "tls_failure": (),
     "arf_feedback": ("domains", "uris", "authentication_results"),
 }
-"""The tables below ``report``, and their columns that hold a JSON list."""
+"""The tables below ``report``, with their columns that hold a JSON list."""
 
 
 def list_reports(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
-    """The *most* recently received reports."""
+    """Return the *most* recently received reports, at most that many."""
     condition, parameters = wanted.condition()
-    sql = f"SELECT * FROM report WHERE {condition} ORDER BY received_at DESC, id DESC LIMIT ?"  # noqa: S608 - the condition is made of our own texts
+    sql = f"SELECT * FROM report WHERE {condition} ORDER BY received_at DESC, id DESC LIMIT ?"  # noqa: S608 - the condition consists of our own SQL
     return [_without_identity(row) for row in connection.execute(sql, [*parameters, most])]
 
 
 def list_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
-    """The *most* recently rejected ones, of the wanted server and kind."""
+    """Return the last *most* rejected reports of the wanted server and kind."""
     rows = connection.execute(
         "SELECT id, server, kind, source_id, received_at, rejected_at, reason FROM report_rejected"
         " WHERE (?1 IS NULL OR server = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY rejected_at DESC, id DESC LIMIT ?3",
@@ -50,7 +50,7 @@ def list_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most:
 
 
 def count_rejected(connection: sqlite3.Connection, wanted: ReportFilter) -> int:
-    """How many there are, of the wanted server and kind."""
+    """Return the number of rejected reports of the wanted server and kind."""
     row = connection.execute(
         "SELECT count(*) FROM report_rejected WHERE (?1 IS NULL OR server = ?1) AND (?2 IS NULL OR kind = ?2)",
         (wanted.server, wanted.kind and wanted.kind.value),
@@ -60,10 +60,10 @@ def count_rejected(connection: sqlite3.Connection, wanted: ReportFilter) -> int:
 
 def backfill_progress(connection: sqlite3.Connection) -> Sequence[Fields]:
     """
-    How far the history reaches, by server and kind.
+    Return the state of the history by server and kind.
 
-    Each has ``server``, ``kind``, ``reports``, ``rejected``, and of the last list of the server ``total`` and what is
-    ``left`` to fetch, both 0 before there was one.
+    The fields are ``server``, ``kind``, ``reports``, ``rejected``, and from the server's last list ``total`` and
+    ``left``, the number still to be fetched; both are 0 before the first list.
     """
     counts = _count_by_kind(connection, "report")
     rejected = _count_by_kind(connection, "report_rejected")
@@ -92,19 +92,19 @@ def _count_by_kind(connection: sqlite3.Connection, table: str) -> Mapping[tuple[
 
 
 def load_rejected(connection: sqlite3.Connection, id_: int) -> Fields | None:
-    """One rejected report with its raw answer; ``None`` if there is none of that id."""
+    """Return a rejected report with its raw response; ``None`` if *id_* does not exist."""
     row = connection.execute("SELECT * FROM report_rejected WHERE id = ?", (id_,)).fetchone()
     return None if row is None else {**dict(row), "raw": _unpacked(dict(row).pop("packed"))}
 
 
 def load_raw(connection: sqlite3.Connection, id_: int) -> bytes:
-    """The answer that a report was read from; empty if it is not there."""
+    """Return the raw response that a report was parsed from; empty if it does not exist."""
     row = connection.execute("SELECT packed FROM report_raw WHERE report = ?", (id_,)).fetchone()
     return b"" if row is None else _unpacked(row["packed"])
 
 
 def load_reports(connection: sqlite3.Connection, ids: Sequence[int]) -> Sequence[Fields]:
-    """Whole reports, in the order of *ids*; one that is gone is left out."""
+    """Return whole reports, in the order of *ids*; missing ones are left out."""
     listed = json.dumps(list(ids))
     rows = connection.execute("SELECT * FROM report WHERE id IN (SELECT value FROM json_each(?))", (listed,))
     reports = {row["id"]: _without_identity(row) for row in rows}
@@ -115,14 +115,14 @@ def load_reports(connection: sqlite3.Connection, ids: Sequence[int]) -> Sequence
 
 
 def count_reports(connection: sqlite3.Connection, wanted: ReportFilter) -> int:
-    """How many there are."""
+    """Return the number of wanted reports."""
     condition, parameters = wanted.condition()
     sql = f"SELECT count(*) FROM report WHERE {condition}"  # noqa: S608 - as above
     return int(connection.execute(sql, parameters).fetchone()[0])
 
 
 def iterate_reports(connection: sqlite3.Connection, wanted: ReportFilter) -> Iterator[Fields]:
-    """Whole reports, the oldest first, a few in memory at a time."""
+    """Yield whole reports, oldest first, in small batches."""
     condition, parameters = wanted.condition()
     sql = f"SELECT id FROM report WHERE id > ? AND {condition} ORDER BY id LIMIT ?"  # noqa: S608 - as above
     last = 0

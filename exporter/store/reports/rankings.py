@@ -1,4 +1,4 @@
-"""Who stands out: sources, reporters and failing domains, and how a domain has fared."""
+"""The largest sources, reporters and failing domains."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ _DOMAINS = """
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Top:
     """
-    A question who stands out.
+    A ranking.
 
     Attributes:
-        sql: All lines, in no order.
-        order: The column that they are ordered by, the largest first.
-        name: The column that tells them apart.
+        sql: All rows, unordered.
+        order: The column to order by, largest first.
+        name: The column that identifies a row.
     """
 
     sql: str
@@ -64,30 +64,30 @@ class Top:
 
 
 def sources(wanted: ReportFilter) -> Top:
-    """Addresses that DMARC reports name, by messages; with a result asked for, by messages of that result."""
+    """Rank source addresses in DMARC reports by messages; with a result filter, by messages of that result."""
     column = _column(wanted.result)
     return _top(_SOURCES, _dmarc(wanted), order=column, name="source")
 
 
 def reporters(wanted: ReportFilter) -> Top:
-    """Reporters of all kinds, by reports."""
+    """Rank reporters of all kinds by number of reports."""
     return _top(_REPORTERS, wanted, order="reports", name="reporter")
 
 
 def domains(wanted: ReportFilter) -> Top:
-    """Domains by messages that failed DMARC."""
+    """Rank domains by messages that failed DMARC."""
     return _top(_DOMAINS, _dmarc(wanted), order="failed", name="domain")
 
 
 def first_of(connection: sqlite3.Connection, top: Top, *, most: int) -> Sequence[Fields]:
-    """The *most* outstanding ones."""
+    """Return the first *most* rows."""
     sql = f"{top.sql} ORDER BY {top.order} DESC, {top.name} LIMIT ?"
     return [dict(row) for row in connection.execute(sql, [*top.parameters, most])]
 
 
 def total_of(connection: sqlite3.Connection, top: Top) -> tuple[int, int]:
-    """How many there are, and the sum of the column that they are ordered by."""
-    sql = f"SELECT count(*), CAST(total({top.order}) AS INTEGER) FROM ({top.sql})"  # noqa: S608 - our own texts
+    """Return the number of rows, and the sum of the column that orders them."""
+    sql = f"SELECT count(*), CAST(total({top.order}) AS INTEGER) FROM ({top.sql})"  # noqa: S608 - our own SQL
     row = connection.execute(sql, list(top.parameters)).fetchone()
     return row[0], row[1]
 
@@ -101,7 +101,7 @@ def _column(result: str | None) -> str:
 
 
 def _top(template: str, wanted: ReportFilter, *, order: str, name: str) -> Top:
-    """Those of which the column is not zero. (Named outside of the grouping, where ``report`` has columns like it.)"""
+    """Build a ranking without zeros, filtered outside of the grouping: ``report`` has columns of these names."""
     condition, parameters = wanted.condition()
     sql = f"SELECT * FROM ({template.format(condition=condition)}) WHERE {order} > 0"  # noqa: S608 - our own texts
     return Top(sql=sql, parameters=parameters, order=order, name=name)

@@ -1,8 +1,8 @@
 """
-Connections of the command line to the history file, beside a running daemon or without one.
+The command line's connections to the history file, with or without a running daemon.
 
-`reading` cannot change the file. `writing` can: `reports prune` deletes through it. The file is in WAL mode, so readers
-and the single writer do not block each other; two writers do, for at most `BUSY_SECONDS`.
+`reading` cannot change the file. `writing` can: `reports prune` deletes with it. The file is in WAL mode, so readers
+and the single writer do not block each other; two writers block each other for at most `BUSY_SECONDS`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from exporter.errors import StoreError
 from exporter.store.schema import MIGRATIONS
 
 History = sqlite3.Connection
-"""The history file, opened by `reading` or `writing`; rows are by name."""
+"""The history file, opened by `reading` or `writing`; rows have their values by column name."""
 
 BUSY_SECONDS = 5.0
 
@@ -43,10 +43,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """
-    Open the history at *path* for changes; the caller begins and ends transactions, and keeps them short, since the
-    daemon waits for them.
+    Open the history at *path* for changes.
 
-    Raises `StoreError`, also for SQLite errors inside the block.
+    The caller begins and ends transactions, and keeps them short, because the daemon waits for them. Raises
+    `StoreError`, also for SQLite errors inside the block.
     """
     if not path.exists():
         raise StoreError(f"{path}: no such file")
@@ -72,8 +72,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         return _connected(path, "mode=ro")
     except sqlite3.OperationalError:
-        # A reader of a WAL file writes to a file beside it. Where it may not, and no log holds newer pages, the file
-        # can be read as it stands.
+        # A reader of a WAL file writes to the file's shared memory. If that is not permitted, and no WAL holds newer
+        # pages, the file can be read as immutable.
         if Path(f"{path}-wal").exists():
             raise
         return _connected(path, "mode=ro&immutable=1")

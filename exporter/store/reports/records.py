@@ -1,8 +1,8 @@
 """
-DMARC records into the file: what many share is handed to SQLite once, and SQLite makes the rows of it.
+Inserts of DMARC records: values that many records share are passed to SQLite once, and SQLite builds the rows.
 
-A record and its checks are some thirty values, of which only number, source and count are its own. The rest goes into
-temporary tables that only this connection sees; they are empty outside of a transaction.
+A record and its checks are about thirty values, of which only number, source and count are unique. The others go
+through temporary tables of the connection, which are empty outside of a transaction.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ TEMPORARY_TABLES = (
     ) WITHOUT ROWID
     """,
 )
-"""What a connection needs before it can write records."""
+"""Temporary tables that a connection needs before it can write records."""
 
 SHARED = {
     "new_record": Insert("temp.new_record", 5),
@@ -77,16 +77,16 @@ SPELLED_OUT = {
     "dmarc_override": "SELECT n.report, n.record, of.number, of.reason, of.comment"
     " FROM temp.new_record AS n CROSS JOIN temp.new_override AS of ON of.results = n.results",
 }
-"""The rows of each table, in its own order, which is the order of what came in: that appends to it."""
+"""The rows of each table in primary-key order, which is insertion order, so that they are appended."""
 
 WRITES = tuple(f"INSERT INTO {table} {rows}" for table, rows in SPELLED_OUT.items())
-CLEARS = tuple(f"DELETE FROM temp.{table}" for table in SHARED)  # noqa: S608 - our own words
+CLEARS = tuple(f"DELETE FROM temp.{table}" for table in SHARED)  # noqa: S608 - our own SQL
 
 Row = tuple[Any, ...]
 
 
 class _Known(NamedTuple):
-    """Results that were seen; keeping them keeps their id theirs."""
+    """Results already added; the reference keeps their `id` from being reused."""
 
     results: DmarcResults
     number: int
@@ -96,10 +96,10 @@ class _Known(NamedTuple):
 @dataclass(slots=True)
 class RecordRows:
     """
-    The rows of some records.
+    The rows of some DMARC records.
 
     Attributes:
-        tables: In the order of `SHARED`; the values of all rows, one after the other.
+        tables: In the order of `SHARED`; the values of all rows as a flat list.
     """
 
     tables: dict[str, list[Any]] = field(default_factory=lambda: {table: [] for table in SHARED})
@@ -107,7 +107,7 @@ class RecordRows:
     _numbers: dict[DmarcResults, int] = field(default_factory=dict)
 
     def add(self, report: int, records: Sequence[DmarcRecord]) -> tuple[int, int]:
-        """The records of one more report; how many messages were aligned, and how many were not."""
+        """Add the records of one report; return the numbers of aligned and of failed messages."""
         aligned = failed = 0
         rows, known = self.tables["new_record"], self._known
         for number, (source_ip, messages, results) in enumerate(records):
@@ -120,7 +120,7 @@ class RecordRows:
         return aligned, failed
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Writes them all, inside of a transaction that is open and behind the rows of their reports."""
+        """Insert all rows; requires an open transaction in which the rows of their reports are written already."""
         if not self._known:
             return
         for table, values in self.tables.items():
@@ -141,13 +141,13 @@ class RecordRows:
 
 
 def _results(results: DmarcResults) -> Row:
-    """The row of ``dmarc_record`` from the column ``disposition`` on."""
+    """Return the values of a ``dmarc_record`` row from the column ``disposition`` on."""
     words = (results.disposition.value, results.dkim.value, results.spf.value)
     return *words, cut(results.header_from), cut(results.envelope_from), cut(results.envelope_to)
 
 
 def _checks(results: DmarcResults) -> Sequence[Row]:
-    """The rows of ``dmarc_auth`` from the column ``method`` on."""
+    """Return the values of ``dmarc_auth`` rows from the column ``method`` on."""
     return [
         ("dkim", cut(dkim.domain), cut(dkim.selector), dkim.result.value, cut(dkim.human_result))
         for dkim in results.dkim_results
@@ -158,5 +158,5 @@ def _checks(results: DmarcResults) -> Sequence[Row]:
 
 
 def _overrides(results: DmarcResults) -> Sequence[Row]:
-    """The rows of ``dmarc_override`` from the column ``reason`` on."""
+    """Return the values of ``dmarc_override`` rows from the column ``reason`` on."""
     return [(override.reason.value, cut(override.comment)) for override in results.overrides]

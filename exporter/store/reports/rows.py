@@ -1,4 +1,4 @@
-"""From reports to rows: pure, and the same for one report as for a thousand."""
+"""Conversion of reports to rows; pure."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ INSERTS = {
         " last_received_at = max(last_received_at, excluded.last_received_at)",
     ),
 }
-"""How rows get into each table but those of DMARC records; parents stand before their children."""
+"""The INSERT statements of all tables except those of DMARC records; parents before children."""
 
 Row = tuple[Any, ...]
 
 
 def identity_of(report: IncomingReport) -> bytes:
     """
-    Sixteen bytes that equal reports share and, for all practical purposes, only they; see `TlsReport.identity`.
+    Return sixteen bytes that identify a report: equal reports share them; see `TlsReport.identity`.
 
-    The first four are the day that the report ends, if it has an end: what comes in together then stands together in
-    the index, and a large one is not written to all over.
+    The first four bytes are the day on which the report ends, if it has an end. Reports that arrive together are then
+    adjacent in the index, so that a large index is not written to at random places.
     """
     content = report.content
     day = 0 if isinstance(content, ArfReport) else unix_second(content.ends_at) // DAY_SECONDS
@@ -69,8 +69,8 @@ class ReportRows:
 
     Attributes:
         next_id: The ``id`` of the next report.
-        tables: In the order of `INSERTS`; the values of all rows, one after the other.
-        records: Those of DMARC records.
+        tables: In the order of `INSERTS`; the values of all rows as a flat list.
+        records: The rows of DMARC records.
     """
 
     server: str
@@ -82,7 +82,7 @@ class ReportRows:
     _policies: dict[int, tuple[DmarcPolicy, Row]] = field(default_factory=dict)
 
     def add(self, report: IncomingReport, identity: bytes) -> None:
-        """One more report, which must be new."""
+        """Add a report, which must be new."""
         id_ = self.next_id
         self.next_id += 1
         content = report.content
@@ -101,13 +101,13 @@ class ReportRows:
         self.tables["report_raw"] += (id_, pack(report.raw))
 
     def reject(self, report: UnreadableReport, rejected_at: datetime) -> None:
-        """One more report that could not be read."""
+        """Add a rejected report."""
         times = (unix_second(report.received_at), unix_second(rejected_at))
         head = (self.server, report.kind.value, lasting_id(report.source_id))
         self.tables["report_rejected"] += (*head, *times, cut(report.reason), pack(report.raw))
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Writes them all, inside of a transaction that is open."""
+        """Insert all rows; requires an open transaction."""
         days = [(self.server, day, domain, *sums) for (day, domain), sums in sorted(self._days.items())]
         heard = [(self.server, *names, *values) for names, values in sorted(self._reporters.items())]
         sums = {"dmarc_day": list(chain(*days)), "dmarc_reporter": list(chain(*heard))}
@@ -123,7 +123,7 @@ class ReportRows:
         heard[0] += 1
         if received_at > heard[1]:
             heard[1] = received_at
-        # Reports about one domain mostly share the policy, as an object, so its part of the row is made once.
+        # Reports about one domain usually share the policy object, so its values are built once.
         known = self._policies.get(id(content.policy))
         if known is None:
             known = self._policies[id(content.policy)] = (content.policy, _policy(content.policy))
@@ -163,7 +163,7 @@ FEEDBACK_LISTS = slice(10, 13)
 
 
 def feedback_row(content: ArfReport) -> Row:
-    """The row of ``arf_feedback`` from the column ``feedback_type`` on."""
+    """Return the values of an ``arf_feedback`` row from the column ``feedback_type`` on."""
     texts = (content.reporting_mta, content.envelope_id, content.mail_from, content.rcpt_to)
     lists = (content.domains, content.uris, content.authentication_results)
     words = (content.auth_failure.value, content.delivery_result.value, content.identity_alignment.value)
@@ -183,7 +183,7 @@ def feedback_row(content: ArfReport) -> Row:
 
 
 def _policy(policy: DmarcPolicy) -> Row:
-    """The row of ``dmarc_policy`` from the column ``policy`` on."""
+    """Return the values of a ``dmarc_policy`` row from the column ``policy`` on."""
     return (
         policy.policy.value,
         policy.subdomain_policy.value,

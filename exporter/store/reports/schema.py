@@ -1,18 +1,18 @@
 """
 The tables of the report history, as a migration group.
 
-Times are Unix seconds. Texts that strangers write are cut to `TEXT_LIMIT` characters in columns; the answer itself is
-kept whole in ``report_raw``. ``dmarc_day`` and ``dmarc_reporter`` are sums over ``report`` that move in the same
-transactions, so that a window of thirty days is not added up from millions of rows.
+Times are Unix seconds. Texts from third parties are cut to `TEXT_LIMIT` characters in columns; the response itself is
+kept whole in ``report_raw``. ``dmarc_day`` and ``dmarc_reporter`` are sums over ``report``, updated in the same
+transactions, so that a window of thirty days does not read millions of rows.
 """
 
 from __future__ import annotations
 
 TEXT_LIMIT = 1000
-"""Characters of one text column."""
+"""Characters per text column."""
 
 SEEN_SOURCE = "reports_{kind}"
-"""The source under which ``seen`` and ``watermark`` keep what is known of the server's lists."""
+"""The source in ``seen`` and ``watermark`` for the server's list of one kind."""
 
 REPORT_TABLES = (
     """
@@ -218,12 +218,12 @@ TLS_POLICIES_ONCE = (
     "CREATE INDEX report_tls_identity ON report (server, identity) WHERE kind = 'tls'",
 )
 """
-TLS reports no longer have an identity of their own: their policies have.
+TLS reports lose their own identity; their policies have it instead.
 
-Until then the second of two TLS reports with one id and range was taken for a repetition, and reports with what could
-not be read then were rejected. They are fetched again if the server still lists them: their ids are forgotten where as
-many reports are stored as were ever counted, so that none that was pruned comes back.
+Before this migration, the second of two TLS reports with the same id and date range was taken for a repetition, and
+some reports that can be parsed now were rejected. Their ids are forgotten, so that they are fetched again if the server
+still lists them, but only if as many reports are stored as were ever counted: no pruned report comes back.
 """
 
 COUNTED_TABLES = ("report", "report_rejected")
-"""Those whose rows are cheap to count; the rows below a report are not counted every few minutes."""
+"""Tables whose rows are cheap to count; the rows below a report are not counted every few minutes."""

@@ -1,4 +1,4 @@
-"""The report history as the daemon uses it: what is known, what is written, what is summed, what is forgotten."""
+"""The report history as the daemon uses it: deduplication, writes, sums and expiry."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class NewReport(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """
-    What some reports are to the history, by their places; one that is nowhere here is known.
+    The result of comparing reports with the history, by position; reports in no mapping are already known.
 
     Attributes:
-        new: Those to be written, of TLS reports only the policies to be written.
-        renamed: Those that are known under another id.
-        rejected: Unreadable ones that were not set aside before.
+        new: Reports to be written; for TLS reports, only the policies to be written.
+        renamed: Reports that are known under another id.
+        rejected: Unreadable reports that are not in the history yet.
     """
 
     new: Mapping[int, NewReport]
@@ -59,16 +59,16 @@ class Judged:
     rejected: Mapping[int, UnreadableReport]
 
     def counted(self) -> list[Incoming]:
-        """What adds to the counters, in the order of their places."""
+        """Return the reports that add to the counters, in order of position."""
         found: dict[int, Incoming] = {place: new.report for place, new in self.new.items()}
         return [report for _, report in sorted({**found, **self.rejected}.items())]
 
 
 class ReportHistory:
     """
-    The reports of one server. Every method raises `StoreError` when the file cannot be used now.
+    The reports of one server. Every method raises `StoreError` while the file cannot be used.
 
-    Only one task writes reports of a server; what it finds not to be known is so until it writes it.
+    Only one task writes reports of a server, so what it finds to be unknown stays unknown until it writes it.
     """
 
     def __init__(self, store: Store, server: str) -> None:
@@ -76,7 +76,7 @@ class ReportHistory:
         self._server = server
 
     async def unseen(self, kind: ReportKind, ids: Sequence[str]) -> list[str]:
-        """Those of *ids* that are not accounted for, in their order."""
+        """Return those *ids* that are not recorded, in order."""
         rows = await self._store.read(
             "SELECT value FROM json_each(?) WHERE NOT EXISTS"
             " (SELECT 1 FROM seen WHERE server = ? AND source = ? AND id = value) ORDER BY key",
@@ -85,7 +85,7 @@ class ReportHistory:
         return [row[0] for row in rows]
 
     async def judge(self, reports: Sequence[Incoming]) -> Judged:
-        """Which of *reports* the history does not have yet."""
+        """Return which *reports* are not in the history yet."""
         tls: dict[int, NewReport] = {}
         others: dict[tuple[str, bytes], int] = {}
         unreadable: dict[tuple[str, str], int] = {}
@@ -102,7 +102,7 @@ class ReportHistory:
         return Judged(new=new, renamed=renamed, rejected=await self._rejected(reports, unreadable))
 
     async def _new(self, reports: Sequence[Incoming], places: Mapping[tuple[str, bytes], int]) -> dict[int, NewReport]:
-        """The DMARC and ARF reports at *places*, by kind and identity, that are not known."""
+        """Return the unknown DMARC and ARF reports at *places*, which map kind and identity to a position."""
         known = await self._known(places)
         found = {}
         for key, place in places.items():
@@ -112,7 +112,7 @@ class ReportHistory:
         return found
 
     async def _new_policies(self, reports: Mapping[int, NewReport]) -> dict[int, NewReport]:
-        """TLS *reports* of which some policies are not known, with these alone."""
+        """Return the TLS *reports* with unknown policies, reduced to these."""
         known = await self._known_policies({new.identity for new in reports.values()})
         found = {}
         for place, (report, identity) in reports.items():
@@ -126,7 +126,7 @@ class ReportHistory:
         return found
 
     async def _known_policies(self, identities: Set[bytes]) -> dict[bytes, Counter[PolicyKey]]:
-        """How many policies of each domain and type are known, by the identity of their reports."""
+        """Return the number of known policies by domain and type, for each report identity."""
         known: dict[bytes, Counter[PolicyKey]] = {}
         for part in _parts(list(identities)):
             sql, parameters = known_policies_query(self._server, part)
@@ -139,7 +139,7 @@ class ReportHistory:
     async def _rejected(
         self, reports: Sequence[Incoming], places: Mapping[tuple[str, str], int]
     ) -> dict[int, UnreadableReport]:
-        """The unreadable reports at *places*, by kind and lasting id, that were not set aside before."""
+        """Return the unreadable reports at *places*, by kind and stable id, that were not rejected before."""
         found = {}
         for key, place in places.items():
             report = reports[place]
@@ -152,7 +152,7 @@ class ReportHistory:
         return bool(list(await self._store.read(sql, (self._server, kind, id_))))
 
     async def _renamed(self, new: Mapping[int, NewReport]) -> dict[int, Renamed]:
-        """Feedback that the server listed under another id before it was upgraded."""
+        """Return feedback that the server listed under another id before its upgrade."""
         renamed: dict[int, Renamed] = {}
         taken: set[int] = set()
         for place, (report, identity) in new.items():
@@ -180,9 +180,9 @@ class ReportHistory:
 
     def writer(self, judged: Judged, *, now: datetime) -> RowWriter:
         """
-        What writes the reports that are new and sets aside those that could not be read.
+        Return a function that writes the new and the rejected reports.
 
-        A report that an older release could not read is no longer set aside once it is taken in.
+        A report that an older release rejected is no longer rejected once it is stored.
         """
 
         def write(connection: sqlite3.Connection) -> None:
@@ -201,12 +201,12 @@ class ReportHistory:
         return write
 
     async def forget_seen(self, kind: ReportKind, listed: Iterable[str], *, before: datetime) -> int:
-        """Drops the ids that the server has not *listed* any more and that were noted *before*; how many."""
+        """Delete ids that are no longer *listed* and were recorded *before*; return their number."""
         parameters = (self._server, seen_source(kind), int(before.timestamp()), json.dumps(list(listed)))
         return await self._store.write(lambda connection: connection.execute(FORGET_SEEN, parameters).rowcount)
 
     async def dmarc_windows(self, now: datetime, days: Sequence[int]) -> Mapping[int, Mapping[str, tuple[int, int]]]:
-        """Aligned and failed messages by domain, of reports that end within the last so many days of *now*."""
+        """Return aligned and failed messages by domain and window; *days* are the windows' lengths up to *now*."""
         windows = {}
         for length in days:
             sql, parameters = window_query(self._server, int(now.timestamp()), length)
@@ -215,20 +215,21 @@ class ReportHistory:
 
     async def last_heard(self, *, most: int) -> Sequence[tuple[str | None, str | None, int, int]]:
         """
-        When DMARC reporters were last heard of a domain: domain, reporter, Unix seconds, and how many pairs that is.
+        Return when a report about a domain last came from a reporter.
 
-        The *most* busy domains and reporters by name, the others together under ``None``.
+        Rows are domain, reporter, Unix seconds and number of pairs. The *most* busiest domains and reporters are named,
+        all others are combined under ``None``.
         """
         rows = await self._store.read(LAST_HEARD, {"server": self._server, "most": most})
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """*values* in parts that one statement takes."""
+    """Yield *values* in batches that fit into one statement."""
     for start in range(0, len(values), MAX_PARAMETERS):
         yield values[start : start + MAX_PARAMETERS]
 
 
 def seen_source(kind: ReportKind) -> str:
-    """Under which source the ids of *kind* are noted."""
+    """Return the source under which ids of *kind* are recorded."""
     return SEEN_SOURCE.format(kind=kind.value)

@@ -1,4 +1,4 @@
-"""How one domain fares under DMARC: over time, by source, by reporter, and against a stricter policy."""
+"""DMARC results of one domain: over time, by source, by reporter, and under a stricter policy."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from exporter.store.reports.queries import Fields
 from exporter.store.reports.sums import DAY_SECONDS
 
 SILENT_INTERVALS = 3
-"""A reporter is silent once it has missed so many of its usual intervals ..."""
+"""A reporter is silent after missing this many of its usual intervals,"""
 
 SILENT_SECONDS = 3 * DAY_SECONDS
-"""... and at least so long."""
+"""and at least this many seconds."""
 
 SILENT_REPORTS = 3
-"""A reporter heard less often than this has no usual interval."""
+"""A reporter with fewer reports has no usual interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSummary:
     """
-    The facts about one domain; sums of messages.
+    The results of one domain; sums are of messages.
 
     Attributes:
-        policy: As the newest report tells it; empty if there is none.
+        policy: The policy in the newest report; empty if there is none.
         weeks: ``begins_at`` (a Monday), ``aligned``, ``failed``, ``reports``, oldest first.
-        window_begins_at: Where the window begins that the rest is about; Unix seconds.
-        first_begins_at: Where the earliest report begins; ``first_at`` is where the first one ends, ``last_at`` where
-            the last one ends.
-        aligned: In the window, as the numbers below.
-        new_sources: Sources that no report from before the window names, the busiest first; ``None`` if nothing is
-            known from before it.
-        failing_sources: The busiest, with ``authenticated`` messages: they passed SPF or DKIM, for another domain.
-        silent_reporters: Reporters that used to come and do not any more.
+        window_begins_at: Begin of the window for all fields from *aligned* on; Unix seconds.
+        first_begins_at: Begin of the earliest report; ``first_at`` is the earliest end, ``last_at`` the latest end.
+        aligned: Sum within the window, like the numbers below.
+        new_sources: Sources that first appear within the window, largest first; ``None`` if there are no earlier
+            reports.
+        failing_sources: The largest, with ``authenticated`` messages: these passed SPF or DKIM for another domain.
+        silent_reporters: Reporters whose reports have stopped.
     """
 
     domain: str
@@ -58,7 +57,7 @@ class DomainSummary:
 def summarise(
     connection: sqlite3.Connection, domain: str, *, now: datetime, days: int, most: int, server: str | None = None
 ) -> DomainSummary | None:
-    """The last *days* of *domain*, and its whole past where that says more; ``None`` if it has no reports."""
+    """Summarize the last *days* of *domain*; ``None`` if it has no reports."""
     end = int(now.timestamp())
     begin = end - days * DAY_SECONDS
     values = {"domain": domain, "server": server, "begin": begin, "now": end, "most": most}

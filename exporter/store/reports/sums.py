@@ -1,7 +1,7 @@
 """
-Sums over DMARC reports without reading them all: whole days from ``dmarc_day``, the hours at both ends from an index.
+Sums over DMARC reports without reading all of them: whole days from ``dmarc_day``, the hours at both ends by index.
 
-The statements are the same for the daemon and for the command line.
+The daemon and the command line use the same statements.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ FORGET_SUMS = (
     "DELETE FROM report WHERE id IN (SELECT value FROM json_each(?1))",
 )
 """
-Deletes the reports whose ids stand in one JSON list, and takes them out of the sums.
+Delete the reports whose ids are in a JSON list, and subtract them from the sums.
 
-At most a few hundred ids at a time: their messages are added up as 64-bit integers.
+Pass at most a few hundred ids: their messages are added up as 64-bit integers.
 """
 
 
@@ -80,14 +80,14 @@ LAST_HEARD = """
     WHERE h.server = :server GROUP BY 1, 2
 """
 """
-When reporters were last heard of a domain, of the *most* busy domains and reporters; the others are summed under null.
+When a report about a domain last came from a reporter; domains and reporters beyond the *most* busiest are null.
 
-The last column is how many pairs a row stands for.
+The last column is the number of pairs in a row.
 """
 
 
 def window_query(server: str, now: int, days: int) -> tuple[str, dict[str, object]]:
-    """Aligned and failed messages by domain, of reports that end after *now* - *days* and not after *now*."""
+    """Return the query for aligned and failed messages by domain, of reports that ended in the *days* before *now*."""
     begin = now - days * DAY_SECONDS
     return _WINDOW, {
         "server": server,

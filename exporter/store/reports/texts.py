@@ -1,4 +1,4 @@
-"""Texts that strangers wrote, fit for a column."""
+"""Texts from third parties, shortened for a column."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _MAX_LISTED = 100
 
 
 def cut(text: str) -> str:
-    """One text; what is left out of a long one shows as an ellipsis."""
+    """Return *text* shortened to the limit, with an ellipsis for what is cut."""
     return shortened(text, TEXT_LIMIT)
 
 
 def listed(texts: Sequence[str]) -> str:
-    """Several texts in one column, as a JSON list; cut so that it stays one."""
+    """Return *texts* as a JSON list in one column; shortened so that it stays valid JSON."""
     if not texts:
         return "[]"
     kept = [cut(text) for text in texts[:_MAX_LISTED]]
