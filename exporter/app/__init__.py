@@ -1,1 +1,1 @@
-"""The daemon: the one place that knows everybody."""
+"""The daemon: the package that connects all others."""

@@ -1,19 +1,19 @@
 """
-The daemon's own process: ``python -m exporter.app``, which the command ``run`` becomes.
+The daemon's own process: ``python -m exporter.app``, which the command ``run`` turns into.
 
-A process of its own because it lives for months and must be small: it parses no command line and draws no tables, and
-runs without docstrings.
+It is a separate process to stay small over months: it parses no command line, prints no tables, and runs without
+docstrings.
 """
 
 from __future__ import annotations
 
 import sys
 
-# httpx and structlog load rich for command lines and tracebacks of their own, megabytes that nobody here looks at.
+# httpx and structlog import rich for their command lines and tracebacks; the daemon does not need these megabytes.
 sys.modules["rich"] = None  # type: ignore[assignment]
 sys.modules["pygments"] = None  # type: ignore[assignment]
 
-from exporter.app.process import main  # noqa: E402 - after what must not be loaded
+from exporter.app.process import main  # noqa: E402 - after what must not be imported
 
 if __name__ == "__main__":
     sys.exit(main())

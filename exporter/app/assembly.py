@@ -1,4 +1,4 @@
-"""The parts of the daemon, wired to each other."""
+"""Builds the daemon's parts and connects them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from exporter.web.verdict.thresholds import load_thresholds, shipped
 @dataclass(frozen=True, slots=True)
 class Assembly:
     """
-    The parts that the daemon starts and stops; none of them runs yet.
+    The parts that the daemon starts and stops; none of them is running.
 
     Attributes:
         front: Not listening yet.
         fleet: Without servers.
-        essential: Tasks by name; if one of them fails, so does the daemon.
-        supervised: Tasks by name that are started again after whatever ends them.
+        essential: Tasks by name; if one of them fails, the daemon fails.
+        supervised: Tasks by name that are restarted whenever they end.
     """
 
     front: HttpFront
@@ -56,9 +56,9 @@ def assemble(
     reraise_bugs: bool = False,
 ) -> Assembly:
     """
-    Wire the parts to each other around the open *history*; the servers' tasks will run in *group*.
+    Build all parts around the open *history*; the servers' tasks will run in *group*.
 
-    Raises `SettingsError` for certificates of the web configuration that cannot be used.
+    Raises `SettingsError` for unusable certificates in the web configuration.
     """
     store = history.store
     exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
@@ -119,5 +119,5 @@ def _front(
 
 
 def count_tasks() -> int:
-    """Return how many asyncio tasks there are."""
+    """Return the number of asyncio tasks."""
     return len(asyncio.all_tasks())

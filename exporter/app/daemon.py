@@ -1,4 +1,4 @@
-"""The daemon: starts everything in order, waits for the signal to stop, and ends within five seconds of it."""
+"""The daemon: starts everything in order, waits for a signal, and stops within five seconds of it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ log = structlog.get_logger("exporter.app")
 
 
 SAVE_SECONDS = 2.5
-"""For the history to take what was counted, once the daemon is to stop and the file may be locked by another."""
+"""Time to save what was counted after the daemon is asked to stop; another process may have locked the file."""
 
 
 class Daemon:
-    """One run of the exporter. *on_ready* is called with the port once it serves."""
+    """One run of the exporter. *on_ready* is called with the port once it is serving."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Daemon:
         self._checking = Patience()
 
     def stop(self) -> None:
-        """End `run`, also while it checks the history file, which takes long if that is large."""
+        """Make `run` end, even while it is checking a large history file."""
         self._stop_requested.set()
         self._checking.end_within(0)
 
@@ -60,8 +60,8 @@ class Daemon:
         """
         Run until `stop` or SIGTERM.
 
-        Raises `StoreError` if the history file cannot be used, `SettingsError` for certificates that cannot, and
-        OSError if the port is not available.
+        Raises `StoreError` if the history file is unusable, `SettingsError` for unusable certificates, and OSError if
+        the port is not available.
         """
         async with AsyncExitStack() as stack:
             self._handle_signals(stack)
@@ -77,7 +77,7 @@ class Daemon:
         log.info("exporter.stopped")
 
     async def _serve(self, history: History) -> None:
-        """Start the rest, wait for the request to stop, and end everything in reverse."""
+        """Start all other parts, wait for the request to stop, and stop them in reverse order."""
         settings = self._settings
         async with AsyncExitStack() as stack:
             group = asyncio.TaskGroup()
@@ -85,7 +85,7 @@ class Daemon:
             await parts.front.start()
             stack.push_async_callback(parts.front.stop)
             changes = await parts.fleet.prepare(settings.servers)
-            # Entered only now: what failed until here is raised as it is, and not in a group.
+            # Enter the group only now: failures before this are raised as they are, not in an exception group.
             await stack.enter_async_context(group)
             stack.push_async_callback(_stop, parts.fleet, parts.front)
             await parts.fleet.swap(changes)
@@ -120,7 +120,7 @@ class Daemon:
         ]
 
     def _handle_signals(self, stack: AsyncExitStack) -> None:
-        """Handle signals until *stack* closes: process 1 of a container does not get those that it does not handle."""
+        """Handle signals until *stack* closes; as process 1 of a container, unhandled signals would be ignored."""
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_requested.set}
         for number, handle in handlers.items():
@@ -129,7 +129,7 @@ class Daemon:
 
 
 async def _stop(fleet: Fleet, front: HttpFront) -> None:
-    """Stop both at once: each may take seconds."""
+    """Stop both concurrently: each may take seconds."""
     for outcome in await asyncio.gather(fleet.stop(), front.stop(), return_exceptions=True):
         if outcome is not None:
             raise outcome

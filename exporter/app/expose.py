@@ -1,4 +1,4 @@
-"""Keeps the exposition up to date: rebuilt when state changes, when something goes stale, and every few seconds."""
+"""Keeps the exposition up to date: rebuilt when state changes, when a value expires, and at regular intervals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from exporter.collectors.exposition import Exposition
 from exporter.state.board import ServerBoard
 
 OWN_REGISTRY_SECONDS = 10.0
-"""How old the numbers about our own process may be."""
+"""The greatest age of metrics about our own process."""
 
 SETTLE_SECONDS = 0.05
-"""Changes come in groups; one rebuild serves them all."""
+"""Changes come in groups; one rebuild covers them all."""
 
 
 class Exposer:
@@ -27,11 +27,11 @@ class Exposer:
         self._dirty = asyncio.Event()
 
     def changed(self) -> None:
-        """Hears that state has changed."""
+        """Mark the exposition as outdated."""
         self._dirty.set()
 
     async def run(self) -> NoReturn:
-        """Rebuilds until cancelled."""
+        """Rebuild until cancelled."""
         refreshed = self._clock.monotonic()
         while True:
             await self._wait(refreshed + OWN_REGISTRY_SECONDS)

@@ -18,22 +18,22 @@ log = structlog.get_logger("exporter.store")
 STATS_SECONDS = 300.0
 
 BETWEEN_SECONDS = 600.0
-"""A file that is lost again at once is not opened again sooner: everything that is watched begins anew each time."""
+"""Minimum time between two reopened files: each one restarts the watching of all servers."""
 
 
 class StoreUser(Protocol):
-    """Whoever works with the open file."""
+    """A part that uses the open file."""
 
     async def adopt(self, store: Store) -> None:
-        """Go on with *store*; raises `StoreError` and goes on as before if it cannot be read."""
+        """Continue with *store*; if it cannot be read, raise `StoreError` and continue as before."""
 
 
 class History:
     """
-    The history file, also after it was lost.
+    The history file, which is reopened after it was lost.
 
     Attributes:
-        store: The open file. One that is lost stays here, failing, until another one can be opened.
+        store: The open file. A lost file stays here, failing, until another one can be opened.
     """
 
     def __init__(self, store: Store, *, clock: Clock, rng: random.Random) -> None:
@@ -42,7 +42,7 @@ class History:
         self._rng = rng
 
     def hurry(self, seconds: float) -> None:
-        """Have everything that is still to be read or written end within *seconds*."""
+        """Set a deadline in *seconds* for all reads and writes."""
         self.store.hurry(seconds)
 
     async def aclose(self) -> None:
@@ -51,9 +51,10 @@ class History:
 
     async def keep(self, *, users: Sequence[StoreUser], changed: Callable[[], None]) -> NoReturn:
         """
-        Open another file for *users* whenever the one in use is lost, until cancelled; *changed* is called each time.
+        Open another file for *users* whenever the current one is lost, until cancelled.
 
-        Until that works everything is watched and shown on, as while the file cannot be written.
+        *changed* is called after each attempt. Until one succeeds, watching and exposition continue, as while the file
+        cannot be written.
         """
         failures = 0
         while True:
@@ -76,7 +77,7 @@ class History:
             await self._clock.sleep(wait)
 
     async def measure(self, *, changed: Callable[[], None]) -> NoReturn:
-        """Count what is in the file every `STATS_SECONDS`, until cancelled; *changed* is called each time."""
+        """Update the file's statistics every `STATS_SECONDS`, until cancelled; *changed* is called each time."""
         while True:
             await self._clock.sleep(STATS_SECONDS)
             try:

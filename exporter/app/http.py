@@ -1,4 +1,4 @@
-"""Where scrapes arrive: the pages, behind the web configuration if there is one."""
+"""The HTTP listener: the pages, behind the web configuration if there is one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 OWN_DESCRIPTORS = 32
-"""Kept from clients: the history file, the log, certificates that are read again, name look-ups."""
+"""File descriptors that clients may not use: history file, log, reloaded certificates, name resolution."""
 
 DESCRIPTORS_OF_SERVER = 4
-"""Kept for each server: one connection for requests, one for each live stream, one that is being made."""
+"""File descriptors per server: one connection for requests, one per live stream, one being opened."""
 
 FEWEST_CONNECTIONS = 8
 
 
 def limits_for(servers: int) -> HttpLimits:
-    """What clients may take: fewer connections where the process may not open many files."""
+    """Return the limits for clients: fewer connections if the process may open only few files."""
     most = HttpLimits().connections
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed == resource.RLIM_INFINITY:
@@ -40,9 +40,9 @@ def limits_for(servers: int) -> HttpLimits:
 
 class HttpFront:
     """
-    The listener with what stands in front of the pages.
+    The listener and the web configuration in front of the pages.
 
-    Raises `SettingsError` if the web configuration cannot be used.
+    Raises `SettingsError` if the web configuration is unusable.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class HttpFront:
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
-        """*changed* is called when the web configuration was read again by itself."""
+        """*changed* is called when the web configuration has reloaded itself."""
         self._live: LiveWebConfig | None = None
         if config_file is not None:
-            # YAML and bcrypt take a megabyte that most installations never need.
+            # Import lazily: YAML and bcrypt take a megabyte that most installations never need.
             from exporter.web.config.document import load_web_config
             from exporter.web.config.live import LiveWebConfig
             from exporter.web.guard import Guard
@@ -79,29 +79,29 @@ class HttpFront:
 
     @property
     def port(self) -> int:
-        """The port listened on, once started."""
+        """The port that is listened on, once started."""
         return self._server.port
 
     @property
     def is_current(self) -> bool:
-        """Whether the newest content of the web configuration is in force."""
+        """Whether the latest content of the web configuration is in effect."""
         return self._live is None or not self._live.problems
 
     async def start(self) -> None:
-        """Listens; raises OSError in words if the port cannot be had."""
+        """Listen; raises OSError with a readable message if the port is not available."""
         await self._server.start()
 
     async def stop(self) -> None:
-        """Ends within two seconds."""
+        """Stop within two seconds."""
         await self._server.stop()
 
     async def reload(self) -> None:
-        """Reads the web configuration again; raises `SettingsError`."""
+        """Reload the web configuration; raises `SettingsError`."""
         if self._live is not None:
             await self._live.reload()
 
     def runs(self) -> Mapping[str, LongRun]:
-        """What has to run while it serves, by task name."""
+        """Return the tasks that must run while it is serving, by name."""
         runs: dict[str, LongRun] = {"web": self._server.serve_forever}
         if self._live is not None:
             runs["web-config"] = self._live.run

@@ -1,4 +1,4 @@
-"""Logs as events: JSON to stderr, or coloured lines where stderr is a terminal."""
+"""Structured logs: JSON on stderr, or colored lines if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 def set_up_logging(*, level: str, style: str) -> None:
     """
-    Sends our own events to stderr from *level* on, and those of libraries from warnings on.
+    Log our own events to stderr from *level* on, and those of libraries from ``warning`` on.
 
-    *style* is ``json``, ``console``, or ``auto``: lines for people where stderr is a terminal.
+    *style* is ``json``, ``console``, or ``auto``: console if stderr is a terminal.
     """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     renderer: Any = (
@@ -40,11 +40,11 @@ def set_up_logging(*, level: str, style: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # These libraries can put addresses and header values into their messages.
+    # These libraries may log addresses and header values.
     for name in ("httpx", "httpcore", "websockets", "asyncio", "aiosqlite"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def without_empty_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor of structlog that leaves out the fields with no content; a zero and a false stay."""
+    """Drop the fields without content from a structlog event; 0 and false stay."""
     return {key: value for key, value in event.items() if value not in (None, "", (), [], {})}

@@ -1,4 +1,4 @@
-"""The exporter's own process, platform and garbage collector, by prometheus_client."""
+"""Metrics of the exporter's process, platform and garbage collector, from prometheus_client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ END = b"# EOF\n"
 
 
 class OwnRegistry:
-    """Finished families about this process."""
+    """Rendered metric families of this process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -21,7 +21,7 @@ class OwnRegistry:
         GCCollector(registry=self._registry)
 
     def families(self, fmt: Format) -> bytes:
-        """The families in *fmt*, without an end mark."""
+        """Return the families in *fmt*, without the end marker."""
         if fmt is Format.OPENMETRICS:
             document: bytes = generate_openmetrics(self._registry)  # type: ignore[no-untyped-call]
             return document.removesuffix(END)

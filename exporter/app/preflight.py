@@ -1,4 +1,4 @@
-"""What `run` would refuse although every setting is of the right form: files that do not do what they are for."""
+"""Checks beyond the form of the settings: whether the files they name can be used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_usable(settings: Settings) -> None:
 
 
 def find_problems(settings: Settings) -> Iterator[str]:
-    """One line for each problem that `run` meets by itself as well; nothing is started, locked or left behind."""
+    """Yield one line per problem that would stop `run`; starts nothing, takes no lock and leaves nothing behind."""
     yield from unusable_web_config(settings)
     yield from unusable_thresholds(settings.web.thresholds_file)
     try:
@@ -31,10 +31,10 @@ def find_problems(settings: Settings) -> Iterator[str]:
 
 
 def unusable_web_config(settings: Settings) -> Iterator[str]:
-    """What is wrong with the web configuration and the files that it names."""
+    """Yield the problems of the web configuration and the files it names."""
     if settings.web.config_file is None:
         return
-    # YAML and bcrypt take a megabyte that most installations never need.
+    # Import lazily: YAML and bcrypt take a megabyte that most installations never need.
     from exporter.web.config.document import load_web_config
 
     try:
@@ -44,7 +44,7 @@ def unusable_web_config(settings: Settings) -> Iterator[str]:
 
 
 def unusable_certificates(servers: Sequence[ServerSettings]) -> Iterator[str]:
-    """Certificates that cannot be read as such, and keys that do not belong to theirs."""
+    """Yield certificates that cannot be parsed, and keys that do not match theirs."""
     for index, server in enumerate(servers):
         if server.tls.ca_file is None and server.tls.cert_file is None:
             continue
@@ -55,7 +55,7 @@ def unusable_certificates(servers: Sequence[ServerSettings]) -> Iterator[str]:
 
 
 def unusable_thresholds(path: Path | None) -> Iterator[str]:
-    """A file of thresholds that the status page could not judge by."""
+    """Yield the problems of the thresholds file of the status page."""
     if path is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""From a process's environment to a running daemon and an exit status."""
+"""Runs the daemon with the process's environment and returns an exit status."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ EXIT_UNUSABLE = 1
 EXIT_SETTINGS = 2
 
 ARGUMENTS = "_STALWART_EXPORTER_RUN"
-"""How the command line hands over what it has parsed: JSON, by file option."""
+"""The environment variable in which the command line passes its options: JSON, by file option."""
 
 RERAISE = "STALWART_EXPORTER_TEST_RERAISE"
 """Set by the tests: a bug in a collector then ends the process instead of being counted."""
 
 
 def become_daemon(*, config: Path | None, web_config: Path | None) -> None:
-    """Replaces this process by the daemon's; never returns."""
+    """Replace this process by the daemon's; never returns."""
     options = {"config": config, "web_config": web_config}
     given = {name: str(path.absolute()) for name, path in options.items() if path is not None}
     environ = {**os.environ, ARGUMENTS: json.dumps(given)}
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-OO", "-m", "exporter.app"], environ)  # noqa: S606 - ourselves
+    os.execve(sys.executable, [sys.executable, "-OO", "-m", "exporter.app"], environ)  # noqa: S606 - this program
 
 
 def main() -> int:
-    """Runs until told to end; the exit status."""
+    """Run until stopped; return the exit status."""
     environ = dict(os.environ)
     given = json.loads(environ.pop(ARGUMENTS, "{}"))
     reraise = environ.pop(RERAISE, "") == "1"
@@ -65,14 +65,14 @@ def main() -> int:
 
 
 def load_for_run(config: Path | None, web_config: Path | None, environ: dict[str, str]) -> Settings:
-    """The settings with ``--web.config.file`` laid over; raises `SettingsError` for what cannot be used."""
+    """Return the settings with ``--web.config.file`` applied; raises `SettingsError` for anything unusable."""
     settings = load_settings(config, environ)
     check_usable(settings)
     return with_web_config(settings, web_config)
 
 
 def with_web_config(settings: Settings, web_config: Path | None) -> Settings:
-    """The settings with another web configuration file, if one is given."""
+    """Return the settings with *web_config* as the web configuration file, if it is given."""
     if web_config is None:
         return settings
     web = settings.web.model_copy(update={"config_file": web_config})
@@ -80,20 +80,20 @@ def with_web_config(settings: Settings, web_config: Path | None) -> Settings:
 
 
 COLLECT_AFTER = 5000
-"""Objects made before the youngest are looked through; Python's own 700 come together several times in one answer."""
+"""Threshold of the youngest generation; one response creates several times Python's default of 700 objects."""
 
 
 def settle_memory() -> None:
-    """Gives back what importing has left behind, and keeps what stays out of every later garbage collection."""
+    """Release what imports have left behind, and exclude all remaining objects from later garbage collections."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
-    with contextlib.suppress(OSError, AttributeError):  # not every C library can
+    with contextlib.suppress(OSError, AttributeError):  # not every C library has it
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def run_loop(daemon: Daemon) -> int:
-    """Runs *daemon* in an event loop; the exit status."""
+    """Run *daemon* in an event loop; return the exit status."""
     settle_memory()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,4 +1,4 @@
-"""Reloading: the new configuration is applied as a whole, or not at all."""
+"""Reloads the configuration, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ LoadSettings = Callable[[], Settings]
 
 class Reloadable(Protocol):
     """
-    What has files of its own to reload.
+    A part with files of its own to reload.
 
     Attributes:
-        is_current: Whether what they hold now is in force.
+        is_current: Whether the latest content of the files is in effect.
     """
 
     @property
     def is_current(self) -> bool: ...
 
     async def reload(self) -> None:
-        """Apply them as they are now; raises `SettingsError` and changes nothing if they cannot be used."""
+        """Apply the files; if they are unusable, raise `SettingsError` and change nothing."""
 
 
 class Reloader:
     """
-    Applies a changed configuration to *fleet* and *retention*; *settings* are in force until then.
+    Applies a changed configuration to *fleet* and *retention*; *settings* are in effect until then.
 
     *load* blocks on the disk and raises `SettingsError`.
     """
@@ -71,14 +71,14 @@ class Reloader:
         self._also.append(part)
 
     def state(self) -> tuple[bool, datetime]:
-        """Whether everything is in force as it was last attempted, and when the configuration in force was loaded."""
+        """Return whether the last reload succeeded, and when the configuration in effect was loaded."""
         return self._successful and all(part.is_current for part in self._also), self._loaded_at
 
     async def reload(self) -> None:
         """
-        Apply the configuration as it is now; servers whose settings are the same go on undisturbed.
+        Load and apply the configuration; servers with unchanged settings are not interrupted.
 
-        Raises an `ExporterError` if it cannot be used or the history cannot be read; everything is then as before.
+        Raises an `ExporterError` if it is unusable or the history cannot be read; nothing is changed then.
         """
         async with self._fleet.changing:
             try:

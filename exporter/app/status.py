@@ -1,4 +1,4 @@
-"""The status page's facts, read off the boards, and the recent past that its verdict needs."""
+"""The facts of the status page, taken from the boards, and the recent history that its verdict needs."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from exporter.web.verdict.server import LOG_GAPS, server_conditions
 from exporter.web.verdict.thresholds import Thresholds
 
 OBSERVE_SECONDS = 15.0
-"""How often conditions are evaluated, so that the page knows since when they hold."""
+"""How often conditions are evaluated, so that the page can show since when they hold."""
 
 MOST = 25
-"""How many destinations and certificates of a server are looked at."""
+"""How many destinations and certificates of a server are examined."""
 
 LINKS = (
     Link(text="metrics", url="metrics"),
@@ -53,7 +53,7 @@ LINKS = (
 
 
 class Status:
-    """What people see at ``/``, and whether there is something to scrape."""
+    """The content of ``/``, and the readiness of the exporter."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Status:
         self._histories: dict[str, tuple[ServerBoard, History]] = {}
 
     def status(self) -> StatusPage:
-        """The state of affairs now."""
+        """Return the current content of the page."""
         return StatusPage(
             version=__version__,
             started_at=self._started_at,
@@ -89,13 +89,13 @@ class Status:
         )
 
     async def run(self) -> NoReturn:
-        """Observes until cancelled."""
+        """Observe until cancelled."""
         while True:
             self.observe()
             await self._clock.sleep(OBSERVE_SECONDS)
 
     def observe(self) -> None:
-        """Takes a sample of each server, and notes which conditions hold."""
+        """Take a sample of each server, and record which conditions hold."""
         present = dict(self._servers())
         self._histories = {
             name: (board, history) for name, (board, history) in self._histories.items() if board in present
@@ -107,7 +107,7 @@ class Status:
             history.hold(condition.key for condition in server_conditions(server, self._limits, self._clock.now()))
 
     def _history(self, board: ServerBoard) -> History:
-        """Begun anew where a board took another's place."""
+        """Return the history of *board*; a new one if the board has replaced another."""
         known = self._histories.get(board.name)
         if known is not None and known[0] is board:
             return known[1]
@@ -116,13 +116,13 @@ class Status:
         return history
 
     def ready(self) -> tuple[bool, str]:
-        """Ready once every server has been asked, whatever it answered."""
+        """Return whether every server has been contacted, with any result, and a message."""
         waiting = [board.name for board, _ in self._servers() if not board.asked]
         return (False, f"not polled yet: {', '.join(waiting)}") if waiting else (True, "ready")
 
 
 def server_status(board: ServerBoard, url: str, history: History | None = None) -> ServerStatus:
-    """One server as the page shows it."""
+    """Return one server as the page shows it."""
     identity = board.identity
     inventory = board.inventory
     return ServerStatus(
@@ -151,7 +151,7 @@ def server_status(board: ServerBoard, url: str, history: History | None = None) 
 
 
 def _certificates(certificates: Iterable[Certificate]) -> Mapping[str, datetime]:
-    """When those in use expire, the first ones only."""
+    """Return the expiry of certificates in use; the soonest only."""
     return dict(sorted(in_use(list(certificates)).items(), key=lambda item: item[1])[:MOST])
 
 
@@ -160,7 +160,7 @@ def _failed(tasks: Mapping[tuple[str, TaskState], int]) -> Mapping[str, int]:
 
 
 def queue_facts(queue: QueueSnapshot) -> QueueFacts:
-    """The queue as the verdict needs it."""
+    """Return the facts about the queue for the verdict."""
     temporary, permanent = RecipientStatus.TEMPORARY_FAILURE, RecipientStatus.PERMANENT_FAILURE
     deferring = {
         domain: number
@@ -179,7 +179,7 @@ def queue_facts(queue: QueueSnapshot) -> QueueFacts:
 
 
 def numbers(board: ServerBoard) -> Mapping[str, float]:
-    """What the history remembers of a server."""
+    """Return the numbers of a server that are kept in the history."""
     book = board.tallies
     found: dict[str, float] = dict.fromkeys(OUTCOMES, 0.0)
     for (outcome, *_), number in book.family("deliveries").items():
@@ -197,7 +197,7 @@ def _events(book: TallyBook) -> Mapping[str, float]:
 
 
 def stream_status(stream: StreamHealth, board: ServerBoard) -> StreamStatus:
-    """One live stream as the page shows it."""
+    """Return one live stream as the page shows it."""
     offer = board.capabilities.get(CAPABILITIES[StreamKind(stream.name)], CapabilityStatus.AVAILABLE)
     return StreamStatus(
         name=stream.name,
@@ -216,13 +216,13 @@ def _advice(board: ServerBoard, capability: Capability, status: CapabilityStatus
 
 
 def _words(board: ServerBoard, capability: Capability) -> str:
-    """What is wrong with the server's log; empty for other capabilities and where nothing is."""
+    """Return what is wrong with the server's log; empty for other capabilities and without a problem."""
     problem = board.log_problem if capability is Capability.LOGS else None
     return "" if problem is None else LOG_PROBLEM_WORDS[problem]
 
 
 def collector_status(health: CollectorHealth) -> CollectorStatus:
-    """One collector as the page shows it."""
+    """Return one collector as the page shows it."""
     if health.off:
         state = CollectorState.OFF
     elif health.success is None:

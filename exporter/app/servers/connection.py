@@ -1,4 +1,4 @@
-"""From a server's settings to the client that talks to it."""
+"""Builds a server's client from its settings."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, Swit
 @dataclass(frozen=True, slots=True)
 class ServerConnection:
     """
-    A server within reach.
+    The connection to one server.
 
     Attributes:
-        jmap: What of the client speaks to servers of v0.16 and newer.
-        server_clock: The server's time, as far as its responses have shown it.
-        account: The name under which the server's log mentions us; empty if the credentials do not tell.
-        live: Its live streams; ``None`` where they are turned off.
+        jmap: The part of the client for servers of v0.16 and newer.
+        server_clock: The server's time, as learned from its responses.
+        account: Our name in the server's log; empty if the credentials do not contain it.
+        live: The server's live streams; ``None`` if they are disabled.
     """
 
     transport: Transport
@@ -46,11 +46,11 @@ class ServerConnection:
     live: LiveClient | None = None
 
     def allow_retry(self) -> None:
-        """Refused credentials may be tried once more."""
+        """Allow requests after refused credentials again."""
         self.transport.allow_retry()
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         if self.live is not None:
             await self.live.aclose()
         await self.client.aclose()
@@ -65,9 +65,9 @@ def connect(
     server_clock: ServerClock | None = None,
 ) -> ServerConnection:
     """
-    Make the client of one server; nothing is asked yet. It goes on with *server_clock* if that is known already.
+    Build the client of one server without making a request; an existing *server_clock* is reused.
 
-    Raises `SettingsError` for a certificate or key that cannot be used.
+    Raises `SettingsError` for an unusable certificate or key.
     """
     throttle = Throttle(clock=clock, requests=settings.max_requests_per_minute)
     tls = context_for(settings)
@@ -135,14 +135,14 @@ def _live(
 
 
 def credentials_of(login: BasicLogin | BearerToken) -> Credentials:
-    """The login in the client's terms."""
+    """Convert the login to the client's credentials."""
     if isinstance(login, BearerToken):
         return Bearer(login.token.get_secret_value())
     return Basic(login.username, login.password.get_secret_value())
 
 
 def context_for(settings: ServerSettings) -> ssl.SSLContext | None:
-    """How the server's certificate is checked, ``None`` for plain HTTP; `SettingsError` names the setting at fault."""
+    """Return how the server's certificate is verified, ``None`` for plain HTTP; `SettingsError` names the setting."""
     if not settings.url.startswith("https:"):
         return None
     tls = settings.tls

@@ -1,8 +1,8 @@
 """
-The watched servers: built, swapped on a reload or when the history file is another one, supervised, stopped.
+The watched servers: built, swapped on a reload or for another history file, supervised, stopped.
 
-What can fail is done before anything that runs is touched: certificates are read, connections made and the history
-asked in `Fleet.prepare`. `Fleet.swap` only hands over.
+Steps that can fail come before any running server is touched: `Fleet.prepare` reads certificates, builds connections
+and reads the history. `Fleet.swap` only exchanges servers.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from exporter.store.store import Store
 log = structlog.get_logger("exporter.fleet")
 
 CLOSE_SECONDS = 1.0
-"""Connections that take longer to close are abandoned: they are to go either way."""
+"""Connections that take longer to close are abandoned; they are no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """
-    A server that can be watched from now on; nothing of it runs yet.
+    A server that is ready to be watched; none of its tasks is running.
 
     Attributes:
         costs: Where *connection* counts its requests.
-        saved: What the history holds of it; ``None`` where the present runtime of that name hands over its own.
+        saved: The server's state in the history; ``None`` if the current runtime of that name hands over its own.
     """
 
     settings: ServerSettings
@@ -54,18 +54,18 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """
-    What a new list of servers changes.
+    The difference between a new list of servers and the watched ones.
 
     Attributes:
-        kept: Names whose settings are the same.
-        candidates: New servers, and those whose settings differ.
+        kept: Names of servers with unchanged settings.
+        candidates: New servers, and those with changed settings.
     """
 
     kept: frozenset[str]
     candidates: Sequence[Candidate]
 
     async def aclose(self) -> None:
-        """Close what was opened for them: they are not to be watched after all."""
+        """Close the candidates' connections, if the changes are not applied."""
         await _close_all((candidate.settings.name, candidate.connection) for candidate in self.candidates)
 
 
@@ -74,7 +74,7 @@ class Fleet:
     The watched servers by name; their tasks run in *group*.
 
     Attributes:
-        changing: Held by whoever changes which servers are watched, from `prepare` to the end of `swap`.
+        changing: Held while the watched servers change, from `prepare` to the end of `swap`.
     """
 
     def __init__(
@@ -101,28 +101,28 @@ class Fleet:
 
     @property
     def servers(self) -> Sequence[WatchedServer]:
-        """Those that are watched now, in the order they were begun."""
+        """The watched servers, in the order in which they were started."""
         return list(self._watched.values())
 
     @property
     def boards(self) -> Sequence[ServerBoard]:
-        """Their boards."""
+        """The boards of the watched servers."""
         return [watched.board for watched in self._watched.values()]
 
     def earliest_now(self) -> datetime:
-        """The earliest time by any server's clock: reports bear the time of their server."""
+        """Return the earliest time of any server's clock: reports are stamped with their server's time."""
         return min((one.connection.server_clock.now() for one in self.servers), default=self._clock.now())
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call *listener* after every change of a server or of which servers there are; it must be quick."""
+        """Call *listener* after every change of a server or of the list of servers; it must return quickly."""
         self._listeners.append(listener)
 
     async def prepare(self, wanted: Sequence[ServerSettings]) -> Changes:
         """
-        Build what watching *wanted* needs beyond what is watched now, and start nothing.
+        Build what is needed to watch *wanted* beyond the watched servers, and start nothing.
 
-        Raises `SettingsError` for a certificate or key that cannot be used, and `StoreError` if the history cannot be
-        read; nothing has changed then.
+        Raises `SettingsError` for an unusable certificate or key, and `StoreError` if the history cannot be read;
+        nothing is changed then.
         """
         kept = frozenset(s.name for s in wanted if s.name in self._watched and self._watched[s.name].settings == s)
         async with AsyncExitStack() as opened:
@@ -140,9 +140,9 @@ class Fleet:
 
     async def swap(self, changes: Changes) -> None:
         """
-        Let go of the servers that are in neither part of *changes*, and watch its candidates.
+        Stop the servers that are in neither part of *changes*, and start its candidates.
 
-        If it is cancelled, no candidate is watched, and `stop` ends whatever still is.
+        If cancelled, no candidate is watched, and `stop` ends the servers that are still running.
         """
         leaving = [watched for name, watched in self._watched.items() if name not in changes.kept]
         try:
@@ -157,15 +157,15 @@ class Fleet:
             self._begin(self._assemble(candidate.settings, candidate.connection, candidate.costs, saved, self._store))
 
     async def retry(self, names: Iterable[str]) -> None:
-        """Ask the servers of these *names* once more, also with credentials that they refused."""
+        """Try the servers of these *names* again, even after refused credentials."""
         for name in names:
             await self._watched[name].retry()
 
     async def adopt(self, store: Store) -> None:
         """
-        Watch every server as after a start, with what *store* knows of it, over the connections that there are.
+        Restart watching from what *store* holds of each server, over the existing connections.
 
-        Raises `StoreError` if *store* cannot be read; everything then goes on as before.
+        Raises `StoreError` if *store* cannot be read; everything continues as before then.
         """
         async with self.changing:
             saved = {name: await self._load(watched.connection, name, store) for name, watched in self._watched.items()}
@@ -179,7 +179,7 @@ class Fleet:
                 )
 
     async def stop(self) -> None:
-        """End all watching; whatever was counted is on disk then, as far as the file takes it."""
+        """Stop watching, and save everything that was counted, as far as the file can be written."""
         leaving = list(self._watched.values())
         await self._end(leaving)
         await _close_all((watched.settings.name, watched.connection) for watched in leaving)
@@ -224,9 +224,9 @@ class Fleet:
 
     async def _end(self, leaving: Sequence[WatchedServer]) -> None:
         """
-        Stop all tasks of *leaving* at once, and have their ledgers save what is left.
+        Stop all tasks of *leaving* concurrently, and save their ledgers.
 
-        If it is cancelled, they stay in the fleet for `stop` to end.
+        If cancelled, they stay in the fleet for `stop` to end.
         """
         await end_all(task for watched in leaving for task in self._tasks[watched.settings.name])
         await _all_of(((watched.settings.name, watched.settle()) for watched in leaving), "ledger.settle_failed")
@@ -243,7 +243,7 @@ async def _close_all(connections: Iterable[tuple[str, ServerConnection]]) -> Non
 
 
 async def _all_of(steps: Iterable[tuple[str, Coroutine[Any, Any, None]]], failed: str) -> None:
-    """Run all *steps*, each with its server's name, to their ends; log an exception as the event *failed*."""
+    """Run all *steps*, each with its server's name, to their end; log an exception as the event *failed*."""
     begun = list(steps)
     outcomes = await asyncio.gather(*(step for _, step in begun), return_exceptions=True)
     for (server, _), outcome in zip(begun, outcomes, strict=True):

@@ -39,18 +39,18 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 
 SPREAD_SECONDS = 10.0
-"""First runs are spread over this time, or over the shortest interval where that is shorter."""
+"""First runs are spread over this time, or over the shortest interval if that is shorter."""
 
 SILENT = ("native", "failed", "inventory")
-"""Collectors that do not ask the management API, or not each time they run."""
+"""Collectors that do not use the management API, or not in every run."""
 
 FREE = ("failed",)
-"""Collectors that make no request of their own, and so need not spare the server where there is nothing to collect."""
+"""Collectors that make no request, so that retrying them costs the server nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """What the sources of one server's counters have in common."""
+    """What the sources of one server's counters share."""
 
     choice: SourceChoice
     totals: TotalsCounter
@@ -60,7 +60,7 @@ class Counting:
 
     @classmethod
     def begin(cls, settings: ServerSettings, saved: Saved, *, streams: bool, clock: ServerClock) -> Counting:
-        """Go on from what was saved."""
+        """Restore the saved state."""
         board, ledger = saved.board, saved.ledger
         choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
         owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
@@ -77,7 +77,7 @@ class Counting:
 
 
 def feeds_of(board: ServerBoard, ledger: Ledger, counting: Counting, clock: ServerClock) -> Sequence[Feed]:
-    """What is counted from the live streams."""
+    """Return the feeds that count the live streams."""
     feeds: list[Feed] = [LiveMetrics(board, counting.totals, counting.choice)]
     if counting.reconciler is not None:
         feeds.append(LiveTraces(board, ledger, counting.owners, counting.deliveries, counting.reconciler, clock=clock))
@@ -90,7 +90,7 @@ Plan = list[tuple[str, Job, float, Capability | None]]
 def pollers_of(
     plan: Plan, session: Session, *, clock: Clock, rng: random.Random, reraise_bugs: bool
 ) -> Sequence[Poller]:
-    """One for each collector, their first runs spread over the shortest interval."""
+    """Return one poller per collector, with first runs spread over the shortest interval."""
     shortest = min(interval for _, _, interval, _ in plan)
     step = min(SPREAD_SECONDS, shortest) / len(plan)
     return [
@@ -118,7 +118,7 @@ def plan_of(
     connection: ServerConnection,
     counting: Counting,
 ) -> Plan:
-    """The collectors of a server, in the order of their first runs."""
+    """Return the collectors of a server, in the order of their first runs."""
     clock = connection.server_clock
     every = settings.intervals
     choice, owners, deliveries = counting.choice, counting.owners, counting.deliveries

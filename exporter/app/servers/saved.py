@@ -1,4 +1,4 @@
-"""What is known of a server beyond one life of its runtime."""
+"""The state of a server that outlives its runtime."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from exporter.store.store import Store
 @dataclass(frozen=True, slots=True)
 class Saved:
     """
-    What one runtime of a server leaves to the next, or the history file to the first.
+    What one runtime of a server passes to the next, or the history file to the first.
 
     Attributes:
-        board: Empty but for the tallies.
-        reconciler: What live and stored traces have brought; for every server, also one without streams.
+        board: Empty except for the tallies.
+        reconciler: State of live and stored traces; present even for servers without streams.
     """
 
     board: ServerBoard
@@ -28,7 +28,7 @@ class Saved:
 
     @classmethod
     async def load(cls, name: str, store: Store, *, clock: ServerClock) -> Saved:
-        """Read what *store* holds of the server called *name*; raises `StoreError`."""
+        """Read the state of the server *name* from *store*; raises `StoreError`."""
         board = ServerBoard(name, TallyBook(), monotonic=clock.monotonic)
         ledger = await Ledger.load(store, name, board.tallies, board)
         return cls(board, ledger, await Reconciler.load(ledger, clock=clock))

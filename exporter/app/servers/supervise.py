@@ -1,4 +1,4 @@
-"""Supervision of long tasks: whatever ends one is logged and counted, and it starts again after a backoff."""
+"""Supervision of long-running tasks: an end is logged and counted, and the task restarts after a backoff."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from exporter.clock import Clock
 log = structlog.get_logger("exporter.supervise")
 
 LongRun = Callable[[], Coroutine[Any, Any, None]]
-"""Starts a task that is not meant to end; may be called again once it has ended."""
+"""Starts a task that is not meant to end; may be called again after it has ended."""
 
 
 class Supervisor:
-    """Runs long tasks; with *reraise_bugs*, as in the tests, the exception that ends one is raised."""
+    """Runs long tasks; with *reraise_bugs*, as in the tests, the exception that ends a task is raised."""
 
     def __init__(self, *, clock: Clock, rng: random.Random, reraise_bugs: bool = False) -> None:
         self._clock = clock
@@ -31,9 +31,9 @@ class Supervisor:
         self, run: LongRun, *, task: str, server: str = "", ended: Callable[[str], None] | None = None
     ) -> NoReturn:
         """
-        Run *run* until cancelled, again after whatever ends it: an exception, a stray cancellation, a return.
+        Run *run* until cancelled, and restart it whenever it ends: by an exception, a stray cancellation or a return.
 
-        Everything that *run* logs has the key ``server``. *ended* is called with the cause in a few words each time.
+        Everything that *run* logs has the key ``server``. *ended* is called with a short cause each time.
         """
         failures = 0
         while True:
@@ -52,7 +52,7 @@ class Supervisor:
 
 
 async def _run_to_its_end(run: LongRun, *, name: str) -> BaseException | None:
-    """The exception that ended *run*; ``None`` if it returned or was cancelled from inside."""
+    """Return the exception that ended *run*; ``None`` if it returned or was cancelled from inside."""
     task = asyncio.create_task(run(), name=name)
     try:
         await asyncio.wait([task])
@@ -64,7 +64,7 @@ async def _run_to_its_end(run: LongRun, *, name: str) -> BaseException | None:
 
 
 async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel *tasks* and return once they have ended; may be called again if it was cancelled itself."""
+    """Cancel *tasks* and wait until they have ended; may be called again after being cancelled itself."""
     cancelled = list(tasks)
     for task in cancelled:
         task.cancel()

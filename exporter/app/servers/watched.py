@@ -1,4 +1,4 @@
-"""One watched server: everything about it hangs here, and nothing of it is shared with another."""
+"""One watched server with everything that belongs to it; nothing is shared between servers."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class WatchedServer:
     The runtime of one ``[[servers]]`` entry.
 
     Attributes:
-        board: What is known of the server.
-        connection: Whoever ends the runtime closes it, or gives it to the next one.
-        sources: Its collectors, for the exposition.
+        board: The state of the server.
+        connection: Closed by the runtime's owner, or passed to the next runtime.
+        sources: The server's sources for the exposition.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class WatchedServer:
         rng: random.Random,
         reraise_bugs: bool = False,
     ) -> WatchedServer:
-        """Put a server's parts together; reads nothing, asks nobody and starts nothing."""
+        """Build a server's parts; makes no request, reads no file and starts nothing."""
         board, ledger = saved.board, saved.ledger
         board.costs = costs
         server_clock = connection.server_clock
@@ -131,23 +131,23 @@ class WatchedServer:
         return cls(settings, connection, saved, session, pollers, subscribers, report_gauges, clock=clock)
 
     def runs(self) -> Iterator[tuple[str, LongRun]]:
-        """The long tasks that watch the server, by the name of the collector."""
+        """Yield the long-running tasks that watch the server, by collector name."""
         yield "detection", self._session.run
         yield "version", VersionSearch(self.board, self._saved.ledger, self._session, clock=self._clock).run
         yield from ((poller.name, poller.run) for poller in self._pollers)
         yield from ((subscriber.name, subscriber.run) for subscriber in self._subscribers)
 
     async def retry(self) -> None:
-        """Ask once more, also with credentials that were refused: an operator has reloaded."""
+        """Try again, even after refused credentials: an operator has reloaded."""
         self.connection.allow_retry()
         await self._session.retry()
 
     async def settle(self) -> None:
-        """Wait for writes under way, and save what the file would not take before; the tasks have ended."""
+        """Wait for writes in progress, and retry what could not be saved; the tasks must have ended."""
         await self._saved.ledger.settle()
 
     def hand_over(self) -> Saved:
-        """What the next runtime of this server goes on with; this one must have settled and is over then."""
+        """Return the state for the next runtime of this server; call `settle` first, and do not use this one again."""
         board = ServerBoard(self.board.name, self.board.tallies, monotonic=self._clock.monotonic)
         ledger = self._saved.ledger.moved_to(board)
         return Saved(board, ledger, self._saved.reconciler)
