@@ -1,1 +1,1 @@
-"""What both generations share."""
+"""Parts shared by both generations."""

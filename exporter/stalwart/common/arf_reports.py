@@ -1,4 +1,4 @@
-"""Feedback reports (RFC 5965), built alike from what either generation sends."""
+"""Construction of feedback reports (RFC 5965) for both generations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAST_PORT = 65535
 
 
 class ArfFields(Protocol):
-    """The members of a report that do not differ between the generations, as decoded; the port may be anything."""
+    """The decoded members of a report that are the same in both generations; the port is not yet validated."""
 
     feedback_type: str
     incidents: int | None
@@ -52,7 +52,7 @@ def build_arf_report(
     uris: Iterable[str],
     authentication_results: Iterable[str],
 ) -> ArfReport:
-    """The report in our terms; *sender* is the address that mailed it."""
+    """Build the model's report; *sender* is the address that sent it by mail."""
     port = fields.source_port
     return ArfReport(
         reporter=reporter_name(_host(fields.reporting_mta), sender),
@@ -83,5 +83,5 @@ def build_arf_report(
 
 
 def _host(reporting_mta: str | None) -> str:
-    """``mx.example.net`` of ``dns; mx.example.net``."""
+    """Return ``mx.example.net`` from ``dns; mx.example.net``."""
     return domain_or_text((reporting_mta or "").rpartition(";")[2])

@@ -1,4 +1,4 @@
-"""DMARC aggregate reports (RFC 7489, RFC 9990): the vocabularies and results that both generations send alike."""
+"""DMARC aggregate reports (RFC 7489, RFC 9990): the vocabularies and results that both generations share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _scopes = Vocabulary("spf_scope", SpfScope, {"mailfrom": SpfScope.MFROM})
 
 
 class DkimFields(Protocol):
-    """A result of DKIM, as decoded."""
+    """A decoded DKIM result."""
 
     domain: str | None
     selector: str | None
@@ -38,7 +38,7 @@ class DkimFields(Protocol):
 
 
 class SpfFields(Protocol):
-    """A result of SPF, as decoded."""
+    """A decoded SPF result."""
 
     domain: str | None
     scope: str | None
@@ -47,12 +47,12 @@ class SpfFields(Protocol):
 
 
 def build_dkim_result(fields: DkimFields, unknown: dict[str, int]) -> DkimResult:
-    """A result of DKIM in our terms."""
+    """Build the model's DKIM result; unknown words are counted in *unknown*."""
     result = _auth_results.read(fields.result, unknown)
     return DkimResult(domain_or_text(fields.domain), fields.selector or "", result, fields.human_result or "")
 
 
 def build_spf_result(fields: SpfFields, unknown: dict[str, int]) -> SpfResult:
-    """A result of SPF in our terms."""
+    """Build the model's SPF result; unknown words are counted in *unknown*."""
     scope, result = _scopes.read(fields.scope, unknown), _auth_results.read(fields.result, unknown)
     return SpfResult(domain_or_text(fields.domain), scope, result, fields.human_result or "")

@@ -13,7 +13,7 @@ _DIGITS = {sign: value for value, sign in enumerate(ALPHABET)}
 
 
 def encode_id(number: int) -> str:
-    """An id as JMAP writes it. Raises ``ValueError`` for what is no id."""
+    """Encode a number as a JMAP id. Raises ``ValueError`` if it is out of range."""
     if not 0 <= number < MOST:
         raise ValueError("an id has 64 bits")
     signs = []
@@ -25,7 +25,7 @@ def encode_id(number: int) -> str:
 
 
 def decode_id(text: str) -> int:
-    """The number behind an id. Raises ``ValueError`` for what is none."""
+    """Decode a JMAP id to its number. Raises ``ValueError`` if it is invalid."""
     number = 0
     for sign in text.lower():
         digit = _DIGITS.get(sign)

@@ -1,10 +1,10 @@
 """
-The server's own Prometheus page, read by its own small grammar, and repaired.
+A parser for the server's own Prometheus page, which repairs its histograms.
 
-Contract: Stalwart v0.10-v0.16, ``GET /metrics/prometheus``; tests/recordings/*/native.txt. Names are ids with every
-other sign an underscore. Buckets hold only what fell into each of them, and the last is called ``inf``; should a
-release send them as Prometheus has them (cumulated, ``+Inf``), their values tell. Up to v0.11.1 they hold sums of
-values and are worth nothing.
+Contract: Stalwart v0.10-v0.16, ``GET /metrics/prometheus``; tests/recordings/*/native.txt. Names are ids with
+underscores in place of punctuation. Buckets are not cumulative, and the last is called ``inf``; should a release send
+cumulative ones with ``+Inf``, as Prometheus defines them, the values show it. Up to v0.11.1 they contain sums of values
+and are unusable.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from exporter.model.telemetry import HistogramTotals, ServerTotals
 from exporter.stalwart.events.names import native_metric
 
 UNDERFLOW = 2**63
-"""A gauge of this size has been counted below zero; it is unknown."""
+"""A gauge this large has wrapped below zero, so its value is unknown."""
 
 TORN = 8
-"""By how much a histogram's buckets may miss its count: observations made while the page was written."""
+"""The most that a histogram's buckets may differ from its count: observations while the page was being written."""
 
 _TYPE = re.compile(r"# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) ([a-z]+)\Z")
 _SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{le="([^"]*)"\}|(\{.*\}))? ([0-9.eE+-]{1,32})\Z')
@@ -40,7 +40,7 @@ class _Histogram:
 
 
 def parse_native_page(body: bytes) -> ServerTotals:
-    """What the page says. Raises `PayloadError` with the number of the line that does not belong on such a page."""
+    """Parse the page. Raises `PayloadError` with the number of the invalid line."""
     return _PageReader().read(body)
 
 
@@ -120,7 +120,7 @@ class _PageReader:
                 histogram.bounds.append(_whole_number(bound, number))
         else:
             raise _problem(number, "not a histogram's next line")
-        # Without both of these the page has been cut inside the histogram.
+        # A histogram without both of these has been truncated.
         self._sampled = histogram.sum >= 0 and histogram.count >= 0
 
 
@@ -132,7 +132,7 @@ def _totals(histogram: _Histogram) -> HistogramTotals:
 
 
 def _own_counts(histogram: _Histogram) -> Sequence[int] | None:
-    """What fell into each bucket alone; ``None`` if the buckets do not tell."""
+    """Return the count of each bucket alone; ``None`` if it cannot be determined."""
     buckets, bounds, count = histogram.buckets, histogram.bounds, histogram.count
     if not histogram.closed or any(low >= high for low, high in pairwise(bounds)):
         return None
@@ -164,7 +164,7 @@ def _text(body: bytes) -> str:
 
 
 def _whole_number(digits: str, number: int) -> int:
-    """A value, exact where it is written as a whole number."""
+    """Parse a value; one written as a whole number stays exact."""
     if digits.isascii() and digits.isdigit():
         return int(digits)
     try:

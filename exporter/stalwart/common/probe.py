@@ -1,7 +1,7 @@
 """
-What `stalwart-exporter doctor` finds out about a key: each part of a server is asked by itself.
+Checks by `stalwart-exporter doctor` of what a key can access, one capability at a time.
 
-A part that fails, forbids or lacks something says nothing about the others, and does not end the examination.
+A failure, a denial or a missing feature affects only its own capability and does not end the checks.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.stalwart.http.responses import CredentialsRefused
 
 LOG_IN = "authenticate"
-"""The permission without which a key may do nothing; it has this name in every generation."""
+"""The permission without which a key can do nothing; its name is the same in every generation."""
 
 SILENCES_IN_A_ROW = 2
-"""After so many parts without an answer the server is taken to be gone, and is not asked for the rest."""
+"""After this many checks in a row without a response, the server counts as unreachable and the rest are skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
     """
-    What was found.
+    The result of the checks.
 
     Attributes:
-        statuses: Of each capability that could be judged.
-        lacking: Permissions that the key lacks, by what they are for; of what the server does not have, none.
-        failures: What went wrong with the parts that could be neither read nor judged, in words.
-        can_log_in: False if the key lacks `LOG_IN`: what else it lacks is then not known.
-        native_refused: The server's own metrics page refused the login that is configured for it.
-        edition, version: As far as they were disclosed.
-        changes: Permissions of the key that change the server, as far as the key's permissions are disclosed.
+        statuses: The status of each capability that could be checked.
+        lacking: Permissions that the key lacks, by capability; none for features that the server lacks.
+        failures: Error messages of the capabilities that could not be checked.
+        can_log_in: False if the key lacks `LOG_IN`; its other missing permissions are then unknown.
+        native_refused: The server's own metrics page refused the configured login.
+        edition, version: Unknown or empty if not disclosed to this key.
+        changes: The key's permissions that can change the server; empty if its permissions are not disclosed.
     """
 
     statuses: Mapping[Capability, CapabilityStatus]
@@ -54,13 +54,13 @@ class Examination:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Every permission that is lacking, once."""
+        """Every missing permission, without duplicates."""
         first = () if self.can_log_in else (LOG_IN,)
         return tuple(dict.fromkeys((*first, *(name for names in self.lacking.values() for name in names))))
 
 
 class PartialProbe:
-    """Asks for the parts of a server one after the other, and keeps what came of each."""
+    """Checks capabilities one after the other and records each result."""
 
     def __init__(self) -> None:
         self.statuses: dict[Capability, CapabilityStatus] = {}
@@ -70,12 +70,12 @@ class PartialProbe:
         self._silences = 0
 
     def settled(self, capability: Capability) -> bool:
-        """Whether more questions about *capability* would say nothing new."""
+        """Whether further requests about *capability* would add nothing."""
         status = self.statuses.get(capability, CapabilityStatus.AVAILABLE)
         return capability in self.failures or status not in (CapabilityStatus.AVAILABLE, CapabilityStatus.FORBIDDEN)
 
     def lacks(self, capability: Capability, permissions: Iterable[str]) -> None:
-        """Note *permissions* of *capability* that the key does not have."""
+        """Record *permissions* for *capability* that the key lacks."""
         self.statuses[capability] = CapabilityStatus.FORBIDDEN
         self.lacking.setdefault(capability, []).extend(permissions)
 
@@ -88,9 +88,10 @@ class PartialProbe:
         absence_is_fine: bool = False,
     ) -> None:
         """
-        Ask one *question*, which takes *permissions*; the answer says whether *capability* is there.
+        Send one request, which needs *permissions*, and record the status of *capability*.
 
-        Raises `TargetRefused` if the server refuses the credentials or the address, which ends the examination.
+        With *absence_is_fine*, `TargetUnsupported` counts as available. Raises `TargetRefused` if the server refuses
+        the credentials or the exporter's address, which ends the checks.
         """
         if self._silences >= SILENCES_IN_A_ROW:
             self.failures[capability] = "not asked: the server no longer answers"
@@ -111,7 +112,7 @@ class PartialProbe:
         self.statuses.setdefault(capability, CapabilityStatus.AVAILABLE)
 
     async def ask_native(self, question: Callable[[], Awaitable[object]]) -> None:
-        """Ask for the server's own metrics page, whose login is another one."""
+        """Check the server's own metrics page, which has a login of its own."""
         try:
             await self.ask(Capability.NATIVE_METRICS, question)
         except TargetRefused as error:

@@ -1,4 +1,4 @@
-"""What a walk of the queue adds up, in either generation."""
+"""The sums of a queue walk, for both generations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MAX_QUEUES = 64
 
 class QueueSums:
     """
-    The sums over the pages so far; each generation adds to them in its own way.
+    The sums over the pages so far; each generation has its own code that adds to them.
 
     Attributes:
-        overdue_before: A recipient that was due before this is overdue.
-        running: Whether the server delivers; ``None`` where it does not report it.
-        unknown: What could not be read, by field.
+        overdue_before: A recipient whose next attempt was due before this is overdue.
+        running: Whether the queue is running; ``None`` if the server does not report it.
+        unknown: The number of unknown values, by field.
     """
 
     def __init__(self, taken_at: datetime, *, max_domains: int = MAX_DOMAINS, max_queues: int = MAX_QUEUES) -> None:
@@ -39,7 +39,7 @@ class QueueSums:
         self.unknown: Counter[str] = Counter()
 
     def snapshot(self, *, truncated: bool) -> QueueSnapshot:
-        """The sums as they are; *truncated*: the queue goes on."""
+        """Return the sums as a snapshot; *truncated*: the queue is longer than the walk."""
         return QueueSnapshot(
             taken_at=self.taken_at,
             running=self.running,

@@ -1,4 +1,4 @@
-"""The sums behind a queue snapshot, each bounded whatever the queue holds."""
+"""The tallies behind a queue snapshot; the size of each is bounded for any queue."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from exporter.model.queue import (
 from exporter.stalwart.common.timestamps import in_order, unix_sum
 
 UNKNOWN = "unknown"
-"""Where a name stands that can be no label."""
+"""The label for a name that cannot be a label."""
 
 MAX_QUEUE_BYTES = 8
 
 
 class AgeTally:
-    """The ages of messages at *taken_at*. What was created later than that has age 0."""
+    """The ages of messages at *taken_at*; messages created later have age 0."""
 
     def __init__(self, taken_at: datetime) -> None:
         self._taken_at = taken_at
-        # In whole seconds, "at most so old" is "created no earlier than the next full second".
+        # In whole seconds, "at most this old" means "created no earlier than the next full second".
         self._cutoffs = [rfc3339(_ceiling(taken_at - timedelta(seconds=bound))) for bound in AGE_BOUNDS_SECONDS]
         self._now = rfc3339(taken_at)
         self._counts = [0] * (len(self._cutoffs) + 1)
@@ -41,7 +41,7 @@ class AgeTally:
         self._past_unix_sum = 0
 
     def add(self, created: Sequence[str]) -> None:
-        """Counts messages by when they were created. Raises `UnreadableStamp`."""
+        """Count messages by their creation times. Raises `UnreadableStamp`."""
         if not created:
             return
         ordered, total = in_order(created)
@@ -60,32 +60,32 @@ class AgeTally:
             self._oldest = ordered[0]
 
     def oldest(self) -> datetime | None:
-        """When the oldest message was created; ``None`` without messages."""
+        """Return when the oldest message was created; ``None`` without messages."""
         return None if self._oldest is None else datetime.fromisoformat(self._oldest)
 
     def distribution(self) -> Distribution:
-        """The ages, in seconds."""
-        # In integers, so that the sum does not depend on the order of its parts.
+        """Return the distribution of ages in seconds."""
+        # Integers make the sum independent of the order of addition.
         taken_microseconds = (self._taken_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         total = self._past * taken_microseconds - self._past_unix_sum * 1_000_000
         return Distribution(bounds=AGE_BOUNDS_SECONDS, counts=tuple(self._counts), total=total / 1_000_000)
 
 
 class AttemptTally:
-    """Delivery attempts so far."""
+    """Waiting recipients by the number of delivery attempts so far."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(ATTEMPT_BOUNDS) + 1)
         self._total = 0
 
     def add(self, attempts: Mapping[int, int]) -> None:
-        """Counts recipients by their attempts."""
+        """Add recipients by their number of attempts."""
         for number, recipients in attempts.items():
             self._counts[bisect_left(ATTEMPT_BOUNDS, number)] += recipients
             self._total += number * recipients
 
     def distribution(self) -> Distribution:
-        """The attempts."""
+        """Return the distribution of attempts."""
         return Distribution(bounds=ATTEMPT_BOUNDS, counts=tuple(self._counts), total=float(self._total))
 
 
@@ -93,8 +93,8 @@ class DomainTally:
     """
     Recipients by destination domain and status.
 
-    Above *capacity* domains only the larger half stays; the others are summed under `OTHER_DOMAIN`, and a domain that
-    comes back starts anew.
+    Above *capacity* domains, only the largest are kept. The others are added to `OTHER_DOMAIN`; if such a domain occurs
+    again, it starts from zero.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -103,14 +103,14 @@ class DomainTally:
         self._pending: dict[RecipientStatus, Counter[str]] = {status: Counter() for status in RecipientStatus}
 
     def add(self, status: RecipientStatus, addresses: Sequence[str]) -> None:
-        """Counts recipients by address. `settle` must follow, at the latest after some thousands."""
+        """Add recipients by address. The caller must call `settle` after a few thousand at most."""
         if not all(map(contains, addresses, repeat("@"))):
             self._pending[status][""] += sum("@" not in address for address in addresses)
             addresses = [address for address in addresses if "@" in address]
         self._pending[status].update([address.rpartition("@")[2] for address in addresses])
 
     def settle(self) -> int:
-        """Takes in what was added. Returns how many recipients had no domain that can be a label."""
+        """Count what was added; return how many recipients had no domain that can be a label."""
         hostile = 0
         for status, domains in self._pending.items():
             counts = self._counts[status]
@@ -128,7 +128,7 @@ class DomainTally:
         return hostile
 
     def by_status(self) -> dict[tuple[str, RecipientStatus], int]:
-        """The recipients."""
+        """Return the recipients by domain and status."""
         return {(domain, status): count for status, counts in self._counts.items() for domain, count in counts.items()}
 
     def _prune(self) -> None:
@@ -137,7 +137,7 @@ class DomainTally:
             totals.update(counts)
         del totals[OTHER_DOMAIN]
         ranked = heapq.nlargest(self._capacity // 2, totals.items(), key=lambda item: (item[1], item[0]))
-        # A domain stands under each of its statuses, so half as many as there is room for fit in any case.
+        # A domain may occur under every status, so the capacity is divided by the number of statuses.
         kept = {domain for domain, _ in ranked[: self._capacity // len(self._counts)]} | {OTHER_DOMAIN}
         for status, counts in self._counts.items():
             rest = sum(count for domain, count in counts.items() if domain not in kept)
@@ -148,14 +148,14 @@ class DomainTally:
 
 
 class QueueNames:
-    """Names of virtual queues as labels: 1-8 bytes each, and at most *capacity* of them."""
+    """Names of virtual queues as labels: 1-8 bytes each, at most *capacity* different ones."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._known: set[str] = {"default"}
 
     def label(self, name: str) -> str:
-        """The name, or `UNKNOWN` if it can be no label."""
+        """Return the name, or `UNKNOWN` if it cannot be a label."""
         if name in self._known:
             return name
         if (

@@ -1,8 +1,8 @@
 """
-What lasts in a server's id of a received report.
+The stable part of a received report's id.
 
-Up to v0.15 an id is ``{number}_{expires}``, from v0.16 on it is the number alone, in base 32. The number is the same in
-both, and stays when the server is told to keep its reports for longer.
+Up to v0.15 an id is ``{number}_{expires}``, from v0.16 on the number alone, in base 32. The number survives an upgrade,
+and a change of the server's retention of reports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from exporter.stalwart.common.ids import decode_id, encode_id
 
 
 def lasting_id(source_id: str) -> str:
-    """The number in decimal, from an id in either spelling; anything else as it stands."""
+    """Return the number in decimal from an id in either form; anything else unchanged."""
     number, expiring, _ = source_id.partition("_")
     if expiring:
         return number
@@ -23,5 +23,5 @@ def lasting_id(source_id: str) -> str:
 
 
 def spelled_alike(one: str, other: str) -> bool:
-    """Whether two ids may stand in one list of a server. (Ids from before and after its upgrade never do.)"""
+    """Whether two ids have the same form; ids from before and after an upgrade never occur in one list."""
     return ("_" in one) == ("_" in other)

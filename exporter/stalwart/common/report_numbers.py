@@ -1,4 +1,4 @@
-"""Numbers of reports that a reporter can have counted; others are refused while decoding."""
+"""Ranges of numbers in reports; values outside are refused while decoding."""
 
 from __future__ import annotations
 

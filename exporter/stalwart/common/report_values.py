@@ -1,4 +1,4 @@
-"""Values inside reports, read alike from every generation: words of a vocabulary, addresses, names, moments."""
+"""Parsing of values in reports for every generation: vocabularies, addresses, names, times."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from exporter.errors import PayloadError
 E = TypeVar("E", bound=StrEnum)
 
 LAST_SECOND = 253_402_300_799
-"""The end of the year 9999 in Unix seconds; nothing later has a date."""
+"""The end of the year 9999 in Unix seconds, the latest time a ``datetime`` can represent."""
 
 UNKNOWN_DOMAIN = "unknown"
-"""Stands for a domain that a report does not name."""
+"""The domain if a report names none."""
 
 _LONGEST_WORD = 64
 _OTHER_SPELLINGS = 32
-"""How many spellings beside the usual ones are remembered for each vocabulary."""
+"""The most unusual spellings cached per vocabulary."""
 
 
 class Vocabulary(Generic[E]):
     """
-    The words of one field, known in every spelling: ``no-policy-found``, ``NoPolicyFound`` and ``noPolicyFound``.
+    The words of one field, in any spelling: ``no-policy-found``, ``NoPolicyFound`` and ``noPolicyFound``.
 
-    What is none of them reads as ``unknown`` and is counted under *field*; nothing at all reads as ``unspecified``
-    where there is such a word.
+    Any other text is ``unknown`` and is counted under *field*; an empty or missing one is ``unspecified`` if the
+    vocabulary has that word, else ``unknown``.
     """
 
     def __init__(self, field: str, words: type[E], aliases: Mapping[str, E] | None = None) -> None:
@@ -44,7 +44,7 @@ class Vocabulary(Generic[E]):
         self._most_known = len(self._known) + _OTHER_SPELLINGS
 
     def read(self, text: str | None, unknown: dict[str, int]) -> E:
-        """The word that *text* stands for."""
+        """Return the word for *text*; count an unknown one in *unknown*."""
         if not text:
             return self._absent
         word = self._known.get(text)
@@ -64,12 +64,12 @@ def _squashed(text: str) -> str:
 
 
 def address(text: str | None) -> str:
-    """An IP address in its canonical spelling, an IPv4 one inside of an IPv6 one by itself; empty if it is none."""
+    """Return an IP address in canonical form, an IPv4-mapped one as IPv4; empty if it is not an address."""
     if not text:
         return ""
     try:
         if ":" not in text:
-            socket.inet_pton(socket.AF_INET, text)  # which knows the canonical spelling only
+            socket.inet_pton(socket.AF_INET, text)  # It accepts only the canonical form.
             return text
         canonical = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
     except (OSError, ValueError):
@@ -79,12 +79,12 @@ def address(text: str | None) -> str:
 
 
 def domain_or_text(text: str | None) -> str:
-    """A domain name as it is stored, or whatever stands in its place."""
+    """Return a normalised domain name, or else the text itself in lower case."""
     return "" if not text else domain_name(text.strip()) or text.strip().lower()
 
 
 def required_domain(text: str, path: str) -> str:
-    """A domain name; raises `PayloadError` if it is none."""
+    """Return a normalised domain name; raises `PayloadError` if *text* is not one."""
     name = domain_name(text.strip())
     if name is None:
         raise PayloadError(f"{path}: not a domain name")
@@ -93,10 +93,10 @@ def required_domain(text: str, path: str) -> str:
 
 def policy_domains(texts: Sequence[str | None], path: str) -> list[str]:
     """
-    The domains of a TLS report's policies, in their order.
+    Return the domains of a TLS report's policies, in order.
 
-    A policy that names none is about the only domain that the others name, or else about `UNKNOWN_DOMAIN`. Raises
-    `PayloadError` for what is no domain name; *path* takes the policy's number.
+    A policy without one gets the domain of the others if they name only one, else `UNKNOWN_DOMAIN`. Raises
+    `PayloadError` for an invalid domain name; *path* is a template for the policy's index.
     """
     named = [(text or "").strip() for text in texts]
     domains = [required_domain(text, path.format(number)) if text else "" for number, text in enumerate(named)]
@@ -107,9 +107,9 @@ def policy_domains(texts: Sequence[str | None], path: str) -> list[str]:
 
 def reporter_name(organisation: str | None, *addresses: str | None) -> str:
     """
-    Who reports: the organisation as it names itself, else the domain of the first mail address.
+    Return the reporter's organisation name, else the domain of the first usable mail address.
 
-    Line ends and runs of blanks become one blank, so that one reporter is not two.
+    Line ends and runs of spaces become one space, so that one reporter does not appear as two.
     """
     name = " ".join(organisation.split()) if organisation else ""
     for candidate in addresses:
@@ -121,12 +121,12 @@ def reporter_name(organisation: str | None, *addresses: str | None) -> str:
 
 @lru_cache(maxsize=256)
 def moment(seconds: int) -> datetime:
-    """A Unix time within 1970-9999; remembered, since reports begin and end with the day."""
+    """Convert Unix seconds within 1970-9999; cached, since reports begin and end with the day."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def utc(stamp: datetime, path: str) -> datetime:
-    """An aware moment in UTC; raises `PayloadError` where it falls outside of 1970-9999."""
+    """Return the whole second of an aware time in UTC; raises `PayloadError` outside 1970-9999."""
     try:
         seconds = stamp.timestamp()
     except (OverflowError, ValueError) as error:

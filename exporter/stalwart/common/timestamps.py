@@ -1,8 +1,8 @@
 """
-The timestamps of a whole page at once, without a ``datetime`` for each.
+Sums and order of a page's timestamps without a ``datetime`` for each.
 
-The server writes ``2026-01-15T10:30:00Z``, which sorts as text, and whose digits add up column by column. What is
-spelled otherwise (an offset, a fraction) is first rewritten so.
+The server writes ``2026-01-15T10:30:00Z``, which sorts as text and can be summed column by column. Other forms (with an
+offset or a fraction) are first rewritten to this one.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 class UnreadableStamp(ValueError):
     """
-    One of the timestamps is none.
+    An invalid timestamp.
 
     Attributes:
-        index: Which, in the order in which they were given.
+        index: Its position in the input.
     """
 
     def __init__(self, index: int) -> None:
@@ -42,7 +42,7 @@ class UnreadableStamp(ValueError):
 
 def in_order(stamps: Sequence[str]) -> tuple[list[str], int]:
     """
-    The timestamps ascending, as the server spells them, and the sum of their Unix seconds.
+    Return the timestamps in ascending order, in the server's form, and the sum of their Unix seconds.
 
     Fractions of a second are dropped. Raises `UnreadableStamp`.
     """
@@ -56,7 +56,7 @@ def in_order(stamps: Sequence[str]) -> tuple[list[str], int]:
 
 
 def unix_sum(ordered: Sequence[str]) -> int | None:
-    """The sum of the Unix seconds of ascending timestamps; ``None`` if one of them is spelled otherwise."""
+    """Return the sum of the Unix seconds of ascending timestamps; ``None`` if one has another form."""
     text = "".join(ordered)
     if len(text) != len(ordered) * _LENGTH:
         return None
@@ -75,7 +75,7 @@ def unix_sum(ordered: Sequence[str]) -> int | None:
 
 
 def utc_second(at: datetime, path: str, member: str) -> datetime:
-    """The second of a decoded timestamp, in UTC. Raises `PayloadError` naming *member* of *path*."""
+    """Return a decoded timestamp's whole second in UTC. Raises `PayloadError` naming *member* of *path*."""
     try:
         return whole_second(at)
     except OverflowError as error:
@@ -83,11 +83,11 @@ def utc_second(at: datetime, path: str, member: str) -> datetime:
 
 
 def _sum_of_hours(ordered: Sequence[str]) -> int | None:
-    """The sum of the full hours, of which a page has few."""
+    """Return the sum of the full hours; a page has few different ones."""
     total = start = 0
     while start < len(ordered):
         hour = ordered[start][:13]
-        # ";" is the character after ":", which follows the hour.
+        # ";" is the character after the ":" that follows the hour.
         end = bisect_left(ordered, f"{hour};", start)
         try:
             if _HOUR.fullmatch(hour) is None:

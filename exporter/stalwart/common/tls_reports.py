@@ -1,4 +1,4 @@
-"""SMTP TLS reports (RFC 8460), built alike from what either generation sends."""
+"""Construction of SMTP TLS reports (RFC 8460) for both generations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _result_types = Vocabulary("tls_failure", TlsResultType)
 
 
 class FailureFields(Protocol):
-    """Sessions that failed alike, as decoded; the generations differ in the spelling of the names only."""
+    """The decoded details of one kind of failure; the generations differ only in the members' names."""
 
     failed_session_count: int
     result_type: str | None
@@ -29,7 +29,7 @@ class FailureFields(Protocol):
 
 
 class ReportFields(Protocol):
-    """The members of a report that do not differ between the generations."""
+    """The members of a report that are the same in both generations."""
 
     report_id: str
     organization_name: str | None
@@ -45,7 +45,7 @@ def build_tls_report(
     policies: Sequence[TlsPolicy],
     policies_path: str,
 ) -> TlsReport:
-    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
+    """Build the model's report; *sender* is the address that sent it by mail. Raises `PayloadError`."""
     sessions = sum(policy.successes + policy.failures for policy in policies)
     failed = sum(failure.sessions for policy in policies for failure in policy.details)
     if max(sessions, failed) > MAX_COUNTED:
@@ -61,7 +61,7 @@ def build_tls_report(
 
 
 def build_tls_failures(failures: Iterable[FailureFields], unknown: dict[str, int]) -> list[TlsFailure]:
-    """The failed sessions under one policy, in our terms."""
+    """Build the model's failures under one policy; unknown words are counted in *unknown*."""
     return [
         TlsFailure(
             _result_types.read(fields.result_type, unknown),
