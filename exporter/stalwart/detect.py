@@ -100,15 +100,15 @@ class RestDetector:
 
     async def _ask_for_version(self, identity: ServerIdentity) -> ServerIdentity:
         try:
-            told = await fetch_version(self._transport)
+            found = await fetch_version(self._transport)
         except (TargetForbidden, TargetUnsupported) as error:
             unasked = f"version unknown: {error}"
             return replace(identity, note=f"{identity.note}; {unasked}" if identity.note else unasked)
         return replace(
             identity,
-            version=told.version,
-            edition=Edition.ENTERPRISE if told.isEnterprise else Edition.COMMUNITY,
-            permissions=frozenset(told.permissions),
+            version=found.version,
+            edition=Edition.ENTERPRISE if found.isEnterprise else Edition.COMMUNITY,
+            permissions=frozenset(found.permissions),
         )
 
 

@@ -1,1 +1,1 @@
-"""What events mean: their names, what they say of a delivery attempt, and the log lines and traces that hold them."""
+"""The meaning of events: names, delivery attempts and outcomes, and the log lines and traces that carry them."""

@@ -1,8 +1,8 @@
 """
-What is known of one delivery attempt: whom which failure befell, and which of them explains a deferral.
+The state of one delivery attempt: its failures, by the recipients they concern, and its deferral.
 
-Failures are remembered by whom they concern, so that those of recipients that were given up or delivered explain
-nothing. No address is kept, only checksums.
+A failure of recipients that were delivered or have failed permanently does not explain a deferral. No addresses are
+kept, only checksums.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.events.outcomes import MESSAGE_REJECTED, PUT_OFF, AttemptFailure
 
 MAX_RECIPIENTS = 256
-"""Failures of one attempt that are remembered one by one, and recipients of one deferral."""
+"""The most failures kept per attempt, and the most recipients kept per deferral."""
 
 AttemptKey = tuple[int, str]
-"""The queued message and its virtual queue; no two attempts of one run at a time."""
+"""The id of a queued message and its virtual queue; for one key, attempts never overlap."""
 
 RECIPIENT, MESSAGE, SESSION = "r", "m", "s"
 
 Scope = tuple[str, int | str]
 """
-Whom a failure befell: one recipient, by checksum; or those of a domain whose message was refused, each one that was
-not refused alone; or all of a domain.
+The recipients that a failure concerns, as a kind and a checksum or domain.
+
+``RECIPIENT``: one recipient, by checksum. ``MESSAGE``: a domain whose server rejected the message, except recipients
+with a failure of their own. ``SESSION``: all recipients of a domain.
 """
 
 
 @dataclass(slots=True)
 class Deferral:
     """
-    A deferral that is not yet decided.
+    A deferral whose reason is not yet decided.
 
     Attributes:
-        event: Without the addresses of its recipients.
+        event: The event, without recipients' addresses.
         domain: The only destination of the attempt, or empty.
-        recipients: Checksum and domain of each that the attempt was for; empty if that is not known.
+        recipients: Checksum and domain of each recipient of the attempt; empty if unknown.
     """
 
     event: DeliveryEvent
@@ -52,15 +54,15 @@ class Deferral:
 @dataclass(slots=True)
 class Attempt:
     """
-    What is known of one attempt.
+    The state of one attempt.
 
     Attributes:
         domain: The destination being tried.
         failures: The last failure of each scope, in order of occurrence. No address is stored.
-        weak: The same of events that may or may not have been a failure.
-        settled: Checksums of recipients that were delivered or given up.
-        deferral: What waits to be decided.
-        ended_at: When the attempt ended, in Unix seconds of the server; 0 before that.
+        weak: The same for tentative failures: events that may not have been failures.
+        settled: Checksums of recipients that were delivered or have failed permanently.
+        deferral: The deferral that waits for its reason.
+        ended_at: When the attempt ended, in Unix seconds of the server's clock; 0 while it is running.
     """
 
     domain: str = ""
@@ -71,18 +73,18 @@ class Attempt:
     ended_at: int = 0
 
     def note(self, scope: Scope, failure: AttemptFailure, *, weak: bool) -> None:
-        """Remembers a failure, unless its recipient needs no explanation any more."""
+        """Record a failure, unless its recipient is settled."""
         if scope[0] == RECIPIENT and scope[1] in self.settled:
             return
         noted = self.weak if weak else self.failures
         noted.pop(scope, None)
         noted[scope] = failure
         if len(noted) > MAX_RECIPIENTS:
-            # A permanent reply explains no deferral, so such a failure is the first to go.
+            # A permanent reply does not explain a deferral, so such a failure is dropped first.
             del noted[next((one for one, why in noted.items() if why.code.startswith("5")), next(iter(noted)))]
 
     def settle(self, recipient: str) -> None:
-        """A recipient was delivered or given up."""
+        """Record that *recipient* was delivered or has failed permanently."""
         mark = checksum(recipient)
         if len(self.settled) < MAX_RECIPIENTS:
             self.settled.add(mark)
@@ -90,7 +92,7 @@ class Attempt:
         self.weak.pop((RECIPIENT, mark), None)
 
     def failure_of(self, recipient: str) -> AttemptFailure | None:
-        """The recipient's own failure, else the last one of its destination."""
+        """Return the recipient's own failure, else the last one of its domain."""
         own = self.failures.get((RECIPIENT, checksum(recipient)))
         if own is not None:
             return own
@@ -99,25 +101,25 @@ class Attempt:
         return next((why for why in shared if why.domain in domains), None)
 
     def explanation(self) -> AttemptFailure | None:
-        """The last failure of a recipient that is still to be delivered."""
+        """Return the last failure of a recipient that is still to be delivered."""
         return next((why for scope, why in reversed(self.failures.items()) if self._is_open(scope)), None)
 
     def suspicion(self) -> AttemptFailure | None:
-        """The same of what may or may not have been a failure."""
+        """Return the last tentative failure of a recipient that is still to be delivered."""
         return next((why for scope, why in reversed(self.weak.items()) if self._is_open(scope)), None)
 
     def open_domain(self, deferral: Deferral) -> str:
         """
-        The only destination of *deferral*, or empty, also if it has been delivered everything.
+        Return the only destination of *deferral*; empty if there are several, or if all its recipients are settled.
 
-        The server writes a deferral at the end of each attempt on a message that other virtual queues still have
-        recipients of.
+        The server also writes a deferral at the end of an attempt if only other virtual queues still have recipients
+        of the message.
         """
         has_open = any(mark not in self.settled for mark, _ in deferral.recipients)
         return deferral.domain if has_open or not deferral.recipients else ""
 
     def _is_open(self, scope: Scope) -> bool:
-        """Whether a failure concerns anybody who is still to be delivered."""
+        """Whether a failure concerns a recipient that is still to be delivered."""
         kind, about = scope
         if kind == RECIPIENT:
             return about not in self.settled
@@ -146,12 +148,12 @@ def checksum(recipient: str) -> int:
 
 
 def put_off_at(key: AttemptKey, at: datetime) -> DeliveryEvent:
-    """The event of a deferral, without addresses."""
+    """Return the event of a deferral, without addresses."""
     return DeliveryEvent(PUT_OFF, at, *key)
 
 
 def attempt_state(attempt: Attempt) -> dict[str, Any]:
-    """What is not empty of *attempt*."""
+    """Return *attempt* in JSON-compatible form, without empty members."""
     deferral = attempt.deferral
     state = {
         "domain": attempt.domain,
@@ -180,7 +182,7 @@ def attempt_from(key: AttemptKey, state: Mapping[str, Any]) -> Attempt:
 
 
 def attempt_from_earlier(domain: str, last: Any, weak: Any, by_recipient: Iterable[Sequence[Any]]) -> Attempt:
-    """From the state of versions that decided at once: the last failure, the last weak one, and those by recipient."""
+    """Build an attempt from an older state: the last failure, the last tentative one, and those by recipient."""
     attempt = Attempt(domain=domain)
     for mark, *why in by_recipient:
         attempt.failures[RECIPIENT, mark] = AttemptFailure(*why)

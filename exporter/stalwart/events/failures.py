@@ -1,10 +1,10 @@
 """
-What a failure text says: the class of error and the SMTP reply code.
+Classification of failure texts: the class of error and the SMTP reply code.
 
-Contract: Stalwart v0.10-v0.16, in its four forms: a recipient's status (``Error for mx.x: Connection failed: ...``),
-the same up to v0.12 (``Connection to 'mx.x' failed: ...``), in log and traces (``Temporary Failure for mx.x: ...``),
-and the cause of an event, as `cause_text` writes it. Only the words that the server begins with are believed: the
-remote's come after them.
+Contract: Stalwart v0.10-v0.16, in four forms: a recipient's status (``Error for mx.x: Connection failed: ...``), the
+same up to v0.12 (``Connection to 'mx.x' failed: ...``), in log and traces (``Temporary Failure for mx.x: ...``), and
+the cause of an event, as `cause_text` formats it. Only the server's own words, at the start, are trusted: the remote
+server's text follows them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _PREFIXES = (
 )
 
 REPLY_CAUSE = "Unexpected SMTP Response"
-"""How the cause of an event begins where the remote replied something else than was hoped for."""
+"""The start of an event's cause if the remote server sent an unexpected reply."""
 
 IO_CAUSE = "I/O Error"
-"""The cause of two kinds of error: of a session's connection, and in a recipient's status of the queue itself."""
+"""The cause of an I/O error: of a session's connection, or, in a recipient's status, of the queue itself."""
 
 _CAUSES = (
     (REPLY_CAUSE, FailureReason.UNEXPECTED_RESPONSE),
@@ -58,14 +58,14 @@ _WITH_CODE = frozenset({FailureReason.UNEXPECTED_RESPONSE, FailureReason.CONNECT
 
 
 def cause_text(title: str, code: int, reason: str) -> str:
-    """The cause of an event as one text: the server's title first, what the remote said last."""
+    """Format the cause of an event: the server's title first, the remote server's reply last."""
     if code:
         return f"{title}: Code: {code}{_MESSAGE}{reason}"
     return f"{title}: {reason}" if reason else title
 
 
 def parse_logged_cause(text: str) -> tuple[str, int]:
-    """The cause of an event as the log writes it, as `cause_text`, and its reply code or 0; empty if it is none."""
+    """Parse an event's cause from a log line into its `cause_text` and reply code (or 0); empty if it is not one."""
     found = _LOGGED_CAUSE.match(text)
     if found is None:
         return "", 0
@@ -74,7 +74,7 @@ def parse_logged_cause(text: str) -> tuple[str, int]:
 
 
 def classify_failure(text: str) -> tuple[FailureReason, str]:
-    """The class of error of a failure text, and the SMTP reply code of three digits or empty."""
+    """Return the class of error of a failure text, and its three-digit SMTP reply code or an empty string."""
     text = parse_logged_cause(text)[0] or text
     what = _what(text)
     for prefix, reason in (*_PREFIXES, *_CAUSES):
@@ -84,17 +84,17 @@ def classify_failure(text: str) -> tuple[FailureReason, str]:
 
 
 def reply_code(text: str) -> str:
-    """The SMTP reply code in a failure text, or empty."""
+    """Return the SMTP reply code in a failure text, or an empty string."""
     return classify_failure(text)[1]
 
 
 def _what(text: str) -> str:
-    """A failure text without the host or domain that it is about."""
+    """Return a failure text without the host or domain that it concerns."""
     entity = _ENTITY.match(text)
     return text[entity.end() :] if entity else text
 
 
 def _first_code(what: str) -> str:
-    """The code before the remote's message: a number in the message itself is the remote's invention."""
+    """Return the code before the remote server's message; a number inside the message is not trusted."""
     found = _CODE.search(what.partition(_MESSAGE)[0])
     return found[1] if found else ""

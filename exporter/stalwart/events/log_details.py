@@ -1,11 +1,11 @@
 """
-The details of a log line: ``key = value`` pairs, those of the event's span first, then the event's own.
+Parsing of a log line's details: ``key = value`` pairs, those of the event's span first, then the event's own.
 
 Contract: Stalwart v0.10-v0.16, ``details`` of a log line; tests/recordings/rest-0.12.5 and rest-0.15.5, ``/api/logs``.
-Strings stand in double quotes, and a quote inside them is not escaped, so that a remote server (in its reply), a
-sender and a recipient (in an address) can write what looks like pairs of ours. Therefore the line is read from left to
-right, a string ends at the first quote that one of the server's keys follows, and nothing is read behind a text,
-which comes after the keys that matter.
+Strings are in double quotes, and quotes inside them are not escaped. A remote server (in its reply), a sender and a
+recipient (in an address) can therefore imitate the server's pairs. So the line is read from left to right, a string
+ends at the first quote that is followed by one of the server's keys, and nothing after a text is read; texts come after
+the keys that matter.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from exporter.stalwart.events.failures import parse_logged_cause
 from exporter.stalwart.events.outcomes import STRICT_EVENTS
 
 TEXT_LIMIT = 1024
-"""Of a text no more is kept: what the server itself says stands at its beginning."""
+"""The most characters kept of a text; the server's own words come first."""
 
 MAX_ENDS = 16
-"""Of the places where a span may end no more are looked at; an address has no room for as many."""
+"""The most possible ends of a span that are considered; an address is too short to contain that many."""
 
 DEFAULT_QUEUE = "default"
 
@@ -50,7 +50,7 @@ _WITHOUT_TEXT = _SPAN_SAYS_ALL | {"delivery.completed", "delivery.domain-deliver
 
 
 class _Span(NamedTuple):
-    """The delivery attempt that a line belongs to, and where the event's own keys begin."""
+    """The delivery attempt that a line belongs to; `own_at` is where the event's own keys begin."""
 
     queue_id: int
     queue_name: str
@@ -60,7 +60,7 @@ class _Span(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """The event's own pairs, as far as a text; `text_at` is where that begins, -1 if there is none."""
+    """The event's own pairs, up to the text; `text_at` is where the text begins, -1 if there is none."""
 
     pairs: Mapping[str, str]
     text_at: int
@@ -72,10 +72,10 @@ _NOTHING = _Own({}, -1)
 
 class DetailsReader:
     """
-    Reads the details of one page of log lines.
+    A parser for the details of one page of log lines.
 
-    *lines* gives event id and details of all its lines; they are asked for only if one line can be read in two ways,
-    since other lines of the same attempt, which have no hostile text at their end, settle it.
+    *lines* returns the event id and details of every line. It is called only if a line is ambiguous: other lines of the
+    same attempt, which do not end in untrusted text, resolve it.
     """
 
     def __init__(self, lines: Callable[[], Iterable[tuple[str, str]]] = lambda: ()) -> None:
@@ -84,7 +84,7 @@ class DetailsReader:
         self._spans: dict[str, tuple[str, _Span]] = {}
 
     def delivery_event(self, event_id: str, at: datetime, details: str) -> DeliveryEvent | None:
-        """The event that a line tells; ``None`` if it says itself that it does not matter to the delivery."""
+        """Return the event of a line; ``None`` if it is a check that was not ``strict``, which cannot fail delivery."""
         span = self._span(event_id, details)
         own = _NOTHING
         if span.trusted and event_id not in _SPAN_SAYS_ALL:
@@ -107,7 +107,7 @@ class DetailsReader:
         )
 
     def _span(self, event_id: str, details: str) -> _Span:
-        """The span of a line, remembered: an attempt has many lines, which begin alike."""
+        """Return the span of a line; cached, since the many lines of an attempt begin alike."""
         attempt = details[: details.find(', from = "')]
         known = self._spans.get(attempt)
         if known is not None and details.startswith(known[0]) and details[len(known[0]) :][:2] in ("", ", "):
@@ -127,7 +127,7 @@ class DetailsReader:
         return span
 
     def _likely(self, event_id: str, details: str, ends: list[tuple[int, int]]) -> tuple[int, int]:
-        """Of several ends that the span may have: the one that another line shows, else the first readable one."""
+        """Return the most likely of a span's possible ends: one seen in another line, else the first that parses."""
         for start, end in ends:
             if details[:end] in self._certain_spans():
                 return start, end
@@ -145,13 +145,13 @@ class DetailsReader:
 
 
 def _fits(event_id: str, details: str, end: int) -> bool:
-    """Whether what follows *end* can be the event's own pairs."""
+    """Whether the rest after *end* parses as the event's own pairs."""
     own = _parse_own(details, end + 2)
     return own is not None and not (own.text_at >= 0 and event_id in _WITHOUT_TEXT)
 
 
 def _parse_own(details: str, at: int) -> _Own | None:
-    """The pairs from *at* up to the end or a text; ``None`` if they are not as the server writes them."""
+    """Parse the pairs from *at* up to a text or the end; ``None`` if they are not in the server's format."""
     pairs: dict[str, str] = {}
     while at < len(details):
         pair = _PAIR.match(details, at)
@@ -165,16 +165,16 @@ def _parse_own(details: str, at: int) -> _Own | None:
 
 
 def _parse_text(details: str, at: int) -> tuple[str, int]:
-    """A text and the reply code inside it or 0; empty if it is a list or another event's cause."""
+    """Parse a text, and its reply code or 0; empty if it is a list or another event's cause."""
     if details.startswith('"', at):
-        # Only numbers and times of ours come after a text, so the last quote of the line closes it.
+        # Only the server's numbers and times follow a text, so the last quote of the line closes it.
         return _unescaped(details[at + 1 : max(at + 1, details.rfind('"'))][:TEXT_LIMIT]), 0
     text, code = parse_logged_cause(details[at : at + TEXT_LIMIT])
     return _unescaped(text), code
 
 
 def _parse_recipients(addresses: str) -> tuple[tuple[str, ...], bool]:
-    """The recipients behind a sender, and whether no address imitates what the server writes around them."""
+    """Parse the recipients after the sender; the flag is false if an address imitates the server's format."""
     _, *lists = addresses.split(_RECIPIENTS)
     if len(lists) != 1:
         return (), False

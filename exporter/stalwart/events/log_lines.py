@@ -1,8 +1,8 @@
 """
-Lines of the server's log, whichever management API they come from.
+Parsing of the server's log lines, from either management API.
 
-Contract: Stalwart v0.10-v0.16; tests/recordings/*/exchanges.json, ``/api/logs`` and ``x:Log``. Only the details of
-lines that we count by are read.
+Contract: Stalwart v0.10-v0.16; tests/recordings/*/exchanges.json, ``/api/logs`` and ``x:Log``. Details are parsed only
+for events that affect a metric.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from exporter.stalwart.http.responses import decoding_problem
 
 STARTUP = "server.startup"
 RESPONSE_BODY = "http.response-body"
-"""The event with which a tracer at level ``trace`` logs each HTTP response, in full."""
+"""The event of a logged HTTP response; a tracer at level ``trace`` logs each one in full."""
 
 _LOG_ANSWERS = ('{"data":{"items":[{"timestamp":"', '{"methodResponses":[["x:Log/')
-"""How answers begin that hold log lines, whatever event quotes them."""
+"""The starts of responses that contain log lines; any event may quote them."""
 
 STARTUP_TEXT = f"({STARTUP})"
-"""What stands in each line about a start of the server; the server searches its log for a text alone."""
+"""A text in every line about a server start; the server can search its log only by text."""
 
 STARTUP_LINES = 10
-"""Asked for at once: others may quote the text. The server reads its log back until it has found so many."""
+"""The lines to request, since others may quote the text. The server reads its log back until it has found as many."""
 
 _Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 _LEVELS = {name: name.lower() for name in ("ERROR", "WARN", "INFO", "DEBUG", "TRACE")}
@@ -51,7 +51,7 @@ _VERSION = re.compile(r'(?:hostname = "[^"]*", )?version = "(?P<version>[0-9A-Za
 
 
 class RawLine(Protocol):
-    """A line as the server sends it."""
+    """A line as the server sends it; each generation has its own class."""
 
     @property
     def timestamp(self) -> str: ...
@@ -68,9 +68,9 @@ class RawLine(Protocol):
 
 def parse_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
     """
-    One page of lines, in its order; they may settle each other's meaning.
+    Parse one page of lines, in order; a line may resolve an ambiguity in another.
 
-    Raises `PayloadError` for a timestamp that is none, naming its place below *path*.
+    Raises `PayloadError` for an invalid timestamp, with its place below *path*.
     """
     details = DetailsReader(lambda: _events_and_details(raw))
     moments: dict[str, datetime] = {}
@@ -84,7 +84,7 @@ def parse_log_lines(raw: Sequence[RawLine], path: str) -> list[LogLine]:
 
 
 def newest_version(lines: Sequence[LogLine]) -> str:
-    """The version that the newest of *lines* about a start has; they come newest first. Empty if none has."""
+    """Return the version in the newest of *lines* (newest first) about a server start; empty if there is none."""
     return next((line.version for line in lines if line.version), "")
 
 
@@ -105,7 +105,7 @@ def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:
 
 
 def _bare(at: datetime, level: str, event_id: str, fingerprint: int) -> LogLine:
-    """A line without its details: an outcome is all that it tells, and of which message it does not."""
+    """Return a line without its details: an outcome is known, but not of which message."""
     event = DeliveryEvent(event_id, at, 0, DEFAULT_QUEUE) if event_id in OUTCOME_EVENTS else None
     return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event, is_bare=True)
 
@@ -130,7 +130,7 @@ def _version(details: str) -> str:
 
 
 def _fingerprint(line: RawLine) -> int:
-    """63 bits that stay the same over restarts: what is counted is remembered by them."""
+    """Return 63 bits that are stable across restarts; counted lines are remembered by them."""
     text = f"{line.timestamp} {line.level} {line.event_id} {line.details}"
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1
 
@@ -140,7 +140,7 @@ def _events_and_details(raw: Sequence[RawLine]) -> Iterator[tuple[str, str]]:
 
 
 def _moment(timestamp: str, path: str) -> datetime:
-    """The whole second of a timestamp, in UTC."""
+    """Parse a timestamp to the whole second, in UTC."""
     try:
         return whole_second(msgspec.convert(timestamp, _Aware))
     except (msgspec.ValidationError, OverflowError) as error:

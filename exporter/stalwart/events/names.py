@@ -1,9 +1,9 @@
 """
 The server's event and metric ids, as the newest release spells them.
 
-Contract: ``names.csv`` beside this module, one row an id that any release from v0.10 to v0.16 has: its kind
-(``counter``: an event that is counted; ``event``: one that is not; ``gauge``; ``histogram``), its present name if it
-was renamed, and whether one is paged for it.
+Contract: ``names.csv`` beside this module, with one row per id of any release from v0.10 to v0.16: its kind
+(``counter``: an event that is counted; ``event``: one that is not; ``gauge``; ``histogram``), its current name if it
+was renamed, and whether operators are paged for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _Row = tuple[str, str, str, bool]
 
 
 def _load() -> list[_Row]:
-    """Id, kind, present name, on call: one of each row."""
+    """Return id, kind, current name and on-call flag of each row."""
     rows = []
     for line in Path(__file__).with_name("names.csv").read_text(encoding="ascii").splitlines()[1:]:
         id_, kind, renamed_to, on_call = line.split(",")
@@ -24,7 +24,7 @@ def _load() -> list[_Row]:
 
 
 def native_name(id_: str) -> str:
-    """How the server's own Prometheus page writes an id."""
+    """Return an id as the server's own Prometheus page spells it."""
     return id_.replace(".", "_").replace("-", "_")
 
 
@@ -35,7 +35,7 @@ _NATIVE = {native_name(id_): (kind, name) for id_, kind, name, _ in _ROWS if kin
 _UNCOUNTED = frozenset(native_name(id_) for id_, kind, _, _ in _ROWS if kind == "event") - _NATIVE.keys()
 
 COUNTERS = frozenset(name for _, kind, name, _ in _ROWS if kind == "counter")
-"""Ids of the events that some release counts."""
+"""The ids of the events that at least one release counts."""
 
 GAUGES = frozenset(name for _, kind, name, _ in _ROWS if kind == "gauge")
 
@@ -43,9 +43,9 @@ HISTOGRAMS = frozenset(name for _, kind, name, _ in _ROWS if kind == "histogram"
 
 ON_CALL_EVENTS = tuple(name for _, _, name, on_call in _ROWS if on_call)
 """
-Counted events that one is paged for, or whose absence one is paged for.
+Counted events whose occurrence, or absence, operators are paged for.
 
-Each can happen on a REST server; the server leaves out what is zero, so they are shown from zero.
+Each can occur on a REST server. The server omits zero counters, so these are exported from zero.
 """
 
 STORED_EVENTS = frozenset(
@@ -74,26 +74,26 @@ STORED_EVENTS = frozenset(
         "smtp.connection-start",
     ]
 )
-"""Counted events that the stored metrics hold; of all others they say nothing."""
+"""Counted events that the stored metrics contain; they lack all others."""
 
 del _ROWS
 
 
 def canonical_event(id_: str) -> str | None:
-    """An event's id as the newest release spells it; ``None`` if no release has it."""
+    """Return an event's id as the newest release spells it; ``None`` if no release has it."""
     return _EVENTS.get(id_)
 
 
 def spellings(ids: Collection[str]) -> frozenset[str]:
-    """Every name that any release has for one of *ids*, their present names included."""
+    """Return every name that any release has for one of *ids*, including the current names."""
     return frozenset(ids).union(name for name, present in _EVENTS.items() if present in ids)
 
 
 def native_metric(name: str) -> tuple[str, str] | None:
-    """The kind (``counter``, ``gauge``, ``histogram``) and id behind a name on the server's own Prometheus page."""
+    """Return the kind (``counter``, ``gauge``, ``histogram``) and id of a name on the server's own Prometheus page."""
     return _NATIVE.get(name)
 
 
 def is_uncounted_event(name: str) -> bool:
-    """Whether a name on the server's own Prometheus page is that of an event that no release counts."""
+    """Whether a name on the server's own Prometheus page belongs to an event that no release counts."""
     return name in _UNCOUNTED

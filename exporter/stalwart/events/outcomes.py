@@ -1,9 +1,9 @@
 """
-What an event says of a delivery attempt: the outcome that it decides, or the failure that it may explain.
+Events of a delivery attempt: those that are outcomes, and those that explain a failure.
 
 Contract: Stalwart v0.10-v0.16. ``delivery.dsn-success`` is a delivery, ``delivery.dsn-perm-fail`` a permanent failure
-and ``queue.rescheduled`` a temporary one, each as often as the server counts that event; nothing else is ever counted.
-The other events of an attempt only say why. Their texts are hostile: a remote server writes part of them.
+and ``queue.rescheduled`` a temporary one, as often as the server counts the event; no other event is an outcome. The
+other events of an attempt only provide the reason. Their texts are untrusted: a remote server writes part of them.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ ARRIVED = "delivery.delivered"
 MESSAGE_REJECTED = "delivery.message-rejected"
 DOMAIN_START = "delivery.domain-delivery-start"
 PLAIN_EVENTS = frozenset({ATTEMPT_START, ATTEMPT_END, ARRIVED, DOMAIN_START})
-"""Events of which the attempt and perhaps the destination are all that matters."""
+"""Events without a failure; only their attempt and, if present, their destination are used."""
 
 OUTCOME_EVENTS = frozenset({SUCCESS, GIVEN_UP, PUT_OFF})
-"""The events that decide; each is counted by the server too."""
+"""The events that are outcomes; the server counts each of them too."""
 
 STRICT_EVENTS = frozenset(
     {f"dane.tlsa-record-{what}" for what in ("fetch-error", "invalid", "not-dnssec-signed", "not-found")}
     | {f"mta-sts.{what}" for what in ("invalid-policy", "not-authorized", "policy-fetch-error", "policy-not-found")}
 )
-"""Events that tell of a failure only where they say themselves that they were to be ``strict``."""
+"""Events that are failures only if they are marked ``strict``."""
 
 _DANE = {
     f"dane.{what}"
@@ -63,7 +63,7 @@ FOLLOWED_EVENTS = frozenset(
     | set(_REASONS)
     | set(_WEAK_REASONS)
 )
-"""The events that bear on an outcome; of all others a decoder may be silent."""
+"""The events that affect an outcome; a decoder may skip all others."""
 
 _IMPLICIT_MX = "No MX records were found"
 
@@ -78,9 +78,9 @@ class AttemptFailure(NamedTuple):
 
 def destination(event: DeliveryEvent, under_way: str = "") -> str:
     """
-    The event's domain, its recipient's, the one being tried, or the only one that the attempt is for.
+    Return the event's domain, else its recipient's, else the one being tried, else the attempt's only one.
 
-    Empty where that is no domain name, or is not known.
+    Empty if that is unknown or not a domain name.
     """
     named = domain_name(event.domain) if event.domain else None
     if named is not None:
@@ -94,10 +94,10 @@ def destination(event: DeliveryEvent, under_way: str = "") -> str:
 
 
 def failure_reason(event: DeliveryEvent) -> tuple[FailureReason | None, bool]:
-    """The class of a failing event's error, ``None`` of one that does not fail, and whether it is but a suspicion."""
+    """Return the class of an event's error, ``None`` if it is not a failure, and whether it is tentative."""
     id_ = event.event_id
     if id_ in _REASONS:
-        # Without MX records the domain's own address is tried: no failure as yet.
+        # Without MX records the domain's own address is tried, so this is not a failure yet.
         weak = id_ == "delivery.mx-lookup-failed" and event.text.startswith(_IMPLICIT_MX)
         return _REASONS[id_], weak
     if id_ in _OF_SESSION:
@@ -116,9 +116,9 @@ def failure_reason(event: DeliveryEvent) -> tuple[FailureReason | None, bool]:
 
 def status_reason(event: DeliveryEvent) -> FailureReason:
     """
-    The class of error in a text that is a recipient's status.
+    Return the class of error in a recipient's status text.
 
-    Beside a reply code of its own the text is the remote's bare message, which must not be read as ours.
+    If the event has a reply code, the text is the remote server's message and must not be parsed as the server's own.
     """
     if event.code:
         return FailureReason.UNEXPECTED_RESPONSE
@@ -128,13 +128,13 @@ def status_reason(event: DeliveryEvent) -> FailureReason:
 
 
 def code_of(event: DeliveryEvent) -> str:
-    """The SMTP reply code of an event or in its text, or empty."""
+    """Return the SMTP reply code of an event or its text, or an empty string."""
     if event.code:
         return three_digits(event.code)
-    # A bare message comes with a code of its own; a text without one begins with words of the server's.
+    # A remote server's bare message comes with a code; a text without one begins with the server's own words.
     return reply_code(event.text)
 
 
 def three_digits(code: int) -> str:
-    """A reply code, or empty where it can be none."""
+    """Return *code* as text if it is a possible reply code, else an empty string."""
     return str(code) if 100 <= code <= 999 else ""

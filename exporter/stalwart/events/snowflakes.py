@@ -1,8 +1,8 @@
 """
-Snowflake ids, which begin with the time they were made.
+Snowflake ids, which contain their creation time.
 
 Contract: Stalwart v0.10-v0.16, ids of spans, reports and rows of metrics. The upper 43 bits are milliseconds since
-2021-09-22T03:06:40Z; a sequence number follows, and in the lower 9 bits the cluster node.
+2021-09-22T03:06:40Z, followed by a sequence number and, in the lower 9 bits, the cluster node.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _NODE_BITS = 9
 
 
 def second_of(id_: int) -> int:
-    """When the id was made, in whole Unix seconds."""
+    """Return when the id was created, in whole Unix seconds."""
     return (id_ >> _TIME_SHIFT) // 1000 + _EPOCH_SECONDS
 
 
 def moment_of(id_: int) -> datetime:
-    """When the id was made, to the millisecond, in UTC."""
+    """Return when the id was created, to the millisecond, in UTC."""
     return _EPOCH + timedelta(milliseconds=id_ >> _TIME_SHIFT)
 
 
 def node_of(id_: int) -> int:
-    """The cluster node that made the id."""
+    """Return the cluster node that created the id."""
     return id_ & ((1 << _NODE_BITS) - 1)

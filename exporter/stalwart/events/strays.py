@@ -1,10 +1,10 @@
 """
-Failures that the log shows without their message.
+Failures that are logged without their message.
 
-A busy server's threads may write the end of an attempt before its start: these events lack the queue id and what else
-every event of the attempt has. A failure still names its recipient, or its destination.
+The threads of a busy server may log the end of an attempt before its start: its events then lack the queue id and
+everything else that an attempt's events share. A failure still names its recipient or destination.
 
-Contract: Stalwart v0.16, seen on 11 of 10 000 deferrals of a flood.
+Contract: Stalwart v0.16, observed for 11 of 10 000 deferrals under load.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from exporter.stalwart.events.attempt import MAX_RECIPIENTS, MESSAGE, RECIPIENT,
 from exporter.stalwart.events.outcomes import AttemptFailure
 
 STRAY_SECONDS = 2
-"""How far apart, by the server's clock, a failure and the deferral that it explains may be written."""
+"""The longest time between a failure and the deferral that it explains, by the server's clock."""
 
 
 class StrayFailures:
-    """The last ones, by whom they befell. They are not saved: a deferral follows within the same moment."""
+    """The latest failures by scope. They are not saved, since a deferral follows within seconds."""
 
     def __init__(self) -> None:
         self._failures: dict[Scope, tuple[int, AttemptFailure]] = {}
 
     def note(self, scope: Scope, failure: AttemptFailure, event: DeliveryEvent) -> None:
-        """Remembers a failure that names whom it befell."""
+        """Record a failure that names its recipient or destination."""
         if not scope[1] or scope[0] == MESSAGE:
             return
         self._failures.pop(scope, None)
@@ -37,12 +37,12 @@ class StrayFailures:
             del self._failures[oldest]
 
     def settle(self, recipient: str) -> None:
-        """A recipient was delivered or given up: its failure explains no deferral."""
+        """Forget the failure of *recipient*, which was delivered or has failed permanently."""
         if self._failures:
             self._failures.pop((RECIPIENT, checksum(recipient)), None)
 
     def explain(self, attempt: Attempt) -> None:
-        """Adds to an attempt with an unexplained deferral what befell one of its recipients."""
+        """Move the failures of its recipients to an attempt with an unexplained deferral."""
         deferral = attempt.deferral
         if deferral is None or not self._failures or attempt.explanation() is not None:
             return
@@ -53,7 +53,7 @@ class StrayFailures:
                 del self._failures[RECIPIENT, mark]
 
     def common(self, event: DeliveryEvent) -> AttemptFailure | None:
-        """What explains a deferral whose message is not known either: that on which all near it agree."""
+        """Return the explanation of a deferral without a known message: the one that all failures near it share."""
         near = [failure for _, failure in self._near(unix_second(event.at))]
         if len({(failure.reason, failure.code) for failure in near}) != 1:
             return None

@@ -1,8 +1,8 @@
 """
-The events of a trace, whichever management API they come from.
+Parsing of the events of a trace, from either management API.
 
-Contract: Stalwart v0.10-v0.16, key and value pairs of an event in a stored trace or a live stream. The same key has
-different kinds of value from one event to the next; what is not of the kind we look for is taken as absent.
+Contract: Stalwart v0.10-v0.16, key and value pairs of an event in a stored trace or a live stream. The type of a key's
+value differs between events; a value of an unexpected type counts as absent.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SESSION_CAUSE = "smtp.error"
 
 _SAME = {id_: id_ for id_ in FOLLOWED_EVENTS}
 FOLLOWED_TYPES = {type_: _SAME[canonical_event(type_) or type_] for type_ in spellings(FOLLOWED_EVENTS)}
-"""The present name, by whichever release's name, of the events that may bear on an outcome; others need not be read."""
+"""The current name of each event that may affect an outcome, by any release's name; other events can be skipped."""
 
 
 def is_followed(event_id: str) -> bool:
-    """Whether an event, by whichever release's name, may bear on an outcome."""
+    """Whether an event, under any release's name, may affect an outcome."""
     return event_id in FOLLOWED_TYPES
 
 
@@ -33,9 +33,9 @@ def delivery_event(
     at: datetime, type_: str, data: Mapping[str, Any], opening: Mapping[str, Any]
 ) -> DeliveryEvent | None:
     """
-    One event, if it bears on an outcome.
+    Parse one event; ``None`` if it does not affect an outcome.
 
-    *opening* is the data of the event that opened its span, which names the message; live events repeat it themselves.
+    *opening* is the data of the event that opened the span and names the message; live events repeat it.
     """
     event_id = FOLLOWED_TYPES.get(type_)
     if event_id is None:
@@ -43,7 +43,7 @@ def delivery_event(
     if event_id in STRICT_EVENTS and data.get("strict") is not True:
         return None
     span = data if "queueId" in data else opening
-    text, code = said_text(data.get("causedBy"), data.get("reason"), data.get("details"))
+    text, code = event_text(data.get("causedBy"), data.get("reason"), data.get("details"))
     recipient, span_recipients = data.get("to"), span.get("to")
     return DeliveryEvent(
         event_id=event_id,
@@ -59,14 +59,14 @@ def delivery_event(
     )
 
 
-def said_text(*told: Any) -> tuple[str, int]:
-    """What an event says of itself and the reply code inside it or 0; *told*: its cause, its reason, its details."""
-    for said in told:
-        if isinstance(said, str):
-            return said[:TEXT_LIMIT], 0
-        if isinstance(said, dict):
-            cause = said.get("data")
-            if said.get("type") != SESSION_CAUSE or not isinstance(cause, dict):
+def event_text(*parts: Any) -> tuple[str, int]:
+    """Return an event's text and the reply code inside it (or 0) from the first of *parts* that has one."""
+    for part in parts:
+        if isinstance(part, str):
+            return part[:TEXT_LIMIT], 0
+        if isinstance(part, dict):
+            cause = part.get("data")
+            if part.get("type") != SESSION_CAUSE or not isinstance(cause, dict):
                 return "", 0
             code = _number(cause.get("code"))
             return cause_text(_string(cause.get("details")), code, _string(cause.get("reason")))[:TEXT_LIMIT], code

@@ -1,9 +1,9 @@
 """
-What became of each recipient of a delivery attempt: one rule for the log, stored traces and live streams.
+The outcomes of a delivery attempt: one rule for the log, stored traces and live streams.
 
-A deferral (``queue.rescheduled``) does not say why, and the event that explains it may arrive a moment later. It is
-therefore decided at the end of its attempt, by the last failure of a recipient that is still to be delivered: what
-befell a recipient that was given up or delivered explains nothing.
+A deferral (``queue.rescheduled``) has no reason, and the event that explains it may arrive slightly later. Its reason
+is therefore decided at the end of the attempt: it is the last failure of a recipient that is still to be delivered.
+Failures of recipients that were delivered or have failed permanently do not count.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ from exporter.stalwart.events.outcomes import (
 from exporter.stalwart.events.strays import StrayFailures
 
 MAX_ATTEMPTS = 4096
-"""Attempts under way that are remembered; far more than a server has at a time."""
+"""The most running attempts that are tracked; far more than a server has at a time."""
 
 WAIT_SECONDS = 90.0
-"""How long a deferral waits for the end of its attempt: longer than from one poll of the log to the next."""
+"""How long a deferral waits for the end of its attempt; longer than the interval between two polls of the log."""
 
 GRACE_SECONDS = 2
-"""How much later, by the server's clock, an event of an attempt may be written than its end."""
+"""How long after an attempt's end its events may still be written, by the server's clock."""
 
 LATE_SECONDS = 5.0
-"""The same by our clock, for a server that writes nothing more."""
+"""The same by the exporter's clock, in case the server writes nothing more."""
 
 
 class Decision(NamedTuple):
     """
-    An outcome and the event that it belongs to.
+    An outcome and its event.
 
     Attributes:
-        is_explained: The events that were seen say why, and none that was missed could say otherwise.
+        is_explained: The reason comes from events that were seen, and no missed event could change it.
     """
 
     event: DeliveryEvent
@@ -72,12 +72,11 @@ class Decision(NamedTuple):
 
 class AttemptTracker:
     """
-    Turns events, fed in order of occurrence, into outcomes.
+    A state machine that turns events, fed in order of occurrence, into outcomes.
 
-    It remembers what each attempt under way has met with, since the event that decides does not say why; what it
-    remembers outlives a restart as `to_state`. Whoever feeds it asks for `take_overdue` now and then, or ends with
-    `finish`. An event of an unknown message explains another only as `StrayFailures` says, unless all events are of
-    *one_attempt*.
+    It tracks the failures of each running attempt, since the outcome's event does not contain the reason; `to_state`
+    saves them for a restart. The caller regularly calls `take_overdue`, or `finish` at the end. Events without a known
+    message are matched by `StrayFailures`, unless all events belong to *one_attempt*.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, *, one_attempt: bool = False) -> None:
@@ -90,7 +89,7 @@ class AttemptTracker:
         self._strays = StrayFailures()
 
     def feed(self, event: DeliveryEvent) -> Sequence[Decision]:
-        """What *event* decides: mostly one outcome or none."""
+        """Process *event* and return the outcomes that it decides, usually none or one."""
         event_id, key = event.event_id, (event.queue_id, event.queue_name)
         if event_id == ATTEMPT_START:
             self._close(key)
@@ -114,9 +113,9 @@ class AttemptTracker:
 
     def take_overdue(self, written_until: int = 0) -> Sequence[Decision]:
         """
-        Decides what has waited long enough.
+        Decide the deferrals that have waited long enough, and return them.
 
-        *written_until*: The Unix second up to which the server has written, by its own clock.
+        *written_until*: The Unix second up to which the server has written events, by its own clock.
         """
         now = self._monotonic()
         while self._waiting and now - next(iter(self._waiting.values())) >= WAIT_SECONDS:
@@ -130,29 +129,29 @@ class AttemptTracker:
         return decided
 
     def finish(self) -> Sequence[Decision]:
-        """Decides everything: nothing more will come."""
+        """Decide every waiting deferral, since no more events follow, and return them."""
         for key in list(self._attempts):
             self._close(key)
         decided, self._decided = self._decided, []
         return decided
 
     def forget_deferrals(self) -> None:
-        """What was put off so far is not to be counted."""
+        """Drop all waiting deferrals without counting them."""
         for key in (*self._waiting, *self._late):
             self._attempts[key].deferral = None
         self._waiting.clear()
 
     def is_waiting(self, key: AttemptKey) -> bool:
-        """Whether a deferral of this attempt is not yet decided."""
+        """Whether a deferral of this attempt waits for its reason."""
         attempt = self._attempts.get(key)
         return attempt is not None and attempt.deferral is not None
 
     def held_since(self) -> Mapping[AttemptKey, float]:
-        """Since when what is not yet decided has waited, in monotonic seconds."""
+        """Return since when each attempt has waited, in monotonic seconds."""
         return {**self._waiting, **self._late}
 
     def to_state(self, *, deferred_only: bool = False) -> list[Any]:
-        """The JSON-able form of what is remembered; with *deferred_only*, of attempts with a deferral to decide."""
+        """Return the JSON-compatible state; with *deferred_only*, only of attempts with a waiting deferral."""
         if deferred_only and not self._waiting and not self._late:
             return []
         kept = ((key, one) for key, one in self._attempts.items() if one.deferral is not None or not deferred_only)
@@ -165,20 +164,20 @@ class AttemptTracker:
         monotonic: Callable[[], float] = time.monotonic,
         held_since: Mapping[AttemptKey, float] | None = None,
     ) -> AttemptTracker:
-        """Back from `to_state`, in the same process with `held_since`; also from the states of earlier versions."""
-        folder, since = cls(monotonic), held_since or {}
+        """Restore from `to_state`, also of earlier versions; *held_since* continues waiting times in one process."""
+        tracker, since = cls(monotonic), held_since or {}
         for queue_id, queue_name, *rest in state:
             key = (queue_id, queue_name)
             attempt = attempt_from(key, rest[0]) if len(rest) == 1 else attempt_from_earlier(*rest)
-            folder._attempts[key] = attempt
+            tracker._attempts[key] = attempt
             if attempt.ended_at:
-                folder._late[key] = since.get(key, monotonic())
+                tracker._late[key] = since.get(key, monotonic())
             elif attempt.deferral is not None:
-                folder._waiting[key] = since.get(key, monotonic())
-        return folder
+                tracker._waiting[key] = since.get(key, monotonic())
+        return tracker
 
     def _remembered(self, key: AttemptKey, event: DeliveryEvent) -> Attempt:
-        """The attempt of *event*; one that ended too long before it was another one."""
+        """Return the attempt of *event*, a new one if the last ended more than `GRACE_SECONDS` before it."""
         attempt = self._attempts.get(key)
         if attempt is not None and attempt.ended_at and unix_second(event.at) > attempt.ended_at + GRACE_SECONDS:
             self._close(key)
@@ -190,7 +189,7 @@ class AttemptTracker:
         return attempt
 
     def _is_known(self, event: DeliveryEvent) -> bool:
-        """Whether it is known which attempt *event* belongs to."""
+        """Whether the attempt of *event* is known."""
         return self._one_attempt or event.queue_id != 0
 
     def _settle(self, key: AttemptKey, event: DeliveryEvent) -> None:
@@ -234,7 +233,7 @@ class AttemptTracker:
         return Decision(event, outcome, reason is not FailureReason.UNKNOWN and bool(why.domain))
 
     def _put_off(self, key: AttemptKey, event: DeliveryEvent) -> None:
-        """Takes note of a deferral; one whose attempt is not known, or has ended with a reason, is decided."""
+        """Record a deferral; decide it at once if its attempt is unknown, or has ended with a known reason."""
         if not self._is_known(event):
             why = self._strays.common(event) or AttemptFailure(FailureReason.UNKNOWN.value, "", destination(event))
             self._decided.append(Decision(event, _failed(event, Outcome.TEMPORARY_FAILURE, why), False))
@@ -250,7 +249,7 @@ class AttemptTracker:
             self._waiting[key] = self._monotonic()
 
     def _end(self, key: AttemptKey, ended_at: int) -> None:
-        """An attempt has ended; what is not explained waits for what may be written a moment later."""
+        """Record the end of an attempt; an unexplained deferral waits for events that are written slightly later."""
         attempt = self._attempts.get(key)
         if attempt is None:
             return
@@ -268,7 +267,7 @@ class AttemptTracker:
             self._close(key)
 
     def _close(self, key: AttemptKey) -> None:
-        """Nothing more is expected of an attempt."""
+        """Forget an attempt and decide its deferral."""
         attempt = self._forget(key)
         if attempt is not None:
             self._decide(attempt)
@@ -279,7 +278,7 @@ class AttemptTracker:
         return self._attempts.pop(key, None)
 
     def _decide(self, attempt: Attempt) -> None:
-        """Decides the deferral of *attempt*, if there is one."""
+        """Decide the deferral of *attempt*, if there is one."""
         deferral = attempt.deferral
         if deferral is None:
             return
@@ -288,7 +287,7 @@ class AttemptTracker:
         if why is None:
             why = AttemptFailure(FailureReason.UNKNOWN.value, "", attempt.open_domain(deferral))
         elif not why.domain:
-            # What was tried last need not be what failed.
+            # The destination tried last is not necessarily the one that failed.
             why = why._replace(domain=attempt.open_domain(deferral))
         outcome = _failed(deferral.event, Outcome.TEMPORARY_FAILURE, why)
         is_explained = explanation is not None and bool(why.domain) and attempt.ended_at > 0

@@ -24,7 +24,7 @@ from exporter.stalwart.common.native_page import UNDERFLOW
 from exporter.stalwart.events.log_details import DEFAULT_QUEUE, TEXT_LIMIT
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.outcomes import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
-from exporter.stalwart.events.trace_events import FOLLOWED_TYPES, delivery_event, said_text
+from exporter.stalwart.events.trace_events import FOLLOWED_TYPES, delivery_event, event_text
 from exporter.stalwart.http.responses import decoding_problem
 from exporter.stalwart.streams.decoder import decode_frame
 
@@ -160,7 +160,7 @@ def _full_event(event_id: str, at: datetime, queue: str, data: _Told) -> Deliver
     if type(details) is str and data.caused_by is None and data.reason is None:
         text, code = details[:TEXT_LIMIT], 0
     else:
-        text, code = said_text(data.caused_by, data.reason, details)
+        text, code = event_text(data.caused_by, data.reason, details)
     recipient, span_recipients = (data.to, ()) if isinstance(data.to, str) else ("", tuple(data.to))
     return DeliveryEvent(
         event_id,
