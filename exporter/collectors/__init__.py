@@ -1,1 +1,1 @@
-"""From state to metric families: what is declared, what is collected, and the bytes that a scrape copies."""
+"""Converts state to metric families, and keeps the bytes ready that a scrape copies."""

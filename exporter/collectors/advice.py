@@ -1,4 +1,4 @@
-"""What a capability's status means to an operator, and what to do about it, in the words of the server's generation."""
+"""What a capability's status means to an operator, and what to do about it, in the terms of the server's generation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from exporter.stalwart.jmap.probe import PERMISSIONS
 @dataclass(frozen=True, slots=True)
 class Need:
     """
-    What a capability takes: the permissions of the API key, and the server's own setting if it needs one.
+    Requirements of a capability: the API key's permissions, and the server's setting if it needs one.
 
     Attributes:
-        in_parts: What some of the permissions are enough for is shown without the others.
+        in_parts: Whether some of the permissions suffice for part of the capability.
     """
 
     permissions: tuple[str, ...]
@@ -38,7 +38,7 @@ NEEDS: Mapping[Capability, Need] = {
     Capability.LIVE_METRICS: Need(("metrics-live",), enterprise=True),
     Capability.LIVE_TRACES: Need(("tracing-live",), enterprise=True),
 }
-"""Of servers up to v0.15."""
+"""For servers up to v0.15."""
 
 JMAP_SETTINGS: Mapping[Capability, str] = {
     Capability.LOGS: "an enabled Tracer of type Log",
@@ -47,13 +47,13 @@ JMAP_SETTINGS: Mapping[Capability, str] = {
     Capability.TRACES: "a TracingStore",
     Capability.EVENT_COUNTERS: "an upgrade to v0.16.12 or newer: older ones misname their counters",
 }
-"""From v0.16 on, where settings are objects."""
+"""For servers from v0.16 on, whose settings are objects."""
 
 PAGE_LOGIN: Mapping[Generation, str] = {
     Generation.REST: "metrics.prometheus.auth.username and metrics.prometheus.auth.secret",
     Generation.JMAP: "authUsername and authSecret of Metrics.prometheus",
 }
-"""Where a server keeps the login of its own metrics page."""
+"""Where a server keeps the login of its metrics page."""
 
 IN_PARTS = frozenset({Capability.INVENTORY})
 
@@ -66,9 +66,9 @@ def advice_for(
     lacking: Sequence[str] = (),
 ) -> str:
     """
-    One sentence for people; empty where there is nothing to do.
+    Return one sentence for the operator; empty if there is nothing to do.
 
-    *lacking* are the permissions that the key is known not to have; without them, all that are needed are named.
+    *lacking* are the permissions that the key is known to lack; if empty, all required permissions are named.
     """
     need = _need(capability, generation)
     if status is CapabilityStatus.FORBIDDEN:
@@ -95,12 +95,12 @@ def _need(capability: Capability, generation: Generation) -> Need:
 
 
 def lacking_for(capability: Capability, generation: Generation, held: Set[str] | None) -> Sequence[str]:
-    """Permissions of *capability* that are not among those *held*; empty where these are not disclosed."""
+    """Return the required permissions of *capability* that are not in *held*; empty if *held* is not disclosed."""
     return [] if held is None else [name for name in _need(capability, generation).permissions if name not in held]
 
 
 def refused_login(generation: Generation) -> str:
-    """One sentence for people whose login the server's own metrics page refuses."""
+    """Return one sentence for an operator whose login the server's metrics page refuses."""
     return f"The server refuses native_username and its password: they must be {_login(generation)} there."
 
 
@@ -114,7 +114,7 @@ def _some_of(permissions: Sequence[str]) -> str:
             return only
         case [one, other]:
             return f"{one} and {other}, or one of them"
-    # Reports take six in v0.16, of which perhaps one is missing.
+    # Reports need six permissions in v0.16, of which perhaps one is missing.
     return f"one or more of {', '.join(permissions)}"
 
 

@@ -1,9 +1,9 @@
 """
-The text that a scrape copies, kept ready.
+The exposition, kept ready for scrapes.
 
-Every collector's samples of every server are one *fragment*: the finished lines of one family. When state changes,
-only the fragments behind it are written again and the document is put together anew; a scrape in between copies bytes.
-Sample lines are the same in both formats, so each is written once.
+The samples of one family from one source form a *fragment* of finished lines. When state changes, only the fragments of
+its source are rendered again and the document is reassembled; a scrape in between copies bytes. Sample lines are
+identical in both formats, so each is rendered once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GZIP_LEVEL = 4
 
 
 KEPT_READY_SECONDS = 330.0
-"""A form of the document is kept ready for this long after it was last asked for: five minutes of scrapes and a bit."""
+"""How long a format is kept ready after its last scrape: a little more than a scrape interval of five minutes."""
 
 
 class Format(Enum):
@@ -36,12 +36,12 @@ class Format(Enum):
 @dataclass(frozen=True, slots=True)
 class Buckets:
     """
-    A histogram's value.
+    The value of a histogram.
 
     Attributes:
         bounds: Finite upper bounds, ascending.
-        counts: What falls in each bucket alone; one more than there are bounds.
-        sum: Sum of the values, in the family's unit.
+        counts: Non-cumulative counts per bucket; one more than there are bounds.
+        sum: Sum of the observations, in the family's unit.
     """
 
     bounds: Sequence[float]
@@ -55,13 +55,13 @@ Collected = tuple[Family, Samples]
 
 
 class Source(Protocol):
-    """One collector's view of one server, or of the exporter itself."""
+    """The metrics of one collector for one server, or of the exporter itself."""
 
     def version(self) -> object:
-        """Equal to the last one as long as `collect` would yield the same."""
+        """Return a value that changes whenever the result of `collect` does."""
 
     def collect(self) -> Iterable[Collected]:
-        """The families with their samples, as of now; an absent sample is left out."""
+        """Yield the families with their current samples; missing samples are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class Fragment:
     Finished lines of one family from one source.
 
     Attributes:
-        lines: Sample lines; of a gauge histogram its buckets.
-        gcount: A gauge histogram's count lines.
-        gsum: A gauge histogram's sum lines.
+        lines: Sample lines; for a gauge histogram its buckets.
+        gcount: Count lines of a gauge histogram.
+        gsum: Sum lines of a gauge histogram.
     """
 
     lines: str
@@ -81,14 +81,14 @@ class Fragment:
 
 
 def escape(value: str) -> str:
-    """A label value as it stands between its quotes."""
+    """Escape a label value for use between quotes."""
     if "\\" in value or '"' in value or "\n" in value:
         value = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
     return value if value.isprintable() else printable(value)  # the call would cost more than the check
 
 
 def number(value: float) -> str:
-    """A sample value as both formats read it."""
+    """Format a sample value for both formats."""
     if isinstance(value, int):
         return str(value)
     if value == float("inf"):
@@ -99,7 +99,7 @@ def number(value: float) -> str:
 
 
 class LineWriter:
-    """Writes the lines of one family for one source; the parts of a line that do not change are kept."""
+    """Renders the lines of one family for one source; caches the constant parts of lines."""
 
     def __init__(self, family: Family, server: str | None) -> None:
         self._family = family
@@ -108,7 +108,7 @@ class LineWriter:
         self._histogram_heads: dict[Labels, tuple[str, ...]] = {}
 
     def write(self, samples: Samples) -> Fragment:
-        """The lines of *samples*."""
+        """Return the lines of *samples*."""
         if len(self._heads) > 2 * len(samples) + 64:
             self._heads = {}
         if self._family.kind in (Kind.HISTOGRAM, Kind.GAUGE_HISTOGRAM):
@@ -158,7 +158,7 @@ class LineWriter:
 
 
 class _SourceState:
-    """What one source last wrote."""
+    """The fragments of one source as last rendered."""
 
     def __init__(self, source: Source, server: str | None) -> None:
         self.source = source
@@ -168,7 +168,7 @@ class _SourceState:
         self.writers: dict[str, LineWriter] = {}
 
     def renew(self) -> bool:
-        """Writes the fragments again if their source has changed; whether it had."""
+        """Render the fragments again if their source has changed; return whether it has."""
         version = self.source.version()
         if version == self.version:
             return False
@@ -187,10 +187,10 @@ class _SourceState:
 
 class Exposition:
     """
-    The document, in both formats, compressed or not.
+    The document in both formats, compressed and uncompressed.
 
-    `build` is cheap when nothing has changed. What nobody has asked for lately is not kept ready. *extra* gives
-    finished families of other registries, without an end mark.
+    `build` is cheap when nothing has changed. Forms that were not requested recently are not kept ready. *extra*
+    returns rendered families of other registries, without the end marker.
     """
 
     def __init__(self, *, extra: Callable[[Format], bytes], monotonic: Callable[[], float]) -> None:
@@ -201,17 +201,17 @@ class Exposition:
         self._wanted: dict[tuple[Format, bool], float] = {}
 
     def add(self, source: Source, *, server: str | None) -> None:
-        """Takes a source in; *server* is the value of the label, ``None`` for the exporter itself."""
+        """Add a source; *server* is the value of its label, ``None`` for the exporter itself."""
         self._states.append(_SourceState(source, server))
         self._ready.clear()
 
     def remove(self, server: str) -> None:
-        """Drops every source of *server*."""
+        """Remove all sources of *server*."""
         self._states = [state for state in self._states if state.server != server]
         self._ready.clear()
 
     def build(self, *, force: bool = False) -> None:
-        """Brings the document up to date in the forms asked for lately; with *force* also where no source changed."""
+        """Update the document in the forms requested recently; with *force* even if no source has changed."""
         changed = [state.renew() for state in self._states]
         if not (force or any(changed)):
             return
@@ -222,7 +222,7 @@ class Exposition:
             self._make(form)
 
     def exposition(self, fmt: Format, gzip: bool) -> tuple[bytes, str]:
-        """The body and its content type; built by `build`, here only where the form was not kept ready."""
+        """Return the body and its content type; renders only if the form is not kept ready."""
         form = (fmt, gzip)
         self._wanted[form] = self._monotonic()
         body = self._ready.get(form)
@@ -251,7 +251,7 @@ class Exposition:
 
 
 def document_of(family: Family, fragments: Sequence[Fragment], fmt: Format) -> Iterable[str]:
-    """One family with its header, in *fmt*."""
+    """Yield one family with its header, in *fmt*."""
     help_text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
     if fmt is Format.OPENMETRICS:
         name = family.name.removesuffix("_total").removesuffix("_info") if family.kind in BARE else family.name
@@ -280,4 +280,4 @@ TEXT_TYPES = {
     Kind.GAUGE_HISTOGRAM: "histogram",
     Kind.INFO: "gauge",
 }
-"""The older format knows neither gauge histograms nor infos."""
+"""The text format has neither gauge histograms nor info metrics."""

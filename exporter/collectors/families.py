@@ -1,8 +1,8 @@
 """
-Every metric family that the exporter can show, declared once: name, type, labels and help.
+All metric families that the exporter can expose, each declared once: name, type, labels and help.
 
-Those about a server stand here, those about the exporter itself in `own_families`. `docs/metrics.md`, the command
-``stalwart-exporter metrics`` and the exposition are made from both.
+Families about a server are declared here, those about the exporter itself in `own_families`. `docs/metrics.md`, the
+command ``stalwart-exporter metrics`` and the exposition are generated from both.
 """
 
 from __future__ import annotations
@@ -240,6 +240,6 @@ ARF_REPORTS = _f(
 )
 
 FAMILIES = (*declared(globals().values()), *declared(vars(own_families).values()))
-"""All of them, in the order of the exposition."""
+"""All families, in the order of the exposition."""
 
 BY_NAME = {family.name: family for family in FAMILIES}

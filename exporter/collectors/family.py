@@ -1,4 +1,4 @@
-"""What a metric family is."""
+"""The definition of a metric family."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """OpenMetrics' metric types, as far as they are used here."""
+    """The OpenMetrics types that are used here."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -23,9 +23,9 @@ class Family:
     One metric family.
 
     Attributes:
-        name: As in the exposition: a counter's ends in ``_total``, an info's in ``_info``.
-        labels: In the order of the label values; ``server`` comes first where ``per_server``.
-        source: Where the numbers come from, for people.
+        name: Name in the exposition: a counter's ends in ``_total``, an info's in ``_info``.
+        labels: In the order of the label values; ``server`` precedes them if ``per_server``.
+        source: Where the numbers come from, for the documentation.
     """
 
     name: str
@@ -37,17 +37,17 @@ class Family:
 
     @property
     def all_labels(self) -> tuple[str, ...]:
-        """The label names as they stand in the exposition."""
+        """All label names, in the order of the exposition."""
         return ("server", *self.labels) if self.per_server else self.labels
 
 
 def family(
     kind: Kind, name: str, help: str, labels: tuple[str, ...] = (), *, source: str = "", per_server: bool = True
 ) -> Family:
-    """One family, in the order of a table's columns."""
+    """Declare a family, with arguments in the order of a table's columns."""
     return Family(name=name, kind=kind, help=help, labels=labels, source=source, per_server=per_server)
 
 
 def declared(module: Iterable[object]) -> tuple[Family, ...]:
-    """The families among a module's values, in their order there."""
+    """Return the families among a module's values, in order of declaration."""
     return tuple(value for value in module if isinstance(value, Family))

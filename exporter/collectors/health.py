@@ -1,4 +1,4 @@
-"""How the exporter itself is doing: per server, and as a whole."""
+"""The exporter's own state: per server, and as a whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.store.stats import DURATION_BOUNDS, StoreStats
 
 class IdentitySource:
     """
-    What we talk to::
+    The server's identity and capabilities::
 
         stalwart_up{server="mx1"} 1
         stalwart_exporter_capability{server="mx1",capability="traces",status="not_licensed"} 1
@@ -47,7 +47,7 @@ class IdentitySource:
 
 class CollectorsSource:
     """
-    The collectors of one server, and what they cost it::
+    The collectors of one server, and their requests to it::
 
         stalwart_exporter_collector_success{server="mx1",collector="queue"} 1
     """

@@ -14,11 +14,11 @@ from exporter.state.board import Part, ServerBoard
 
 class AccountsSource:
     """
-    How many accounts and domains there are::
+    The numbers of accounts and domains::
 
         stalwart_accounts{server="mx1"} 42
 
-    As of the latest inventory, else as the server itself has counted them: zero there means not yet.
+    From the latest inventory, otherwise from the server's own gauges, where zero means that it has not counted yet.
     """
 
     def __init__(self, board: ServerBoard) -> None:
@@ -42,7 +42,7 @@ class AccountsSource:
 
 class InventorySource:
     """
-    What the server holds beside mail, as of the latest good poll; what our key may not see is absent::
+    The inventory of the latest successful poll; parts that the key may not read are absent::
 
         stalwart_certificate_not_after_timestamp_seconds{server="mx1",name="mx1.example.org"} 1796000000.0
         stalwart_tasks{server="mx1",type="AcmeRenewal",state="failed"} 1
@@ -80,10 +80,10 @@ class InventorySource:
 
 def in_use(certificates: Sequence[Certificate]) -> Mapping[str, datetime]:
     """
-    When the certificates expire that are the newest for at least one host, by the shortest name among those hosts.
+    Return the expiry of each certificate that is the newest for at least one host, by the shortest of these hosts.
 
-    What is left out has been replaced, for each of its names by one that lasts longer. A renewal for the same names
-    keeps its name here. Certificates without a name that can be read count as one.
+    A certificate that is left out has been replaced for each of its names by one that expires later. A renewal for the
+    same names keeps the name. Certificates without a readable name count as one.
     """
     newest: dict[str, Certificate] = {}
     for certificate in certificates:
@@ -104,7 +104,7 @@ def _rank(certificate: Certificate) -> tuple[datetime, Sequence[str]]:
 
 
 def soonest(expiries: Mapping[str, datetime], most: int) -> tuple[Mapping[Labels, float], int]:
-    """The *most* that expire first by name, of the rest the first one in ``other``; and how many the rest are."""
+    """Return the *most* that expire first, the earliest of the rest as ``other``, and the number of the rest."""
     ordered = sorted(expiries.items(), key=lambda item: (item[1], item[0]))
     shown: dict[Labels, float] = {}
     for place, (name, not_after) in enumerate(ordered):

@@ -1,4 +1,4 @@
-"""The queue's families."""
+"""The families of the queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.state.board import Part, ServerBoard
 
 class QueueSource:
     """
-    What waits in the outbound queue, as of the latest good poll::
+    The outbound queue as of the latest successful poll::
 
         stalwart_queue_recipients{server="mx1",queue="remote",status="scheduled"} 12
         stalwart_queue_failures{server="mx1",status="temporary_failure",reason="dns_error",code=""} 3
@@ -54,7 +54,7 @@ class QueueSource:
 
 
 def largest(domains: Mapping[tuple[str, RecipientStatus], int], most: int) -> tuple[Mapping[Labels, int], int]:
-    """The *most* largest destinations by name and the rest in ``other``; and how many destinations that is."""
+    """Return the *most* largest destinations, the sum of the rest as ``other``, and the number of the rest."""
     sizes: dict[str, int] = {}
     for (domain, _), count in domains.items():
         if domain != OTHER_DOMAIN:
@@ -73,7 +73,7 @@ def _buckets(distribution: Distribution) -> Buckets:
 
 class FailedSource:
     """
-    Who is in failure now::
+    Recipients in failure::
 
         stalwart_failed_deliveries{server="mx1",kind="temporary"} 12
     """
@@ -92,7 +92,7 @@ class FailedSource:
 
 class OutgoingSource:
     """
-    Reports about others::
+    Outgoing reports::
 
         stalwart_outgoing_reports{server="mx1",kind="dmarc"} 1
     """

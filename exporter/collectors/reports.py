@@ -1,4 +1,4 @@
-"""The report families: counters from our own tallies, gauges from the history."""
+"""The families of received reports: counters from our tallies, gauges from the history."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COUNTERS = {
 
 class ReportSource:
     """
-    What others report about our mail::
+    Received reports about our mail::
 
         stalwart_dmarc_messages_total{server="mx1",domain="example.org",disposition="none",dkim="pass",spf="fail"} 11
         stalwart_dmarc_window_messages{server="mx1",domain="example.org",window="7d",result="failed"} 12

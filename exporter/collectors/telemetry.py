@@ -1,4 +1,4 @@
-"""The server's counters, gauges and histograms, deliveries and log lines, from our own tallies."""
+"""The server's counters, gauges and histograms, deliveries and log lines, from our tallies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.state.tally import TallyBook
 
 @dataclass(frozen=True, slots=True)
 class HistogramRow:
-    """Which tally becomes which histogram: *metric* in its own unit, of which *per* make one of the family's."""
+    """A histogram and its tally: *metric* in the server's unit, of which *per* make one of the family's unit."""
 
     metric: str
     family: Family
@@ -61,7 +61,7 @@ COUNTERS = {
 
 class TallySource:
     """
-    Everything that only goes up::
+    Everything that is cumulative::
 
         stalwart_events_total{server="mx1",event="delivery.delivered"} 2903
         stalwart_delivery_duration_seconds_bucket{server="mx1",le="30.0"} 25
@@ -81,7 +81,7 @@ class TallySource:
 
 
 def histograms(book: TallyBook) -> Iterator[Collected]:
-    """The histograms whose tallies there are, in the family's unit."""
+    """Yield the histograms that have tallies, in the family's unit."""
     found: dict[str, dict[Labels, Buckets]] = {}
     for row in HISTOGRAMS:
         buckets = book.family(f"{row.metric}:bucket")
@@ -116,6 +116,6 @@ class GaugeSource:
         if gauges is None:
             return
         yield f.ACTIVE_CONNECTIONS, {(label,): gauges[g] for g, label in CONNECTION_GAUGES.items() if g in gauges}
-        # Zero means that the server has not looked yet.
+        # Zero means that the server has not counted yet.
         if gauges.get("server.memory"):
             yield f.SERVER_MEMORY, {(): gauges["server.memory"]}
