@@ -1,4 +1,4 @@
-"""The configuration: a TOML file, overridden by the environment, checked as a whole before anything starts."""
+"""The configuration: a TOML file with environment overrides, validated as a whole before anything starts."""
 
 from exporter.settings.addresses import ListenAddress
 from exporter.settings.load import DEFAULT_PATH, load_settings

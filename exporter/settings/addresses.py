@@ -1,4 +1,4 @@
-"""Where we listen and whom we ask: addresses, checked and in one spelling."""
+"""Listen addresses and server URLs, validated and normalized."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ListenAddress:
 
 
 def parse_listen(value: object) -> ListenAddress:
-    """Reads ``127.0.0.1:9787``, ``[::1]:9787`` or ``localhost:0``; raises `ValueError`."""
+    """Parse ``127.0.0.1:9787``, ``[::1]:9787`` or ``localhost:0``; raises `ValueError`."""
     if isinstance(value, ListenAddress):
         return value
     if not isinstance(value, str):
@@ -53,9 +53,9 @@ def parse_listen(value: object) -> ListenAddress:
 
 def parse_server_url(value: object) -> str:
     """
-    The address of a server as ``https://host`` or ``https://host:port``, in lower case.
+    Normalize a server's URL to ``https://host`` or ``https://host:port``, in lower case.
 
-    Raises `ValueError`, which repeats nothing of the value: it may hold a password.
+    Raises `ValueError`, whose message never contains the value: it may hold a password.
     """
     if not isinstance(value, str):
         raise ValueError("not a string")
@@ -79,12 +79,12 @@ def parse_server_url(value: object) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL that `parse_server_url` gave, IPv6 without brackets."""
+    """Return the host of a URL from `parse_server_url`, IPv6 without brackets."""
     return urlsplit(url).hostname or ""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine itself, by its name or address alone; nothing is resolved."""
+    """Return whether a host is this machine, by its name or address alone; nothing is resolved."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -105,7 +105,7 @@ def _refuse_extras(text: str) -> None:
 
 
 def _is_host(host: str) -> bool:
-    # What looks like a dotted number must be an IPv4 address: 10.0.0.300 is a mistake, not a name.
+    # A dotted number must be an IPv4 address: 10.0.0.300 is a mistake, not a name.
     if re.fullmatch(r"[0-9.]+", host):
         return _is_ip(host, 4)
     return len(host) <= _MAX_HOST_LENGTH and _HOST_NAME.fullmatch(host) is not None

@@ -1,4 +1,4 @@
-"""What ``check-config`` shows: every problem, or the settings in force."""
+"""The result of ``check-config``: every problem, or the effective settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXIT_WRONG_SETTINGS = 2
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """
-    The outcome of loading the settings once.
+    The result of loading the settings once.
 
     Attributes:
         settings: ``None`` if there is any problem.
@@ -31,11 +31,11 @@ class CheckResult:
 
     @property
     def exit_code(self) -> int:
-        """0, or 2 for settings that cannot be used; warnings do not count."""
+        """0, or 2 for unusable settings; warnings do not count."""
         return EXIT_WRONG_SETTINGS if self.settings is None else EXIT_OK
 
     def lines(self) -> list[str]:
-        """For people: problems alone, or warnings, ``ok: 2 servers`` and each setting in force, secrets as ``***``."""
+        """Return text: the problems, or warnings, ``ok: 2 servers`` and the effective settings, secrets as ``***``."""
         if self.settings is None:
             return list(self.problems)
         count = len(self.settings.servers)
@@ -46,7 +46,7 @@ class CheckResult:
         ]
 
     def data(self) -> dict[str, Any]:
-        """For programs: the same as JSON values, durations in seconds and sizes in bytes."""
+        """Return the same as JSON values, with durations in seconds and sizes in bytes."""
         settings = self.settings
         return {
             "ok": settings is not None,
@@ -57,7 +57,7 @@ class CheckResult:
 
 
 def check(path: Path | None, environ: Mapping[str, str]) -> CheckResult:
-    """Loads the settings as the daemon would, and starts nothing."""
+    """Load the settings as the daemon would, and start nothing."""
     try:
         return CheckResult(load_settings(path, environ))
     except SettingsError as error:
@@ -65,7 +65,7 @@ def check(path: Path | None, environ: Mapping[str, str]) -> CheckResult:
 
 
 def report(path: Path | None, environ: Mapping[str, str]) -> tuple[int, list[str]]:
-    """The exit code and the lines for people."""
+    """Return the exit code and the text output."""
     result = check(path, environ)
     return result.exit_code, result.lines()
 

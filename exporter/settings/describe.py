@@ -1,4 +1,4 @@
-"""What the models say of themselves: their keys, and what each accepts. Problems and the reference page share it."""
+"""The keys of the models and the values they accept, for error messages and the reference page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BOOL = Accepts("boolean", "true or false", show=lambda value: "true" if value e
 @dataclass(frozen=True, slots=True)
 class Key:
     """
-    One key of the file, below the table that `keys_of` was asked for.
+    One key of the file, relative to the table passed to `keys_of`.
 
     Attributes:
         path: Names of the tables and the key, ``("intervals", "queue")``.
@@ -35,7 +35,7 @@ class Key:
 
 
 def keys_of(model: type[Section], prefix: tuple[str, ...] = ()) -> Iterator[Key]:
-    """Every key of a model and of the models in it, in their order; tables themselves are no keys."""
+    """Yield every key of a model and its nested models, in order; tables themselves are not keys."""
     for name, field in model.model_fields.items():
         inner = section_of(field)
         if inner is None:
@@ -45,23 +45,23 @@ def keys_of(model: type[Section], prefix: tuple[str, ...] = ()) -> Iterator[Key]
 
 
 def global_keys() -> list[Key]:
-    """The keys outside ``[[servers]]``."""
+    """Return the keys outside ``[[servers]]``."""
     return [key for key in keys_of(Settings) if key.path[0] != "servers"]
 
 
 def server_keys() -> list[Key]:
-    """The keys of one ``[[servers]]``."""
+    """Return the keys of one ``[[servers]]``."""
     return list(keys_of(ServerSettings))
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:
-    """The model of a table; of one element, if it is an array of tables."""
+    """Return the model of a table, or of the elements of an array of tables; ``None`` for other fields."""
     candidates = (field.annotation, *get_args(field.annotation))
     return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
 def find(loc: Sequence[str | int]) -> tuple[type[Section], FieldInfo | None]:
-    """The innermost model on the way to *loc*, and the field there, or ``None`` where the models know none."""
+    """Return the innermost model on the path *loc* and the field at its end; ``None`` if no model has that field."""
     model: type[Section] = Settings
     field: FieldInfo | None = None
     names = [part for part in loc if isinstance(part, str)]
@@ -75,7 +75,7 @@ def find(loc: Sequence[str | int]) -> tuple[type[Section], FieldInfo | None]:
 
 
 def accepts(field: FieldInfo) -> Accepts:
-    """What a key takes, without its bounds."""
+    """Return what a key accepts, without its bounds."""
     annotation, metadata = _unwrap(field)
     mark = next((mark for mark in metadata if isinstance(mark, Accepts)), None)
     if mark is not None:
@@ -88,13 +88,13 @@ def accepts(field: FieldInfo) -> Accepts:
 
 
 def accepted_in_words(field: FieldInfo) -> str:
-    """Completes "accepted: ...", bounds included."""
+    """Return text that completes "accepted: ...", with bounds."""
     words, bounds = accepts(field).words, bounds_in_words(field)
     return f"{words}, {bounds}" if bounds else words
 
 
 def bounds_in_words(field: FieldInfo) -> str:
-    """``from 1s to 1d``, ``0 or more``, or empty."""
+    """Return ``from 1s to 1d``, ``0 or more``, or an empty string."""
     show = accepts(field).show
     _, metadata = _unwrap(field)
     low = next((show(bound.ge) for bound in metadata if isinstance(bound, Ge)), None)
@@ -105,27 +105,27 @@ def bounds_in_words(field: FieldInfo) -> str:
 
 
 def choices(field: FieldInfo) -> list[str]:
-    """The values of a choice; empty for every other key."""
+    """Return the values of a choice; empty for other keys."""
     annotation, _ = _unwrap(field)
     return [str(value) for value in get_args(annotation)] if get_origin(annotation) is Literal else []
 
 
 def unit_of(field: FieldInfo) -> str:
-    """The unit of the value as the program sees it, or empty."""
+    """Return the unit of the parsed value, or an empty string."""
     extra = field.json_schema_extra
     unit = extra.get("unit") if isinstance(extra, dict) else None
     return unit if isinstance(unit, str) else accepts(field).unit
 
 
 def as_toml(field: FieldInfo, value: Any) -> str:
-    """A value as it is written in the file; a secret shows as its mask."""
+    """Format a value as in the file; a secret as its mask."""
     mark = accepts(field)
     text = mark.show(value)
     return text if mark.bare else json.dumps(text, ensure_ascii=False)
 
 
 def dotted(loc: Loc) -> str:
-    """``servers[0].intervals.queue``."""
+    """Format a location: ``servers[0].intervals.queue``."""
     text = ""
     for part in loc:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -133,7 +133,7 @@ def dotted(loc: Loc) -> str:
 
 
 def _unwrap(field: FieldInfo) -> tuple[Any, list[Any]]:
-    """A field's bare type and what is said about it, the outermost first; ``X | None`` counts as ``X``."""
+    """Return a field's bare type and its metadata, outermost first; ``X | None`` counts as ``X``."""
     annotation: Any = field.annotation
     metadata = list(reversed(field.metadata))
     while True:

@@ -1,4 +1,4 @@
-"""Settings from the environment, laid over those of the file."""
+"""Environment variables, which override the settings of the file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SHORT_NAMES: Mapping[tuple[str, ...], str] = {
 }
 """Keys that have a second, shorter variable."""
 
-# Kubernetes puts these into every container beside a service that is called stalwart-exporter or stalwart-exporter-*.
+# Kubernetes sets these in every container next to a service named stalwart-exporter or stalwart-exporter-*.
 _SERVICE = re.compile(
     rf"{PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?)"
 )
 _SERVICE_PORT = re.compile(rf"{PREFIX}(?:[A-Z0-9_]+_)?PORT")
 _SERVICE_PORT_VALUE = re.compile(r"(?:tcp|udp|sctp)://.*")
 
-# A variable takes the place of every key of the file that says the same in another way.
+# A variable replaces all keys of the file that set the same thing differently.
 _BASIC = ("username", "password", "password_file")
 _BEARER = ("token", "token_file")
 _DISPLACES: Mapping[str, tuple[str, ...]] = {
@@ -43,13 +43,13 @@ _DISPLACES: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """
-    What the environment makes of the file's tables.
+    The file's tables with the environment applied.
 
     Attributes:
-        tables: Ready to be validated.
-        origins: The variable behind each path that came from one; for a server that the environment alone makes, of
-            every path that one could set.
-        problems: What cannot be applied, one line each.
+        tables: Ready for validation.
+        origins: The variable that set each path; for a server defined by the environment alone, also the variables that
+            could set its other paths.
+        problems: Variables that cannot be applied, one line each.
     """
 
     tables: dict[str, Any]
@@ -58,16 +58,16 @@ class Overlay:
 
 
 def variable_name(path: tuple[str, ...]) -> str:
-    """The variable of a key: its path below the file or below its server, joined by two underscores."""
+    """Return the variable of a key: its path below the file or its server, joined by two underscores."""
     return PREFIX + NESTING.join(path).upper()
 
 
 def apply_environment(tables: Mapping[str, Any], environ: Mapping[str, str]) -> Overlay:
     """
-    The file's *tables* with what *environ* sets. An empty variable counts as unset.
+    Return the file's *tables* with *environ* applied; an empty variable counts as unset.
 
-    Variables of a server make one where the file has none, and override the only one there is; beside several they are
-    problems, as unknown variables are.
+    Variables of a server define one if the file has none, and override it if the file has one. If the file has several,
+    they are problems, as are unknown variables.
     """
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
     overlay = Overlay(dict(tables))
@@ -107,7 +107,7 @@ def _apply_server(overlay: Overlay, given: Mapping[str, str]) -> None:
         servers = [{}]
         overlay.origins.update({("servers", 0, *path): name for name, path in variables.items()})
     if not isinstance(servers[0], dict):
-        return  # what stands in the file is no table, which validation says
+        return  # not a table in the file, which validation reports
     displaced = {key for path in used.values() if len(path) == 1 for key in _DISPLACES.get(path[0], ())}
     server = {key: value for key, value in servers[0].items() if key not in displaced}
     overlay.tables["servers"] = [server]
@@ -136,9 +136,9 @@ def _is_of_kubernetes(name: str, value: str) -> bool:
 
 def _put(table: dict[str, Any], path: tuple[str, ...], value: str) -> bool:
     """
-    Sets a key below *table*; false if something that is no table is in the way, which validation says.
+    Set a key below *table*; return false if a value that is not a table is in the way, which validation reports.
 
-    Tables on the way are replaced by copies: what was read from the file stays as it is.
+    Tables on the path are copied: the tables read from the file stay unchanged.
     """
     for name in path[:-1]:
         inner = table.get(name, {})

@@ -1,4 +1,4 @@
-"""Small files that settings point at, read with a bound and with failures in words."""
+"""Small files that settings refer to, read with a size limit and readable errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CERTIFICATES_LIMIT_BYTES = 4 * MIB
 
 def read_bounded(path: Path, limit_bytes: int, *, regular_only: bool = True) -> bytes:
     """
-    The whole of a file of at most *limit_bytes*.
+    Return the whole content of a file of at most *limit_bytes*.
 
-    With *regular_only* a pipe or a device is refused, for opening one can block for ever. Raises `ValueError` that says
-    what is wrong with the file, without its path (the caller knows which setting it came from).
+    With *regular_only* a pipe or device is rejected, since opening one can block forever. Raises `ValueError` with a
+    message that does not contain the path (the caller knows the setting).
     """
     try:
         mode = path.stat().st_mode
@@ -35,7 +35,7 @@ def read_bounded(path: Path, limit_bytes: int, *, regular_only: bool = True) -> 
 
 
 def is_world_readable(path: Path) -> bool:
-    """Whether everybody on this machine may read the file; false for one that is gone."""
+    """Return whether every user of this machine may read the file; false if it does not exist."""
     try:
         return bool(path.stat().st_mode & stat.S_IROTH)
     except OSError:

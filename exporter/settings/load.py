@@ -1,4 +1,4 @@
-"""From a file and the environment to settings, or to every problem at once."""
+"""Loads settings from a file and the environment, or reports every problem at once."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _FILE_LIMIT_BYTES = MIB
 
 def load_settings(path: Path | None, environ: Mapping[str, str], *, default_path: Path = DEFAULT_PATH) -> Settings:
     """
-    The settings of the file at *path* with *environ* laid over; secrets are read from their files.
+    Return the settings of the file at *path* with *environ* applied; secrets are read from their files.
 
-    Without *path*, *default_path* is used if it exists. Blocks on the disk. Raises `SettingsError` with every problem
-    that was found; none holds a secret.
+    Without *path*, *default_path* is used if it exists. Blocks on the disk. Raises `SettingsError` with all problems;
+    no message contains a secret.
     """
     chosen = path if path is not None else default_path
     absent = path is None and not _exists(default_path)
     try:
         tables = {} if absent else _read_tables(chosen)
     except ValueError as error:
-        # What the file would have set is unknown: only names that no file could make right are still told.
+        # The file's settings are unknown: report only names that no file could make valid.
         problems = apply_environment({"servers": [{}]}, environ).problems
         raise SettingsError([f"{quote(str(chosen))}: {error}", *problems]) from None
     overlay = apply_environment(tables, environ)
@@ -51,7 +51,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str], *, default_path
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is something, readable or not: a default file that may not be read is a problem, not absent."""
+    """Return whether *path* exists: a default file without read permission is a problem, not a missing file."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -62,8 +62,8 @@ def _exists(path: Path) -> bool:
 
 
 def _read_tables(path: Path) -> dict[str, Any]:
-    """Raises `ValueError` in words."""
-    # A pipe is welcome here: `--config <(...)` keeps a generated file off the disk.
+    """Parse the file; raises `ValueError` with a readable message."""
+    # Pipes are allowed here: `--config <(...)` keeps a generated file off the disk.
     content = read_bounded(path, _FILE_LIMIT_BYTES, regular_only=False)
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
@@ -75,5 +75,5 @@ def _read_tables(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("not valid TOML: nested too deeply") from None
     except ValueError:
-        # An integer of thousands of digits, which Python refuses to read.
+        # An integer with thousands of digits, which Python refuses to parse.
         raise ValueError("not valid TOML: a number has too many digits") from None

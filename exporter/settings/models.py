@@ -43,7 +43,7 @@ class WebSettings(Section):
 
 
 class StoreSettings(Section):
-    """The history of reports, and the tallies behind the counters, in SQLite."""
+    """The history of reports and the tallies behind the counters, in SQLite."""
 
     path: FilePath = Field(
         default=Path("/var/lib/stalwart-exporter/history.sqlite3"),
@@ -70,10 +70,10 @@ class LogSettings(Section):
 
 class Settings(Section):
     """
-    Everything that can be set. Two are equal if nothing differs: secrets, certificates and warnings included.
+    All settings. Two are equal if nothing differs, including secrets, certificates and warnings.
 
     Attributes:
-        servers: In the file's order, at least one, no name twice.
+        servers: In the file's order; at least one, with unique names.
     """
 
     web: WebSettings = Field(default_factory=WebSettings)
@@ -85,7 +85,7 @@ class Settings(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is allowed and unwise, one line each with the path of the setting; filled by `load_settings`."""
+        """Risky settings, one line each with the path of the setting; filled by `load_settings`."""
         return self._warnings
 
     @model_validator(mode="wrap")
@@ -94,6 +94,6 @@ class Settings(Section):
         if not isinstance(data, Mapping):
             return handler(data)
         found = [*server_list_problems(data.get("servers", ()))]
-        # A table in place of the array is told once, in our words.
+        # Report a table in place of the array once, with our message.
         known = {**data, "servers": ()} if isinstance(data.get("servers"), Mapping) else data
         return validate_with(known, handler, found)

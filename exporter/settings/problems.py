@@ -1,4 +1,4 @@
-"""What pydantic found, as lines for people: path, what is wrong, what is accepted. No value is ever repeated."""
+"""Converts pydantic's errors to lines with the path, the problem and the accepted values, but never the given value."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _NO_TABLE = frozenset({"model_type", "model_attributes_type", "dict_type"})
 
 def describe_errors(error: ValidationError, given: object, variable_of: Callable[[Loc], str | None]) -> list[str]:
     """
-    One line for each error, in the order of the models.
+    Return one line per error, in the order of the models.
 
-    *given* is what was validated, read only to guess which choice was meant. *variable_of* names the environment
-    variable that set, or would set, the key at a path.
+    *given* is the validated data, read only to suggest the closest choice. *variable_of* returns the environment
+    variable that set, or could set, the key at a path.
     """
     lines = []
     for detail in error.errors(include_url=False, include_input=False):
@@ -58,7 +58,7 @@ def describe_errors(error: ValidationError, given: object, variable_of: Callable
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """The closest of *known*, or ``None`` if nothing is close."""
+    """Return the closest of *known*, or ``None`` if nothing is close."""
     close = get_close_matches(name.lower(), list(known), n=1)
     return close[0] if close else None
 
@@ -87,7 +87,7 @@ def _accepted(loc: Loc) -> str:
 
 
 def _guess(loc: Loc, given: object) -> str:
-    """A guess names only what is accepted, never what was given."""
+    """Return a suggestion, which contains only accepted values, never the given one."""
     value = _at(given, loc)
     _, field = find(loc)
     guess = did_you_mean(value, choices(field)) if isinstance(value, str) and field is not None else None
@@ -116,7 +116,7 @@ def _unknown_key(loc: Loc) -> str:
 
 
 def _homes(name: str, model: type[Section]) -> Iterator[str]:
-    """Tables that do have a key of that name."""
+    """Yield the tables that have a key of that name."""
     for root, keys in ((("servers",), server_keys()), ((), global_keys())):
         for key in keys:
             table = ".".join((*root, *key.path[:-1]))

@@ -1,4 +1,4 @@
-"""What is allowed and unwise."""
+"""Warnings about settings that are allowed but risky."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SECRET_FILES = ("password_file", "token_file", "native_password_file")
 
 
 def risks_of(settings: Settings) -> Iterator[str]:
-    """One line for each risk in good settings, with the path of the setting."""
+    """Yield one line per risk in valid settings, with the path of the setting."""
     for index, server in enumerate(settings.servers):
         for path, text in _risks_of_server(server):
             yield f"servers[{index}].{path}: {text}"
 
 
 def risks_of_file(path: Path, tables: Mapping[str, Any]) -> Iterator[str]:
-    """A file that everybody may read and that holds a secret itself; *tables* are as read, without the environment."""
+    """Yield a warning if the file contains a secret and is world-readable; *tables* are without the environment."""
     servers = tables.get("servers", [])
     inline = [
         f"servers[{index}].{key}"

@@ -1,8 +1,7 @@
 """
-Rules that look at several keys at once.
+Rules that involve several keys.
 
-They read what was given rather than what was accepted, so that they are reported in the same breath as a wrong value
-beside them.
+They check the given values instead of the accepted ones, so that they are reported together with invalid values.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from exporter.settings.addresses import host_of, parse_server_url
 
 Found = tuple[tuple[str | int, ...], str]
-"""Where, below the model that checks, and what is wrong."""
+"""The location below the model that checks, and the problem."""
 
 RULE = "rule"
-"""The pydantic error type of what these rules find; its message is complete as it stands."""
+"""The pydantic error type of these rules; its message is complete."""
 
 ModelT = TypeVar("ModelT")
 
 
 def validate_with(data: Any, handler: ModelWrapValidatorHandler[ModelT], found: Sequence[Found]) -> ModelT:
-    """Has pydantic check the fields, and raises one `ValidationError` for what it finds together with *found*."""
+    """Validate the fields, and raise one `ValidationError` for pydantic's errors together with *found*."""
     errors: list[InitErrorDetails] = []
     model = None
     try:
@@ -41,7 +40,7 @@ def validate_with(data: Any, handler: ModelWrapValidatorHandler[ModelT], found: 
 
 
 def credential_problems(given: Mapping[str, object]) -> Iterator[Found]:
-    """Exactly one kind of credential, and each whole."""
+    """Require exactly one kind of credentials, complete."""
     for name in ("password", "token", "native_password"):
         if _has(given, name) and _has(given, f"{name}_file"):
             yield (f"{name}_file",), f"conflicts with {name}; accepted: only one of the two"
@@ -72,18 +71,18 @@ def _halves(given: Mapping[str, object], username: str, password: str) -> Iterat
 
 
 def tls_problems(given: Mapping[str, object]) -> Iterator[Found]:
-    """A client key belongs to a client certificate."""
+    """Require a client certificate for a client key."""
     if _has(given, "key_file") and not _has(given, "cert_file"):
         yield ("key_file",), "set without cert_file; accepted: both together"
 
 
 def server_list_problems(servers: object) -> Iterator[Found]:
-    """At least one server, and no name twice: the name is what tells their series apart."""
+    """Require at least one server and unique names: the name distinguishes their series."""
     if isinstance(servers, Mapping):
         yield ("servers",), "a single table; accepted: one or more [[servers]], in double brackets"
         return
     if not isinstance(servers, list | tuple):
-        return  # its own type is wrong, which pydantic says
+        return  # a wrong type, which pydantic reports
     if not servers:
         yield ("servers",), f"no server is configured; accepted: {_SERVERS}"
     seen: dict[str, int] = {}
@@ -98,7 +97,7 @@ def server_list_problems(servers: object) -> Iterator[Found]:
 
 
 def effective_name(server: object) -> str:
-    """The name that a server as given would have, or empty where that cannot be told."""
+    """Return the name that a server will have; empty if it cannot be determined."""
     given = server if isinstance(server, Mapping) else {key: getattr(server, key, None) for key in ("name", "url")}
     name = given.get("name")
     if isinstance(name, str) and name:
@@ -119,5 +118,5 @@ def _without_input(detail: Any) -> InitErrorDetails:
 
 
 def _literally(text: str) -> Any:
-    """mypy wants a literal template; ours has no holes."""
+    """Pass a template to pydantic: mypy requires a literal, and ours has no placeholders."""
     return text

@@ -1,4 +1,4 @@
-"""A value that is never shown."""
+"""A value that is never printed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ FILE_SUFFIX = "_file"
 
 class Secret(pydantic.Secret[str]):
     """
-    A password or token: ``get_secret_value()`` gives it, everything else (``repr``, ``str``, a dump to JSON) shows
-    ``***``. Two are equal if their values are.
+    A password or token: ``get_secret_value()`` returns it, while ``repr``, ``str`` and JSON show ``***``.
+
+    Two secrets are equal if their values are.
     """
 
     def __repr__(self) -> str:
@@ -28,7 +29,7 @@ class Secret(pydantic.Secret[str]):
 
 
 def check_secret(secret: Secret) -> Secret:
-    """Refuses what no HTTP header could carry, without repeating it."""
+    """Reject a value that no HTTP header can carry, without repeating it."""
     value = secret.get_secret_value()
     if not value:
         raise ValueError("is empty")
@@ -41,9 +42,9 @@ def check_secret(secret: Secret) -> Secret:
 
 def read_secret(path: Path) -> Secret:
     """
-    The secret in a file, less a byte order mark at its beginning and one line break at its end.
+    Return the secret in a file, without a leading byte order mark and one trailing line break.
 
-    Raises `ValueError` that says what is wrong and holds nothing of the file.
+    Raises `ValueError`, whose message contains nothing of the file.
     """
     try:
         text = read_bounded(path, SECRET_LIMIT_BYTES).decode("utf-8-sig")
@@ -62,9 +63,9 @@ def with_secrets_read(
     given: Mapping[str, object], names: tuple[str, ...]
 ) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """
-    *given* with each ``NAME_file`` read into ``NAME``, and the problems met as (key, text).
+    Return *given* with each ``NAME_file`` read into ``NAME``, and the problems as (key, text).
 
-    Keys of a wrong type, and files named beside the value itself, are left for others to report.
+    Keys of a wrong type, and files next to the value itself, are left for other rules to report.
     """
     filled = dict(given)
     problems: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""What all settings models share: they are frozen, know every key, and never repeat a value in an error."""
+"""The base of all settings models: frozen, without unknown keys, and never repeating a value in an error."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from exporter.settings.types import (
 from exporter.settings.units import DAY, GIB, KIB, MIB, MINUTE, SECOND
 
 REMOTE_REQUEST_LIMIT = 60
-"""Requests a minute to a remote server stay below this: Stalwart allows an address 100 that it counts as anonymous."""
+"""Requests per minute to a remote server stay below this: Stalwart allows 100 per address it considers anonymous."""
 
 Interval = Annotated[Duration, Field(ge=SECOND, le=DAY)]
 Deadline = Annotated[Duration, Field(ge=0.1, le=10 * MINUTE)]
@@ -123,7 +123,7 @@ class TlsSettings(Section):
 
     @model_validator(mode="after")
     def _remember_contents(self) -> Self:
-        """Makes two settings differ when a file was renewed under its old name, so that a reload takes it up."""
+        """Make settings differ after a file was renewed under the same name, so that a reload applies it."""
         paths = [path for path in (self.ca_file, self.cert_file, self.key_file) if path is not None]
         contents = [sha256(read_bounded(path, CERTIFICATES_LIMIT_BYTES)).digest() for path in paths]
         self._digest = b"".join(contents)
@@ -236,7 +236,7 @@ class ServerSettings(Section):
 
     @property
     def credentials(self) -> BasicLogin | BearerToken:
-        """What to present to the management API; secrets from files are in it."""
+        """The login for the management API, with secrets read from files."""
         if self.token is not None:
             return BearerToken(self.token)
         if self.username is not None and self.password is not None:
@@ -245,7 +245,7 @@ class ServerSettings(Section):
 
     @property
     def native_credentials(self) -> BasicLogin | None:
-        """What to present to the server's own metrics page; ``None``: do not ask it."""
+        """The login for the server's own metrics page; ``None`` disables its collector."""
         if self.native_username is None or self.native_password is None:
             return None
         return BasicLogin(self.native_username, self.native_password)
@@ -271,7 +271,7 @@ class ServerSettings(Section):
     @field_validator("intervals", mode="after")
     @classmethod
     def _fit_the_budget(cls, intervals: IntervalSettings, info: ValidationInfo) -> IntervalSettings:
-        """What every server is asked for, one request each time, has to fit into `max_requests_per_minute`."""
+        """Require that the polls of every server fit into `max_requests_per_minute`, at one request each."""
         limit = info.data.get("max_requests_per_minute")
         every = [intervals.queue, intervals.logs, intervals.reports, intervals.outgoing]
         if info.data.get("native_username") is not None:

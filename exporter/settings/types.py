@@ -1,4 +1,4 @@
-"""The types of settings: what each accepts in words, and how it is checked, beside each other."""
+"""The types of settings: validation, and a description of the accepted values."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MAX_NAME_LENGTH = 64
 @dataclass(frozen=True, slots=True)
 class Accepts:
     """
-    What a type takes, for people; pydantic passes it by.
+    Describes what a type accepts; ignored by pydantic.
 
     Attributes:
         kind: One or two words for the type column of the reference page.
         words: Completes "accepted: ...".
-        unit: Of the value that the program sees, or empty.
-        show: How a value is written in the file, without quotes.
-        bare: No quotes belong around it.
+        unit: Unit of the parsed value, or empty.
+        show: Formats a value as in the file, without quotes.
+        bare: Whether the value is written without quotes.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Accepts:
 
 
 def _refuse_truth_value(value: object) -> object:
-    # pydantic takes true for 1; in a file it is a mistake.
+    # pydantic accepts true as 1; in a file it is a mistake.
     if isinstance(value, bool):
         raise ValueError("not a whole number")
     return value

@@ -1,4 +1,4 @@
-"""Durations and sizes, as people write them and as they are shown again."""
+"""Parsing and formatting of durations and sizes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _MAX_LENGTH = 64
 
 def parse_duration(value: object) -> float:
     """
-    Seconds, from ``30s``, ``5m``, ``2h``, ``400d``, ``500ms``, units together from large to small as in ``1h30m``, or
-    a number of seconds (also as text, since an environment variable has no numbers).
+    Return seconds from ``30s``, ``5m``, ``2h``, ``400d``, ``500ms`` or a combination such as ``1h30m``.
 
-    Raises `ValueError`, which does not repeat the value.
+    A number counts as seconds, also as text, since environment variables have no numbers. Raises `ValueError`, which
+    does not repeat the value.
     """
     seconds = _number(value)
     if seconds is None and isinstance(value, str):
@@ -43,7 +43,7 @@ def parse_duration(value: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The duration as `parse_duration` reads it back to the same number: ``1h30m``, ``500ms``, ``0s``."""
+    """Format a duration so that `parse_duration` returns the same number: ``1h30m``, ``500ms``, ``0s``."""
     milliseconds = Decimal(repr(seconds)) * 1000
     if milliseconds != milliseconds.to_integral_value():
         return f"{Decimal(repr(seconds)):f}s"
@@ -57,7 +57,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_size(value: object) -> int:
     """
-    Bytes, from ``64MiB`` (``B``, ``KiB``, ``MiB``, ``GiB``) or a number of bytes.
+    Return bytes from ``64MiB`` (``B``, ``KiB``, ``MiB``, ``GiB``) or a number of bytes.
 
     Raises `ValueError`, which does not repeat the value.
     """
@@ -73,13 +73,13 @@ def parse_size(value: object) -> int:
 
 
 def format_size(size_bytes: int) -> str:
-    """The size in the largest unit that divides it: ``64MiB``."""
+    """Format a size in the largest unit that divides it: ``64MiB``."""
     unit, size = next((unit, size) for unit, size in _SIZE_UNITS if size_bytes % size == 0)
     return f"{size_bytes // size}{unit}" if size_bytes else "0B"
 
 
 def _number(value: object) -> float | None:
-    """A bare number, or ``None``; a truth value is no number."""
+    """Return a plain number, or ``None``; a boolean is not a number."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -98,7 +98,7 @@ def _sum_of_units(text: str) -> float | None:
 
 
 def _to_float(value: float | Decimal) -> float:
-    """Infinity for an integer that no float holds; `float` alone would raise `OverflowError`."""
+    """Return a float; infinity for an integer that is too large, instead of an `OverflowError`."""
     try:
         return float(value)
     except OverflowError:
