@@ -60,7 +60,7 @@ def delivery_event(
 
 
 def event_text(*parts: Any) -> tuple[str, int]:
-    """Return an event's text and the reply code inside it (or 0) from the first of *parts* that has one."""
+    """Return an event's text and its reply code (or 0), from the first of *parts* that is a text or a cause."""
     for part in parts:
         if isinstance(part, str):
             return part[:TEXT_LIMIT], 0

@@ -1,4 +1,4 @@
-"""One server of v0.10-v0.15."""
+"""The client for servers from v0.10 to v0.15."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TRACE_IDS_A_PAGE = 500
 MAX_TRACE_ID_PAGES = 20
 TRACES_A_REQUEST = 50
 LARGE_BYTES = 256 * 1024
-"""From this size on, an answer is read outside of the event loop."""
+"""Responses of at least this size are parsed on a thread."""
 
 _KINDS = {"d": "dmarc", "t": "tls"}
 
@@ -81,13 +81,13 @@ class RestClient:
         self._logs = LogReader(transport)
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
-        """The queue, summed; at most *max_messages* of it (0: no limit)."""
+        """Walk the queue and add it up; at most *max_messages* messages (0: no limit)."""
         return await walk_queue(
             self._transport, taken_at=self._clock.now(), size=self._page_size, max_messages=max_messages
         )
 
     async def fetch_queue_running(self) -> bool | None:
-        """Whether the server delivers; ``None`` from v0.10, which does not tell."""
+        """Return whether the queue is running; ``None`` for v0.10, which does not report it."""
         try:
             body = await self._transport.request(Endpoint.QUEUE_STATUS)
         except TargetUnsupported:
@@ -95,7 +95,7 @@ class RestClient:
         return decode_response(_running, body).data
 
     async def fetch_outgoing_reports(self) -> OutgoingReports:
-        """The reports about others that wait to be sent, counted by the first letter of their ids."""
+        """Count the outgoing reports; the first letter of an id is the kind."""
         waiting = dict.fromkeys(_KINDS.values(), 0)
         before: list[str] = []
         for page in range(1, MAX_OUTGOING_PAGES + 1):
@@ -114,43 +114,43 @@ class RestClient:
         return OutgoingReports(waiting=waiting)
 
     async def fetch_native_totals(self) -> ServerTotals:
-        """The server's own metrics page, with its own login if one is configured."""
+        """Fetch the server's own metrics page, with its own login if one is configured."""
         login = Login.NATIVE if self._transport.has_native_login else Login.NONE
         return await _read(parse_native_page, await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login))
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
-        """Stored samples from *after* on."""
+        """Fetch the stored samples taken at or after *after*."""
         body = await self._transport.request(Endpoint.STORED_METRICS, params={"after": rfc3339(after)})
         return await _read(parse_stored_metrics, body)
 
     async def fetch_earlier_totals(
         self, series: Collection[TotalSeries], *, before: datetime
     ) -> Mapping[TotalSeries, StoredSample | None]:
-        """None: this generation stores no running totals, and nothing is requested."""
+        """Return nothing, without a request: this generation stores no running totals."""
         return {}
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
-        """The newest *limit* lines; 0, which would be the whole log, is a ``ValueError``."""
+        """Fetch the newest *limit* lines. Raises ``ValueError`` for 0, which would return the whole log."""
         return await self._logs.newest(limit)
 
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
-        """At most *limit* lines before those of *page*."""
+        """Fetch at most *limit* lines older than those of *page*."""
         return await self._logs.older(page, limit)
 
     async def send_small_request(self) -> None:
-        """Ask for the queue's status without credentials, which every release refuses; see the protocol."""
+        """Request the queue's status without credentials, which every release refuses; see the protocol."""
         with suppress(AuthenticationRequired, TargetUnsupported, TargetForbidden):
             await self._transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
 
     async def fetch_logged_version(self) -> str:
-        """The version in the newest line about a start of the server; empty if the log has none any more."""
+        """Fetch the version from the newest log line about a server start; empty if there is no such line."""
         return newest_version(await self._logs.find(STARTUP_TEXT, limit=STARTUP_LINES))
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
         """
-        Delivery attempts that began after *after*, newest first.
+        Fetch the ids of delivery attempts that began after *after*, newest first.
 
-        A server that has more than `MAX_TRACE_ID_PAGES` pages of them gives the newest, and the log says so.
+        Of more than `MAX_TRACE_ID_PAGES` pages only the newest are fetched, with a warning in the log.
         """
         ids: dict[int, None] = {}
         for page in range(1, MAX_TRACE_ID_PAGES + 1):
@@ -170,7 +170,7 @@ class RestClient:
         return list(ids)
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
-        """The attempts of *ids*, in that order, some dozens a request."""
+        """Fetch the traces with *ids*, in that order, a few dozen per request."""
         traces: list[Trace] = []
         for start in range(0, len(ids), TRACES_A_REQUEST):
             batch = ids[start : start + TRACES_A_REQUEST]
@@ -179,25 +179,25 @@ class RestClient:
         return traces
 
     async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
-        """A page of ids of received reports."""
+        """Fetch a page of ids of received reports."""
         return await fetch_report_ids(self._transport, kind, page=page, limit=limit)
 
     async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
-        """One received report; more of them if a server of the other generation was to be asked for more."""
+        """Fetch received reports; usually one, more only if the server was JMAP when the batch was chosen."""
         found = [await fetch_report(self._transport, kind, id_, now=self._clock.now()) for id_ in source_ids]
         return [report for report in found if report is not None]
 
     async def fetch_inventory(self) -> Inventory:
-        """Not to be had in a few requests: nothing is asked."""
+        """Raise `TargetUnsupported` without a request: this generation would need too many."""
         raise TargetUnsupported("inventory: not read from servers of this generation")
 
     async def aclose(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         await self._transport.aclose()
 
 
 async def _read(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What *parse* makes of an answer, which comes first among *args*."""
+    """Parse a response, the first of *args*; a large one on a thread."""
     body = args[0]
     if isinstance(body, bytes) and len(body) < LARGE_BYTES:
         return parse(*args, **kwargs)

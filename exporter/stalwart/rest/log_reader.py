@@ -1,8 +1,8 @@
 """
-The server's log, page by page.
+Reading of the server's log, page by page.
 
-A page is asked for by the number of lines before it, counted from the newest. What is written between two requests
-moves the older lines away, so each page is asked for from before the end of the last one and put together with it.
+A page is requested by the number of lines before it, counted from the newest. Lines written between two requests shift
+the older ones, so each request starts before the end of the last page, and the overlap is matched.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.logs import LogAnswer, parse_log_answer
 
 OVERLAP = 500
-"""Lines of the last page that the next one is to begin with; what is written meanwhile adds to them."""
+"""Lines of the last page that are requested again; lines written in the meantime add to them."""
 
 LONG_OVERLAP = 10_000
-"""The same where equal lines follow each other, so that only more of them show where a page ended."""
+"""The same if repeated equal lines make a shorter overlap ambiguous."""
 
 MARK_BYTES = 8
 
 TRIES = 10
-"""Requests for one page, where more is written between two of them than a page holds."""
+"""The most requests for one page if more lines are written between two of them than fit into a page."""
 
 LARGE_BYTES = 64 * 1024
-"""From this size on, an answer is read outside of the event loop."""
+"""Responses of at least this size are parsed on a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class _Place:
     The end of a page.
 
     Attributes:
-        depth: Lines of the files, counted from the newest, up to it.
+        depth: The number of lines in the files, counted from the newest, up to this place.
         tail: The fingerprints of its last lines, `MARK_BYTES` each.
     """
 
@@ -48,27 +48,27 @@ class _Place:
 
 
 class LogReader:
-    """Reads the log of one server backwards."""
+    """A reader of one server's log, from the newest line backwards."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def newest(self, limit: int) -> LogPage:
-        """The newest *limit* lines, from one answer. Raises a `TargetError`; ``ValueError`` for a *limit* of 0."""
+        """Fetch the newest *limit* lines with one request. Raises a `TargetError`; ``ValueError`` for 0."""
         if limit < 1:
             raise ValueError("a limit of 0 asks for the whole log")
         answer = await self._ask({"limit": limit})
         return _page(answer, answer.lines, before=0, limit=limit)
 
     async def find(self, text: str, *, limit: int) -> Sequence[LogLine]:
-        """The newest *limit* lines that contain *text*, newest first; one request."""
+        """Fetch the newest *limit* lines that contain *text*, newest first; one request."""
         return (await self._ask({"filter": text, "limit": limit})).lines
 
     async def older(self, page: LogPage, limit: int) -> LogPage:
         """
-        At most *limit* lines that come before those of *page*. Raises a `TargetError`.
+        Fetch at most *limit* lines older than those of *page*. Raises a `TargetError`.
 
-        A page that has ended without lines is all there is to find of them: the files have changed meanwhile.
+        An ended page without lines means that no older lines can be found, since the files have changed.
         """
         place = page.place
         if not isinstance(place, _Place) or not place.tail:
@@ -82,7 +82,7 @@ class LogReader:
             unreadable = answer.lines_read(before=skipped * size, limit=size) - skipped * size - len(answer.lines)
             ends = _ends(answer.lines, place.tail, at_least=1 if unreadable > 0 else depth - skipped * size)
             if not ends and answer.lines:
-                depth += max(1, len(answer.lines) - overlap)  # More was written meanwhile than a page holds.
+                depth += max(1, len(answer.lines) - overlap)  # More was written in the meantime than fits.
             elif len(ends) > 1 and overlap < longest:
                 overlap = longest
             elif ends:
@@ -109,7 +109,7 @@ def _page(answer: LogAnswer, lines: Sequence[LogLine], *, before: int, limit: in
 
 
 def _ends(lines: Sequence[LogLine], tail: bytes, *, at_least: int) -> Sequence[int]:
-    """How many of the first *lines*, *at_least* so many, can be those that a page with *tail* ended with."""
+    """Return the possible numbers of leading *lines*, *at_least* or more, that belong to a page ending in *tail*."""
     marks, last = _marks(lines), tail[-MARK_BYTES:]
     ends = []
     for end in range(max(1, at_least), len(lines) + 1):

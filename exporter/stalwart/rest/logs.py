@@ -1,9 +1,9 @@
 """
-The server's log as the management API gives it.
+Parsing of the management API's log responses.
 
 Contract: Stalwart v0.10-v0.15, ``GET /api/logs``, newest first; tests/recordings/rest-0.12.5 and rest-0.15.5. The
-``total`` beside the lines is the number of lines of the files that were read for the answer, those that the server
-could not parse and those of the pages before included, plus ``limit`` if the log goes on.
+``total`` beside the lines is the number of lines read from the files for the response, including those that the server
+could not parse and those of earlier pages, plus ``limit`` if the log continues.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _decoder = msgspec.json.Decoder(_Page)
 
 class LogAnswer(NamedTuple):
     """
-    The lines of one answer, newest first.
+    The lines of one response, newest first.
 
     Attributes:
         total: As the server reports it; 0 if it does not.
@@ -50,9 +50,9 @@ class LogAnswer(NamedTuple):
 
     def lines_read(self, *, before: int, limit: int) -> int:
         """
-        How many lines of the files, counted from the newest, end with this answer.
+        Return the number of lines in the files, counted from the newest, up to the end of this response.
 
-        *before* is how many the request skipped. What cannot be told apart is taken for fewer.
+        *before* is the number that the request skipped. If the response is ambiguous, the lower number is returned.
         """
         at_least = before + len(self.lines)
         if len(self.lines) == limit and self.total - limit >= at_least:
@@ -61,6 +61,6 @@ class LogAnswer(NamedTuple):
 
 
 def parse_log_answer(body: bytes) -> LogAnswer:
-    """One answer. Raises `PayloadError` with the path of what cannot be read."""
+    """Parse one response. Raises `PayloadError` with the path of the faulty member."""
     data = decode_response(_decoder, body).data
     return LogAnswer(parse_log_lines(data.items, "data.items"), data.total if isinstance(data.total, int) else 0)

@@ -1,12 +1,11 @@
 """
-What a key may do, found by asking for each thing once, as little of it as there is.
+Checks of what a key can access, with one minimal request per endpoint.
 
-For a person who waits for the answer (`stalwart-exporter doctor`), not for a poll: each refusal moves a security
-counter of the server.
+For interactive use (`stalwart-exporter doctor`), not for polling: each refusal raises a security counter of the server.
 
 Contract: Stalwart v0.10-v0.15. A refusal does not name the permission, and without ``authenticate`` everything is
-refused, telemetry of servers that have none included. ``/api/account`` does not exist there: whoever may log in is told
-so with a 404. ``POST /api/oauth`` lists the caller's permissions, and takes one that few keys have.
+refused, even telemetry that the server lacks. ``/api/account`` does not exist there, so a key that can log in gets a
+404. ``POST /api/oauth`` lists the caller's permissions, and needs one that few keys have.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _SECRETS = "settings-list"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request that tells whether a permission is there; a 404 after it proves that it is."""
+    """One request that shows whether the key has a permission; with `absence_is_fine`, a 404 shows that it has."""
 
     capability: Capability
     endpoint: Endpoint
@@ -45,7 +44,7 @@ class Question:
 
 
 def questions(now: datetime) -> tuple[Question, ...]:
-    """What is asked, in this order."""
+    """Return the requests to send, in order."""
     stamp = rfc3339(now)
     return (
         Question(Capability.QUEUE, Endpoint.QUEUE_MESSAGES, {"limit": 1, "max-total": 1}),
@@ -67,7 +66,7 @@ def questions(now: datetime) -> tuple[Question, ...]:
 
 
 class Examiner:
-    """Asks the questions of one server."""
+    """The checks of one server."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -75,10 +74,10 @@ class Examiner:
 
     async def examine(self, now: datetime, *, ask_version: bool = False) -> Examination:
         """
-        Ask everything once.
+        Run every check once.
 
-        The version and the key's permissions are asked for with *ask_version*, and where the key lacks nothing: it may
-        be an administrator's. Raises `TargetRefused` for bad credentials.
+        The version and the key's permissions are requested with *ask_version*, or if the key lacks nothing, since it
+        may then be an administrator's. Raises `TargetRefused` for bad credentials.
         """
         can_log_in = await self._ask_all(now)
         await self._parts.ask_native(self._ask_native)
@@ -88,7 +87,7 @@ class Examiner:
         return self._examination(can_log_in, version)
 
     async def _ask_all(self, now: datetime) -> bool:
-        """Ask all questions; false, with nothing judged, if the key may not even log in."""
+        """Send all requests; false, without any result, if the key cannot log in."""
         asked_whether = False
         for question in questions(now):
             if not self._parts.settled(question.capability):
@@ -126,7 +125,7 @@ class Examiner:
         try:
             return await fetch_version(self._transport)
         except TargetError:
-            return None  # Few keys may ask, and v0.10 answers without it.
+            return None  # Few keys have the permission, and v0.10 does not report the version.
 
     def _examination(self, can_log_in: bool, version: Version | None) -> Examination:
         statuses = self._parts.statuses
@@ -147,7 +146,7 @@ class Examiner:
 
 
 def edition_of(stored: CapabilityStatus | None) -> Edition:
-    """What the answer about stored metrics says of the edition, of a key that may log in."""
+    """Return the edition, judged by the status of stored metrics for a key that can log in."""
     if stored is None:
         return Edition.UNKNOWN
     licensed = (CapabilityStatus.AVAILABLE, CapabilityStatus.NOT_CONFIGURED, CapabilityStatus.FORBIDDEN)
@@ -155,7 +154,7 @@ def edition_of(stored: CapabilityStatus | None) -> Edition:
 
 
 def changes_server(permission: str) -> bool:
-    """Whether *permission* lets its holder change the server, or read the secrets in its settings."""
+    """Whether *permission* allows changing the server, or reading the secrets in its settings."""
     if permission.startswith(_OF_MAILBOX):
         return False
     return permission == _SECRETS or _CHANGES.fullmatch(permission) is not None

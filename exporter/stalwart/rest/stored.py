@@ -1,8 +1,8 @@
 """
-Stored metrics: what was added since the sample before, or a reading.
+Parsing of stored metrics: increments since the previous sample, and gauge readings.
 
-Contract: Stalwart v0.10-v0.15, Enterprise, ``GET /api/telemetry/metrics``, ascending. Nodes of a cluster write their
-samples side by side without saying so: samples of equal id and time are all kept.
+Contract: Stalwart v0.10-v0.15, Enterprise, ``GET /api/telemetry/metrics``, ascending. The nodes of a cluster write
+samples side by side without naming the node, so samples of equal id and time are all kept.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _decoder = msgspec.json.Decoder(_Samples)
 
 
 def parse_stored_metrics(body: bytes) -> list[StoredSample]:
-    """The samples of the metrics we know, in the server's order. Raises `PayloadError` with the path of the trouble."""
+    """Parse the samples of known metrics, in the server's order. Raises `PayloadError` with the faulty path."""
     samples = []
     for index, raw in enumerate(decode_response(_decoder, body).data):
         sample = _sample(raw, f"data[{index}]")
@@ -50,7 +50,7 @@ def parse_stored_metrics(body: bytes) -> list[StoredSample]:
 
 
 def _sample(raw: _Sample, path: str) -> StoredSample | None:
-    """``None`` for a kind or id that no release has, and for a gauge that was counted below zero."""
+    """Convert a sample; ``None`` for an unknown kind or id, and for a gauge that has wrapped below zero."""
     id_ = canonical_event(raw.id) or raw.id
     if raw.type == "histogram" and id_ in HISTOGRAMS:
         return StoredSample(

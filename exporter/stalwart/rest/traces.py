@@ -1,5 +1,5 @@
 """
-Stored traces of delivery attempts.
+Parsing of stored traces of delivery attempts.
 
 Contract: Stalwart v0.10-v0.15, Enterprise: ``GET /api/telemetry/traces`` (ids, newest first) and
 ``GET /api/telemetry/trace/{id}[,{id}...]`` (events in order of occurrence).
@@ -54,15 +54,15 @@ _data_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def parse_trace_ids(body: bytes) -> list[int]:
-    """Ids, newest first, each once. Raises `PayloadError` with the path of what cannot be read."""
+    """Parse ids, newest first, without duplicates. Raises `PayloadError` with the path of the faulty member."""
     return list(dict.fromkeys(decode_response(_ids_decoder, body).data.items))
 
 
 def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
     """
-    The traces that were asked for by *ids*, in that order; one that is gone is left out.
+    Parse the traces requested by *ids*, in that order; one that no longer exists is left out.
 
-    A single one comes as a flat list of its events. Raises `PayloadError` with the path of what cannot be read.
+    A single trace is a flat list of its events. Raises `PayloadError` with the path of the faulty member.
     """
     spans, nested = _spans(body)
     if not spans:
@@ -77,7 +77,7 @@ def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
 
 
 def _spans(body: bytes) -> tuple[list[list[_Event]], bool]:
-    """The spans, and whether they came as a list of lists."""
+    """Return the spans, and whether the response was a list of lists."""
     items = decode_response(_any_decoder, body).data
     if items and bytes(memoryview(items[0])[:1]) == b"[":
         return decode_response(_nested_decoder, body).data, True

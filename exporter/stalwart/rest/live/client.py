@@ -1,4 +1,4 @@
-"""The live streams of one server of v0.10 to v0.15."""
+"""The live streams of servers from v0.10 to v0.15."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exporter.stalwart.streams.live_stream import LiveStream
 from exporter.stalwart.streams.opening import StreamOpener
 
 INTERVAL_SECONDS = 5
-"""Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""
+"""The interval of the metrics stream; a message is cheap for the server and costs the exporter one transaction."""
 
 ENDPOINTS = {
     StreamKind.METRICS: (Endpoint.METRICS_TOKEN, Endpoint.LIVE_METRICS),
@@ -35,10 +35,10 @@ _token = msgspec.json.Decoder(_Token)
 
 class RestLiveClient:
     """
-    The `LiveClient` of the REST generation; all methods as described there.
+    The `LiveClient` of the REST generation; see there for the methods.
 
-    Credentials go with the request for a token alone, over *transport*. Of a server of another *generation* no stream
-    can be had here.
+    Only the request for a token, over *transport*, carries credentials. `open` raises `TargetUnsupported` while
+    *generation* returns another generation.
     """
 
     def __init__(self, transport: Transport, opener: StreamOpener, *, generation: Callable[[], Generation]) -> None:
@@ -53,7 +53,7 @@ class RestLiveClient:
         try:
             answer = await self._transport.request(token_endpoint)
         except TargetUnreachable:
-            # It is away, and may come back as another release.
+            # The server is down, and may return as another release.
             self._opener.forget()
             raise
         token = decode_response(_token, answer).data

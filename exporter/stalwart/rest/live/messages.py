@@ -1,9 +1,9 @@
 """
-The messages of the live streams, whichever transport brings them.
+Parsing of live stream messages, from any transport.
 
-Contract: Stalwart v0.10-v0.15, Enterprise: ``GET /api/telemetry/metrics/live`` (an array of every metric's present
-value) and ``GET /api/telemetry/traces/live`` (an array of events, each with the keys of the event that opened
-its span). An object with an ``interval`` says that nothing happened.
+Contract: Stalwart v0.10-v0.15, Enterprise: ``GET /api/telemetry/metrics/live`` (an array of every metric's current
+value) and ``GET /api/telemetry/traces/live`` (an array of events, each with the keys of the event that opened its
+span). An object with an ``interval`` is a heartbeat.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from exporter.stalwart.streams.decoder import decode_frame
 _Number = Annotated[int, msgspec.Meta(ge=0)]
 
 EVENT_KEY = b'"createdAt":'
-"""Written once per event of the stream of traces; inside a string its quotes would be escaped."""
+"""Occurs once per event of the trace stream; inside a string its quotes would be escaped."""
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -50,8 +50,8 @@ class _Event(msgspec.Struct, gc=False, rename="camel"):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Told(msgspec.Struct, gc=False, rename="camel"):
-    """What matters of the data of an event that bears on a delivery, all of the usual kinds."""
+class _UsualData(msgspec.Struct, gc=False, rename="camel"):
+    """The data of an event that affects an outcome, with the usual types."""
 
     queue_id: _Number = 0
     queue_name: str = DEFAULT_QUEUE
@@ -67,12 +67,12 @@ class _Told(msgspec.Struct, gc=False, rename="camel"):
 
 _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[_Event])
-_told_decoder = msgspec.json.Decoder(list[_Told])
+_usual_decoder = msgspec.json.Decoder(list[_UsualData])
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def parse_metrics(message: bytes) -> ServerTotals | Heartbeat:
-    """One message of the stream of metrics. Raises `PayloadError` with the path of what cannot be read."""
+    """Parse a message of the metrics stream. Raises `PayloadError` with the path of the faulty member."""
     read = decode_frame(_metrics_decoder, message)
     if isinstance(read, Heartbeat):
         return read
@@ -89,9 +89,9 @@ def parse_metrics(message: bytes) -> ServerTotals | Heartbeat:
 
 def parse_traces(message: bytes) -> LiveEvents | Heartbeat:
     """
-    One message of the stream of traces. Raises `PayloadError` with the path of what cannot be read.
+    Parse a message of the trace stream. Raises `PayloadError` with the path of the faulty member.
 
-    Of events that do not bear on deliveries no more than their type is looked at.
+    Of events that do not affect an outcome only the type is parsed, and the first and last time of the message.
     """
     read = decode_frame(_events_decoder, message)
     if isinstance(read, Heartbeat):
@@ -131,23 +131,23 @@ def _delivery_events(read: Sequence[_Event]) -> Sequence[DeliveryEvent]:
     try:
         return _usual_events(followed) if followed else []
     except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
-        # What is of another kind than expected is taken as absent, and what cannot be read at all is told by its path.
-        return [event for index, told in enumerate(read) if (event := _delivery_event(told, index)) is not None]
+        # Decode one by one: a value of an unexpected type counts as absent, and invalid data is reported by its path.
+        return [event for index, raw in enumerate(read) if (event := _delivery_event(raw, index)) is not None]
 
 
 def _usual_events(followed: Sequence[_Event]) -> Sequence[DeliveryEvent]:
-    # All data at once: a busy stream brings thousands, and a call for each would cost as much as what it reads.
-    told = _told_decoder.decode(b"[" + b",".join([event.data for event in followed]) + b"]")
+    # All data at once: a busy stream has thousands of events, and a call for each would double the cost.
+    usual = _usual_decoder.decode(b"[" + b",".join([event.data for event in followed]) + b"]")
     events: list[DeliveryEvent] = []
     stamp, at = "", EPOCH
-    for event, data in zip(followed, told, strict=True):
+    for event, data in zip(followed, usual, strict=True):
         if event.created_at != stamp:
             stamp = event.created_at
             at = _second_of(stamp)
         event_id = FOLLOWED_TYPES[event.type]
         queue = data.queue_name or DEFAULT_QUEUE
         if event_id in PLAIN_EVENTS:
-            # An attempt for one recipient has one destination, of which every event of it tells.
+            # If the attempt has one recipient, it has one destination, and all its events name it.
             if event_id != DOMAIN_START or type(data.to) is str or len(data.to) != 1:
                 events.append(DeliveryEvent(event_id, at, data.queue_id, queue, "", (), data.domain))
         elif data.strict or event_id not in STRICT_EVENTS:
@@ -155,7 +155,7 @@ def _usual_events(followed: Sequence[_Event]) -> Sequence[DeliveryEvent]:
     return events
 
 
-def _full_event(event_id: str, at: datetime, queue: str, data: _Told) -> DeliveryEvent:
+def _full_event(event_id: str, at: datetime, queue: str, data: _UsualData) -> DeliveryEvent:
     details = data.details
     if type(details) is str and data.caused_by is None and data.reason is None:
         text, code = details[:TEXT_LIMIT], 0
@@ -176,14 +176,14 @@ def _full_event(event_id: str, at: datetime, queue: str, data: _Told) -> Deliver
     )
 
 
-def _delivery_event(told: _Event, index: int) -> DeliveryEvent | None:
-    if told.type not in FOLLOWED_TYPES:
+def _delivery_event(raw: _Event, index: int) -> DeliveryEvent | None:
+    if raw.type not in FOLLOWED_TYPES:
         return None
     try:
-        data = _data_decoder.decode(told.data)
+        data = _data_decoder.decode(raw.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(decoding_problem(error, f"[{index}].data")) from error
-    return delivery_event(_second(told.created_at, index), told.type, data, data)
+    return delivery_event(_second(raw.created_at, index), raw.type, data, data)
 
 
 def _second(stamp: str, index: int) -> datetime:

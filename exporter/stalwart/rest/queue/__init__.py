@@ -1,1 +1,1 @@
-"""The queue of v0.10 to v0.15: its pages, walked and folded."""
+"""The queue of v0.10 to v0.15: walking its pages and adding them up."""

@@ -1,4 +1,4 @@
-"""The queue summed page by page: no message is kept."""
+"""Sums of the queue, page by page; no message is kept."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from exporter.stalwart.rest.queue.wire import (
 )
 
 _BATCH = 1024
-"""Messages whose recipients are read together: few enough to stay in the processor's cache."""
+"""Messages processed together; few enough to fit into the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageResult:
     """
-    What a walk needs to know of a page.
+    What a walk needs from a page.
 
     Attributes:
-        items: Messages on the page, those past a limit included.
+        items: The number of messages on the page, including those past a limit.
         first_id: ``None`` for an empty page.
-        last_id: The same.
-        total: What the server says, or ``None``.
-        running: Whether the server delivers, or ``None`` if it does not tell.
+        last_id: ``None`` for an empty page.
+        total: As reported by the server; ``None`` if it does not report it.
+        running: Whether the queue is running; ``None`` if the server does not report it.
     """
 
     items: int
@@ -60,7 +60,7 @@ class PageResult:
 
 class QueueFold:
     """
-    Sums a queue whose pages go by.
+    The sums of a queue, fed page by page.
 
     Contract: Stalwart v0.10-v0.15, ``GET /api/queue/messages?values=1``; tests/recordings/rest-0.12.5/exchanges.json
     and tests/recordings/rest-0.15.5/exchanges.json.
@@ -71,14 +71,14 @@ class QueueFold:
 
     @property
     def messages(self) -> int:
-        """How many were counted so far."""
+        """The number of messages counted so far."""
         return self._sums.messages
 
     def feed(self, body: bytes, limit: int | None = None) -> PageResult:
         """
-        Counts the messages of a page, at most the first *limit*.
+        Count the messages of a page, at most the first *limit*.
 
-        Raises `PayloadError`; the sums are of no use then.
+        Raises `PayloadError`, after which the sums are invalid.
         """
         with _collector_paused():
             page = parse_page(body)
@@ -87,7 +87,7 @@ class QueueFold:
             return self._result(page, *ids)
 
     def feed_in_parts(self, body: bytes, limit: int | None = None) -> Iterator[PageResult | None]:
-        """The same for a large page, in steps of some milliseconds: ``None`` after each, then the result."""
+        """Count a large page in steps of a few milliseconds: yields ``None`` after each, then the result."""
         page = parse_raw_page(body)
         first_id = last_id = None
         start = 0
@@ -100,7 +100,7 @@ class QueueFold:
         yield self._result(page, first_id, last_id)
 
     def finish(self, *, truncated: bool) -> QueueSnapshot:
-        """The sums. *truncated* tells that the queue goes on."""
+        """Return the sums; *truncated*: the queue is longer than the walk."""
         return self._sums.snapshot(truncated=truncated)
 
     def _result(self, page: QueuePage | RawPage, first_id: int | None, last_id: int | None) -> PageResult:
@@ -111,7 +111,7 @@ class QueueFold:
         )
 
     def _add(self, messages: Sequence[Message], start: int) -> None:
-        # Column by column: comprehensions, counters and sorts do most of the work in C.
+        # Columns instead of rows: comprehensions, counters and sorts then do most of the work in C.
         try:
             self._sums.ages.add([message.created for message in messages])
         except UnreadableStamp as error:
@@ -120,7 +120,7 @@ class QueueFold:
         self._sums.size_bytes += sum([message.size for message in messages])
         for first in range(0, len(messages), _BATCH):
             rest = messages[first : first + _BATCH]
-            # A server writes one shape, so this is one pass: the second gets what the first leaves.
+            # The second pass gets what the first leaves; a server writes only one shape, so it is usually empty.
             passes = (self._add_flat, self._add_nested)
             for add in passes if rest[0].domains is UNSET else reversed(passes):
                 rest = add(rest) if rest else rest
@@ -130,7 +130,7 @@ class QueueFold:
         self._add_unknown("recipient_domain", self._sums.domains.settle())
 
     def _add_flat(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Counts the recipients of messages as they are from v0.13 on; returns the messages that are not so."""
+        """Count the recipients of messages in the shape of v0.13 and later; return the messages of another shape."""
         found = Recipients[FlatRecipient]()
         add_scheduled, add_deferred = found.scheduled.append, found.deferred.append
         add_text = found.deferred_texts.append
@@ -159,7 +159,7 @@ class QueueFold:
         return others
 
     def _add_nested(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """The same for messages as they are up to v0.12, where a domain's failure is that of whoever is scheduled."""
+        """The same for the shape up to v0.12, where a domain's failure applies to its scheduled recipients."""
         found = Recipients[NestedRecipient]()
         waiting: list[Domain] = []
         others: list[Message] = []
@@ -193,7 +193,7 @@ class QueueFold:
         return others
 
     def _add_queues(self, status: RecipientStatus, names: Sequence[str]) -> None:
-        # Nearly always one queue: to compare is much cheaper than to hash.
+        # There is nearly always one queue, and comparing is much cheaper than hashing.
         same = names.count(names[0]) == len(names)
         for name, count in [(names[0], len(names))] if same else Counter(names).items():
             label = self._sums.queue_names.label(name)
@@ -202,7 +202,7 @@ class QueueFold:
                 self._add_unknown("queue", count)
 
     def _add_waiting(self, waiting: Sequence[FlatRecipient] | Sequence[Domain]) -> None:
-        """Counts attempts and lateness; a domain stands once for each recipient that waits there."""
+        """Count attempts, overdue and expired recipients; a domain is listed once per waiting recipient."""
         attempts = [tried.retry_num for tried in waiting]
         untried = attempts.count(0)
         self._sums.attempts.add({0: untried} if untried == len(attempts) else Counter(attempts))
@@ -238,10 +238,9 @@ class QueueFold:
 @contextmanager
 def _collector_paused() -> Iterator[None]:
     """
-    No garbage collection within.
+    Disable garbage collection inside the block.
 
-    A page makes no cycles, but it makes tens of thousands of objects: enough for the collector to go through all that
-    the process holds, again and again.
+    A page creates no cycles, but tens of thousands of objects, which would trigger repeated scans of the whole process.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The recipients of some messages, by what has become of them."""
+"""The recipients of a batch of messages, by status."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ R = TypeVar("R", FlatRecipient, NestedRecipient)
 
 class Recipients(Generic[R]):
     """
-    Lists by status, with the texts of the failures.
+    Lists of recipients by status, with the failure texts.
 
     Attributes:
-        deferred: In temporary failure; `deferred_texts` are theirs, in the same order.
-        rejected: In permanent failure; `rejected_texts` are theirs.
-        strange: With a status that we do not know.
+        deferred: In temporary failure; `deferred_texts` has their texts in the same order.
+        rejected: In permanent failure; `rejected_texts` has their texts in the same order.
+        strange: With an unknown status.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Recipients(Generic[R]):
         self.strange: list[R] = []
 
     def add_settled(self, recipient: R, status: StatusDetail) -> None:
-        """Adds one that no longer waits."""
+        """Add a recipient whose status is more than ``scheduled``."""
         if status.perm_fail is not UNSET:
             self.rejected.append(recipient)
             self.rejected_texts.append(status.perm_fail)
@@ -43,7 +43,7 @@ class Recipients(Generic[R]):
             self.strange.append(recipient)
 
     def by_status(self) -> Iterator[tuple[RecipientStatus, list[R]]]:
-        """Each status that somebody has."""
+        """Yield each status that occurs, with its recipients."""
         for status, recipients in (
             (RecipientStatus.SCHEDULED, self.scheduled),
             (RecipientStatus.TEMPORARY_FAILURE, self.deferred),

@@ -1,9 +1,9 @@
 """
-Walking the queue of a server of v0.10-v0.15 by id cursor.
+The queue walk of v0.10-v0.15, by id cursor.
 
-Contract: ``GET /api/queue/messages`` with ``values=1``, ``limit`` and ``max-total`` of one size, and ``range-start``
-one past the last id: a page costs the server itself alone, and messages that leave meanwhile shift nothing. ``page``
-would cost the server the square of the queue.
+Contract: ``GET /api/queue/messages`` with ``values=1``, equal ``limit`` and ``max-total``, and ``range-start`` one past
+the last id. The server then reads only the page itself, and messages that leave the queue do not shift the others. With
+``page`` the cost for the server would grow with the square of the queue.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from exporter.stalwart.rest.queue.fold import PageResult, QueueFold
 FIRST_PAGE = 1000
 LARGEST_PAGE = 10_000
 TARGET_BYTES = 3 * 1024 * 1024
-"""What a page should weigh: some ten milliseconds of reading, during which nothing else runs."""
+"""The target size of a page; parsing it blocks the event loop for about ten milliseconds."""
 
 GROWTH = 4
-"""A page is at most so many times the one before, so that one heap of large messages is met carefully."""
+"""The most by which a page may be larger than the previous one, so that a run of large messages is reached slowly."""
 
 _PART_BYTES = TARGET_BYTES + TARGET_BYTES // 2
 
 
 class PageSize:
-    """How many messages to ask for at a time, learnt from how much they weigh."""
+    """The number of messages per request, adapted to their size in bytes."""
 
     def __init__(self) -> None:
         self.messages = FIRST_PAGE
 
     def learn(self, *, items: int, body_bytes: int) -> None:
-        """Takes in a page that came."""
+        """Adapt to the size of a received page."""
         if items:
             fitting = TARGET_BYTES * items // max(1, body_bytes)
             self.messages = max(1, min(fitting, LARGEST_PAGE, self.messages * GROWTH))
 
     def halve(self, asked: int) -> bool:
-        """Takes in that a page of *asked* messages was too large. False if there is no smaller one."""
+        """Halve the page after one of *asked* messages was too large; false if it cannot be smaller."""
         self.messages = max(1, asked // 2)
         return asked > 1
 
@@ -62,9 +62,9 @@ _ids = msgspec.json.Decoder(_IdPage)
 
 async def walk_queue(transport: Transport, *, taken_at: datetime, size: PageSize, max_messages: int) -> QueueSnapshot:
     """
-    The whole queue, or its oldest *max_messages* (0: no limit).
+    Fetch and add up the whole queue, or its oldest *max_messages* (0: no limit).
 
-    Raises `PayloadError` if the pages do not go forward: then something on the way drops the cursor.
+    Raises `PayloadError` if the pages do not advance, as when a proxy drops the cursor.
     """
     fold = QueueFold(taken_at)
     cursor = 0
@@ -99,7 +99,7 @@ def _page(cursor: int, messages: int) -> dict[str, str | int]:
 
 
 async def feed_page(fold: QueueFold, body: bytes, limit: int | None) -> PageResult:
-    """Counts a page, of which at most *limit* messages; a heavy one in steps between which others run."""
+    """Count at most *limit* messages of a page; a large page in steps that yield to the event loop."""
     if len(body) <= _PART_BYTES:
         return fold.feed(body, limit)
     for result in fold.feed_in_parts(body, limit):
@@ -110,7 +110,7 @@ async def feed_page(fold: QueueFold, body: bytes, limit: int | None) -> PageResu
 
 
 async def _goes_on(transport: Transport, cursor: int) -> bool:
-    """Whether there is a message from *cursor* on; the ids alone are asked for."""
+    """Whether there is a message at or after *cursor*; requests only the ids."""
     params: dict[str, str | int] = {"limit": 1, "max-total": 1, "range-start": cursor}
     ids = decode_response(_ids, await transport.request(Endpoint.QUEUE_MESSAGES, params=params)).data.items
     return any(id_ >= cursor for id_ in ids)

@@ -1,8 +1,8 @@
 """
-The queue list as the server sends it: only what we read of it.
+The wire format of the queue list, as far as it is used.
 
 Contract: Stalwart v0.10-v0.15, ``GET /api/queue/messages?values=1``; tests/recordings/rest-0.12.5 (recipients under
-domains) and tests/recordings/rest-0.15.5 (recipients of the message). Which of the two, each message tells by itself.
+domains) and tests/recordings/rest-0.15.5 (recipients of the message). Each message shows which of the two it is.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Count = Annotated[int, Meta(ge=0)]
 
 SCHEDULED = "scheduled"
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""The expiry of what does not expire by time."""
+"""The expiry of recipients that do not expire by time."""
 
 
 class StatusDetail(Struct, gc=False):
-    """A status that is not the bare word ``scheduled``: an object with one key."""
+    """A status other than the word ``scheduled``: an object with one key."""
 
     temp_fail: str | UnsetType = UNSET
     perm_fail: str | UnsetType = UNSET
@@ -46,7 +46,7 @@ class FlatRecipient(Struct, gc=False):
 
 
 ABSENT = FlatRecipient(address="", queue="", status=StatusDetail(), retry_num=0, next_retry=NEVER)
-"""Stands in `Message.recipients` where a message has no such member."""
+"""The value of `Message.recipients` if a message has no such member."""
 
 
 class NestedRecipient(Struct, gc=False):
@@ -57,7 +57,7 @@ class NestedRecipient(Struct, gc=False):
 
 
 class Domain(Struct, gc=False):
-    """The recipients of one message at one domain, up to v0.12: they are tried together, in the only queue there is."""
+    """The recipients of a message at one domain, up to v0.12; they are tried together, in the only queue."""
 
     queue: ClassVar[str] = "default"
 
@@ -70,12 +70,12 @@ class Domain(Struct, gc=False):
 
 class Message(Struct, gc=False, kw_only=True):
     """
-    A queued message, its fields in the order of the wire.
+    A queued message; the fields are in wire order.
 
     Attributes:
-        recipients: From v0.13 on; `ABSENT` alone if the message has no such member.
+        recipients: From v0.13 on; just `ABSENT` if the message has no such member.
         domains: Up to v0.12; ``UNSET`` if the message has no such member.
-        created: As the server wrote it, unchecked.
+        created: As sent by the server, not validated.
     """
 
     id: Count
@@ -90,9 +90,9 @@ class QueuePage(Struct, gc=False):
     A page of the queue.
 
     Attributes:
-        items: Messages, or their bytes.
-        total: How many the server has looked at, with a ``max-total`` no more than that; ``None`` if it does not tell.
-        status: Whether the server delivers; ``None`` in v0.10, which does not tell.
+        items: The messages.
+        total: The number of messages the server has examined, at most ``max-total``; ``None`` if it does not report it.
+        status: Whether the queue is running; ``None`` in v0.10, which does not report it.
     """
 
     items: list[Message]
@@ -101,7 +101,7 @@ class QueuePage(Struct, gc=False):
 
 
 class RawPage(Struct, gc=False):
-    """The same, with its messages unread."""
+    """A page of the queue whose messages are not decoded."""
 
     items: list[msgspec.Raw]
     total: Count | None = None
@@ -126,23 +126,23 @@ _lists: dict[type, tuple[tuple[str, type], ...]] = {
 
 
 def parse_page(body: bytes) -> QueuePage:
-    """Raises `PayloadError` with the path of the first member that is missing or mistyped."""
+    """Parse a page. Raises `PayloadError` with the path of the first member that is missing or mistyped."""
     try:
         return _page.decode(body).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # The decoder does not say which of the messages it was: read them one by one.
+        # The decoder does not report which message was faulty, so decode them one by one.
         for _ in parse_messages(parse_raw_page(body)):
             pass
         raise PayloadError(decoding_problem(error)) from error
 
 
 def parse_raw_page(body: bytes) -> RawPage:
-    """The page with its messages unread, for `parse_messages`."""
+    """Parse a page without its messages, for `parse_messages`."""
     return decode_response(_raw_page, body).data
 
 
 def parse_messages(page: RawPage, part_bytes: int = 1 << 20) -> Iterator[list[Message]]:
-    """The messages in parts of about *part_bytes*, so that others may run in between."""
+    """Parse the messages in parts of about *part_bytes*, so that other tasks can run in between."""
     start = 0
     while start < len(page.items):
         part: list[Message] = []
@@ -166,7 +166,7 @@ def _parse_message(raw: msgspec.Raw, index: int) -> Message:
 
 
 def _untyped(raw: msgspec.Raw) -> object:
-    """The members of a message, or ``None`` if they cannot even be read as JSON."""
+    """Return the members of a message, or ``None`` if it is not JSON."""
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -174,7 +174,7 @@ def _untyped(raw: msgspec.Raw) -> object:
 
 
 def _explain(value: object, kind: type, path: str) -> None:
-    """Raises the `PayloadError` of the innermost member that is not as *kind* wants it, if there is a *value*."""
+    """Raise `PayloadError` for the innermost member of *value* that does not match *kind*, if there is a *value*."""
     if value is None and kind is Message:
         return
     try:

@@ -1,5 +1,5 @@
 """
-Feedback reports as the server sends them.
+Parsing of feedback reports.
 
 Contract: Stalwart v0.10-v0.15, ``report`` of ``GET /api/reports/arf/{id}``; tests/recordings/rest-0.15.5.
 """
@@ -17,7 +17,7 @@ from exporter.stalwart.common.report_values import moment
 
 
 class Arf(Struct, gc=False):
-    """What we read of a report."""
+    """The wire format of a report, as far as it is used."""
 
     feedback_type: str
     incidents: Count | None = None
@@ -44,7 +44,7 @@ class Arf(Struct, gc=False):
 
 
 def parse_arf(wire: Arf, sender: str | None, source_id: str, unknown: dict[str, int]) -> ArfReport:
-    """The report in our terms; *sender* is the address that mailed it."""
+    """Convert to the model's report; *sender* is the address that sent it by mail."""
     return build_arf_report(
         wire,
         sender,

@@ -1,4 +1,4 @@
-"""Asking a server of v0.10-v0.15 for the reports it has received."""
+"""Requests for received reports to servers from v0.10 to v0.15."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.reports.listing import parse_report, parse_report_ids, received_at
 
 LARGE_BYTES = 256 * 1024
-"""From this size on, an answer is read outside of the event loop."""
+"""Responses of at least this size are parsed on a thread."""
 
 
 async def fetch_report_ids(transport: Transport, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
-    """A page of the list; one request."""
+    """Fetch a page of the list; one request."""
     params: dict[str, str | int] = {"limit": limit, "page": page}
     body = await transport.request(Endpoint.REPORTS, path_args=(kind.value,), params=params)
     return parse_report_ids(body, page=page, limit=limit)
 
 
 async def fetch_report(transport: Transport, kind: ReportKind, source_id: str, *, now: datetime) -> Incoming | None:
-    """One report, if it is there; one request. What the server answers and we cannot read comes back as that."""
+    """
+    Fetch one report with one request; ``None`` if it no longer exists.
+
+    A response that cannot be parsed is returned as an `UnreadableReport`.
+    """
     try:
         body = await transport.request(Endpoint.REPORT, path_args=(kind.value, source_id))
     except TargetUnsupported:

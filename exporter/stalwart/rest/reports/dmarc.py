@@ -1,8 +1,8 @@
 """
-DMARC aggregate reports as the server sends them.
+Parsing of DMARC aggregate reports.
 
-Contract: Stalwart v0.10-v0.15, ``report`` of ``GET /api/reports/dmarc/{id}``; tests/recordings/rest-0.15.5. What
-RFC 9990 adds (``np``, the discovery method, the generator) is read where it is there, and ``pct``, which it drops.
+Contract: Stalwart v0.10-v0.15, ``report`` of ``GET /api/reports/dmarc/{id}``; tests/recordings/rest-0.15.5. The
+additions of RFC 9990 (``np``, the discovery method, the generator) are optional, and so is ``pct``, which it drops.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ from exporter.stalwart.rest.reports.dmarc_wire import (
 )
 
 ALIKE = 1024
-"""How many kinds of records and of policies are remembered: many reports are about the same few senders."""
+"""The most kinds of results and of policies that are cached; many reports are about the same few senders."""
 
 ALIKE_BYTES = 1024
-"""Of those up to this size; a larger one holds texts that are not worth remembering."""
+"""The largest that is cached; larger ones contain texts that rarely repeat."""
 
 
 def parse_dmarc(wire: PartlyRead, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
     """
-    The report in our terms; *sender* is the address that mailed it.
+    Convert to the model's report; *sender* is the address that sent it by mail.
 
-    Raises `PayloadError`; and what msgspec raises for a part that is not as it should be, whose place it cannot tell.
+    Raises `PayloadError`, and msgspec's exceptions for an invalid part, without its path.
     """
     metadata, published = wire.report_metadata, bytes(wire.policy_published)
     if sum([record.row.count for record in wire.record]) > MAX_COUNTED:
@@ -114,7 +114,7 @@ def _parse_records(records: Sequence[PartOfRecord], unknown: dict[str, int]) -> 
 
 
 def _parse_results(parts: bytes) -> tuple[DmarcResults, Unknown]:
-    """The results of a record, of which *parts* are the members, and which of its words were not known."""
+    """Parse the results of a record from *parts*, its members; also return its unknown words."""
     of, identifiers, auth_results = results_decoder.decode(b"[%b]" % parts)
     named, auth = identifiers or NO_IDENTIFIERS, auth_results or NO_RESULTS
     unknown: dict[str, int] = {}

@@ -1,5 +1,5 @@
 """
-The shape of a DMARC aggregate report on the wire.
+The wire format of a DMARC aggregate report.
 
 Contract: Stalwart v0.10-v0.15, ``report`` of ``GET /api/reports/dmarc/{id}``; tests/recordings/rest-0.15.5.
 """
@@ -105,20 +105,19 @@ class _Dmarc(Struct, Generic[P, E, N, A], gc=False):
 
 
 PartOfRecord = _Record[Raw, Raw, Raw]
-"""One row of a report, of which only source and number are read."""
+"""A row of a report of which only the source and the count are decoded."""
 
 Record = _Record[_Evaluated, _Identifiers | None, _AuthResults | None]
-"""One row of a report."""
+"""A row of a report."""
 
 Dmarc = _Dmarc[_Published, _Evaluated, _Identifiers | None, _AuthResults | None]
-"""What we read of a report."""
+"""A report, as far as it is used."""
 
 PartlyRead = _Dmarc[Raw, Raw, Raw, Raw]
 """
-The same, with the parts that are alike in many reports and records not read yet.
+A report whose parts that repeat across reports and records are not decoded.
 
-They are read when they are seen first, and what they came to is remembered by their bytes. Reading so takes half
-of the time of reading everything.
+Each different part is decoded once and cached by its bytes, which halves the time compared with decoding everything.
 """
 
 published_decoder = Decoder(_Published)

@@ -1,8 +1,8 @@
 """
-Reports that were received, as the server lists and sends them.
+Parsing of lists of received reports, and of the reports.
 
 Contract: Stalwart v0.10-v0.15, ``GET /api/reports/{kind}`` and ``GET /api/reports/{kind}/{id}``;
-tests/recordings/rest-0.12.5 and tests/recordings/rest-0.15.5. The shapes are the same in all these versions.
+tests/recordings/rest-0.12.5 and tests/recordings/rest-0.15.5. The format is the same in all these versions.
 """
 
 from __future__ import annotations
@@ -89,11 +89,11 @@ _MEMBERS: dict[type, tuple[tuple[str, type], ...]] = {
     Tls: (("policies", Policy),),
     Policy: (("failure-details", PolicyFailure),),
 }
-"""Where lists are, whose index a decoder does not tell."""
+"""The paths of lists; the decoder does not report an index in them."""
 
 
 def parse_report_ids(body: bytes, *, page: int, limit: int) -> ReportIds:
-    """A page of the list, newest first. Raises `PayloadError`."""
+    """Parse a page of the list, newest first. Raises `PayloadError`."""
     data = decode_response(_list, body).data
     for number, id_ in enumerate(data.items):
         if _ID.fullmatch(id_) is None:
@@ -103,7 +103,7 @@ def parse_report_ids(body: bytes, *, page: int, limit: int) -> ReportIds:
 
 
 def parse_report(kind: ReportKind, source_id: str, body: bytes, *, now: datetime) -> IncomingReport:
-    """One report. Raises `PayloadError` with the path of what cannot be read, or cannot be true."""
+    """Parse one report. Raises `PayloadError` with the path of an invalid or impossible value."""
     unknown: dict[str, int] = {}
     content: Report
     if kind is ReportKind.DMARC:
@@ -129,15 +129,15 @@ def _parse_dmarc(body: bytes, unknown: dict[str, int]) -> DmarcReport:
         mail = _dmarc_in_part.decode(body).data
         return parse_dmarc(mail.report, mail.sender, unknown)
     except UNREADABLE as error:
-        _decoded(_dmarc, body, _DmarcAnswer[Dmarc])  # which tells the place
+        _decoded(_dmarc, body, _DmarcAnswer[Dmarc])  # Raises with the path.
         raise PayloadError(decoding_problem(error)) from error
 
 
 def received_at(source_id: str, *, now: datetime) -> datetime:
     """
-    When the server received a report: its id is a snowflake, which begins with the time.
+    Return when the server received a report, from the time in its id, a snowflake.
 
-    *now* for an id that tells no time within the last year.
+    Returns *now* for an id without a time in the last year.
     """
     number = source_id.partition("_")[0]
     if not (number.isascii() and number.isdigit() and len(number) <= _SNOWFLAKE_DIGITS):
@@ -160,7 +160,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes, kind: type) -> Any
 
 
 def _explain(value: object, kind: type, path: str) -> None:
-    """Raises the `PayloadError` of the innermost member that is not as *kind* wants it."""
+    """Raise `PayloadError` for the innermost member of *value* that does not match *kind*."""
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

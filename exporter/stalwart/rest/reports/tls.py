@@ -1,5 +1,5 @@
 """
-SMTP TLS reports as the server sends them, which is nearly as RFC 8460 spells them.
+Parsing of SMTP TLS reports; the format is nearly that of RFC 8460.
 
 Contract: Stalwart v0.10-v0.15, ``report`` of ``GET /api/reports/tls/{id}``; tests/recordings/rest-0.15.5.
 """
@@ -53,7 +53,7 @@ class Policy(Struct, gc=False, rename="kebab"):
 
 
 class Tls(Struct, gc=False, rename="kebab"):
-    """What we read of a report."""
+    """The wire format of a report, as far as it is used."""
 
     report_id: str
     date_range: _Range
@@ -63,7 +63,7 @@ class Tls(Struct, gc=False, rename="kebab"):
 
 
 def parse_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
-    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
+    """Convert to the model's report; *sender* is the address that sent it by mail. Raises `PayloadError`."""
     written = [policy.policy.policy_domain for policy in wire.policies]
     domains = policy_domains(written, "data.report.policies[{}].policy.policy-domain")
     return build_tls_report(
