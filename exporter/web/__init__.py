@@ -1,1 +1,1 @@
-"""What the exporter shows over HTTP: the metrics, its health and a status page; see `exporter.web.interfaces`."""
+"""The exporter's HTTP endpoints: metrics, health and a status page; see `exporter.web.interfaces`."""

@@ -1,4 +1,4 @@
-"""The pages: metrics, health, reload and the status page, as one ASGI application."""
+"""The endpoints as one ASGI application: metrics, health, reload and the status page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLAIN_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 def create_app(
     *, metrics: MetricsSource, health: Health, status: StatusSource | None, reloader: Reloader | None, clock: Clock
 ) -> Starlette:
-    """The application; reloading over HTTP is off if *reloader* is ``None``, as is the status page without *status*."""
+    """Return the application; ``None`` for *reloader* or *status* disables the reload endpoint or the page."""
     pages = _Pages(health=health, status=status, reloader=reloader, clock=clock)
     app = Starlette(
         routes=[
@@ -40,21 +40,21 @@ def create_app(
         ],
         exception_handlers={HTTPException: _refuse},
     )
-    # A redirect would repeat the client's own Host header back to it.
+    # A redirect would repeat the client's own Host header.
     app.router.redirect_slashes = False
     return app
 
 
 @cache
 def _renderer() -> StatusRenderer:
-    """The template engine takes three megabytes, which a daemon that only Prometheus asks does without."""
+    """Import and create lazily: the template engine takes three megabytes, which scrapes do not need."""
     from exporter.web.pages.status import StatusRenderer
 
     return StatusRenderer()
 
 
 class _Pages:
-    """The endpoints for people and for orchestrators."""
+    """The endpoints besides ``/metrics``."""
 
     def __init__(self, *, health: Health, status: StatusSource | None, reloader: Reloader | None, clock: Clock) -> None:
         self._health = health
@@ -93,7 +93,7 @@ class _Pages:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - the framework's own pairing of type and handler
+    assert isinstance(error, HTTPException)  # noqa: S101 - the framework pairs type and handler
     response = _plain(error.detail.lower(), error.status_code)
     response.headers.update(error.headers or {})
     return response

@@ -1,4 +1,4 @@
-"""Stands before every page: who may see it, how many requests are answered, and the configured headers."""
+"""Access control in front of every page: authentication, rate limit, and the configured headers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exporter.web.rate_limit import TokenBucket
 HEALTH_PATH = "/-/healthy"
 
 REFUSAL_SECONDS = 0.5
-"""How long a refused login waits for its answer, so that a client that tries one after the other costs little."""
+"""Delay of the response to a wrong login, so that guessing passwords one by one is slow."""
 
 _PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="stalwart-exporter", charset="UTF-8"', **_PLAIN}
@@ -25,10 +25,10 @@ _TRY_LATER = {"Retry-After": "5", **_PLAIN}
 
 class Guard:
     """
-    An ASGI application around another that puts a web configuration in force.
+    An ASGI middleware that applies a web configuration.
 
-    `HEALTH_PATH` answers requests from this machine without a login and beyond the rate limit: it says no more than
-    that the process serves, and a health check has no password.
+    `HEALTH_PATH` is available from this machine without a login and regardless of the rate limit: it only reports that
+    the process is serving, and a health check has no password.
     """
 
     def __init__(self, app: ASGIApp, config: WebConfig) -> None:
@@ -38,7 +38,7 @@ class Guard:
         self.use(config)
 
     def use(self, config: WebConfig) -> None:
-        """Puts a configuration in force for the requests that come from now on."""
+        """Replace the configuration for all following requests."""
         self._headers = config.headers
         if self._authenticator is not None and config.users:
             self._authenticator.use(config.users)
@@ -57,7 +57,7 @@ class Guard:
         await (refusal or self._app)(scope, receive, send)
 
     async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        """The response to a request that may not see its page; ``None`` if it may."""
+        """Return the response to a request without access; ``None`` if access is granted."""
         if self._bucket is not None and not self._bucket.admits():
             return PlainTextResponse("too many requests\n", 429, headers=_TRY_LATER)
         authorization = _authorization(scope)
@@ -75,7 +75,7 @@ class Guard:
 
 
 def is_from_this_machine(scope: Scope) -> bool:
-    """Whether a request came over loopback, or to an address of this machine from the same one."""
+    """Return whether a request came over loopback, or from the same address of this machine that it was sent to."""
     if not scope["client"] or not scope["server"]:
         return False
     client = scope["client"][0]
@@ -88,13 +88,13 @@ def is_from_this_machine(scope: Scope) -> bool:
 
 
 def _authorization(scope: Scope) -> bytes | None:
-    """The header's value; ``None`` if it is absent or given more than once."""
+    """Return the header's value; ``None`` if it is missing or repeated."""
     values: list[bytes] = [value for name, value in scope["headers"] if name == b"authorization"]
     return values[0] if len(values) == 1 else None
 
 
 def _with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
-    """What an operator configures replaces what a page sets by itself."""
+    """Add the configured headers, which replace those of the page."""
     names = {name for name, _ in headers}
 
     async def send_with_headers(message: Message) -> None:

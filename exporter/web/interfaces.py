@@ -1,4 +1,4 @@
-"""What the web layer needs from the rest of the exporter, and the status page as data."""
+"""What the web layer requires from the rest of the exporter, and the status page as data."""
 
 from __future__ import annotations
 
@@ -13,42 +13,44 @@ from exporter.web.verdict.thresholds import Thresholds
 
 
 class MetricsSource(Protocol):
-    """Where a scrape's bytes lie ready."""
+    """The source of the exposition."""
 
     def exposition(self, fmt: Format, gzip: bool) -> tuple[bytes, str]:
         """
-        The body and its content type; compressed with gzip if asked.
+        Return the body and its content type; compressed if *gzip*.
 
-        Called on the event loop for every scrape: it hands out what is ready and builds nothing.
+        Called on the event loop for every scrape: it must return prepared bytes and render nothing.
         """
 
 
 class Health(Protocol):
-    """Whether the exporter has something to show."""
+    """The readiness of the exporter."""
 
     def ready(self) -> tuple[bool, str]:
-        """Whether each server has been asked once, and the reason in one line either way."""
+        """Return whether every server has been contacted once, and a message of one line."""
 
 
 class Reloader(Protocol):
-    """Applies the configuration anew."""
+    """Reloads the configuration."""
 
     async def reload(self) -> None:
         """
-        Raises `SettingsError` if the new configuration cannot be used, and another `ExporterError` if it cannot be
-        applied now; the old one then stays in force.
+        Reload.
+
+        Raises `SettingsError` if the new configuration is unusable, and another `ExporterError` if it cannot be applied
+        now; the old one then stays in effect.
         """
 
 
 class StatusSource(Protocol):
-    """Where the status page's facts come from."""
+    """The source of the status page's facts."""
 
     def status(self) -> StatusPage:
-        """The state of affairs now; free of secrets, every text as hostile as its origin."""
+        """Return the current facts; free of secrets, with texts from untrusted sources unescaped."""
 
 
 class CollectorState(StrEnum):
-    """How a collector fares."""
+    """The state of a collector."""
 
     OK = "ok"
     FAILING = "failing"
@@ -59,11 +61,11 @@ class CollectorState(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapabilityRow:
     """
-    One thing that a server can give.
+    One capability of a server.
 
     Attributes:
-        status: As in ``stalwart_exporter_capability``; ``available`` is the good one.
-        words: What it means here and what to do about it, for people; may be empty.
+        status: As in ``stalwart_exporter_capability``; ``available`` means no problem.
+        words: What the status means here and what to do about it, for the operator; may be empty.
     """
 
     name: str
@@ -78,7 +80,7 @@ class CollectorStatus:
 
     Attributes:
         last_success_at: Aware, in UTC; ``None`` before the first success.
-        error: The last failure in words; empty unless failing.
+        error: Message of the last failure; empty unless failing.
     """
 
     name: str
@@ -94,9 +96,9 @@ class StreamStatus:
     One live stream of one server.
 
     Attributes:
-        transport: ``websocket``, ``sse`` or empty while that is not known.
+        transport: ``websocket``, ``sse``, or empty while unknown.
         last_event_at: Aware, in UTC; ``None`` before the first event.
-        off: The capability's status where the server does not offer the stream, else empty.
+        off: The capability's status if the server does not offer the stream, otherwise empty.
     """
 
     name: str
@@ -109,14 +111,14 @@ class StreamStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFacts:
     """
-    The outbound queue, as far as the verdict is about it.
+    The facts about the outbound queue that the verdict needs.
 
     Attributes:
-        running: ``None`` where the server does not report it.
-        overdue: Recipients whose next retry is over five minutes past.
+        running: ``None`` if the server does not report it.
+        overdue: Recipients whose next retry is more than five minutes overdue.
         expired: Recipients past their expiry.
         failing: Recipients in temporary or permanent failure.
-        deferring: Recipients in temporary failure by destination, the most first; without the rest in ``other``.
+        deferring: Recipients in temporary failure by destination, largest first; without ``other``.
     """
 
     running: bool | None
@@ -129,22 +131,22 @@ class QueueFacts:
 
 
 class Recent(Protocol):
-    """The recent past of one server's numbers and conditions."""
+    """The recent history of one server's numbers and conditions."""
 
     def names(self) -> Iterable[str]:
-        """The names of the numbers that there are samples of."""
+        """Return the names of the numbers with samples."""
 
     def covered_seconds(self, name: str) -> float:
-        """How far back the samples of *name* reach."""
+        """Return the age of the oldest sample of *name*."""
 
     def increase(self, name: str, window_seconds: float) -> float:
-        """By how much a counter has grown in the window."""
+        """Return the increase of a counter within the window."""
 
     def slope(self, name: str, window_seconds: float) -> float | None:
-        """The slope of a gauge per second; ``None`` if not known."""
+        """Return the slope of a gauge per second; ``None`` if unknown."""
 
     def held_seconds(self, condition: str) -> float:
-        """For how long *condition* has held without a break."""
+        """Return how long *condition* has held without interruption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,17 +156,17 @@ class ServerStatus:
 
     Attributes:
         url: Without credentials.
-        version: The server's own; empty if unknown.
-        up: What ``stalwart_up`` says; ``None`` before the first answer.
-        refused: Whether the server is not up because it refuses our credentials.
-        note: One sentence where something is out of the ordinary, else empty.
-        queue: ``None`` while it is not known.
-        certificates: When those in use expire, by name.
-        failed_tasks: Background tasks that the server gave up, by type.
-        metrics_source: As in ``stalwart_exporter_metrics_source``; empty if none feeds.
-        clock_skew_seconds: The server's clock minus ours; ``None`` if not known.
-        log_problem: What keeps the log from being read in full, for people; empty if nothing does.
-        recent: ``None`` if nothing is remembered.
+        version: The server's version; empty if unknown.
+        up: The value of ``stalwart_up``; ``None`` before the first response.
+        refused: Whether the server is down because it refuses our credentials.
+        note: One sentence about anything unusual, otherwise empty.
+        queue: ``None`` while unknown.
+        certificates: Expiry of the certificates in use, by name.
+        failed_tasks: Background tasks that failed permanently, by type.
+        metrics_source: As in ``stalwart_exporter_metrics_source``; empty if there is none.
+        clock_skew_seconds: The server's clock minus ours; ``None`` if unknown.
+        log_problem: Why the log cannot be read in full, for the operator; empty without a problem.
+        recent: ``None`` without a history.
     """
 
     name: str
@@ -199,7 +201,7 @@ class StoreStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A further page; only a path relative to this page, ``http`` and ``https`` become links."""
+    """A link to another page; only relative paths, ``http`` and ``https`` URLs are rendered as links."""
 
     text: str
     url: str
@@ -208,13 +210,13 @@ class Link:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPage:
     """
-    Everything that the status page shows.
+    The content of the status page.
 
     Attributes:
-        version: The exporter's.
+        version: The exporter's version.
         started_at: Aware, in UTC.
         store: ``None`` if there is no history file.
-        limits: What the verdict compares with; the shipped thresholds if ``None``.
+        limits: The thresholds of the verdict; the shipped ones if ``None``.
     """
 
     version: str

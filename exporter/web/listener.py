@@ -12,15 +12,15 @@ from typing import Any
 PORT_ATTEMPTS = 10
 
 BACKLOG = 1024
-"""Clients that the kernel keeps waiting; further ones try again after a second, which is longer than a scrape takes."""
+"""Connections that the kernel queues; further clients retry after one second, which is longer than a scrape takes."""
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
     """
-    Listening sockets on every address of a host; an empty host and ``::`` mean all of this machine's, of both families.
+    Return listening sockets on every address of *host*; an empty host or ``::`` means all addresses of both families.
 
-    They share one port, also where *port* 0 lets the kernel choose it. Raises `OSError` with a message for people. An
-    address that this machine does not have (IPv6 turned off) is left out as long as another one remains.
+    All sockets share one port, even if *port* is 0 and the kernel chooses it. Raises `OSError` with a readable message.
+    Addresses that this machine lacks (IPv6 disabled) are skipped, as long as one remains.
     """
     loop = asyncio.get_running_loop()
     name = None if host in ("", "::") else host
@@ -34,13 +34,13 @@ async def bind(host: str, port: int) -> list[socket.socket]:
             return _listen_on_all(addresses)
         except OSError as error:
             if port == 0 and error.errno == errno.EADDRINUSE and attempts_left:
-                continue  # the port that one family had free was taken in the other
+                continue  # the free port of one family is in use in the other
             raise OSError(error.errno, f"cannot listen on {_shown(host, port)}: {_reason(error)}") from error
     raise AssertionError("the last attempt returns or raises")
 
 
 def _listen_on_all(addresses: Sequence[tuple[int, Any]]) -> list[socket.socket]:
-    """Listens on each address, with the first one's port; one that this machine does not have is left out."""
+    """Listen on each address, with the first one's port; addresses that this machine lacks are skipped."""
     listeners: list[socket.socket] = []
     missing: OSError | None = None
     try:

@@ -1,4 +1,4 @@
-"""``/metrics``: hands out the bytes that the source has ready."""
+"""``/metrics``: returns the prepared exposition."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _FIXED_HEADERS = [(b"vary", b"Accept, Accept-Encoding"), (b"x-content-type-optio
 
 class MetricsEndpoint:
     """
-    An ASGI application for GET and HEAD, beneath the framework's request and response objects.
+    An ASGI application for GET and HEAD, without the framework's request and response objects.
 
-    A page of a megabyte must cost no more than its copy into the socket.
+    A response of one megabyte must cost no more than copying it to the socket.
     """
 
     def __init__(self, source: MetricsSource) -> None:

@@ -1,4 +1,4 @@
-"""Which exposition a client is given: ``Accept`` and ``Accept-Encoding``, read as RFC 9110 says."""
+"""Selects the exposition format from ``Accept`` and ``Accept-Encoding``, as defined in RFC 9110."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 def negotiate(accept: bytes, accept_encoding: bytes) -> tuple[Format, bool]:
     """
-    The format, and whether to compress with gzip; the headers' values joined with commas, empty if absent.
+    Return the format, and whether to compress with gzip.
 
-    OpenMetrics is for clients that name it: a wildcard alone means the text format, and so does a client that accepts
-    neither. Prometheus asks with the same headers every time, so the last few answers are kept.
+    The arguments are the headers' values joined with commas, empty if missing. OpenMetrics is used only for clients
+    that name it: a wildcard means the text format, as does a client that accepts neither. Prometheus always sends the
+    same headers, so the last results are cached.
     """
     if len(accept) + len(accept_encoding) > CACHED_LENGTH:
         return _negotiate(accept, accept_encoding)
@@ -48,7 +49,7 @@ def _choose_format(accept: str) -> Format:
 
 
 def _text_rank(media_range: str, parameters: Mapping[str, str]) -> int:
-    """How exactly a media range names the text format, -1 if it does not; the most exact one's weight counts."""
+    """Return how specifically a media range matches the text format, or -1; the most specific weight counts."""
     if media_range == "text/plain":
         version = parameters.get("version")
         return {None: 2, "0.0.4": 3}.get(version, -1)
@@ -64,7 +65,7 @@ def _wants_gzip(accept_encoding: str) -> bool:
 
 
 def _elements(header: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
-    """Each element's name in lower case, its parameters and its weight; one with a malformed weight is left out."""
+    """Yield each element's lower-case name, parameters and weight; elements with a malformed weight are skipped."""
     for element in header.split(","):
         name, *rest = (part.strip() for part in element.split(";"))
         parameters = dict(_parameter(part) for part in rest)

@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, with an end to everything that a client could drag out."""
+"""One HTTP connection: uvicorn's protocol, with time and size limits for everything a client can delay."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from uvicorn.server import ServerState
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
     """
-    What clients may take; the defaults let an idle connection outlive the usual scrape interval of a minute.
+    Limits for clients; with the defaults, an idle connection outlives the usual scrape interval of one minute.
 
     Attributes:
-        connections: Open at once; for a further client the idlest one is closed.
-        request_seconds: From a connection's beginning, or a request's first byte, to the request's last byte.
-        response_seconds: From the answer's last byte written to its last byte taken.
-        head_bytes: Request line and headers.
-        body_bytes: A request's body, which no page reads.
+        connections: Open connections; for a further client, the one that was idle longest is closed.
+        request_seconds: From the start of a connection, or a request's first byte, to the request's last byte.
+        response_seconds: From writing a response's last byte until the client has taken it.
+        head_bytes: Size of request line and headers.
+        body_bytes: Size of a request's body, which no page reads.
     """
 
     connections: int = 128
@@ -37,18 +37,19 @@ ERROR_STATUS = 400
 
 
 class HeadTooLarge(Exception):
-    """Raised through the parser, which makes uvicorn answer 400 and close."""
+    """Raised in a parser callback, which makes uvicorn respond with 400 and close."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """
-    uvicorn's protocol for HTTP/1.1, which by itself waits for ever for a request, and for its answer to be taken.
+    uvicorn's HTTP/1.1 protocol, which alone waits forever for a request, and for a client to take a response.
 
     Attributes:
-        closed: Set when the connection is gone.
-        idle_since: When the client was last of use, by the loop's clock: the end of the latest response, else the
-            connection's beginning. Bytes of an unfinished request do not count.
-        latest_status: Of the latest response; 0 before the first one.
+        closed: Set when the connection is closed.
+        idle_since: Loop time of the end of the latest response, otherwise of the connection's start. Bytes of an
+            unfinished
+            request do not count.
+        latest_status: Status of the latest response; 0 before the first one.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether a request waits for its response, and not for the client to take an earlier one."""
+        """Whether a request is waiting for its response, not for the client to take an earlier one."""
         if self.cycle is None or self.cycle.response_complete or self.transport is None:
             return False
         return self.transport.get_write_buffer_size() == 0
 
     @property
     def was_served(self) -> bool:
-        """Whether the client got a successful response and has taken all of it."""
+        """Whether the client has received a successful response completely."""
         return 0 < self.latest_status < ERROR_STATUS and self.transport.get_write_buffer_size() == 0
 
     @property
@@ -83,7 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.latest_status >= ERROR_STATUS
 
     def abort(self) -> None:
-        """Ends the connection at once, whatever is still to be sent."""
+        """Close the connection at once, discarding unsent data."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -109,14 +110,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        # A pipelined request's beginning can come with the end of the one before.
+        # The start of a pipelined request may arrive together with the end of the previous one.
         self._expect_request()
         self._in_message = True
         self._message_bytes = 0
         self._allowed_bytes = self._limits.head_bytes
 
     def on_headers_complete(self) -> None:
-        # What came in one piece was not counted yet.
+        # A head that arrived in one piece has not been counted yet.
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._limits.head_bytes:
             raise HeadTooLarge
         self._allowed_bytes += self._limits.body_bytes
@@ -150,6 +151,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._request_timer = None
 
     def _abort_if_unsent(self) -> None:
-        # Closing would wait for the client to take the rest, which it need never do.
+        # A normal close would wait for the client to take the rest, which may never happen.
         if self.transport.get_write_buffer_size() > 0:
             self.transport.abort()

@@ -1,4 +1,4 @@
-"""The section ``rate_limit`` of the web configuration: a token bucket over all requests."""
+"""The section ``rate_limit`` of the web configuration: a token bucket for all requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _PART = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ns|us|µs|ms|s|m|h)"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """
-    How many requests are answered.
+    The rate of requests that are answered.
 
     Attributes:
-        interval_seconds: Time after which one more request may come.
-        burst: Requests that may come at once.
+        interval_seconds: Time per additional request.
+        burst: Number of requests that may come at once.
     """
 
     interval_seconds: float
@@ -36,7 +36,7 @@ class TokenBucket:
         self._filled_at = monotonic()
 
     def admits(self) -> bool:
-        """Whether one more request may be answered now; counts it if so."""
+        """Return whether a request may be answered now, and count it if so."""
         now = self._monotonic()
         earned = (now - self._filled_at) / self.limit.interval_seconds
         self._tokens = min(float(self.limit.burst), self._tokens + earned)
@@ -48,7 +48,7 @@ class TokenBucket:
 
 
 def parse_rate_limit(section: ConfigSection) -> RateLimit | None:
-    """The limit; ``None`` if there is none or the interval is 0, which turns it off."""
+    """Parse the limit; ``None`` if it is missing, or its interval is 0, which disables it."""
     if not section.given:
         return None
     interval = _parse_interval(section)

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn's protocol and parser inside an event loop that somebody else owns."""
+"""The HTTP server: uvicorn's protocol and parser in an existing event loop."""
 
 from __future__ import annotations
 
@@ -30,11 +30,10 @@ _CONNECTION = "connection"
 
 class WebServer:
     """
-    Serves one ASGI application; touches no signal handler and no log handler.
+    Serves one ASGI application, without changing signal handlers or log handlers.
 
-    Connections are accepted here and not by an `asyncio.Server`, so that their number has a limit that counts
-    unfinished TLS handshakes too, so that the idlest of them can make room for a new one, and so that every connection
-    is closed when `stop` returns.
+    Connections are accepted here instead of by an `asyncio.Server`: their limit includes unfinished TLS handshakes, the
+    one that was idle longest can make room for a new one, and every connection is closed when `stop` returns.
     """
 
     def __init__(
@@ -63,17 +62,17 @@ class WebServer:
 
     @property
     def port(self) -> int:
-        """The port listened on, once started: the wanted one, or what the kernel chose for 0."""
+        """The port that is listened on, once started; chosen by the kernel if the configured port is 0."""
         port: int = self._listeners[0].getsockname()[1]
         return port
 
     async def start(self) -> None:
-        """Listens; clients that come wait for `serve_forever`. Raises `OSError` in words if the port is taken."""
+        """Listen; clients wait until `serve_forever`. Raises `OSError` with a readable message if the port is taken."""
         self._config.load()
         self._listeners = await bind(self._host, self._wanted_port)
 
     async def serve_forever(self) -> None:
-        """Accepts connections until cancelled or stopped; `stop` must follow either way."""
+        """Accept connections until cancelled or stopped; call `stop` in either case."""
         if self._stopped:
             return
         async with asyncio.TaskGroup() as group:
@@ -82,7 +81,7 @@ class WebServer:
                 self._accepting.append(group.create_task(self._accept(listener), name="web.accept"))
 
     async def stop(self) -> None:
-        """Stops listening, lets answers under way finish for a second, then closes what is left."""
+        """Stop listening, give pending responses one second, then close all connections."""
         self._stopped = True
         for task in self._accepting:
             task.cancel()
@@ -124,11 +123,11 @@ class WebServer:
                 continue
             self._close(self._slots.crowded_out(address, now=loop.time()))
             self._admit(connection, address)
-            # One client per turn of the loop: those that were accepted get to send their requests in a flood of others.
+            # Accept one client per loop iteration, so that earlier ones can send their requests during a flood.
             await asyncio.sleep(0)
 
     async def _recover(self, error: OSError) -> None:
-        """After a client could not be accepted: gives a connection up where it takes what the next one needs."""
+        """Recover from a failed accept: close a connection if that frees what the next one needs."""
         if error.errno in _OUT_OF_RESOURCES:
             self._close(self._slots.least_missed(now=asyncio.get_running_loop().time()))
         if error.errno != errno.ECONNABORTED:
@@ -146,7 +145,7 @@ class WebServer:
         task.add_done_callback(self._forget)
 
     def _close(self, seat: Seat | None) -> None:
-        """Ends a connection at once, to make room."""
+        """Close a connection at once, to make room."""
         if seat is None:
             return
         self._slots.discard(seat)
@@ -157,13 +156,13 @@ class WebServer:
             seat.protocol.abort()
 
     def _note_exhaustion(self, reason: str) -> None:
-        """Logs the first time that clients crowd each other out, and again only after half of the slots were free."""
+        """Log when clients start to displace each other, and again only after half of the slots were free."""
         if not self._exhausted:
             self._exhausted = True
             log.warning("web.connections_exhausted", limit=self._slots.limit, reason=reason)
 
     async def _serve(self, connection: socket.socket, protocol: BoundedProtocol) -> None:
-        """One connection from its first byte to its last; being cancelled ends it at once."""
+        """Serve a connection until its end; cancellation closes it at once."""
         loop = asyncio.get_running_loop()
         handshake = self._limits.handshake_seconds if self._ssl_context else None
         try:
@@ -172,7 +171,7 @@ class WebServer:
             )
             await protocol.closed.wait()
         except OSError as error:
-            # Port scanners, clients without our authority's certificate, clients that went away.
+            # Port scanners, clients that do not trust our certificate, clients that disconnected.
             log.debug("web.handshake_failed", error=str(error))
         finally:
             protocol.abort()
@@ -186,7 +185,7 @@ class WebServer:
 
 
 def _noting_status(app: ASGIApp) -> ASGIApp:
-    """An application that notes each response's status on its connection."""
+    """Return an application that records each response's status on its connection."""
 
     async def noting(scope: Scope, receive: Receive, send: Send) -> None:
         connection: BoundedProtocol = scope["state"].pop(_CONNECTION)

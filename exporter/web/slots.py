@@ -1,4 +1,4 @@
-"""Which connection is closed to make room for another one when clients hold more than there is."""
+"""Selects the connection to close when clients open more than the limit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from exporter.web.protocol import BoundedProtocol
 
 ADDRESS_SHARE = 0.75
-"""The largest share of all connections that one address may hold."""
+"""The largest share of all connections for one address."""
 
 GRACE_SECONDS = 0.2
-"""How long a connection is left alone, if there are others to close, so that its request can arrive."""
+"""How long a new connection is kept, if others can be closed, so that its request can arrive."""
 
 UNSERVED_SHARE = 0.75
-"""The largest share that connections without a successful response may hold; the rest is kept for those with one."""
+"""The largest share of connections without a successful response; the rest is reserved for those with one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +36,12 @@ class Seat:
 
 class Slots:
     """
-    The open connections, at most *limit* of them.
+    The open connections, at most *limit*.
 
-    A new client is never turned away: another connection is closed for it, first of those whose latest request was
-    refused, then of those that have been idle longest. The address with the most connections gives one up, so that a
-    flood from one address closes its own connections; a client that shares this address is served as well, since its
-    request arrives while its connection is among the youngest.
+    A new client is never rejected: another connection is closed instead, first those whose latest request was refused,
+    then those that were idle longest. The address with the most connections loses one, so that a flood from one address
+    closes its own connections. Another client behind this address is still served, since its request arrives while its
+    connection is among the newest.
     """
 
     def __init__(self, limit: int) -> None:
@@ -58,23 +58,23 @@ class Slots:
         return self._limit
 
     def add(self, seat: Seat) -> None:
-        """Counts a new connection."""
+        """Add a connection."""
         self._seats.append(seat)
 
     def discard(self, seat: Seat) -> None:
-        """Forgets a connection; does nothing if it is unknown."""
+        """Remove a connection, if it is known."""
         if seat in self._seats:
             self._seats.remove(seat)
 
     def crowded_out(self, address: str, *, now: float) -> Seat | None:
-        """The connection to close before one from *address* is added; ``None`` while there is room."""
+        """Return the connection to close before one from *address* is added; ``None`` while there is room."""
         if len(self._seats) >= self._limit:
             return self.least_missed(now=now)
         own = [seat for seat in self._seats if seat.address == address]
         return _least_missed(own, now) if len(own) >= self._limit_of_address else None
 
     def least_missed(self, *, now: float) -> Seat | None:
-        """The connection to close at *now*, by the loop's clock; ``None`` if there is none."""
+        """Return the connection to close at *now*, by the loop's clock; ``None`` if there is none."""
         if not self._seats:
             return None
         held = Counter(seat.address for seat in self._seats)

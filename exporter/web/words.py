@@ -1,4 +1,4 @@
-"""Numbers and times as people read them."""
+"""Numbers and times in readable form."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from datetime import datetime
 
 
 def count(number: float, thing: str) -> str:
-    """A number and what it counts: ``1 message``, ``12 messages``."""
+    """Format a number and its unit: ``1 message``, ``12 messages``."""
     return f"{number:.0f} {thing}" if number == 1 else f"{number:.0f} {thing}s"
 
 
 def are(number: float) -> str:
-    """The verb behind a count."""
+    """Return the verb for a count."""
     return "is" if number == 1 else "are"
 
 
 def ago(when: datetime, now: datetime) -> str:
-    """How long ago that was; a moment ahead of a clock that differs is ``in ...``."""
+    """Format the time since *when*; a time in the future, from a different clock, is ``in ...``."""
     seconds = (now - when).total_seconds()
     return f"in {duration(-seconds)}" if seconds <= -1 else f"{duration(max(0.0, seconds))} ago"
 
 
 def duration(seconds: float) -> str:
     """
-    A length of time in its largest unit, and the next one where that still matters::
+    Format a duration in its largest unit, with the next one while that matters::
 
         45 s    12 min    3 h 20 min    5 d 2 h
     """
@@ -43,7 +43,7 @@ def _two_units(whole: int, large: int, large_name: str, small: int, small_name: 
 
 
 def size(size_bytes: int) -> str:
-    """Bytes in the unit that people read."""
+    """Format a size in a readable unit."""
     amount = float(size_bytes)
     for unit in ("B", "KiB", "MiB"):
         if amount < 1024:

@@ -1,1 +1,1 @@
-"""The web configuration file of Prometheus' exporter-toolkit: TLS, users, headers."""
+"""The web configuration file of Prometheus exporters (exporter-toolkit): TLS, users, headers."""

@@ -1,4 +1,4 @@
-"""Basic authentication against bcrypt hashes, at the price of one hash per password and not per request."""
+"""Basic authentication against bcrypt hashes, with one hash computation per password instead of one per request."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from concurrent.futures import ThreadPoolExecutor
 import bcrypt
 
 COST_LIMIT = 15
-"""The highest bcrypt cost that is accepted: a check then takes about two seconds."""
+"""The highest accepted bcrypt cost; a check then takes about two seconds."""
 
 PARALLEL_CHECKS = 1
-"""Checks at the same time, so that wrong passwords cannot take every core."""
+"""Concurrent checks, so that wrong passwords cannot occupy every core."""
 
 WAITING_CHECKS = 16
-"""Logins that are checked or wait for it; further ones are refused until a place is free."""
+"""Logins that are checked or queued; further ones are rejected until one is finished."""
 
 WAITING_CHECKS_OF_ADDRESS = 8
-"""How many of those places one address may take."""
+"""The same per client address."""
 
 REMEMBERED_FAILURES = 256
-"""Wrong logins that are not hashed again, such as those of a scraper with an old password."""
+"""Wrong logins that are cached, such as those of a scraper with an old password."""
 
 PASSWORD_BYTES = 72
-"""bcrypt reads no further; like other implementations we cut instead of refusing."""
+"""bcrypt ignores further bytes; like other implementations, we truncate instead of rejecting."""
 
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 
 Login = tuple[str, bytes]
-"""A user's name and the keyed digest of a password."""
+"""A user name and the keyed digest of a password."""
 
 
 def hash_problem(hashed: str) -> str | None:
-    """Why this cannot serve as a password's hash, or ``None``; never quotes it."""
+    """Return why *hashed* is not a usable password hash, or ``None``; never quotes it."""
     match = _HASH.fullmatch(hashed)
     if match is None:
         return "must be a bcrypt hash, such as `htpasswd -nBC 10 NAME` prints after the colon"
@@ -50,21 +50,21 @@ def hash_problem(hashed: str) -> str | None:
 
 
 class TooManyLogins(Exception):
-    """So many unknown logins wait to be checked that this one is refused unchecked."""
+    """Too many unknown logins are waiting to be checked, so this one is rejected unchecked."""
 
 
 class Authenticator:
     """
     Checks the credentials of requests.
 
-    Passwords are hashed one at a time on a thread of their own, which leaves the event loop and other threads free. The
-    latest good password of each user and the latest wrong logins are remembered by keyed digests and compared in
-    constant time, so that an established scraper never waits behind others' logins. An unknown user costs the check of
-    the costliest known one.
+    Passwords are hashed one at a time in a separate thread, which leaves the event loop and other threads free. The
+    latest correct password of each user and the latest wrong logins are cached as keyed digests and compared in
+    constant time, so that an established scraper never waits for the logins of others. An unknown user takes as long as
+    the known user with the highest cost.
     """
 
     def __init__(self, users: Mapping[str, bytes], *, check: Callable[[bytes, bytes], bool] | None = None) -> None:
-        """*check* takes a password and a hash, on a thread; bcrypt's by default."""
+        """*check* compares a password with a hash in the thread; bcrypt by default."""
         self._check = check or check_password
         self._digest_key = os.urandom(32)
         self._proven: dict[str, bytes] = {}
@@ -77,7 +77,7 @@ class Authenticator:
         self.use(users)
 
     def use(self, users: Mapping[str, bytes]) -> None:
-        """Puts other users in force; who proved a password that is still the user's stays known."""
+        """Replace the users; a cached password stays valid if its user's hash is unchanged."""
         self._proven = {n: digest for n, digest in self._proven.items() if users.get(n) == self._users[n]}
         self._wrong.clear()
         self._users = dict(users)
@@ -85,9 +85,9 @@ class Authenticator:
 
     async def allows(self, authorization: bytes | None, *, address: str = "") -> bool:
         """
-        Whether the value of an ``Authorization`` header, sent from *address*, grants access.
+        Return whether an ``Authorization`` header from *address* grants access.
 
-        Raises `TooManyLogins` for a login that is neither known nor can be checked soon.
+        Raises `TooManyLogins` for an unknown login that cannot be checked soon.
         """
         credentials = _parse_basic(authorization)
         if credentials is None:
@@ -103,14 +103,14 @@ class Authenticator:
         return known
 
     def _verdict(self, login: Login) -> bool | None:
-        """What is known of a login without hashing: ``None`` if nothing."""
+        """Return the cached result for a login; ``None`` if there is none."""
         name, digest = login
         if hmac.compare_digest(self._proven.get(name, b""), digest):
             return True
         return False if login in self._wrong else None
 
     async def _look_into(self, login: Login, password: bytes, address: str) -> None:
-        """Checks a login and remembers the outcome."""
+        """Check a login and cache the result."""
         if self._waiting.total() >= WAITING_CHECKS or self._waiting[address] >= WAITING_CHECKS_OF_ADDRESS:
             raise TooManyLogins
         done = self._under_way[login] = asyncio.Event()
@@ -130,7 +130,7 @@ class Authenticator:
     def _remember(self, login: Login, hashed: bytes, *, matches: bool) -> None:
         name, digest = login
         if hashed != self._users.get(name, self._stand_in):
-            return  # other users were put in force meanwhile
+            return  # the users were replaced in the meantime
         if matches and name in self._users:
             self._proven[name] = digest
             return
@@ -140,12 +140,12 @@ class Authenticator:
 
 
 def check_password(password: bytes, hashed: bytes) -> bool:
-    """Whether the password is the one that was hashed; takes a tenth of a second and more, by design."""
+    """Return whether *password* matches *hashed*; takes 0.1 s and more, by design."""
     return bcrypt.checkpw(password[:PASSWORD_BYTES], hashed)
 
 
 def _parse_basic(authorization: bytes | None) -> tuple[str, bytes] | None:
-    """The user's name and password; ``None`` if the header is absent or is something else."""
+    """Return user name and password; ``None`` if the header is missing or is not a valid Basic header."""
     if authorization is None:
         return None
     scheme, _, encoded = authorization.partition(b" ")

@@ -1,9 +1,8 @@
 """
 The web configuration file: TLS, response headers and basic authentication.
 
-Contract: the file that Prometheus exporters share (exporter-toolkit, ``--web.config.file``). Whatever in it cannot be
-honoured here is refused in words; nothing is ignored, except that ``http2`` may say true and HTTP/1.1 is what is
-spoken.
+Contract: the common file of Prometheus exporters (exporter-toolkit, ``--web.config.file``). A key that is not supported
+here is rejected with an error; nothing is ignored, except that HTTP/1.1 is used even if ``http2`` is true.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ _HEADER_VALUES: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebConfig:
     """
-    A web configuration, checked and ready to be put in force.
+    A validated web configuration, ready for use.
 
     Attributes:
         path: The file itself.
-        tls: What the listener's TLS shall be; ``None`` for plain HTTP.
-        ssl_context: Made from *tls*; ``None`` for plain HTTP.
-        stamps: The files that it was made from, as they were just before they were read.
-        headers: For every response; names in lower case, as ASGI wants them.
-        users: Password hashes by user name; empty if no authentication is asked for.
+        tls: The listener's TLS settings; ``None`` for plain HTTP.
+        ssl_context: Built from *tls*; ``None`` for plain HTTP.
+        stamps: The files that were read, as they were just before reading.
+        headers: For every response; names in lower case, as ASGI requires.
+        users: Password hashes by user name; empty without authentication.
         rate_limit: For all requests together; ``None`` for no limit.
     """
 
@@ -60,9 +59,9 @@ class WebConfig:
 
 def load_web_config(path: Path) -> WebConfig:
     """
-    Reads the file and all it points to; paths in it are relative to it.
+    Read the file and all files it refers to; its paths are relative to it.
 
-    Raises `SettingsError` with every problem that could be found at once.
+    Raises `SettingsError` with every problem found.
     """
     problems: list[str] = []
     stamps = stamp_files([path])
@@ -105,7 +104,7 @@ def _parse_http(section: ConfigSection) -> tuple[tuple[bytes, bytes], ...]:
 def _parse_users(section: ConfigSection) -> dict[str, bytes]:
     users: dict[str, bytes] = {}
     for name in section.names():
-        # A user without a hash must not pass for no user at all: that would open the door.
+        # A user without a hash must not count as no user at all: that would disable authentication.
         hashed = section.text(name, required=True)
         if ":" in name:
             section.problem(name, "a user name cannot contain a colon")

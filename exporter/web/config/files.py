@@ -1,4 +1,4 @@
-"""The files of a web configuration: read with a bound, and noticed when they change."""
+"""The files of a web configuration: read with a size limit, and checked for changes."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 Stamps = dict[Path, tuple[int, int, int] | None]
-"""By file: time of change, size and inode, or ``None`` if it cannot be found."""
+"""By file: modification time, size and inode; ``None`` if it does not exist."""
 
 
 class FileProblem(Exception):
-    """A file cannot be used; the message says why, without its path."""
+    """A file is unusable; the message has the reason, without the path."""
 
 
 def read_regular(path: Path, limit_bytes: int) -> bytes:
     """
     Return the content of a regular file of at most *limit_bytes*.
 
-    Raises `FileProblem` for anything else; a pipe or a device is not opened, since that can block for ever.
+    Raises `FileProblem` for anything else; a pipe or device is not opened, since that can block forever.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise FileProblem("is not a regular file")
-        # Not blocking, for the path may have become a pipe since it was looked at.
+        # Non-blocking, since the path may have become a pipe since it was checked.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             content = file.read(limit_bytes + 1)
@@ -38,7 +38,7 @@ def read_regular(path: Path, limit_bytes: int) -> bytes:
 
 
 def stamp_files(paths: Iterable[Path]) -> Stamps:
-    """Equal to an earlier answer as long as no file was replaced, rewritten or removed; links are followed."""
+    """Return a value that stays equal until a file is replaced, rewritten or removed; links are followed."""
     return {path: _stamp(path) for path in paths}
 
 

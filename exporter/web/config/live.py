@@ -1,4 +1,4 @@
-"""Keeps the web configuration in force as its files change."""
+"""Reloads the web configuration when its files change."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ CHECK_SECONDS = 1.0
 
 class LiveWebConfig:
     """
-    Reads the configuration and its certificates again when one of the files changes, or when told to.
+    Reloads the configuration and its certificates when a file changes, or on request.
 
-    New connections and new requests see the new one. A configuration that cannot be used leaves the old one in force
-    and is tried again every second, since what it lacks may be a file that it names.
+    New connections and requests use the new configuration. An unusable configuration leaves the old one in effect and
+    is retried every second, since the problem may be in a file that it refers to.
 
     Attributes:
-        ssl_context: For the listener, for good; ``None`` for plain HTTP.
-        problems: What keeps the files' newest content from being in force; empty if it is.
+        ssl_context: The listener's permanent context; ``None`` for plain HTTP.
+        problems: Why the latest content of the files is not in effect; empty if it is.
     """
 
     def __init__(
         self, config: WebConfig, *, guard: Guard, clock: Clock, changed: Callable[[], None] = lambda: None
     ) -> None:
-        """*changed* is called whenever `problems` has changed by itself."""
+        """*changed* is called whenever `problems` changes without a call of `reload`."""
         self._config = config
         self._guard = guard
         self._clock = clock
@@ -44,7 +44,7 @@ class LiveWebConfig:
         self.ssl_context = SwitchableContext(config.ssl_context) if config.ssl_context else None
 
     async def run(self) -> NoReturn:
-        """Looks for changes every second until cancelled."""
+        """Check for changes every second until cancelled."""
         while True:
             await self._clock.sleep(CHECK_SECONDS)
             stale = await asyncio.to_thread(self._is_stale)
@@ -52,7 +52,7 @@ class LiveWebConfig:
                 await self._try_reload()
 
     async def reload(self) -> None:
-        """Reads everything now; raises `SettingsError` if it cannot be used."""
+        """Reload now; raises `SettingsError` if the configuration is unusable."""
         try:
             config = await asyncio.to_thread(load_web_config, self._config.path)
             self._refuse_to_open(config)
@@ -66,7 +66,7 @@ class LiveWebConfig:
         self._config = config
 
     def _refuse_to_open(self, config: WebConfig) -> None:
-        """A file that is just being written can look for a moment as if it asked for nothing."""
+        """Reject turning TLS on or off, or authentication off: a file that is being written may look empty."""
         if (config.ssl_context is None) != (self.ssl_context is None):
             raise SettingsError([f"{config.path}: TLS can be turned on or off only by a restart"])
         if self._config.users and not config.users:

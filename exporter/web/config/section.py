@@ -1,4 +1,4 @@
-"""One mapping of a configuration file while it is being read, with everything wrong in it noted and nothing raised."""
+"""Reads one mapping of a configuration file and collects all problems instead of raising."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 class ConfigSection:
     """
-    A mapping, read key by key.
+    A mapping that is read key by key.
 
-    Each reading notes a problem, with the key's path, where the value has another type than asked for, and then
-    answers as if the key were absent. What was not read when `finish` is called is an unknown key.
+    A value of the wrong type is recorded as a problem with the key's path, and the method returns what it would for a
+    missing key. Keys that were not read before `finish` are unknown keys.
 
     Attributes:
-        given: The mapping is there and not empty.
+        given: Whether the mapping is present and not empty.
     """
 
     def __init__(self, raw: object, path: str, problems: list[str]) -> None:
@@ -28,11 +28,11 @@ class ConfigSection:
         self.given = bool(self._values)
 
     def problem(self, key: str, what: str) -> None:
-        """Notes a problem with a key."""
+        """Record a problem with a key."""
         self._problems.append(f"{self._path_of(key)}: {what}")
 
     def names(self) -> Sequence[str]:
-        """The keys; one that is not a string is a problem."""
+        """Return the keys; a key that is not a string is a problem."""
         for key in self._values:
             if not isinstance(key, str):
                 self._read.add(key)
@@ -40,7 +40,7 @@ class ConfigSection:
         return [key for key in self._values if isinstance(key, str)]
 
     def text(self, key: str, *, required: bool = False) -> str | None:
-        """A string; ``None`` if absent or wrong, where absent is wrong too if it is *required*."""
+        """Return a string; ``None`` if missing or invalid. A missing one is a problem if it is *required*."""
         value = self._take(key)
         if isinstance(value, str) or (value is None and not required):
             return value
@@ -48,7 +48,7 @@ class ConfigSection:
         return None
 
     def choice(self, key: str, allowed: Sequence[str], default: str) -> str | None:
-        """One of some strings; ``None`` if it is none of them, *default* if absent or empty."""
+        """Return one of *allowed*; ``None`` if it is another value, *default* if missing or empty."""
         value = self.text(key)
         if not value:
             return default
@@ -58,7 +58,7 @@ class ConfigSection:
         return None
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings; empty if absent or wrong."""
+        """Return a list of strings; empty if missing or invalid."""
         value = self._take(key)
         if value is None:
             return ()
@@ -68,7 +68,7 @@ class ConfigSection:
         return ()
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """True or false."""
+        """Return a boolean."""
         value = self._take(key)
         if value is None:
             return default
@@ -78,7 +78,7 @@ class ConfigSection:
         return value
 
     def whole_number(self, key: str) -> int | None:
-        """A whole number; ``None`` if absent or wrong, which is a problem either way."""
+        """Return an integer; ``None`` if missing or invalid, which are both problems."""
         value = self._take(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -86,23 +86,23 @@ class ConfigSection:
         return None
 
     def duration_text(self, key: str) -> str:
-        """A duration as written, where a bare number needs no quotes; empty if absent or wrong."""
+        """Return a duration as written; a plain number needs no quotes. Empty if missing or invalid."""
         value = self._take(key)
         if isinstance(value, bool) or not isinstance(value, str | int):
             return ""
         return str(value).strip()
 
     def section(self, key: str) -> ConfigSection:
-        """A mapping within; an empty one if absent or wrong."""
+        """Return a nested mapping; an empty one if missing or invalid."""
         return ConfigSection(self._take(key), self._path_of(key), self._problems)
 
     def refuse(self, key: str, why: str) -> None:
-        """Notes a key of the format that cannot be honoured, if it is there."""
+        """Record a problem if the key is present: the format defines it, but it is not supported here."""
         if self._take(key) is not None:
             self.problem(key, why)
 
     def finish(self, unknown: str = "unknown key", *, known: Sequence[str] = ()) -> None:
-        """Notes every key that was not read and is not *known*."""
+        """Record a problem for every key that was not read and is not *known*."""
         for key in self._values:
             if key not in self._read and key not in known:
                 self.problem(str(key), unknown)

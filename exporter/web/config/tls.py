@@ -1,4 +1,4 @@
-"""The listener's TLS context: made from settings, checked in words, replaceable while the listener runs."""
+"""The listener's TLS context: built from settings, and replaceable while the listener runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from exporter.web.config.section import ConfigSection
 from exporter.web.config.tls_section import ServerTls
 
 FILE_LIMIT_BYTES = 4 * 1024 * 1024
-"""Of a file with certificates or a key."""
+"""Maximum size of a file with certificates or a key."""
 
 
 def build_ssl_context(settings: ServerTls, section: ConfigSection) -> ssl.SSLContext:
-    """The context; what is wrong with the files is noted in *section*, and the context is then of no use."""
+    """Build the context; problems with the files are recorded in *section*, and the context is then unusable."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = settings.minimum_version
     context.maximum_version = settings.maximum_version
     context.options |= ssl.OP_NO_RENEGOTIATION
-    # A resumed session would skip the check of a client certificate against a list that has changed since.
+    # A resumed session would skip the check of the client certificate against a list that has changed since.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     if not settings.prefer_server_ciphers:
@@ -59,13 +59,13 @@ def _load_certificate(context: ssl.SSLContext, settings: ServerTls, section: Con
     encrypted: list[bool] = []
 
     def no_password() -> str:
-        # Without this OpenSSL would ask at the terminal.
+        # Without this, OpenSSL would prompt at the terminal.
         encrypted.append(True)
         return ""
 
     try:
         context.load_cert_chain(settings.cert_file, settings.key_file, no_password)
-    except (OSError, ValueError) as error:  # among them ssl.SSLError
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = getattr(error, "reason", None)
         if encrypted:
             what = "is encrypted; the key must be readable without a password"
@@ -79,20 +79,20 @@ def _load_certificate(context: ssl.SSLContext, settings: ServerTls, section: Con
 def _load_client_ca(context: ssl.SSLContext, path: Path, section: ConfigSection) -> None:
     try:
         context.load_verify_locations(path)
-    except (OSError, ValueError):  # among them ssl.SSLError
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
         section.problem("client_ca_file", f"{path}: contains no certificate in PEM format")
 
 
 def _holds_certificate(path: Path) -> bool:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
-    except (OSError, ValueError):  # among them ssl.SSLError
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
         return False
     return True
 
 
 def _checks_names(allowed: frozenset[str]) -> type[ssl.SSLObject]:
-    """A connection whose handshake fails unless the client's certificate, if there is one, carries an allowed name."""
+    """Return a connection class that fails the handshake if a client certificate has none of the allowed names."""
 
     class NameCheckingObject(ssl.SSLObject):
         def do_handshake(self) -> None:
@@ -109,7 +109,7 @@ def _alternative_names(certificate: Any) -> set[str]:
 
 
 def _canonical(name: str) -> str:
-    """IP addresses in their one short form, everything else as it stands."""
+    """Return an IP address in canonical form, and any other name unchanged."""
     try:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:
@@ -118,13 +118,13 @@ def _canonical(name: str) -> str:
 
 class SwitchableContext(ssl.SSLContext):
     """
-    Hands every new connection to the context that is in force at that moment.
+    Uses the current context for every new connection.
 
-    An event loop keeps the context that it was given when it began to listen, but asks it for each connection's TLS
-    object; so the listening socket stays open while certificates, authorities and versions change.
+    An event loop keeps the context with which it started to listen, but calls it for each connection's TLS object. The
+    socket therefore stays open while certificates, authorities and versions change.
 
     Attributes:
-        current: The context in force.
+        current: The context for new connections.
     """
 
     def __new__(cls, current: ssl.SSLContext) -> SwitchableContext:
@@ -134,5 +134,5 @@ class SwitchableContext(ssl.SSLContext):
         self.current = current
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        """The TLS object of one new connection."""
+        """Return the TLS object of a new connection."""
         return self.current.wrap_bio(*args, **kwargs)

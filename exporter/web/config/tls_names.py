@@ -1,4 +1,4 @@
-"""TLS names as the web configuration file spells them, and as OpenSSL does."""
+"""Names of TLS versions, ciphers and curves in the web configuration file and in OpenSSL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The section ``tls_server_config`` of the web configuration, read and checked against what OpenSSL can do here."""
+"""The section ``tls_server_config`` of the web configuration, validated against the local OpenSSL."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _UNVERIFIED_CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "Require
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTls:
     """
-    What the listener's TLS shall be.
+    The listener's TLS settings.
 
     Attributes:
-        client_ca_file: ``None`` where no client certificate is asked for.
-        client_allowed_sans: A client certificate must carry one of these; empty means any.
-        ciphers: OpenSSL's names, for TLS 1.2; empty means its defaults.
-        curve: OpenSSL's name of the only curve; ``None`` means its defaults.
+        client_ca_file: ``None`` if no client certificate is requested.
+        client_allowed_sans: A client certificate must have one of these names; empty allows any.
+        ciphers: OpenSSL's names, for TLS 1.2; empty means OpenSSL's defaults.
+        curve: OpenSSL's name of the only curve; ``None`` means OpenSSL's defaults.
     """
 
     cert_file: Path
@@ -46,12 +46,12 @@ class ServerTls:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that these settings name."""
+        """Every file that these settings refer to."""
         return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
 
 
 def parse_tls_section(section: ConfigSection, directory: Path) -> ServerTls | None:
-    """The settings, paths taken from *directory*; ``None`` if certificate or key are missing."""
+    """Parse the section, with paths relative to *directory*; ``None`` if certificate or key are missing."""
     for key in ("cert", "key", "client_ca"):
         section.refuse(key, f"certificates and keys cannot be inline; use {key}_file")
     cert_file = _parse_path(section, "cert_file", directory, required=True)
@@ -98,7 +98,7 @@ def _parse_path(section: ConfigSection, key: str, directory: Path, *, required: 
 
 
 def _parse_client_auth(section: ConfigSection) -> ssl.VerifyMode | None:
-    """``None`` if it cannot be honoured."""
+    """Return the verification mode; ``None`` if it is not supported."""
     value = section.choice("client_auth_type", (*_CLIENT_AUTH, *_UNVERIFIED_CLIENT_AUTH), "NoClientCert")
     if value in _UNVERIFIED_CLIENT_AUTH:
         section.problem(
@@ -129,7 +129,7 @@ def _parse_version(section: ConfigSection, key: str, default: ssl.TLSVersion) ->
 
 
 def _parse_ciphers(section: ConfigSection, minimum: ssl.TLSVersion) -> tuple[str, ...]:
-    """The suites of TLS 1.2; those of TLS 1.3 are always all on, so a list must name all of them or none."""
+    """Return the TLS 1.2 suites; TLS 1.3 suites cannot be selected, so a list must have all of them or none."""
     key = "cipher_suites"
     names = section.texts(key)
     unknown = [name for name in names if name not in TLS12_SUITES and name not in TLS13_SUITES]

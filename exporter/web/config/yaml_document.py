@@ -1,8 +1,8 @@
 """
-YAML as far as a configuration file needs it: mappings, lists, texts, truth values and whole numbers.
+A subset of YAML for configuration files: mappings, lists, strings, booleans and integers.
 
-PyYAML composes the document and resolves aliases; its constructors are not used, since they raise all kinds of errors
-for values such as ``2026-13-45`` or ``!!int x``, and follow aliases without a bound.
+PyYAML composes the document and resolves aliases. Its constructors are not used, since they raise various errors for
+values such as ``2026-13-45`` or ``!!int x``, and expand aliases without a limit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 MERGED_KEYS_LIMIT = 10_000
-"""Keys that merges (``<<``) may copy in one document, so that merges of merges end."""
+"""Keys that merges (``<<``) may copy per document, so that nested merges end."""
 
 _TAG = "tag:yaml.org,2002:"
 _TRUE = frozenset({"yes", "true", "on"})
@@ -24,7 +24,7 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A value of another kind, such as a date, as it is written in the file."""
+    """A value of another kind, such as a date, as written in the file."""
 
     text: str
 
@@ -33,14 +33,14 @@ class Other:
 
 
 class DocumentError(Exception):
-    """The document cannot be used; the message says where and why without quoting the line."""
+    """The document is invalid; the message says where and why, without quoting the line."""
 
 
 def parse_yaml(content: bytes) -> object:
     """
     Parse one document into dicts, lists, strings, booleans, integers, `Other` and ``None``.
 
-    Raises `DocumentError` for whatever is not such a document, among it a key that is duplicated.
+    Raises `DocumentError` for anything else, including a duplicate key.
     """
     try:
         node = yaml.compose(content, Loader=yaml.SafeLoader)
@@ -50,12 +50,12 @@ def parse_yaml(content: bytes) -> object:
     except RecursionError:
         raise DocumentError("nested too deeply") from None
     except (yaml.YAMLError, ValueError, OverflowError):
-        # Bytes that are not text, and escapes or version numbers that are beyond all bounds.
+        # Bytes that are not text, and escapes or version numbers out of range.
         raise DocumentError("cannot be read as text") from None
 
 
 class _Builder:
-    """Makes values of one document's nodes, each node once, however many aliases refer to it."""
+    """Builds the values of a document's nodes, each node once, regardless of the number of aliases."""
 
     def __init__(self) -> None:
         self._built: dict[int, object] = {}
@@ -90,7 +90,7 @@ class _Builder:
         return {**merged, **own}
 
     def _merge(self, into: dict[object, object], node: yaml.Node) -> None:
-        """Adds the keys of the mappings at *node*; an earlier one's key stays."""
+        """Add the keys of the mappings at *node*; existing keys are kept."""
         value = self.build(node)
         for mapping in value if isinstance(value, list) else [value]:
             if not isinstance(mapping, dict):

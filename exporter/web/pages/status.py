@@ -1,4 +1,4 @@
-"""The status page as HTML: readable without scripts or foreign assets, and safe whatever its texts say."""
+"""The status page as HTML: needs no scripts or external assets, and is safe with texts from untrusted sources."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ _BLANK = re.compile(r"\s")
 
 class StatusRenderer:
     """
-    Turns a `StatusPage` into bytes.
+    Renders a `StatusPage` to bytes.
 
     Attributes:
-        headers: What must accompany the page: the content security policy allows its own style sheet by digest and
-            nothing else.
+        headers: Required response headers: the content security policy allows only the page's style sheet, by digest.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,7 @@ class StatusRenderer:
             "up_badge": _up_badge,
         }
         environment.tests["web_address"] = is_web_address
-        environment.globals["css"] = Markup(css)  # noqa: S704 - our own file, which holds no value
+        environment.globals["css"] = Markup(css)  # noqa: S704 - our own file, without variables
         self._template = environment.get_template("status.html")
         self.headers: Mapping[str, str] = {
             "Content-Type": "text/html; charset=utf-8",
@@ -65,7 +64,7 @@ class StatusRenderer:
         }
 
     def render(self, page: StatusPage, *, now: datetime) -> bytes:
-        """The page as of *now*."""
+        """Return the page as of *now*."""
         return self._template.render(page=page, verdict=judge(page, now=now), now=now).encode("utf-8", "replace")
 
 
@@ -78,10 +77,10 @@ def _policy(css: str) -> str:
 
 def harmless(value: object) -> object:
     """
-    A value fit to stand in the page: cut to `TEXT_LIMIT` characters, its unprintable ones made visible.
+    Return a value that is safe in the page: cut to `TEXT_LIMIT` characters, with unprintable ones made visible.
 
-    Escaping is the template's own; this is about what survives escaping: marks that turn the direction of the text
-    around it, terminal sequences, and texts that are too long to read.
+    The template escapes HTML; this handles what escaping leaves: direction marks, terminal sequences, and overlong
+    texts.
     """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
@@ -90,9 +89,9 @@ def harmless(value: object) -> object:
 
 def is_web_address(url: str) -> bool:
     """
-    Whether a link may point there: a path relative to this page, or http and https with a host.
+    Return whether a link may point to *url*: a path relative to this page, or http and https with a host.
 
-    A path from the root would miss the prefix under which a proxy serves this page.
+    An absolute path would miss the prefix under which a proxy serves this page.
     """
     if not url.isprintable() or "\\" in url:
         return False

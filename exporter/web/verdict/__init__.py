@@ -1,1 +1,1 @@
-"""The status page's judgement: conditions of the shipped alerts, evaluated on what the exporter holds in memory."""
+"""The status page's verdict: the conditions of the shipped alerts, evaluated on the exporter's state."""

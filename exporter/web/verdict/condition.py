@@ -1,4 +1,4 @@
-"""One condition of an alert that holds on a server, in an operator's words."""
+"""A condition of an alert that holds on a server, in an operator's terms."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Condition:
     What is wrong, and what to do next.
 
     Attributes:
-        alert: The alert about it, which is also its runbook's name.
-        about: What tells it from others of the same alert on the same server (a domain, a certificate), else empty.
-        what: What is wrong, as it follows the server's name and a colon.
+        alert: Name of the alert and of its runbook.
+        about: Distinguishes conditions of the same alert and server (a domain, a certificate), otherwise empty.
+        what: What is wrong, as text after the server's name and a colon.
         do: The next step, one sentence.
-        at_once: Whether it is a fact rather than a measurement that may pass: it is not doubted for the alert's delay.
-        last_good_at: Aware, in UTC; ``None`` if that is not known.
+        at_once: Whether it is a fact, not a measurement: it applies without the alert's delay.
+        last_good_at: Aware, in UTC; ``None`` if unknown.
     """
 
     alert: str
@@ -29,5 +29,5 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """What its duration is remembered by."""
+        """The key under which its duration is recorded."""
         return f"{self.alert} {self.about}"

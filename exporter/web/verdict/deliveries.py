@@ -1,4 +1,4 @@
-"""Conditions of deliveries: too many given up, or none at all."""
+"""Conditions of deliveries: too many permanent failures, or no deliveries at all."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ DELIVERED, GIVEN_UP, PUT_OFF = OUTCOMES = ("delivered", "permanent_failure", "te
 """The names of the outcomes in the history, as in ``stalwart_deliveries_total``."""
 
 DELIVERED_REMOTELY = "delivered_remotely"
-"""The name of the server's own counter of deliveries to remote servers in the history."""
+"""The name in the history of the server's own counter of deliveries to remote servers."""
 
 REMOTE_SOURCES = ("native", "live")
-"""Sources of that counter that are read as it rises."""
+"""Sources that report this counter in near real time."""
 
 SEEN_BY = ("live_traces", "traces", "logs")
-"""Capabilities that show deliveries."""
+"""Capabilities that provide deliveries."""
 
 BURNS = ("StalwartDeliverySloFastBurn", "StalwartDeliverySloBurn")
-"""Objective alerts whose windows fit into the history."""
+"""Alerts on the delivery objective whose windows fit into the history."""
 
 
 def sees_deliveries(server: ServerStatus) -> bool:
-    """Whether the server shows what becomes of deliveries."""
+    """Return whether delivery outcomes of the server are known."""
     return any(c.name in SEEN_BY and c.status == "available" for c in server.capabilities)
 
 
 def delivery_conditions(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
-    """What is wrong with deliveries that are known."""
+    """Yield the conditions of known deliveries."""
     if server.recent is None:
         return
     yield from _stalled(server, server.recent, limits)

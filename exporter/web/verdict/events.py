@@ -1,4 +1,4 @@
-"""Conditions of event counters that rise: storage, logins, bans."""
+"""Conditions of increasing event counters: storage, logins, bans."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from exporter.web.verdict.thresholds import Thresholds
 @dataclass(frozen=True, slots=True)
 class EventRule:
     """
-    An alert about the increase of event counters within its window.
+    An alert on the increase of event counters within its window.
 
     Attributes:
-        events: The alert's own regular expression of event ids.
+        events: The alert's regular expression of event ids.
         limit: The name of its limit in the thresholds.
-        summed: Whether the events count together.
+        summed: Whether the events are added up.
     """
 
     alert: str
@@ -75,12 +75,12 @@ _WATCHED = re.compile("|".join(f"(?:{rule.events})" for rule in RULES))
 
 
 def is_watched(event: str) -> bool:
-    """Whether an alert looks at the counter of *event*."""
+    """Return whether an alert uses the counter of *event*."""
     return _WATCHED.fullmatch(event) is not None
 
 
 def event_conditions(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:
-    """The server's event counters that rise too fast."""
+    """Yield the conditions of event counters that increase too fast."""
     recent = server.recent
     if recent is None:
         return

@@ -1,4 +1,4 @@
-"""A few hours of a few numbers of one server, in bounded memory, and since when each condition has held."""
+"""A few hours of some numbers of one server, in bounded memory, and since when each condition has held."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from itertools import pairwise
 STEP_SECONDS = 60.0
 KEEP_SECONDS = 6 * 3600.0
 SAMPLES = int(KEEP_SECONDS / STEP_SECONDS) + 2
-"""Of each number: six hours, which is the longest window of an alert that pages."""
+"""Samples per number: six hours, the longest window of an alert that pages."""
 
 EVENT = "event:"
-"""How the names of event counters begin here; none of their windows is longer than an hour."""
+"""Prefix of the names of event counters; none of their windows is longer than one hour."""
 
 EVENT_SAMPLES = int(3600 / STEP_SECONDS) + 2
 
 CONDITIONS = 200
-"""How many conditions of one server are remembered at once."""
+"""How many conditions are recorded per server."""
 
 
 class History:
     """
-    The recent past of one server. A number costs 3 kB, that of an event half a kB; times are monotonic seconds.
+    The recent history of one server. A number takes 3 kB, one of an event 0.5 kB; times are monotonic seconds.
 
-    Contract of the windows: as PromQL's ``increase`` and ``deriv``, without extrapolation past the first and the last
+    Contract of the windows: like PromQL's ``increase`` and ``deriv``, without extrapolation beyond the first and last
     sample.
     """
 
@@ -36,7 +36,7 @@ class History:
         self._since: dict[str, float] = {}
 
     def record(self, values: Mapping[str, float]) -> None:
-        """Appends *values* as of now, unless the latest sample is younger than a step; a name not given has a gap."""
+        """Append *values*, unless the latest sample is younger than one step; a missing number leaves a gap."""
         now = self._monotonic()
         if self._times and now - self._times[-1] < STEP_SECONDS:
             return
@@ -53,20 +53,20 @@ class History:
             del self._times[0]
 
     def names(self) -> Iterable[str]:
-        """The names of the numbers that there are samples of."""
+        """Return the names of the numbers with samples."""
         return list(self._columns)
 
     def covered_seconds(self, name: str) -> float:
-        """How far back the samples of *name* reach; 0 without any."""
+        """Return the age of the oldest sample of *name*; 0 without any."""
         return max((self._monotonic() - at for at, _ in self._window(name, KEEP_SECONDS)), default=0.0)
 
     def increase(self, name: str, window_seconds: float) -> float:
-        """By how much a counter has grown in the window; a fall counts as a restart from there."""
+        """Return the increase of a counter within the window; a decrease counts as a reset."""
         values = [value for _, value in self._window(name, window_seconds)]
         return sum(max(0.0, after - before) for before, after in pairwise(values))
 
     def slope(self, name: str, window_seconds: float) -> float | None:
-        """The least-squares slope of a gauge per second; ``None`` with fewer than two samples."""
+        """Return the least-squares slope of a gauge per second; ``None`` with fewer than two samples."""
         points = list(self._window(name, window_seconds))
         if len(points) < 2:
             return None
@@ -79,19 +79,19 @@ class History:
         column = self._columns.get(name)
         if column is None:
             return
-        # A sample is taken when its turn comes: the one that begins the window may be late by a step.
+        # Samples are not taken exactly on time: the first one of the window may be late by one step.
         begin = self._monotonic() - seconds - STEP_SECONDS / 2
         for at, value in zip(self._times[-len(column) :], column, strict=True):
             if at >= begin and not math.isnan(value):
                 yield at, value
 
     def hold(self, conditions: Iterable[str]) -> None:
-        """Remembers since when *conditions* have held without a break; all others have ended."""
+        """Record that *conditions* hold now; all others have ended."""
         now = self._monotonic()
         held = list(conditions)[:CONDITIONS]
         self._since = {name: self._since.get(name, now) for name in held}
 
     def held_seconds(self, condition: str) -> float:
-        """For how long *condition* has held; 0 if it is new."""
+        """Return how long *condition* has held; 0 if it is new."""
         since = self._since.get(condition)
         return 0.0 if since is None else self._monotonic() - since

@@ -1,4 +1,4 @@
-"""The status page's first lines: is all well, and if not, what is wrong, where, since when, and what to do next."""
+"""The first lines of the status page: whether there is a problem, what, where, since when, and what to do next."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ PROBLEMS_SHOWN = 12
 PAGE = "page"
 
 AT_ONCE = Threshold(PAGE, 0.0, {})
-"""Of a server that is down, where the alert about it is not enabled."""
+"""For a server that is down, if the alert about it is disabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """
-    One thing that is wrong, as the page lists it.
+    A problem as the page lists it.
 
     Attributes:
-        kind: ``bad`` if its alert pages and is due, else ``wait``.
-        due: Whether its condition has held for the alert's delay, or is a fact at once.
-        alert: The alert about it, which is also its runbook's name; empty if there is none.
-        held: For how long, and how long until its alert; empty if not known.
-        last_good_at: ``None`` if it never was good, or that is not known.
+        kind: ``bad`` if its alert pages and is due, otherwise ``wait``.
+        due: Whether its condition has held for the alert's delay, or needs none.
+        alert: Name of the alert and of its runbook; empty if there is none.
+        held: How long it has held, and how long until its alert fires; empty if unknown.
+        last_good_at: ``None`` if it was never good, or if that is unknown.
     """
 
     where: str
@@ -47,14 +47,14 @@ class Problem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """
-    The state of everything.
+    The overall state.
 
     Attributes:
-        kind: ``good``, ``wait`` (nothing pages, but something is wrong or not asked yet) or ``bad``.
-        title: The worst problem, or that there is none.
-        next_step: What to do about it; empty where there is nothing to do.
+        kind: ``good``, ``wait`` (nothing pages, but there is a problem or a server without a response yet) or ``bad``.
+        title: The most severe problem, or that there is none.
+        next_step: What to do about it; empty if there is nothing to do.
         summary: Servers, queued messages and recipients in failure, in one line.
-        problems: At most `PROBLEMS_SHOWN`, the worst first.
+        problems: At most `PROBLEMS_SHOWN`, the most severe first.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class Verdict:
 
 
 def judge(page: StatusPage, *, now: datetime) -> Verdict:
-    """The verdict on a page as of *now*."""
+    """Return the verdict on a page as of *now*."""
     limits = page.limits or shipped()
     found = [*_store(page, limits)]
     for server in page.servers:
@@ -94,7 +94,7 @@ _ORDER = (
     "StalwartAuthenticationErrors",
     "StalwartCertificateAboutToExpire",
 )
-"""What stops mail comes first; the rest follows as it is found: queue, deliveries, certificates, collectors."""
+"""What stops mail comes first; all others keep their order: queue, deliveries, certificates, collectors."""
 
 
 def _rank(problem: Problem) -> tuple[bool, int]:

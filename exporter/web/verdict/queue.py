@@ -12,11 +12,11 @@ from exporter.web.verdict.thresholds import Threshold, Thresholds
 from exporter.web.words import are, count, duration
 
 MESSAGES = "messages"
-"""The name of the number of queued messages in the history."""
+"""The name in the history of the number of queued messages."""
 
 
 def queue_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -> Iterator[Condition]:
-    """What is wrong with a queue that is known."""
+    """Yield the conditions of a known queue."""
     queue = server.queue
     if queue is None:
         return

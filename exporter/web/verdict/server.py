@@ -14,14 +14,14 @@ from exporter.web.verdict.thresholds import Threshold, Thresholds
 from exporter.web.words import count, duration
 
 LOG_GAPS = "log_gaps"
-"""The name of the number of gaps in what was read of the log, in the history."""
+"""The name in the history of the number of gaps in the log."""
 
 LIVE = "live_"
-"""How the collectors and capabilities of streams begin; streams have conditions of their own."""
+"""Prefix of the collectors and capabilities of streams, which have conditions of their own."""
 
 
 def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -> Iterator[Condition]:
-    """Everything that is wrong with one server; of one that does not answer, that alone."""
+    """Yield all conditions of one server; if it is down, only that."""
     if server.up is False:
         yield from _down(server, limits)
         return

@@ -1,4 +1,4 @@
-"""The alerts' thresholds, as ``python -m alerts --write`` has put them beside this module."""
+"""The alerts' thresholds, from the file next to this module that ``python -m alerts --write`` generates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_BYTES = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """
-    What one alert compares with.
+    The thresholds of one alert.
 
     Attributes:
         severity: ``page`` or ``ticket``.
@@ -40,10 +40,10 @@ class Threshold:
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """
-    All of them.
+    The thresholds of all alerts.
 
     Attributes:
-        alerts: By the alert's name; one that is not enabled is absent.
+        alerts: By the alert's name; disabled alerts are missing.
         slo: The numbers of the delivery objective.
     """
 
@@ -51,12 +51,12 @@ class Thresholds:
     slo: Mapping[str, float]
 
     def get(self, alert: str) -> Threshold | None:
-        """Those of *alert*; ``None`` if it is not enabled."""
+        """Return the thresholds of *alert*; ``None`` if it is disabled."""
         return self.alerts.get(alert)
 
 
 def parse_thresholds(content: Mapping[str, Any]) -> Thresholds:
-    """The thresholds from the generated file's content; raises for another shape."""
+    """Parse the content of the generated file; raises for any other structure."""
     alerts = {name: _threshold(values) for name, values in content["alerts"].items()}
     return Thresholds(alerts, {name: _number(value) for name, value in content["slo"].items()})
 
@@ -74,7 +74,7 @@ def _number(value: Any) -> float:
 
 
 def load_thresholds(path: Path) -> Thresholds:
-    """Those of an operator's own rules; raises `SettingsError`."""
+    """Load the thresholds of an operator's own rules; raises `SettingsError`."""
     try:
         return parse_thresholds(json.loads(read_regular(path, MAX_BYTES)))
     except (FileProblem, AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -84,5 +84,5 @@ def load_thresholds(path: Path) -> Thresholds:
 
 @cache
 def shipped() -> Thresholds:
-    """Those that the shipped rules are made from."""
+    """Return the thresholds of the shipped rules."""
     return parse_thresholds(json.loads(files(__package__).joinpath(FILE).read_text("utf-8")))
