@@ -122,7 +122,7 @@ def test_any_trace_reads_as_in_earlier_releases(events: list[Told]):
     body = [row("b", attempt, told)]
     traces = parse_trace_list(traces_decoder.decode(json.dumps({"list": body}).encode()), {"b": 1})
 
-    assert traces == parse_trace_list(trace_body(attempt, told), [1])
+    assert traces == parse_traces(trace_body(attempt, told), [1])
 
 
 def test_members_keep_their_order_past_ten():
