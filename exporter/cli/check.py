@@ -13,7 +13,7 @@ from exporter.settings import check as settings_check
 
 
 def check(config: Path | None, web_config: Path | None, *, as_json: bool) -> int:
-    """Prints every problem, or the settings in force; the exit status."""
+    """Print every problem, or the effective settings; return the exit status."""
     outcome = settings_check.check(config, dict(os.environ))
     if outcome.settings is not None:
         settings = with_web_config(outcome.settings, web_config)

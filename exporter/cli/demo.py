@@ -1,4 +1,4 @@
-"""``stalwart-exporter demo``: the exporter and a stand-in server with a scripted day, in one process."""
+"""``stalwart-exporter demo``: the exporter and a simulated server with a scripted day, in one process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY_HOURS = 24
 
 
 def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
-    """Runs until Ctrl-C; the exit status."""
+    """Run until Ctrl-C; return the exit status."""
     if edition not in ("community", "enterprise"):
         complain("--edition: community or enterprise")
         return 2
@@ -64,7 +64,7 @@ async def _run(listen: str, speed: float, edition: str, seed: int, folder: Path)
 
 
 def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str] | None) -> Settings:
-    """The exporter's settings for a stand-in at *url*: as in life, only faster."""
+    """Return the exporter's settings for a simulated server at *url*: shorter intervals, otherwise as in production."""
     server: dict[str, Any] = {
         "name": "demo",
         "url": url,

@@ -1,4 +1,4 @@
-"""``stalwart-exporter healthcheck``: whether the exporter of this configuration answers, as a probe asks it."""
+"""``stalwart-exporter healthcheck``: whether the exporter with this configuration is healthy, for probes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ EXIT_SETTINGS = 2
 PATH = "/-/healthy"
 
 _EVERYWHERE: Mapping[str, tuple[str, ...]] = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}  # noqa: S104
-"""Whom to ask where the exporter listens on every address."""
+"""The addresses to connect to if the exporter listens on all addresses."""
 
 
 class Unhealthy(Exception):
-    """The exporter does not answer; the message says how."""
+    """The exporter did not respond as healthy; the message says how."""
 
 
 def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds: float) -> int:
     """
-    Ask the running exporter for its health; the exit status.
+    Request the running exporter's health; return the exit status.
 
-    Only the address and whether there is a web configuration are read, so that an edited configuration that cannot be
-    used does not make a running exporter unhealthy.
+    Reads only the address and whether there is a web configuration, so that an invalid edit of the configuration does
+    not make a running exporter unhealthy.
     """
     web = _web_table(config)
     try:
@@ -64,7 +64,7 @@ def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds
 
 
 def _web_table(config: Path | None) -> Mapping[str, Any]:
-    """The table ``web`` of the file, as far as it can be read, and of the environment."""
+    """Return the table ``web`` from the file, as far as it can be read, and from the environment."""
     path = config if config is not None else DEFAULT_PATH
     tables: dict[str, Any] = {}
     try:
@@ -77,7 +77,7 @@ def _web_table(config: Path | None) -> Mapping[str, Any]:
 
 
 def _ask(address: ListenAddress, web_config: Path | None, timeout_seconds: float) -> None:
-    """Raise `Unhealthy` unless the exporter answers; with a web configuration over TLS, then without."""
+    """Raise `Unhealthy` unless the exporter is healthy; with a web configuration, try TLS first, then plain HTTP."""
     error: Exception | None = None
     for context in _contexts(web_config):
         connection = _connection(address, context, timeout_seconds)
@@ -104,7 +104,7 @@ def _ask(address: ListenAddress, web_config: Path | None, timeout_seconds: float
 
 def _contexts(web_config: Path | None) -> Iterator[ssl.SSLContext | None]:
     if web_config is not None:
-        # The certificate is for a name under which others reach the exporter. Nothing secret is sent.
+        # The certificate is for the exporter's public name, not for this address. Nothing secret is sent.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -124,9 +124,9 @@ def _misses_certificate(
     connection: http.client.HTTPConnection, web_config: Path | None, timeout_seconds: float
 ) -> bool:
     """
-    Whether the exporter ended the connection for want of a client certificate, which a health check does not have.
+    Return whether the exporter closed the connection because it requires a client certificate, which we do not have.
 
-    It has then taken part in a whole handshake, in TLS 1.3 before it looks for our certificate.
+    In TLS 1.3 the handshake has completed by then: the server checks our certificate afterwards.
     """
     if web_config is None or not _requires_certificate(web_config):
         return False
@@ -145,9 +145,9 @@ def _misses_certificate(
 
 def _is_refused_handshake(error: Exception, web_config: Path | None) -> bool:
     """
-    Whether the exporter refused the handshake for want of a client certificate, as it does in TLS 1.2.
+    Return whether the exporter rejected the handshake because it requires a client certificate, as in TLS 1.2.
 
-    Its alert can be lost with the connection, so that an end without one counts as well.
+    The alert may be lost with the connection, so an end without an alert counts too.
     """
     alert = isinstance(error, ssl.SSLError) and error.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
     if not alert and not isinstance(error, ssl.SSLEOFError | ConnectionResetError):

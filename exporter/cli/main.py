@@ -61,7 +61,7 @@ def default(
 
 
 def _for_commands(command: Any, given: dict[str, Path]) -> dict[str, Any]:
-    """The options in *given* as defaults of every command below *command*."""
+    """Return *given* as the default options of every command below *command*."""
     inner = getattr(command, "commands", None)
     if inner is None:
         return dict(given)

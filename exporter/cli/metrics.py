@@ -1,4 +1,4 @@
-"""``stalwart-exporter metrics``: the declaration as a table or as JSON."""
+"""``stalwart-exporter metrics``: the metric families as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.collectors.families import FAMILIES
 
 
 def list_metrics(*, as_json: bool) -> None:
-    """Prints every family."""
+    """Print every family."""
     if as_json:
         rows = [
             {"name": f.name, "type": f.kind.value, "labels": f.all_labels, "from": f.source, "help": f.help}

@@ -1,4 +1,4 @@
-"""What people read: one console for tables and notes, one for trouble, with hostile text made harmless."""
+"""Terminal output: one console for results, one for errors, with untrusted text sanitized."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rich.text import Text
 from exporter.printable import printable, shortened
 
 PIPE_WIDTH = 1000
-"""Columns where another program reads the output and COLUMNS is not set: no cell of a table is folded or cut."""
+"""Width if another program reads the output and COLUMNS is not set: no table cell is folded or cut."""
 
 SHOWN_LENGTH = 200
-"""Characters of a text in a table; the rest is in the JSON."""
+"""Maximum length of a text in a table; JSON output has the rest."""
 
 MARKS_IN_A_ROW = 4
-"""More combining marks on one letter are drawn over the neighbouring lines."""
+"""More combining marks on one letter would cover neighboring lines."""
 
 _COMPLAINT_LENGTH = 4000
 
@@ -33,19 +33,19 @@ problems = Console(stderr=True, highlight=False)
 
 
 def print_whole(table: Table) -> None:
-    """Print *table*; where another program reads it, a row is a line, whatever COLUMNS says."""
+    """Print *table*; if another program reads it, one row per line, regardless of COLUMNS."""
     if not sys.stdout.isatty():
         console.width = PIPE_WIDTH
     console.print(table)
 
 
 def plain(text: str) -> str:
-    """Text from elsewhere, without control characters and without markup."""
+    """Return untrusted text without control characters and markup."""
     return printable(text).replace("[", "\\[")
 
 
 def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
-    """*text* fit for a terminal, without heaps of combining marks, and no more than *length* characters."""
+    """Return *text* safe for a terminal, with few combining marks, and at most *length* characters."""
     kept = []
     marks = 0
     for c in text[: 4 * length]:
@@ -57,5 +57,5 @@ def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
 
 
 def complain(text: str) -> None:
-    """One line of trouble to standard error."""
+    """Print one error line to standard error."""
     problems.print(Text(harmless(text, _COMPLAINT_LENGTH)), soft_wrap=True)

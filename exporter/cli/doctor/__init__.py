@@ -1,1 +1,1 @@
-"""`stalwart-exporter doctor`: what a key may do, and what is missing."""
+"""`stalwart-exporter doctor`: what a key may read, and what is missing."""

@@ -1,4 +1,4 @@
-"""``stalwart-exporter doctor``: asks each server once and reports what it found, in words."""
+"""``stalwart-exporter doctor``: queries each server once and reports what it found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMED_CHANGES = 4
 
 
 def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seconds: float) -> int:
-    """Examine the configured servers, and listen to their live streams for a while; the exit status."""
+    """Examine the configured servers and listen to their live streams for *listen_seconds*; return the exit status."""
     try:
         settings = load_settings(config, dict(os.environ))
     except SettingsError as error:
@@ -92,7 +92,7 @@ async def _fill(finding: Finding, connection: ServerConnection, *, ask_version: 
 
 
 def _note(identity: ServerIdentity, found: Examination) -> str:
-    """What detection noticed, unless it is a refusal that is explained with the permissions."""
+    """Return the note from detection, unless it is a refusal that the permissions explain."""
     explained = not found.can_log_in or Capability.QUEUE_STATUS in found.lacking
     return "" if explained else identity.note
 
@@ -127,7 +127,7 @@ def _warnings(found: Examination) -> list[str]:
 
 
 async def _look_at_log(finding: Finding, connection: ServerConnection) -> str:
-    """What keeps the server's log from being read, in words; empty if nothing does, or if it has none for us."""
+    """Return why the server's log cannot be read; empty without a problem, or if the log is not available to us."""
     if finding.capabilities.get(Capability.LOGS.value) != CapabilityStatus.AVAILABLE.value:
         return ""
     try:
@@ -143,7 +143,7 @@ async def _look_at_log(finding: Finding, connection: ServerConnection) -> str:
 
 
 async def _listen(finding: Finding, connection: ServerConnection, seconds: float) -> str:
-    """What is wrong with the live streams, in words; empty if nothing is, or if there are none."""
+    """Return what is wrong with the live streams; empty without a problem, or if there are none."""
     both = (Capability.LIVE_METRICS, Capability.LIVE_TRACES)
     have = all(finding.capabilities.get(c.value) == CapabilityStatus.AVAILABLE.value for c in both)
     if connection.live is None or not have or seconds <= 0:

@@ -1,4 +1,4 @@
-"""What `doctor` found out about a server, and the exit status it makes."""
+"""The findings of `doctor` about a server, and the exit status for them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ EXIT_TROUBLE = 1
 EXIT_MISSING = 3
 
 FAILED = "failed"
-"""What is shown in place of a status where a part of the server could not be asked."""
+"""Shown instead of a status if a capability could not be queried."""
 
 
 @dataclass(slots=True)
 class Finding:
     """
-    What was found out about one server.
+    The findings about one server.
 
     Attributes:
-        account: The user name that is sent, if it is one.
-        trouble: Why nothing, or nothing more, could be found out.
-        capabilities: The status of each, or `FAILED`; one that could not be judged is absent.
-        meanings: What a status means and what to do about it, where there is something to say.
-        missing_permissions: Those whose grant would make something available.
-        warnings: What works but should not stay as it is.
-        streams, log: What is wrong with the live streams and with the log, in words.
-        native_login_refused: The server's own metrics page refuses the configured login.
+        account: The user name of the credentials, if they have one.
+        trouble: Why the examination failed or was incomplete.
+        capabilities: The status of each, or `FAILED`; one that could not be determined is missing.
+        meanings: What a status means and what to do about it, if there is anything to do.
+        missing_permissions: Permissions that would make a capability available.
+        warnings: What works but should be changed.
+        streams, log: Problems of the live streams and of the log.
+        native_login_refused: Whether the server's metrics page refuses the configured login.
     """
 
     server: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 def exit_status(findings: Sequence[Finding]) -> int:
-    """1 if a server, or a part of one, failed or refused a login; 3 if permissions are missing; else 0."""
+    """Return 1 if a server, or a part of one, failed or refused a login; 3 if permissions are missing; otherwise 0."""
     if any(found.trouble or found.native_login_refused or FAILED in found.capabilities.values() for found in findings):
         return EXIT_TROUBLE
     return EXIT_MISSING if any(found.missing_permissions for found in findings) else 0

@@ -1,4 +1,4 @@
-"""What `doctor` prints for people."""
+"""The text output of `doctor`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS = {"available": "green", "forbidden": "red", FAILED: "red"}
 
 
 def show(finding: Finding) -> None:
-    """Print one finding."""
+    """Print the findings about one server."""
     console.print(f"[bold]{plain(finding.server)}[/bold]  {plain(finding.url)}", soft_wrap=True)
     if finding.trouble:
         console.print(f"  [red]error[/red]: {plain(finding.trouble)}\n", soft_wrap=True)

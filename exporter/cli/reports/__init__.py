@@ -1,1 +1,1 @@
-"""`stalwart-exporter reports`: the stored reports, on the terminal and exported."""
+"""`stalwart-exporter reports`: the stored reports, printed and exported."""

@@ -1,4 +1,4 @@
-"""``stalwart-exporter reports``: questions to the report history, answered while the daemon runs or not."""
+"""``stalwart-exporter reports``: queries of the report history, with or without a running daemon."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def _now() -> datetime:
 
 
 def _finish(answer: Callable[[], int]) -> None:
-    """Ends the command with the status of *answer*; trouble with the history is one line and status 1."""
+    """Exit with the status that *answer* returns; if the history cannot be read, print one line and exit with 1."""
     from exporter.cli.output import complain
 
     try:

@@ -1,8 +1,8 @@
 """
 ``reports export``: whole reports for other programs.
 
-JSON is exact and pure ASCII. CSV has a line for each record, policy, failure or feedback; its texts are without control
-characters, and one that a spreadsheet would take for a formula gets an apostrophe in front.
+JSON is exact and pure ASCII. CSV has one line per record, policy, failure or feedback; control characters are removed
+from its texts, and a text that a spreadsheet would take for a formula is prefixed with an apostrophe.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(connection: History, wanted: ReportFilter, *, fmt: str, output: Path | None) -> int:
-    """Writes all wanted reports in *fmt*, one of `FORMATS`, to *output* or standard output."""
+    """Write all wanted reports in *fmt*, one of `FORMATS`, to *output* or standard output."""
     total = count_reports(connection, wanted)
     try:
         with _target(output) as out, _progress(total, shown=output is not None or not sys.stdout.isatty()) as tick:
@@ -54,7 +54,7 @@ def export(connection: History, wanted: ReportFilter, *, fmt: str, output: Path 
 
 @contextmanager
 def _target(output: Path | None) -> Iterator[TextIO]:
-    """The file under a passing name, so that a half export is never taken for a whole one."""
+    """Open the file under a temporary name, so that an incomplete export is never taken for a complete one."""
     if output is None:
         yield sys.stdout
         sys.stdout.flush()

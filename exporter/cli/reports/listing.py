@@ -1,4 +1,4 @@
-"""``reports list`` and ``reports top``: one line each."""
+"""``reports list`` and ``reports top``: one line per report or ranked item."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from exporter.store.reports.reading import History
 
 
 def show_list(connection: History, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
-    """The newest reports."""
+    """Print the newest reports."""
     rows = list_reports(connection, wanted, most=most)
     if as_json:
         print_json(rows)
@@ -67,7 +67,7 @@ def _reports(rows: Sequence[Fields]) -> Table:
 
 
 def _feedback(rows: Sequence[Fields]) -> Table:
-    """Feedback is about a message each: who sent it, and from where."""
+    """Return a table of feedback, one message per line: who sent it, and from where."""
     made = table("#id", "=feedback", "=received", "mail from", "source", "reporter")
     for row in rows:
         made.add_row(
@@ -82,7 +82,7 @@ def _feedback(rows: Sequence[Fields]) -> Table:
 
 
 def show_rejected(connection: History, wanted: ReportFilter, *, most: int, as_json: bool) -> int:
-    """What could not be read."""
+    """Print the rejected reports."""
     rows = list_rejected(connection, wanted, most=most)
     if as_json:
         print_json(rows)
@@ -98,7 +98,7 @@ def show_rejected(connection: History, wanted: ReportFilter, *, most: int, as_js
 
 
 def show_top(connection: History, what: str, wanted: ReportFilter, *, most: int, as_json: bool, span: str = "") -> int:
-    """Who stands out; *what* is one of `TOPS`, and *span* says in words how far back was looked."""
+    """Print a ranking; *what* is one of `TOPS`, and *span* names the time window."""
     question = TOPS[what]
     top = question.ask(wanted)
     rows = first_of(connection, top, most=most)
@@ -160,10 +160,10 @@ def _domains(rows: Sequence[Fields]) -> Table:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """
-    Who can stand out.
+    A ranking of the command ``top``.
 
     Attributes:
-        one: What a line is about.
+        one: The noun for a line.
     """
 
     ask: Callable[[ReportFilter], Top]
@@ -183,7 +183,7 @@ AMOUNTS = {
     "failed": "failed message",
     "reports": "report",
 }
-"""What the columns count that lines are ordered by."""
+"""The nouns for the columns that rank the lines."""
 
 
 def _print(made: Table, rows: Sequence[Fields], nothing: str, total: str) -> None:

@@ -1,4 +1,4 @@
-"""The options that the report commands share, from text to values."""
+"""The options shared by the report commands, parsed to values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_SECONDS = 36_500 * DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """The filters as they were typed; ``None`` where one was not."""
+    """The filter options as given; ``None`` if missing."""
 
     server: str | None = None
     domain: str | None = None
@@ -37,7 +37,7 @@ class Given:
 
 
 def filter_of(given: Given, *, now: datetime) -> ReportFilter:
-    """The filter; raises `typer.BadParameter`, which ends the command with status 2."""
+    """Return the filter; raises `typer.BadParameter`, which exits with status 2."""
     return ReportFilter(
         server=given.server,
         domain=None if given.domain is None else domain_of("--domain", given.domain),
@@ -50,7 +50,7 @@ def filter_of(given: Given, *, now: datetime) -> ReportFilter:
 
 
 def domain_of(option: str, text: str) -> str:
-    """A domain in any spelling, as the history has it."""
+    """Return a domain in the form used in the history."""
     name = domain_name(text.strip())
     if name is None:
         raise typer.BadParameter(f"{option}: not a domain name")
@@ -58,7 +58,7 @@ def domain_of(option: str, text: str) -> str:
 
 
 def moment_of(option: str, text: str, *, now: datetime) -> datetime:
-    """A date, an RFC 3339 time, or how long ago (``7d``, ``12h``)."""
+    """Parse a date, an RFC 3339 time, or an age (``7d``, ``12h``)."""
     try:
         return now - timedelta(seconds=parse_duration(text))
     except (ValueError, OverflowError):
@@ -73,7 +73,7 @@ def moment_of(option: str, text: str, *, now: datetime) -> datetime:
 
 
 def duration_of(option: str, text: str) -> float:
-    """Seconds, of ``90d`` and the like."""
+    """Parse a duration such as ``90d``; return seconds."""
     try:
         seconds = parse_duration(text)
     except ValueError:
@@ -85,9 +85,9 @@ def duration_of(option: str, text: str) -> float:
 
 def store_settings(store: Path | None, config: Path | None) -> StoreSettings:
     """
-    Where the history is and how long it reaches back.
+    Return the path and the retention of the history.
 
-    Read from the configuration without its servers, whose secrets not everybody who looks at reports may read.
+    Reads the configuration without its servers: users who read reports may lack permission to read their secrets.
     """
     tables = _store_table(config)
     if store is not None:

@@ -1,4 +1,4 @@
-"""``reports prune`` and ``reports status``: what the history holds, and less of it."""
+"""``reports prune`` and ``reports status``: deletes reports, and prints what the history holds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAIT_SECONDS = 1.0
 
 
 def prune(path: Path, wanted: ReportFilter, *, before: datetime, yes: bool, dry_run: bool, as_json: bool) -> int:
-    """Deletes reports received *before*, after a question; status 2 if it was not answered with yes."""
+    """Delete reports received *before*, after confirmation; return 2 without it."""
     whole = wanted == ReportFilter(server=wanted.server, kind=wanted.kind)
     with reading(path) as connection:
         reports, rejected = count_older(connection, wanted, before)
@@ -70,7 +70,7 @@ def _prune(connection: History, wanted: ReportFilter, before: datetime, total: i
 
 
 def show_status(path: Path, *, wait: bool, as_json: bool) -> int:
-    """What the history holds of each server and kind, and how far a backfill has come; *wait*: until it is over."""
+    """Print the history's reports and backfill progress per server and kind; *wait*: until the backfill is complete."""
     if wait:
         _wait(path)
     with reading(path) as connection:

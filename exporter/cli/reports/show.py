@@ -1,4 +1,4 @@
-"""``reports show``: one report whole."""
+"""``reports show``: one report in full."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REJECTED_PREFIX = "rejected-"
 
 
 def show_report(connection: History, id_: str, *, raw: bool, as_json: bool) -> int:
-    """The report with this id of `reports list`, or ``rejected-<n>`` of `reports list --rejected`."""
+    """Print the report with this id from `reports list`, or ``rejected-<n>`` from `reports list --rejected`."""
     if id_.startswith(REJECTED_PREFIX):
         return _show_rejected(connection, id_, raw=raw, as_json=as_json)
     found = load_reports(connection, [_int(id_)])
@@ -71,7 +71,7 @@ def _int(id_: str) -> int:
 
 
 def _print_raw(body: bytes) -> None:
-    """The answer as it came; for a terminal in ASCII, and made readable where it is JSON."""
+    """Print the response unchanged; on a terminal, in ASCII and with JSON indented."""
     try:
         text = json.dumps(json.loads(body), indent=2)
     except (ValueError, RecursionError):
@@ -133,7 +133,7 @@ def _dmarc(report: Fields, head: Table) -> None:
 
 
 def _checked(record: Fields) -> Iterator[str]:
-    """What a record says beside its results, a line each."""
+    """Yield the lines about a record besides its results."""
     for name in ("header_from", "envelope_from", "envelope_to"):
         if record[name]:
             yield f"{name.replace('_', ' ')} {shown_domain(record[name])}"

@@ -1,4 +1,4 @@
-"""``reports summary``: how a domain fares, and how far it is from ``p=reject``."""
+"""``reports summary``: a domain's DMARC results, and whether it is ready for ``p=reject``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ EXIT_NOT_FOUND = 3
 
 ENOUGH_MESSAGES = 100
 ENOUGH_DAYS = 14
-"""Less than this says little about the mail of a domain."""
+"""Fewer days are not representative of a domain's mail."""
 
 REJECT_SHARE = 0.005
-"""With no more than this share of messages failing, rejecting them harms little; forwarders alone cause as much."""
+"""At most this share of messages may fail before ``p=reject`` is advised; forwarding alone causes as much."""
 
 QUARANTINE_SHARE = 0.02
 
@@ -41,11 +41,11 @@ BAR = 30
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyAdvice:
     """
-    How far a domain is from a stricter policy.
+    The advice on a stricter policy.
 
     Attributes:
         step: ``none``, ``wait``, ``quarantine``, ``reject`` or ``repair``: what to do next.
-        words: The same for people.
+        words: The same in words.
     """
 
     step: str
@@ -62,7 +62,7 @@ def show_summary(
     server: str | None,
     as_json: bool,
 ) -> int:
-    """Everything about *domain*; status 3 if nothing is known of it."""
+    """Print the summary of *domain*; return 3 if it has no reports."""
     summary = summarise(connection, domain, now=now, days=days, most=most, server=server)
     if summary is None:
         complain(f"no DMARC reports about {domain}")
@@ -76,7 +76,7 @@ def show_summary(
 
 
 def advise(summary: DomainSummary, *, now: datetime) -> PolicyAdvice:
-    """What the numbers of the window say about the next step."""
+    """Return the next step that the numbers of the window suggest."""
     messages = summary.aligned + summary.failed
     days = _days_covered(summary, now=now)
     published = summary.policy.get("policy", "unspecified")
@@ -104,7 +104,7 @@ def advise(summary: DomainSummary, *, now: datetime) -> PolicyAdvice:
 
 
 def _days_covered(summary: DomainSummary, *, now: datetime) -> int:
-    """Days of the window from the beginning of the first report to the end of the last one."""
+    """Return the days of the window from the start of the first report to the end of the last one."""
     begin = max(summary.first_begins_at, summary.window_begins_at)
     end = min(summary.last_at, int(now.timestamp()))
     return max(0, round((end - begin) / DAY_SECONDS))
@@ -142,7 +142,7 @@ def _print(summary: DomainSummary, verdict: PolicyAdvice, days: int) -> None:
 
 
 def _span(summary: DomainSummary) -> str:
-    """The days that the reports are about; one that ends at midnight is about the day before."""
+    """Return the days covered by the reports; a report that ends at midnight covers the day before."""
     first, last = day(summary.first_begins_at), day(max(summary.first_begins_at, summary.last_at - 1))
     return f"about {first}" if first == last else f"from {first} to {last}"
 

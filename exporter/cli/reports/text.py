@@ -1,8 +1,8 @@
 """
-How reports are written out: strangers wrote most of what is in them.
+Formatting of reports, most of whose texts are untrusted.
 
-On a terminal every text is without control characters, direction marks and markup, and bounded; JSON is pure ASCII, so
-that it may be printed anywhere.
+On a terminal, texts are bounded, and free of control characters, direction marks and markup. JSON is pure ASCII, so it
+can be printed anywhere.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from exporter.domains import shown_domain
 
 
 def cell(value: object) -> Text:
-    """A value in a table; never read as markup."""
+    """Return a table cell, never interpreted as markup."""
     return Text("" if value is None else harmless(str(value)))
 
 
 def domain_cell(name: str) -> Text:
-    """A domain in a table, readable where that is harmless."""
+    """Return a domain as a table cell, in Unicode if that is safe."""
     return cell(shown_domain(name))
 
 
 def day(seconds: int) -> str:
-    """``2026-11-21`` in UTC."""
+    """Format a day: ``2026-11-21`` in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def stamp(seconds: int) -> str:
-    """``2026-11-21T10:00:00Z``."""
+    """Format a time: ``2026-11-21T10:00:00Z``."""
     return rfc3339(datetime.fromtimestamp(seconds, UTC))
 
 
 def minute(seconds: int) -> str:
-    """``2026-11-21 10:00`` in UTC."""
+    """Format a time to the minute: ``2026-11-21 10:00`` in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def number(count: int) -> str:
-    """Digits in groups of three."""
+    """Format a number with digits in groups of three."""
     return f"{count:,}".replace(",", " ")
 
 
 def share(part: int, whole: int) -> str:
-    """A percentage that shows 100 % and 0 % only where they are exact; empty of nothing."""
+    """Format a percentage that is 100 % or 0 % only if exact; empty if *whole* is 0."""
     if not whole:
         return ""
     percent = 100 * part / whole
@@ -62,19 +62,19 @@ def share(part: int, whole: int) -> str:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """``1 report``, ``2 reports``."""
+    """Format a number and its noun: ``1 report``, ``2 reports``."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
 def shown_of(shown: int, there: int, one: str, many: str = "") -> str:
-    """``7 reports``, or ``50 of 1 200 reports (--limit shows more)``."""
+    """Format ``7 reports``, or ``50 of 1 200 reports (--limit shows more)``."""
     if shown >= there:
         return counted(there, one, many)
     return f"{number(shown)} of {counted(there, one, many)} (--limit shows more)"
 
 
 def table(*columns: str) -> Table:
-    """An empty table; columns that begin with ``#`` hold numbers, and like those with ``=`` are never folded."""
+    """Return an empty table; columns with the prefix ``#`` are numbers, and like those with ``=`` never folded."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         kind = column[:1] if column[:1] in ("#", "=") else ""
@@ -84,7 +84,7 @@ def table(*columns: str) -> Table:
 
 
 def facts() -> Table:
-    """An empty table of names and values."""
+    """Return an empty table of names and values."""
     made = Table(box=None, pad_edge=False, show_header=False)
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
@@ -92,12 +92,12 @@ def facts() -> Table:
 
 
 def dumped(value: object, *, indent: int | None = 2) -> str:
-    """JSON in ASCII, with moments as RFC 3339: a field whose name ends in ``_at`` is one."""
+    """Return JSON in ASCII; fields whose name ends in ``_at`` are formatted as RFC 3339."""
     return json.dumps(_with_moments(value), indent=indent, ensure_ascii=True)
 
 
 def print_json(value: object) -> None:
-    """To standard output."""
+    """Print JSON to standard output."""
     sys.stdout.write(dumped(value) + "\n")
 
 
