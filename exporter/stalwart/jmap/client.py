@@ -1,4 +1,4 @@
-"""One server of v0.16 or newer."""
+"""The client for servers of v0.16 and newer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from exporter.stalwart.jmap.traces import parse_trace_list, traces_decoder
 
 RECHECK_SECONDS = 3600.0
 TRACE_IDS_A_PAGE = 5000
-"""The most ids that a server gives at once."""
+"""The most ids that a server returns per query."""
 
 _OUTGOING = {"dmarc": "DmarcInternalReport", "tls": "TlsInternalReport"}
 
@@ -46,7 +46,8 @@ class JmapClient:
     """
     The `StalwartClient` of servers from v0.16 on.
 
-    `identify` comes first, and again whenever the server may be another one: it sets what the rest goes by.
+    `identify` must be called first, and again whenever the server may have changed: it determines limits and
+    permissions.
     """
 
     generation = Generation.JMAP
@@ -64,7 +65,7 @@ class JmapClient:
         self._named_at: float | None = None
 
     async def identify(self) -> ServerIdentity:
-        """Who the server is. Our credentials go to it once it has shown that it speaks JMAP. Raises a `TargetError`."""
+        """Identify the server, which must be known to speak JMAP: credentials are sent. Raises a `TargetError`."""
         identity, names = await self._identifier.identify()
         self._learn_names(names)
         self._queue.rows = PAGE_ROWS
@@ -74,19 +75,19 @@ class JmapClient:
 
     def _learn_names(self, names: CounterNames) -> None:
         self._names, self._named_at = names, self._clock.monotonic()
-        # Releases whose anchors do not work are among those without what v0.16.12 added.
+        # All releases with broken anchors are older than v0.16.12.
         by_position = names is CounterNames.WRONG
         self._queue.paging = Paging.POSITION if by_position else Paging.ANCHORS
         self._stored.by_position = by_position
 
     async def _look_at_names_again(self) -> None:
-        """Once an hour: a restart as another release may have gone unnoticed."""
+        """Check the names again after an hour, since a restart as another release may have gone unnoticed."""
         if self._named_at is None or self._clock.monotonic() - self._named_at < RECHECK_SECONDS:
             return
         await self.look_at_names()
 
     async def look_at_names(self) -> None:
-        """Learns anew whether the server's counters stand under their own names, if it can be told."""
+        """Check again whether the server's counters have their correct names; no change if that is unknown."""
         self._named_at = self._clock.monotonic()
         with suppress(TargetError):
             names = await self._identifier.counter_names()
@@ -95,68 +96,68 @@ class JmapClient:
 
     @property
     def names(self) -> CounterNames:
-        """Whether the server's counters stand under their own names, as far as is known."""
+        """Whether the server's counters have their correct names, as far as is known."""
         return self._names
 
     def now(self) -> datetime:
-        """This moment, by our clock."""
+        """Return the current time, by the exporter's clock."""
         return self._clock.now()
 
     async def require(self, permission: str, *, what: str) -> None:
-        """Raises a `TargetError` if our key or the server's licence is known not to suffice for *what*."""
+        """Raise a `TargetError` if the key or the licence is known to be insufficient for *what*."""
         await self._api.require(permission, what=what)
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
-        """Walks the queue, earliest due first, folding each page; at most *max_messages* messages (0: no limit)."""
+        """Walk the queue, earliest due first, adding up each page; at most *max_messages* messages (0: no limit)."""
         return await self._queue.read(max_messages=max_messages)
 
     async def fetch_queue_running(self) -> bool | None:
-        """``None``: this generation has no way to read it, and none is asked."""
+        """Return ``None`` without a request: this generation does not report it."""
         return None
 
     async def fetch_outgoing_reports(self) -> OutgoingReports:
-        """The reports about others that wait to be sent."""
+        """Count the outgoing reports that wait to be sent."""
         queries = {kind: _count_of(name) for kind, name in _OUTGOING.items()}
         answers = await self._api.ask(list(queries.values()))
         waiting = {kind: answers.result(query, found_decoder).total for kind, query in queries.items()}
         return OutgoingReports(waiting={kind: _present(total, _OUTGOING[kind]) for kind, total in waiting.items()})
 
     async def fetch_native_totals(self) -> ServerTotals:
-        """The server's own Prometheus page, read with its own login and repaired; see ``counters_withheld``."""
+        """Fetch the server's own Prometheus page; without counters if their names are wrong, see `ServerTotals`."""
         await self._look_at_names_again()
         login = Login.NATIVE if self._transport.has_native_login else Login.NONE
         body = await self._transport.request(Endpoint.NATIVE_METRICS, credentials=login)
         return parse_checked_native_page(body, self._names)
 
     async def fetch_stored_metrics(self, *, after: datetime) -> Sequence[StoredSample]:
-        """Stored samples taken at or after *after*, ascending; histograms as running totals."""
+        """Fetch the stored samples taken at or after *after*, ascending; histograms are running totals."""
         return await self._stored.read(after=after)
 
     async def fetch_earlier_totals(
         self, series: Collection[TotalSeries], *, before: datetime
     ) -> Mapping[TotalSeries, StoredSample | None]:
-        """The newest total of each of *series* before *before*, ``None`` if there is none, absent if not found."""
+        """Fetch the newest total of each series before *before*; ``None`` if there is none, absent if not found."""
         return await self._stored.fetch_earlier_totals_of(series, before=before)
 
     async def fetch_newest_log_lines(self, *, limit: int) -> LogPage:
-        """The newest *limit* lines (fewer if the log is shorter), newest first, as if from one answer."""
+        """Fetch the newest *limit* lines (fewer if the log is shorter), newest first, as if from one response."""
         return await self._logs.newest(limit)
 
     async def fetch_older_log_lines(self, page: LogPage, *, limit: int) -> LogPage:
-        """At most *limit* lines before those of *page*."""
+        """Fetch at most *limit* lines older than those of *page*."""
         return await self._logs.older(page, limit)
 
     async def send_small_request(self) -> None:
-        """Ask for the session without credentials; see the protocol."""
+        """Request the session without credentials; see the protocol."""
         with suppress(AuthenticationRequired, TargetUnsupported, TargetForbidden):
             await self._transport.request(Endpoint.JMAP_SESSION, credentials=Login.NONE)
 
     async def fetch_logged_version(self) -> str:
-        """The version in the newest line about a start of the server; empty if the log has none any more."""
+        """Fetch the version from the newest log line about a server start; empty if there is no such line."""
         return newest_version(await self._logs.find(STARTUP_TEXT, limit=STARTUP_LINES))
 
     async def fetch_trace_ids(self, *, after: datetime) -> Sequence[int]:
-        """Ids of the finished delivery attempts that began after *after*, newest first, each once."""
+        """Fetch the ids of finished delivery attempts that began after *after*, newest first, without duplicates."""
         stamp = rfc3339(after)
         arguments = {
             "filter": {"event": "delivery.attempt-start", "timestampIsGreaterThan": stamp},
@@ -170,7 +171,7 @@ class JmapClient:
         return ids
 
     async def fetch_traces(self, ids: Sequence[int]) -> Sequence[Trace]:
-        """Those attempts, in that order; one that is gone is left out."""
+        """Fetch the traces with *ids*, in that order; one that no longer exists is left out."""
         most = self._api.limits.objects
         traces: list[Trace] = []
         for start in range(0, len(ids), most):
@@ -181,29 +182,29 @@ class JmapClient:
         return traces
 
     async def fetch_report_ids(self, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
-        """The *page*-th *limit* ids (from 1) of the reports that the server has received, newest first."""
+        """Fetch page *page* (1-based, of *limit* ids) of the received reports, newest first."""
         return await fetch_report_ids(self._api, kind, page=page, limit=limit)
 
     @property
     def reports_at_once(self) -> int:
-        """How many reports one request can bring."""
+        """The most reports that one request can fetch."""
         return min(REPORTS_AT_ONCE, self._api.limits.objects)
 
     async def fetch_reports(self, kind: ReportKind, source_ids: Sequence[str]) -> Sequence[Incoming]:
-        """Several received reports; those that are gone are left out."""
+        """Fetch several received reports; those that no longer exist are left out."""
         return await fetch_reports(self._api, kind, source_ids, now=self._clock.now())
 
     async def fetch_inventory(self) -> Inventory:
-        """What the server holds beside mail, as far as our key may see it."""
+        """Fetch what the server manages beside mail, as far as the key may read it."""
         return await self._inventory.read()
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Close the connection."""
         await self._transport.aclose()
 
 
 def _count_of(kind: str) -> Call:
-    """Asks how many there are. Without a limit the server would list them all."""
+    """Return a call that counts objects; without its limit the server would list them all."""
     return Call(kind, f"x:{kind}/query", {"calculateTotal": True, "limit": 1})
 
 

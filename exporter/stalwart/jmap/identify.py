@@ -1,8 +1,8 @@
 """
-Who a server of v0.16 or newer is.
+Identification of a server of v0.16 or newer.
 
-Contract: Stalwart v0.16; tests/recordings/jmap-0.16.18. No answer tells the version; the edition and what our key may
-do are told by one, which costs no refusal.
+Contract: Stalwart v0.16; tests/recordings/jmap-0.16.18. No response contains the version. One contains the edition and
+the key's permissions, so that no forbidden request is needed to find them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OTHER = ServerIdentity(
 
 
 class Identifier:
-    """Identifies one server, and tells *api* its limits and our permissions there."""
+    """Identifies one server, and sets the limits and permissions of *api*."""
 
     def __init__(self, transport: Transport, api: JmapApi) -> None:
         self._transport = transport
@@ -30,7 +30,7 @@ class Identifier:
         self._names: dict[str, CounterNames] = {}
 
     async def identify(self) -> tuple[ServerIdentity, CounterNames]:
-        """The server, and whether its counters stand under their own names. Raises a `TargetError`."""
+        """Return the server's identity, and whether its counters have correct names. Raises a `TargetError`."""
         try:
             account = await self._api.fetch_account()
             may_log_in = "authenticate" in account.permissions
@@ -50,16 +50,16 @@ class Identifier:
         return identity, names
 
     async def _fetch_session(self) -> str:
-        """Takes the limits of a session; our name in it."""
+        """Fetch the session, set the limits of the API, and return our account's name."""
         session = parse_session(await self._transport.request(Endpoint.JMAP_SESSION))
         self._api.limits = session.limits
         return session.username
 
     async def counter_names(self) -> CounterNames:
         """
-        Whether the server's counters stand under their own names, by its schema.
+        Return whether the server's counters have their correct names, by its schema.
 
-        The schema is read once: its address changes with it. Unknown if it cannot be had.
+        A schema is fetched once, since its URL changes with its content. Unknown if it cannot be read.
         """
         try:
             link = await self._transport.request(Endpoint.JMAP_SCHEMA_LINK)

@@ -1,9 +1,9 @@
 """
-What a server holds beside mail.
+The inventory: what a server manages beside mail.
 
 Contract: Stalwart v0.16, ``x:Account``, ``x:Domain``, ``x:Certificate``, ``x:Task``, ``x:BlockedIp`` and
-``x:ClusterNode``; tests/recordings/jmap-0.16.18. Counting costs the server a walk over an index; objects are got only
-where there are few. Of a task's states the server can look for the failed ones only.
+``x:ClusterNode``; tests/recordings/jmap-0.16.18. Counting costs the server a walk over an index; objects are fetched
+only where there are few. The server can filter tasks by failed ones only, not by other states.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
 PAGE_ROWS = 500
 MAX_PAGES = 20
-"""Of very many certificates, failed tasks or blocked addresses the rest is not looked at one by one."""
+"""The most pages of certificates, failed tasks or blocked addresses that are fetched; the rest are only counted."""
 
 TASK_TYPES = (
     "AccountMaintenance",
@@ -82,10 +82,10 @@ _rows = msgspec.json.Decoder(_Rows)
 
 class _Looked(NamedTuple, Generic[T]):
     """
-    What a look at objects one by one gave.
+    Objects that were fetched.
 
     Attributes:
-        beyond: How many more there are.
+        beyond: The number of further objects that were not fetched.
     """
 
     rows: Sequence[T]
@@ -94,10 +94,10 @@ class _Looked(NamedTuple, Generic[T]):
 
 class InventoryReader:
     """
-    Takes the inventory of one server, of what our key may see.
+    A reader of one server's inventory, as far as the key may read it.
 
-    What the list of permissions forbids is not asked for. What is refused all the same, as to a permission that was
-    just taken away, is left alone for an hour.
+    Parts that the list of permissions excludes are not requested. A part that is forbidden all the same, for example
+    after a permission was revoked, is skipped for an hour.
     """
 
     def __init__(self, api: JmapApi, *, clock: Clock) -> None:
@@ -107,11 +107,11 @@ class InventoryReader:
         self._unknown: Counter[str] = Counter()
 
     def forget(self) -> None:
-        """The server is perhaps another one now: what it refused is asked for anew."""
+        """Request forbidden parts again, since the server may be a different one now."""
         self._refused_at.clear()
 
     async def read(self) -> Inventory:
-        """The inventory. Raises a `TargetError` if the server cannot be asked at all."""
+        """Fetch the inventory. Raises a `TargetError` if the requests fail."""
         self._unknown = Counter()
         return Inventory(
             accounts=await self._part(self._accounts, "Account", "query"),
@@ -124,7 +124,7 @@ class InventoryReader:
         )
 
     async def _part(self, read: Callable[[], Awaitable[T]], kind: str, *verbs: str) -> T | None:
-        """One part; ``None`` where our key may not ask. A part that is refused leaves the others alone."""
+        """Fetch one part; ``None`` if the key may not read it, which does not affect the others."""
         refused_at = self._refused_at.get(kind)
         if refused_at is not None and self._clock.monotonic() - refused_at < RECHECK_SECONDS:
             return None
@@ -157,7 +157,7 @@ class InventoryReader:
         ]
 
     def _host_names(self, names: Mapping[str, bool]) -> Sequence[str]:
-        """Those that are names of hosts: a certificate may hold addresses, and text of anybody's."""
+        """Return the valid host names; a certificate may also contain addresses and arbitrary text."""
         found = {_host_name(name) for name in names}
         if None in found:
             self._unknown["certificate_name"] += 1
@@ -201,7 +201,7 @@ class InventoryReader:
         return UNKNOWN
 
     async def _count(self, kind: str, filters: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
-        """How many objects each filter finds, by the filter's name."""
+        """Count the objects that each filter finds, by the filter's name."""
         calls = [
             Call(name, f"x:{kind}/query", {"filter": conditions, "calculateTotal": True, "limit": 1})
             for name, conditions in filters.items()
@@ -220,7 +220,7 @@ class InventoryReader:
     async def _look(
         self, kind: str, conditions: Mapping[str, str], properties: Sequence[str], of: type[T]
     ) -> _Looked[T]:
-        """The objects that a filter finds, up to `MAX_PAGES` pages of them."""
+        """Fetch the objects that a filter finds, at most `MAX_PAGES` pages."""
         cursor = Cursor(
             self._api, kind, {"filter": conditions}, rows=PAGE_ROWS, by_position=False, properties=properties
         )
@@ -234,7 +234,7 @@ class InventoryReader:
 
 
 def _host_name(text: str) -> str | None:
-    """The name of a host, or of all hosts below a domain (``*.example.org``); ``None`` if it is neither."""
+    """Return a host name or wildcard (``*.example.org``) in normalised form; ``None`` if it is neither."""
     name = domain_name(text.removeprefix("*."))
     return f"*.{name}" if name is not None and text.startswith("*.") else name
 

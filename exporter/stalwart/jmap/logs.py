@@ -1,9 +1,9 @@
 """
-The server's log.
+Reading of the server's log.
 
-Contract: Stalwart v0.16, ``x:Log``, newest first; tests/recordings/jmap-0.16.18. Ids are places in the log's files,
-the newest file first: after a rotation each means another line. Pages follow each other by ``anchor`` alone, which is
-not part of the next page; an anchor that is gone gives an empty page. ``total`` means nothing.
+Contract: Stalwart v0.16, ``x:Log``, newest first; tests/recordings/jmap-0.16.18. An id is a place in the log's files,
+counted from the newest file, so after a rotation it belongs to another line. Pages are requested by ``anchor`` alone;
+the anchor is not part of the next page, and one that no longer exists returns an empty page. ``total`` is meaningless.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from exporter.stalwart.jmap.protocol.paging import found_decoder
 from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
 IDS_A_QUERY = 5000
-"""The most ids that a server gives at once."""
+"""The most ids that a server returns per query."""
 
 TRIES = 3
 
 FILE_BITS = 48
-"""An id is a place in a file, with the file's number, from the newest by name, above so many bits."""
+"""The bits of an id that are the place in the file; above them is the file's number, from the newest by name."""
 
 OTHER_FILES = tuple(encode_id(number << FILE_BITS) for number in (1, 2, 3))
-"""The first lines of the files that are read after the newest one, in which no line should be newer."""
+"""The ids of the first lines of the files that the server reads after the newest; none should be newer."""
 
 MANY_LINES = 500
-"""From this number on, lines are read outside of the event loop."""
+"""At least this many lines are parsed on a thread."""
 
 T = TypeVar("T")
 
 
 class Line(msgspec.Struct, gc=False):
-    """A line. A line is known again by its text, so its level is in capitals, as in the log itself and up to v0.15."""
+    """A log line. Lines are recognised by their text, so `level` is in capitals, as in the log and up to v0.15."""
 
     id: str
     timestamp: str
@@ -64,7 +64,7 @@ _lines = msgspec.json.Decoder(_Lines)
 
 
 class _RotatedError(Exception):
-    """The ids mean other lines than before."""
+    """The files were rotated, so ids belong to other lines than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ class _Place:
     The end of a page.
 
     Attributes:
-        newest: The newest line of the first page: as long as its id leads to it, the files are the same.
-        last_id: The last line of this page.
+        newest: The newest line of the first page; while its id still leads to it, the files have not been rotated.
+        last_id: The id of this page's last line.
     """
 
     newest: Line
     last_id: str
 
     def moved(self) -> _Place | None:
-        """The same in files that have each become one older; ``None`` where no id can say so."""
+        """Return the same place after one rotation; ``None`` if no id can express it."""
         newest, last = _one_file_older(self.newest.id), _one_file_older(self.last_id)
         if not newest or not last:
             return None
@@ -89,13 +89,13 @@ class _Place:
 
 
 class LogReader:
-    """Reads the log of one server backwards."""
+    """A reader of one server's log, from the newest line backwards."""
 
     def __init__(self, api: JmapApi) -> None:
         self._api = api
 
     async def newest(self, limit: int) -> LogPage:
-        """The newest *limit* lines, newest first, as if from one answer. Raises a `TargetError`."""
+        """Fetch the newest *limit* lines, newest first, as if from one response. Raises a `TargetError`."""
         for _ in range(TRIES):
             reading = _Reading(self._api)
             try:
@@ -113,7 +113,7 @@ class LogReader:
         raise TargetServerError("x:Log/get: the log was rotated repeatedly while it was read")
 
     async def find(self, text: str, *, limit: int) -> Sequence[LogLine]:
-        """The newest *limit* lines that contain *text*, newest first; one request."""
+        """Fetch the newest *limit* lines that contain *text*, newest first; one request."""
         query = Call("q", "x:Log/query", {"filter": {"text": text}, "limit": limit})
         get = Call("g", "x:Log/get", {"#ids": query.ids()})
         answers = await self._api.ask([query, get])
@@ -122,7 +122,7 @@ class LogReader:
         return parse_log_lines([found[id_] for id_ in ids if id_ in found], "x:Log/get.list")
 
     async def older(self, page: LogPage, limit: int) -> LogPage:
-        """At most *limit* lines before those of *page*; none if they cannot be found any more."""
+        """Fetch at most *limit* lines older than those of *page*; none if they can no longer be found."""
         place = page.place if isinstance(page.place, _Place) else None
         for _ in range(TRIES):
             if place is None:
@@ -146,12 +146,13 @@ async def _read(lines: Sequence[Line]) -> Sequence[LogLine]:
 
 class _Reading:
     """
-    One page put together from several answers.
+    One page, assembled from several responses.
 
-    The newest line is asked for again with each request: as long as it is the same, the files are. Attributes:
+    Each request also fetches the newest line: while it is the same, the files have not been rotated.
 
-        lines: Those read so far, newest first.
-        elsewhere: When the first lines of the files behind the newest one were written.
+    Attributes:
+        lines: The lines read so far, newest first.
+        elsewhere: The times of the first lines of the files after the newest one.
     """
 
     def __init__(self, api: JmapApi, place: _Place | None = None) -> None:
@@ -161,7 +162,7 @@ class _Reading:
         self._place = place
 
     async def run(self, limit: int) -> bool:
-        """Reads *limit* lines; true at the end of the log."""
+        """Read *limit* lines; return true at the end of the log."""
         ended = False
         while len(self.lines) < limit and not ended:
             ended = await self._fetch_on(min(limit - len(self.lines), IDS_A_QUERY))
@@ -169,9 +170,9 @@ class _Reading:
 
     async def run_on(self, limit: int) -> bool:
         """
-        The same with fewer requests, which is worth it only for thousands.
+        Read *limit* lines with fewer requests, which pays off only for thousands; return true at the end of the log.
 
-        Each request gets the lines that the one before has listed, and lists the next ones.
+        Each request fetches the lines whose ids the previous one returned, and requests the next ids.
         """
         listed: Sequence[str] = ()
         last_id, ended = self._last_id(), False
@@ -200,9 +201,9 @@ class _Reading:
 
     async def _fetch_on(self, wanted: int) -> bool:
         """
-        The next *wanted* lines, or fewer; true at the end of the log.
+        Fetch the next *wanted* lines, or fewer; return true at the end of the log.
 
-        Fewer do not make an end: what was written between the first two calls takes up places of the second.
+        Fewer lines do not mean the end: lines written between the first two calls take up places in the second.
         """
         most = min(wanted, self._api.limits.objects)
         first, anchor = not self.lines, self._last_id()
@@ -235,7 +236,7 @@ class _Reading:
         ]
 
     async def _get(self, ids: Sequence[str]) -> None:
-        """The lines of *ids*, as many a request as the server allows."""
+        """Fetch the lines of *ids*, with as many per request as the server allows."""
         for batch in _parts(self._gets(ids), max(1, self._api.limits.calls - 1)):
             answers = await self._ask(batch)
             for get in batch:
@@ -252,7 +253,7 @@ class _Reading:
         return answers
 
     def _add(self, answers: MethodResponses, get: Call, ids: Sequence[str]) -> None:
-        """Adds the lines of *ids*, in that order."""
+        """Append the lines of *ids*, in that order."""
         lines = {line.id: line for line in answers.result(get, _lines).items}
         if not all(id_ in lines for id_ in ids):
             raise _RotatedError
@@ -260,7 +261,7 @@ class _Reading:
 
 
 def _one_file_older(id_: str) -> str:
-    """The id of a line after a rotation; empty where there is none."""
+    """Return the id of a line after a rotation; empty if there is none."""
     try:
         number = decode_id(id_) + (1 << FILE_BITS)
     except ValueError:

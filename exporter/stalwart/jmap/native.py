@@ -1,8 +1,8 @@
 """
-The server's own Prometheus page, without the counters that a defective release prints under each other's names.
+The server's own Prometheus page, without counters if a defective release exports them under wrong names.
 
 Contract: Stalwart v0.16, ``GET /metrics/prometheus``; tests/recordings/jmap-0.16.18/native.txt. Before v0.16.12 nearly
-every counter stands under another event's name; gauges and histograms are right.
+every counter has another event's name; gauges and histograms are correct.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ WITHHELD = (
 
 _COUNTER = re.compile(r"^# TYPE (\w+) counter$", re.MULTILINE)
 _TELL_TALE = frozenset({"delivery_connect", "imap_copy", "auth_warning", "network_set_opt_error"})
-"""Counters that no healthy release has, and that few days pass without on another."""
+"""Counters that only a defective release exports, nearly always within a few days."""
 
 
 def parse_checked_native_page(body: bytes, names: CounterNames) -> ServerTotals:
-    """What the page says, as far as its names can be believed. Raises `PayloadError`."""
+    """Parse the page; without counters if their names are wrong. Raises `PayloadError`."""
     totals = parse_native_page(body)
     if names_are_wrong(_COUNTER.findall(body.decode()), names):
         return replace(totals, counters={}, unknown={}, counters_withheld=WITHHELD)
@@ -37,9 +37,9 @@ def parse_checked_native_page(body: bytes, names: CounterNames) -> ServerTotals:
 
 def names_are_wrong(counters: Collection[str], names: CounterNames) -> bool:
     """
-    Whether *counters*, by their names on the page, stand under each other's names.
+    Whether *counters*, by their names on the page, have wrong names.
 
-    They tell themselves, too: where the schema tells nothing, any event that is never counted gives it away.
+    If the schema does not show it, a name of an event that is never counted does.
     """
     if names is CounterNames.WRONG or not _TELL_TALE.isdisjoint(counters):
         return True

@@ -1,7 +1,7 @@
 """
-What a key may do on a server of v0.16 or newer, told from its list of permissions: nothing is refused for it.
+Checks of what a key can access on v0.16 or newer, by its list of permissions, without forbidden requests.
 
-What it may do is asked for once, as little of it as there is: that alone says whether it is configured and works. The
+Each permitted capability gets one minimal request, since only that shows whether it is configured and works. The
 server's own metrics page has a login of its own.
 """
 
@@ -36,7 +36,7 @@ PERMISSIONS: Mapping[Capability, tuple[str, ...]] = {
     Capability.LIVE_METRICS: ("liveMetrics",),
     Capability.LIVE_TRACES: ("liveTracing",),
 }
-"""What each capability takes; every one takes `authenticate` too."""
+"""The permissions that each capability needs, besides `authenticate`, which all need."""
 
 LICENSED = frozenset({Capability.STORED_METRICS, Capability.TRACES, Capability.LIVE_METRICS, Capability.LIVE_TRACES})
 
@@ -49,16 +49,16 @@ _OWN = "|".join(
 _CHANGES = re.compile(
     rf"sys(?!(?:{_OWN})(?:Create|Update|Destroy)$)\w+(?:Create|Update|Destroy)|(?:action|task)[A-Z]\w*|impersonate"
 )
-"""Beside what every account may change of itself."""
+"""Permissions that change the server, except those by which every account manages itself."""
 
 Question = Callable[[], Awaitable[object]]
 
 
 async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
     """
-    The status of each capability, and the permissions that are missing for what the server has.
+    Check each capability, and list the missing permissions for those that the server has.
 
-    *identity* is what `identify` has just found.
+    *identity* is the result of a recent `identify`.
     """
     permissions = identity.permissions or frozenset()
     can_log_in = LOG_IN in permissions
@@ -94,7 +94,7 @@ async def _ask_all(
 
 
 async def _nothing() -> None:
-    """The live streams are listened to later."""
+    """Send nothing: live streams are checked separately."""
 
 
 def _questions(client: JmapClient) -> Mapping[Capability, Question]:
@@ -116,5 +116,5 @@ def _questions(client: JmapClient) -> Mapping[Capability, Question]:
 
 
 def changes_server(permission: str) -> bool:
-    """Whether *permission* lets its holder change more than its own account."""
+    """Whether *permission* allows changing more than the account itself."""
     return _CHANGES.fullmatch(permission) is not None

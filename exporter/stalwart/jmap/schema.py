@@ -1,10 +1,10 @@
 """
-What a server can emit, as its own schema tells.
+Detection of wrong counter names by the server's schema.
 
 Contract: Stalwart v0.16, ``GET /api/schema`` (a redirect to the schema's fingerprint) and
-``GET /api/schema/{fingerprint}`` (JSON, packed with gzip). The releases before v0.16.12 print their counters under each
-other's names, on the Prometheus page and in the live stream; v0.16.12 set that right, and added what is looked for
-here.
+``GET /api/schema/{fingerprint}`` (JSON, compressed with gzip). Releases before v0.16.12 export counters under each
+other's names, on the Prometheus page and in the live stream. v0.16.12 fixed that, and added the enum values that are
+searched for here.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from enum import Enum
 import msgspec
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Of an unpacked schema no more is read."""
+"""The size limit of a decompressed schema."""
 
 _SINCE_REPAIRED = {"MetricType": "smtp.dkim2-pass", "DkimSignatureType": "Dkim2RsaSha256"}
 _FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
 class CounterNames(Enum):
-    """Whether a server prints its counters under their own names."""
+    """Whether a server exports its counters under their correct names."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -43,21 +43,21 @@ _names = msgspec.json.Decoder(list[str | _Named])
 
 
 def fingerprint_of(link: bytes) -> str:
-    """The fingerprint that a redirect names, or empty."""
+    """Return the fingerprint in a redirect's target, or an empty string."""
     last = link.decode("ascii", "replace").rstrip("/").rpartition("/")[2]
     return last if _FINGERPRINT.fullmatch(last) else ""
 
 
 def counter_names(body: bytes) -> CounterNames:
-    """What a schema tells; `CounterNames.UNKNOWN` if it is none that we can read."""
+    """Return whether a schema's release has correct names; ``UNKNOWN`` if the schema cannot be parsed."""
     try:
         enums = _schema.decode(_unpacked(body)).enums
-        told = {kind: _names.decode(enums[kind]) for kind in _SINCE_REPAIRED if kind in enums}
+        found = {kind: _names.decode(enums[kind]) for kind in _SINCE_REPAIRED if kind in enums}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, zlib.error):
         return CounterNames.UNKNOWN
-    if not told:
+    if not found:
         return CounterNames.UNKNOWN
-    has = any(_SINCE_REPAIRED[kind] in _plain(names) for kind, names in told.items())
+    has = any(_SINCE_REPAIRED[kind] in _plain(names) for kind, names in found.items())
     return CounterNames.RIGHT if has else CounterNames.WRONG
 
 

@@ -1,9 +1,9 @@
 """
-Stored metrics: what was added since the sample before, a running total, or a reading.
+Reading of stored metrics: increments, running totals of histograms, and gauge readings.
 
-Contract: Stalwart v0.16, Enterprise, ``x:Metric``. A counter's row is what was added; a histogram's is its total since
-the process of its cluster node began, and comes only when something was added. Bounds of time are off by a second, and
-one in the server's future does not bind at all.
+Contract: Stalwart v0.16, Enterprise, ``x:Metric``. A counter's row is the increment since the previous one. A
+histogram's is its total since its cluster node's process started, and is written only after an observation. Time
+filters are off by up to a second, and one in the server's future has no effect.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from exporter.stalwart.jmap.protocol.paging import Cursor
 UNDERFLOW = 2**63
 PAGE_ROWS = 500
 MAX_PAGES = 20
-"""After a long outage the rest waits for the next poll."""
+"""The most pages per poll; after a long outage the rest is read by later polls."""
 
 PAGES_BACK = 8
-"""How far back the total before a histogram's first new one is searched: some hundred collections."""
+"""The most pages searched backwards for the total before a histogram's first new one: some hundred collections."""
 
 _PROPERTIES = ("@type", "metric", "count", "sum", "timestamp")
 _LOOSE = timedelta(seconds=2)
@@ -58,14 +58,14 @@ _rows = msgspec.json.Decoder(_Rows)
 
 
 class StoredReader:
-    """Reads the stored metrics of one server. *by_position* is for servers whose anchors do not work."""
+    """A reader of one server's stored metrics. Set *by_position* for servers with broken anchors."""
 
     def __init__(self, api: JmapApi) -> None:
         self.by_position = False
         self._api = api
 
     async def read(self, *, after: datetime) -> Sequence[StoredSample]:
-        """The samples taken at or after *after*, ascending; of very many, the first. Raises a `TargetError`."""
+        """Fetch samples taken at or after *after*, ascending, at most `MAX_PAGES` pages. Raises a `TargetError`."""
         rows = await self._rows_since(after)
         samples = (_sample(row, index) for index, row in enumerate(rows))
         return [sample for sample in samples if sample is not None]
@@ -73,7 +73,7 @@ class StoredReader:
     async def fetch_earlier_totals_of(
         self, series: Collection[TotalSeries], *, before: datetime
     ) -> Mapping[TotalSeries, StoredSample | None]:
-        """The newest total of each of *series* before *before*, ``None`` if there is none, absent if not found."""
+        """Fetch the newest total of each series before *before*; ``None`` if there is none, absent if not found."""
         wanted = set(series)
         bounds = {"metric": sorted({one.metric for one in wanted}), "timestampIsLessThan": rfc3339(before + _LOOSE)}
         cursor = self._cursor(bounds, ascending=False)
@@ -95,7 +95,7 @@ class StoredReader:
         for _ in range(MAX_PAGES):
             page = await _next_rows(cursor)
             if page and page[0].timestamp < after - 2 * _LOOSE:
-                return ()  # Our clock is ahead of the server's: nothing can be that new.
+                return ()  # *after* is in the server's future, so the filter had no effect and there is no new row.
             rows += [row for row in page if row.timestamp >= after]
             if cursor.ended:
                 break
@@ -109,7 +109,7 @@ class StoredReader:
 
 
 async def _next_rows(cursor: Cursor) -> Sequence[Row]:
-    """The next page, in the order asked for, each row once."""
+    """Fetch the next page, in the requested order, without duplicates."""
     page = await cursor.next_page()
     found = {row.id: row for row in page.answers.result(page.get, _rows).items}
     return [found[id_] for id_ in page.ids if id_ in found]
@@ -127,13 +127,13 @@ def _total(row: Row, index: int) -> StoredSample:
     except ValueError as error:
         raise PayloadError(f"x:Metric/get.list[{index}].id: {error}") from error
     at = utc_second(row.timestamp, f"x:Metric/get.list[{index}]", "timestamp")
-    # Only the id of a row's own time contains the node, too.
+    # The node is known only if the id was created at the row's time.
     node = node_of(number) if abs(moment_of(number) - at) < _SAME_CLOCK else 0
     return StoredSample(taken_at=at, kind="histogram", id=row.metric, value=row.sum, count=row.count, node=node)
 
 
 def _sample(row: Row, index: int) -> StoredSample | None:
-    """``None`` for a kind or id that no release has, and for a gauge that was counted below zero."""
+    """Convert a row; ``None`` for an unknown kind or id, and for a gauge that has wrapped below zero."""
     if _is_histogram(row):
         return _total(row, index)
     kind, id_ = row.type.lower(), canonical_event(row.metric) or row.metric

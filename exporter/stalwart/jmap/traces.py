@@ -1,8 +1,8 @@
 """
-Stored traces of delivery attempts.
+Parsing of stored traces of delivery attempts.
 
 Contract: Stalwart v0.16, Enterprise, ``x:Trace``: an attempt's events in order of occurrence, as an object keyed by
-number. What a key stands for is wrapped in its type; durations are milliseconds.
+number. Each value is wrapped in an object with its type; durations are milliseconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from exporter.stalwart.jmap.protocol.wire import in_order
 
 
 class Event(msgspec.Struct, gc=False, rename="camel"):
-    """One event, stored or live, with its own keys only."""
+    """One event, stored or live, with only its own keys."""
 
     event: str
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -35,7 +35,7 @@ class _Trace(msgspec.Struct):
 
 
 class Traces(msgspec.Struct):
-    """What ``x:Trace/get`` gives."""
+    """The result of ``x:Trace/get``."""
 
     items: list[_Trace] = msgspec.field(name="list")
 
@@ -52,13 +52,13 @@ _key_values = msgspec.json.Decoder(dict[str, KeyValue])
 
 
 def parse_trace_list(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
-    """The traces of *ids* (numbers by JMAP id), in that order; one that is gone is left out."""
+    """Parse the traces of *ids* (numbers by JMAP id), in that order; one that no longer exists is left out."""
     events = {trace.id: _parse_events(trace, index) for index, trace in enumerate(traces.items)}
     return [Trace(id=number, events=events[id_]) for id_, number in ids.items() if id_ in events]
 
 
 def plain_values(key_values: Mapping[str, KeyValue]) -> dict[str, Any]:
-    """An event's keys and values without their types; of a key that comes twice, the first."""
+    """Return an event's values by key, unwrapped; of a repeated key, the first."""
     values: dict[str, Any] = {}
     for pair in in_order(key_values):
         values.setdefault(pair.key, _plain(pair.value))
@@ -81,7 +81,7 @@ def _parse_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
 
 
 def event_values(event: Event, path: str) -> Mapping[str, Any]:
-    """An event's keys and values without their types. Raises `PayloadError` below *path*."""
+    """Return an event's values by key, unwrapped. Raises `PayloadError` below *path*."""
     try:
         return plain_values(_key_values.decode(event.key_values))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -89,7 +89,7 @@ def event_values(event: Event, path: str) -> Mapping[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as the earlier API had it; what is of no type that we know is absent."""
+    """Return a value in the form of the REST API; ``None`` for an unknown type."""
     if not isinstance(value, dict):
         return None
     kind, held = value.get("@type"), value.get("value")

@@ -1,4 +1,4 @@
-"""The live streams of one server of v0.16 or newer."""
+"""The live streams of servers of v0.16 and newer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.streams.stream import EventStream
 
 INTERVAL_SECONDS = 5
-"""Between two messages of the stream of metrics; it costs the server next to nothing, and us a transaction each."""
+"""The interval of the metrics stream; a message is cheap for the server and costs the exporter one transaction."""
 
 ENDPOINTS = {
     StreamKind.METRICS: (Endpoint.JMAP_METRICS_TOKEN, Endpoint.JMAP_LIVE_METRICS),
@@ -31,12 +31,12 @@ _TOKEN = re.compile(rb"[\x21-\x7e]{1,4096}")
 
 class JmapLiveClient:
     """
-    The `LiveClient` of the JMAP generation; all methods as described there.
+    The `LiveClient` of the JMAP generation; see there for the methods.
 
-    The streams would take our credentials too. Tokens keep those out of requests that a proxy may log and hold open for
-    hours, and one that has expired counts towards no ban. The server's filters are not used: none of them selects
-    events by their name, and what they do not understand they ignore. It speaks no WebSocket: only where settings force
-    one is it asked for, and refused in words.
+    The streams would also accept credentials. Tokens keep those out of requests that a proxy may log and hold open for
+    hours, and an expired token does not count towards a ban. The server's filters are not used: none selects events by
+    name, and unknown ones are ignored. The server has no WebSocket; one is requested only if the settings force it, and
+    then fails with a clear message.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class JmapLiveClient:
         token_endpoint, endpoint = ENDPOINTS[kind]
         await self._client.require(endpoint.value.permission, what=endpoint.label)
         if kind is StreamKind.METRICS:
-            # A stream is opened after every restart of the server, which may have become another release.
+            # A stream is reopened after every restart of the server, which may be a different release then.
             await self._client.look_at_names()
         token = _parse_token(token_endpoint, await self._transport.request(token_endpoint))
         params: dict[str, str | int] = {"interval": INTERVAL_SECONDS} if kind is StreamKind.METRICS else {}
@@ -93,7 +93,7 @@ class JmapLiveClient:
 
 
 def _parse_token(endpoint: Endpoint, body: bytes) -> str:
-    """The token of a good answer, which is its whole body. Raises `PayloadError`, in which the token is not."""
+    """Parse a token, which is the whole body. Raises `PayloadError`, whose message never contains the token."""
     token = body.strip()
     if not _TOKEN.fullmatch(token):
         raise PayloadError(f"{endpoint.label}: not a token")

@@ -1,10 +1,10 @@
 """
-The messages of the live streams.
+Parsing of live stream messages.
 
-Contract: Stalwart v0.16, Enterprise: ``GET /api/live/metrics`` (an array of every metric's present value) and
-``GET /api/live/tracing`` (an array of events in the form of stored traces, each with its own keys and the number of
-its span). An object with an ``interval`` says that nothing happened. Counters stand under wrong names before v0.16.12,
-as on the server's own page.
+Contract: Stalwart v0.16, Enterprise: ``GET /api/live/metrics`` (an array of every metric's current value) and
+``GET /api/live/tracing`` (an array of events in the form of stored traces, each with its own keys and its span's
+number). An object with an ``interval`` is a heartbeat. Before v0.16.12 counters have wrong names, as on the server's
+own page.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from exporter.stalwart.streams.decoder import decode_frame
 _Number = Annotated[int, msgspec.Meta(ge=0)]
 
 EVENT_KEY = b'"keyValues":'
-"""Written once per event of the stream of traces; inside a string its quotes would be escaped."""
+"""Occurs once per event of the trace stream; inside a string its quotes would be escaped."""
 
 
 class _Metric(msgspec.Struct, gc=False):
@@ -46,9 +46,9 @@ _events_decoder = msgspec.json.Decoder(list[Event])
 
 def parse_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbeat:
     """
-    One message of the stream of metrics, without counters where their *names* or the message itself give them away.
+    Parse a message of the metrics stream; without counters if *names* or the message shows that they are wrong.
 
-    Raises `PayloadError` with the path of what cannot be read.
+    Raises `PayloadError` with the path of the faulty member.
     """
     read = decode_frame(_metrics_decoder, message)
     if isinstance(read, Heartbeat):
@@ -87,10 +87,10 @@ def parse_metrics(message: bytes, names: CounterNames) -> ServerTotals | Heartbe
 
 def parse_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     """
-    One message of the stream of traces, whose events are told after those that *spans* has been told.
+    Parse a message of the trace stream, in order of arrival, since *spans* tracks the attempts.
 
-    Raises `PayloadError` with the path of what cannot be read. Of events that do not bear on deliveries no more than
-    their name is looked at: a stream carries whole sessions, letters and passwords included.
+    Raises `PayloadError` with the path of the faulty member. Events that do not affect an outcome are not parsed beyond
+    their name: a stream carries whole sessions, including message contents and passwords.
     """
     read = decode_frame(_events_decoder, message)
     if isinstance(read, Heartbeat):
@@ -98,8 +98,8 @@ def parse_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     followed = FOLLOWED_TYPES
     found = [
         event
-        for index, told in enumerate(read)
-        if told.event in followed and (event := _delivery_event(told, index, spans)) is not None
+        for index, raw in enumerate(read)
+        if raw.event in followed and (event := _delivery_event(raw, index, spans)) is not None
     ]
     if not read:
         return LiveEvents(found, 0, 0, 0)
@@ -109,9 +109,9 @@ def parse_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     return LiveEvents(found, len(read), oldest, newest)
 
 
-def _delivery_event(told: Event, index: int, spans: Spans) -> DeliveryEvent | None:
+def _delivery_event(raw: Event, index: int, spans: Spans) -> DeliveryEvent | None:
     path = f"[{index}]"
-    return spans.read(utc_second(told.timestamp, path, "timestamp"), told.event, event_values(told, path))
+    return spans.read(utc_second(raw.timestamp, path, "timestamp"), raw.event, event_values(raw, path))
 
 
 def _present(number: int | None, index: int, name: str) -> int:

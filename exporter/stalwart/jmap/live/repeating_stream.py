@@ -1,8 +1,8 @@
 """
-A stream of traces without its repetitions.
+Removal of the repetitions in a trace stream.
 
-Contract: Stalwart v0.16, Enterprise, ``GET /api/live/tracing``: every frame begins with all that the frames before it
-have told since the stream was opened, and after half a minute in which nothing happened the whole is sent once more.
+Contract: Stalwart v0.16, Enterprise, ``GET /api/live/tracing``: every frame begins with all events since the stream was
+opened, and after half a minute without events the whole is sent again.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from exporter.stalwart.streams.stream import EventStream, RenewalDue
 
 REPEATED_BYTES = 4 * 1024 * 1024
 """
-A stream that has repeated so much is opened anew.
+A stream that has repeated this much is reopened.
 
-Repetitions grow with the square of the time: after t seconds of r bytes each they are r * t * t / 2. To open a stream
-costs two requests, and some more for the stored traces of the moment without it. With four megabytes a quiet server
-(300 bytes a second) is asked anew every three minutes and repeats 25 kB a second meanwhile, a busy one (10 kB a second)
-every half a minute and 140 kB a second. A bound on the size of one frame would be lax with the quiet one, which would
-repeat half a frame a second for an hour, and hard on the busy one.
+Repetitions grow with the square of the time: after t seconds of r bytes per second they are r * t * t / 2. Reopening a
+stream costs two requests, and some more for the stored traces of the gap. With four megabytes, the stream of a quiet
+server (300 bytes per second) is reopened every three minutes and repeats 25 kB per second, that of a busy one (10 kB
+per second) every half minute and 140 kB per second. A limit on the size of a frame would be too high for the quiet
+server, which would repeat half a frame per second for an hour, and too low for the busy one.
 """
 
 LARGEST_FRAME_BYTES = 8 * 1024 * 1024
-"""The same for a single frame, however young its stream: twice as much ends a stream."""
+"""The limit of a single frame, regardless of the stream's age; a frame of twice this size ends the stream."""
 
 RENEWAL_SECONDS = 20.0
-"""From one opening to the next at least: six requests a minute, of the 55 that a server is asked."""
+"""The shortest time between two openings: six requests per minute, of the 55 that are allowed."""
 
 _NOTHING = b"[]"
 
 
 class Repetition:
     """
-    Cuts from each message what those before it have told.
+    Removes from each message what earlier ones contained.
 
     Attributes:
-        repeated_bytes: How much that was so far.
-        known_bytes: How much the next message will repeat.
+        repeated_bytes: The bytes removed so far.
+        known_bytes: The bytes that the next message will repeat.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ class Repetition:
 
     def take(self, message: bytes, label: str) -> bytes:
         """
-        What is new in *message*, in the same form; what is no array of events comes back as it is.
+        Return the new events of *message* as an array; a message that is not an array is returned unchanged.
 
-        Raises `TargetServerError` if it does not begin with what is known: then nothing of it can be told from that.
+        Raises `TargetServerError` if it does not begin with the known events, since new ones cannot be distinguished.
         """
         message = message.strip()
         if not message.startswith(b"["):
@@ -75,15 +75,15 @@ class Repetition:
 
 
 def _new_events(before: bytes, message: bytes, label: str) -> bytes:
-    """The same, for a server that writes equal events in other words."""
+    """Return the new events by comparing parsed ones, for a server that serialises equal events differently."""
     try:
-        known, told = (msgspec.json.decode(text, type=list[msgspec.Raw]) for text in (before, message))
-        repeats = len(told) >= len(known) and all(map(_equal, known, told))
+        known, current = (msgspec.json.decode(text, type=list[msgspec.Raw]) for text in (before, message))
+        repeats = len(current) >= len(known) and all(map(_equal, known, current))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         repeats = False
     if not repeats:
         raise TargetServerError(f"{label}: a message that does not repeat the stream so far")
-    return b"[" + b",".join(told[len(known) :]) + b"]"
+    return b"[" + b",".join(current[len(known) :]) + b"]"
 
 
 def _equal(one: msgspec.Raw, other: msgspec.Raw) -> bool:
@@ -92,9 +92,9 @@ def _equal(one: msgspec.Raw, other: msgspec.Raw) -> bool:
 
 class RepeatingStream:
     """
-    The `EventStream` of a server that repeats itself.
+    The `EventStream` of a server that repeats events.
 
-    A message that does not continue those before it ends the stream like a cut, after those have been handed on.
+    A message that does not continue the earlier ones ends the stream like an interruption, once these were returned.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class RepeatingStream:
         self._broken: TargetError | None = None
 
     async def receive(self) -> Sequence[bytes]:
-        """What is new; raises `RenewalDue` once the repetitions have become too dear."""
+        """Return the new events; raises `RenewalDue` once the repetitions have become too expensive."""
         if self._broken is not None:
             raise self._broken
         self._check_cost()
@@ -133,11 +133,11 @@ class RepeatingStream:
         return new
 
     async def aclose(self) -> None:
-        """Ends the stream and its connection."""
+        """Close the stream and its connection."""
         await self._stream.aclose()
 
     def _check_cost(self) -> None:
         early = self._opened_at + self._renewal_seconds - self._clock.monotonic()
-        dear = self._repetition.repeated_bytes >= self._repeated_bytes and early <= 0
-        if dear or self._repetition.known_bytes >= LARGEST_FRAME_BYTES:
+        expensive = self._repetition.repeated_bytes >= self._repeated_bytes and early <= 0
+        if expensive or self._repetition.known_bytes >= LARGEST_FRAME_BYTES:
             raise RenewalDue(wait_seconds=max(0.0, early))

@@ -1,8 +1,8 @@
 """
-Which message a live event is about.
+The queued message of a live event.
 
-Contract: Stalwart v0.16, Enterprise, ``GET /api/live/tracing``: an event names its span, and only the event that
-opened the span names the queued message, its virtual queue and its recipients.
+Contract: Stalwart v0.16, Enterprise, ``GET /api/live/tracing``: an event names its span, and only the event that opened
+the span names the queued message, its virtual queue and its recipients.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.events.trace_events import delivery_event
 
 MAX_UNDER_WAY = 8192
-"""Attempts that are remembered; more than those of which it is remembered that they have been told from the start."""
+"""The most running attempts that are tracked; more than the coverage of complete attempts tracks."""
 
 MAX_ENDED = 256
-"""Of attempts that have ended, for what is told of one after its end."""
+"""The most ended attempts that are kept, for events that arrive after the end."""
 
 _OPENING_KEYS = ("queueId", "queueName", "to")
 
 
 class Spans:
-    """Remembers what the delivery attempts of one server are about, whichever streams tell of them."""
+    """The messages of one server's delivery attempts, across reconnects of the stream."""
 
     def __init__(self) -> None:
         self._under_way: dict[int, Mapping[str, Any]] = {}
@@ -34,9 +34,9 @@ class Spans:
 
     def read(self, at: datetime, type_: str, data: Mapping[str, Any]) -> DeliveryEvent | None:
         """
-        The event of these own keys, if it bears on an outcome.
+        Parse an event from its own keys; ``None`` if it does not affect an outcome.
 
-        The number of a message that is not known, because its attempt began unseen, is that of the span, negated.
+        If the message is unknown because the start of its attempt was missed, its number is that of the span, negated.
         """
         span = data.get("spanId")
         span = span if type(span) is int and span > 0 else 0

@@ -1,1 +1,1 @@
-"""JMAP itself: the session, method calls and their results, and pages of a query."""
+"""JMAP itself: session, method calls and their results, paging."""

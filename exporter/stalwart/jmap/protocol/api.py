@@ -1,4 +1,4 @@
-"""Asks one server: keeps to its limits, and asks for nothing that our key is known to be refused."""
+"""Method calls to one server, within its limits and without calls that are known to be forbidden."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from exporter.stalwart.jmap.protocol.session import Account, JmapLimits, parse_a
 from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses, request_of
 
 ENTERPRISE_OBJECTS = frozenset({"Metric", "Trace"})
-"""What only a licensed server has; to others it looks like a missing permission."""
+"""Objects that need a licence; without one, calls fail as for a missing permission."""
 
 ACCOUNT_SECONDS = 60.0
-"""How long the list of permissions is believed where it forbids something."""
+"""How long the list of permissions is trusted if it lacks one."""
 
 RECHECK_SECONDS = 3600.0
-"""How long it is believed where it forbids what can be left out."""
+"""The same if the permission is for something optional."""
 
 
 class JmapApi:
     """
-    One server's method calls.
+    The method calls of one server.
 
-    What a key may not do is told by one list, so that no refusal is provoked (each moves a security counter): while
-    the list forbids something, the list is asked for again instead of the thing.
+    Permissions are checked against the account's list, since each forbidden request raises a security counter of the
+    server. While the list lacks a permission, the list is fetched again instead.
 
     Attributes:
-        limits: Of one request.
-        account: What our key may do; ``None`` before the first reading.
+        limits: The limits of one request.
+        account: The key's permissions and the edition; ``None`` before they are fetched.
     """
 
     def __init__(self, transport: Transport, *, clock: Clock) -> None:
@@ -44,23 +44,23 @@ class JmapApi:
         self._served: set[str] = set()
 
     def may(self, kind: str, *verbs: str) -> bool:
-        """Whether our key may do that with such objects, as far as is known."""
+        """Whether the key may call these methods, as far as is known."""
         calls = [Call("", f"x:{kind}/{verb}", {}) for verb in verbs]
         return self._problem_of(calls) is None
 
     async def require(self, permission: str, *, what: str) -> None:
-        """Raises what a request for *what*, which takes a licence too, is known to meet: it need not be provoked."""
+        """Raise the known `TargetError` of a request for *what*, which needs *permission* and a licence."""
         await self._check(lambda: self._problem({permission}, {what}))
 
     async def allows(self, kind: str, *verbs: str) -> bool:
-        """Like `may`; a list that forbids it and is an hour old is asked for again. Raises a `TargetError`."""
+        """Like `may`, but fetch the list again if it forbids the calls and is an hour old. Raises a `TargetError`."""
         if self.may(kind, *verbs) or self._clock.monotonic() - self._account_at < RECHECK_SECONDS:
             return self.may(kind, *verbs)
         await self.fetch_account()
         return self.may(kind, *verbs)
 
     async def ask(self, calls: Sequence[Call]) -> MethodResponses:
-        """The answers to a batch of at most ``limits.calls``. Raises a `TargetError` if it cannot be asked at all."""
+        """Send a batch of at most ``limits.calls`` calls. Raises a `TargetError` if the whole batch fails."""
         await self._check(lambda: self._problem_of(calls))
         body = await self._transport.request(Endpoint.JMAP, body=request_of(calls))
         answers = MethodResponses(body, served=self._served)
@@ -68,7 +68,7 @@ class JmapApi:
         return answers
 
     async def fetch_account(self) -> Account:
-        """Asks anew what our key may do. A key that may not even log in may do nothing."""
+        """Fetch the key's permissions again; none if it cannot log in."""
         try:
             self.account = parse_account(await self._transport.request(Endpoint.JMAP_ACCOUNT))
             self._account_refused = False
@@ -79,7 +79,7 @@ class JmapApi:
         return self.account
 
     def forget_served(self) -> None:
-        """The server is perhaps another one now."""
+        """Forget which objects the server has served, since it may be a different one now."""
         self._served.clear()
 
     async def _check(self, find_problem: Callable[[], TargetError | None]) -> None:
@@ -91,12 +91,12 @@ class JmapApi:
             raise problem
 
     def _problem_of(self, calls: Sequence[Call]) -> TargetError | None:
-        """Why one of *calls* would be refused, as far as is known."""
+        """Return why one of *calls* would be refused, as far as is known."""
         licensed = {f"x:{call.object}" for call in calls if call.object in ENTERPRISE_OBJECTS}
         return self._problem({call.permission for call in calls}, licensed)
 
     def _problem(self, permissions: Set[str], licensed: Set[str]) -> TargetError | None:
-        """Why what takes *permissions*, and a licence for *licensed*, would be refused, as far as is known."""
+        """Return why *permissions*, or the licence for *licensed*, are insufficient, as far as is known."""
         account = self.account
         if account is None:
             return None

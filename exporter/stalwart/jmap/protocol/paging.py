@@ -1,9 +1,9 @@
 """
-Page by page through what a query finds.
+Paging through the results of a query.
 
-Contract: Stalwart v0.16, every object but ``x:Log``. The first page is asked for with ``position`` 0 and
-``calculateTotal``, the next ones with ``anchor`` and ``anchorOffset`` 1; whatever is asked for otherwise may come in
-another order, or twice.
+Contract: Stalwart v0.16, every object but ``x:Log``. The first page is requested with ``position`` 0 and
+``calculateTotal``, the next ones with ``anchor`` and ``anchorOffset`` 1; with other parameters, rows may be out of
+order or repeated.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 class Found(msgspec.Struct):
     """
-    What a query says.
+    The result of a query.
 
     Attributes:
-        total: ``None`` if it was not asked for.
-        limit: The number of ids that the server cut the answer to, or ``None``.
+        total: ``None`` if it was not requested.
+        limit: The number of ids to which the server truncated the result; ``None`` if it did not.
     """
 
     ids: list[str]
@@ -41,8 +41,8 @@ class Page(NamedTuple):
     One page.
 
     Attributes:
-        ids: Those that no earlier page had.
-        answers: Where the result of *get* is, if objects were asked for.
+        ids: The ids that no earlier page had.
+        answers: The responses, with the result of *get* if objects were requested.
     """
 
     ids: Sequence[str]
@@ -52,13 +52,14 @@ class Page(NamedTuple):
 
 class Cursor:
     """
-    The pages of one query, in its order.
+    The pages of one query, in order.
 
-    With *properties* each page's objects are got along with their ids. *by_position* is for servers whose anchors do
-    not work. Attributes:
+    With *properties*, each page's objects are fetched along with their ids. *by_position* is for servers with broken
+    anchors.
 
+    Attributes:
         ended: There is no further page.
-        total: How many the query finds, told by the first page; ``None`` before it.
+        total: The number of results, as reported with the first page; ``None`` before it.
     """
 
     def __init__(
@@ -84,14 +85,14 @@ class Cursor:
         self._seen: set[str] = set()
 
     async def next_page(self) -> Page:
-        """The next page; empty after the last."""
+        """Fetch the next page; empty after the last."""
         query = Call("q", f"x:{self._kind}/query", {**self._arguments, **self._place(), "limit": self._rows})
         get = Call("g", f"x:{self._kind}/get", {"#ids": query.ids(), "properties": self._properties})
         answers = await self._api.ask([query, get] if self._properties else [query])
         try:
             found = answers.result(query, found_decoder)
         except AnchorGone:
-            # The anchor was purged. What went before it moved the rest forward: a page is read again.
+            # The anchor was purged. Rows purged before it shift the rest forward, so step back one page.
             self._by_position, self._position = True, max(0, self._position - self._rows)
             return await self.next_page()
         self.total = found.total if found.total is not None else self.total

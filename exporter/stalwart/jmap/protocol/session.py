@@ -1,9 +1,9 @@
 """
-Who a server is and what our key may do there.
+Parsing of the session and of the account's permissions.
 
-Contract: Stalwart v0.16, ``GET /jmap/session`` (which tells more with a login) and ``GET /api/account``;
-tests/recordings/jmap-0.16.18. The addresses in a session are built from the server's public name, which need not be the
-one that we reach it by: none of them is used.
+Contract: Stalwart v0.16, ``GET /jmap/session`` (more detailed with a login) and ``GET /api/account``;
+tests/recordings/jmap-0.16.18. The URLs in a session are not used: they contain the server's public name, which may
+differ from the configured one.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _EDITIONS = {"enterprise": Edition.ENTERPRISE, "community": Edition.COMMUNITY, "
 @dataclass(frozen=True, slots=True)
 class JmapLimits:
     """
-    What a server takes in one request.
+    A server's limits for one request.
 
     Attributes:
-        calls: Method calls.
-        objects: Objects in one ``get``.
+        calls: The most method calls.
+        objects: The most objects in one ``get``.
     """
 
     calls: int = USUAL_CALLS
@@ -43,10 +43,10 @@ class JmapLimits:
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
     """
-    What a session tells.
+    The contents of a session.
 
     Attributes:
-        username: Ours.
+        username: The name of our account.
     """
 
     limits: JmapLimits
@@ -55,14 +55,14 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What our key may do, and the edition that the server runs as just now."""
+    """The key's permissions, and the edition that the server currently runs as."""
 
     permissions: frozenset[str]
     edition: Edition
 
     @property
     def in_bootstrap(self) -> bool:
-        """Whether the server waits to be set up and serves nothing else."""
+        """Whether the server is waiting for its initial setup and serves nothing else."""
         return bool(self.permissions) and self.permissions <= _BOOTSTRAP_PERMISSIONS
 
 
@@ -90,13 +90,13 @@ _account = msgspec.json.Decoder(_Account)
 
 
 def parse_session(body: bytes) -> SessionFacts:
-    """Raises `PayloadError` for what is no session."""
+    """Parse a session. Raises `PayloadError`."""
     session = decode_response(_session, body)
     core = session.capabilities.core
     return SessionFacts(JmapLimits(core.max_calls_in_request, core.max_objects_in_get), session.username)
 
 
 def parse_account(body: bytes) -> Account:
-    """Raises `PayloadError` for an answer without permissions or edition."""
+    """Parse permissions and edition. Raises `PayloadError` if one is missing."""
     account = decode_response(_account, body)
     return Account(frozenset(account.permissions), _EDITIONS.get(account.edition, Edition.UNKNOWN))

@@ -1,9 +1,9 @@
 """
-A batch of method calls and its answer.
+The wire format of a batch of method calls and its responses.
 
-Contract: Stalwart v0.16, ``POST /jmap/``; tests/recordings/jmap-0.16.18. Each call of a batch succeeds or fails by
-itself, with HTTP 200 for the whole. ``accountId`` may be left out. What other protocols call a list is an object here,
-keyed ``"0"``, ``"1"`` and so on, and a set is an object whose values are all ``true``.
+Contract: Stalwart v0.16, ``POST /jmap/``; tests/recordings/jmap-0.16.18. Each call of a batch succeeds or fails on its
+own, with HTTP 200 for the whole. ``accountId`` may be omitted. A list is an object with the keys ``"0"``, ``"1"`` and
+so on, and a set is an object whose values are all ``true``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Call(NamedTuple):
     One method call.
 
     Attributes:
-        id: Under which its answer comes, unique in its batch.
+        id: The id of its response, unique within the batch.
         method: ``x:<object>/<verb>``.
     """
 
@@ -36,26 +36,26 @@ class Call(NamedTuple):
 
     @property
     def object(self) -> str:
-        """The type of object that it is about."""
+        """The type of object."""
         return self.method.removeprefix("x:").partition("/")[0]
 
     @property
     def permission(self) -> str:
-        """What a key needs for it."""
+        """The permission that it needs."""
         verb = self.method.partition("/")[2]
         return f"sys{self.object}{verb.capitalize()}"
 
     def ids(self) -> Mapping[str, str]:
-        """A reference to the ids that this query will find, for a ``get`` of the same batch."""
+        """Return a reference to this query's result, for a ``get`` in the same batch."""
         return {"resultOf": self.id, "name": self.method, "path": "/ids"}
 
 
 class AnchorGone(TargetServerError):
-    """The row that a page should have followed is no longer there."""
+    """The row before the requested page no longer exists."""
 
 
 class BatchTooLarge(TargetServerError):
-    """More objects in one call than the server gives."""
+    """One call requested more objects than the server allows."""
 
 
 class _Response(msgspec.Struct):
@@ -72,16 +72,16 @@ _method_error = msgspec.json.Decoder(_MethodError)
 
 
 def request_of(calls: Sequence[Call]) -> dict[str, Any]:
-    """The body of the request that makes *calls*."""
+    """Return the body of a request with *calls*."""
     return {"using": USING, "methodCalls": [(call.method, call.arguments, call.id) for call in calls]}
 
 
 class MethodResponses:
     """
-    The answers to a batch.
+    The responses to a batch.
 
-    *served* are the types of object that this server is known to have answered about. Raises `PayloadError` for a body
-    that is no answer to a batch.
+    *served* are the types of object for which this server has returned a result before. Raises `PayloadError` for an
+    invalid body.
     """
 
     def __init__(self, body: bytes, *, served: Iterable[str] = ()) -> None:
@@ -89,11 +89,11 @@ class MethodResponses:
         self._by_id = {id_: (name, raw) for name, raw, id_ in decode_response(_response, body).responses}
 
     def failed(self, call: Call) -> bool:
-        """Whether the server answered *call* with an error."""
+        """Whether *call* failed."""
         return self._by_id.get(call.id, ("", None))[0] == "error"
 
     def result(self, call: Call, decoder: msgspec.json.Decoder[T]) -> T:
-        """What *call* gave; raises the `TargetError` that came instead."""
+        """Return the result of *call*, or raise its `TargetError`."""
         name, raw = self._raw(call)
         if name == "error":
             raise self._failure(call, raw)
@@ -113,16 +113,16 @@ class MethodResponses:
 
 
 def in_order(listed: Mapping[str, T]) -> list[T]:
-    """The members of a list."""
+    """Return the members of a list in order."""
     return [member for _, member in sorted(listed.items(), key=lambda item: (len(item[0]), item[0]))]
 
 
 def failure_of(call: Call, kind: str, description: str, *, served: bool = False) -> TargetError:
     """
-    What an error of a method means.
+    Return the `TargetError` for a method's error.
 
-    A missing permission and a missing licence are of one kind and differ in their words. An internal error and a store
-    that was never set up are of one kind too: it is taken for the latter until the server has once answered.
+    A missing permission and a missing licence have the same type and differ in the description. An internal error and a
+    store that was never configured have the same type too: until the object is *served* once, it counts as the latter.
     """
     said = f"{call.method}: the server reports: {quoted(kind)}" + (f", {quoted(description)}" if description else "")
     if kind == "forbidden":

@@ -1,1 +1,1 @@
-"""The queue of v0.16: its pages, walked and folded."""
+"""The queue of v0.16: walking its pages and adding them up."""

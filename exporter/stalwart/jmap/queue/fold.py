@@ -1,4 +1,4 @@
-"""The queue summed page by page: no message is kept."""
+"""Sums of the queue, page by page; no message is kept."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _FAILING = (RecipientStatus.TEMPORARY_FAILURE, RecipientStatus.PERMANENT_FAILURE
 
 class QueueFold:
     """
-    Sums a queue whose pages go by.
+    The sums of a queue, fed page by page.
 
-    Contract: Stalwart v0.16, ``x:QueuedMessage/get``; tests/recordings/jmap-0.16.18. Whether the server delivers cannot
-    be read there.
+    Contract: Stalwart v0.16, ``x:QueuedMessage/get``; tests/recordings/jmap-0.16.18. It does not show whether the queue
+    is running.
     """
 
     def __init__(self, taken_at: datetime, *, max_domains: int = MAX_DOMAINS, max_queues: int = MAX_QUEUES) -> None:
@@ -47,11 +47,11 @@ class QueueFold:
 
     @property
     def messages(self) -> int:
-        """How many were counted so far."""
+        """The number of messages counted so far."""
         return self._sums.messages
 
     def feed(self, messages: Sequence[Message]) -> None:
-        """Counts the messages of a page. Raises `PayloadError`; the sums are of no use then."""
+        """Count the messages of a page. Raises `PayloadError`, after which the sums are invalid."""
         try:
             self._sums.ages.add([message.created_at for message in messages])
         except UnreadableStamp as error:
@@ -71,7 +71,7 @@ class QueueFold:
         self._sums.unknown["recipient_domain"] += self._sums.domains.settle()
 
     def finish(self, *, truncated: bool) -> QueueSnapshot:
-        """The sums. *truncated* tells that the queue goes on."""
+        """Return the sums; *truncated*: the queue is longer than the walk."""
         return self._sums.snapshot(truncated=truncated)
 
     def _add(self, status: RecipientStatus, recipients: Sequence[Recipient]) -> None:

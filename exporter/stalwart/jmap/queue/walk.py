@@ -1,10 +1,10 @@
 """
-The walk over the queue, earliest due first.
+The queue walk of v0.16, earliest due first.
 
-Contract: Stalwart v0.16, ``x:QueuedMessage/query``. Only two ways of paging give each row once: ``position`` 0 with
-``calculateTotal``, then ``anchor`` with a positive ``anchorOffset``. The queue lives on meanwhile: the row that was the
-anchor may have left, and a message that was put off comes a second time, further behind. Anchors of releases before
-v0.16.4 do not work; those are walked by ``position``, and so is the rest of a queue whose anchors turn out not to work.
+Contract: Stalwart v0.16, ``x:QueuedMessage/query``. Only this paging returns each row once: ``position`` 0 with
+``calculateTotal``, then ``anchor`` with a positive ``anchorOffset``. The queue changes during the walk: the anchor's
+row may have left, and a deferred message appears a second time, further back. Anchors are broken before v0.16.4; such
+servers are walked by ``position``, and so is the rest of a queue whose anchors turn out to be broken.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from exporter.stalwart.jmap.queue.wire import PROPERTIES, Message, messages_of
 
 PAGE_ROWS = 500
 PAGES_A_REQUEST = 8
-"""With fewer, a long queue would take more requests than a server is sent in a minute."""
+"""With fewer, a long queue would need more requests than the limit per minute."""
 
 REMEMBERED = 10_000
-"""Ids at the front of the queue that are remembered: the earliest due are those that may come a second time."""
+"""The ids kept from the front of the queue; the earliest due messages are those that may appear a second time."""
 
 RECOVERY_WALKS = 20
 MAX_STALE_PAGES = 20
-"""Pages in a row with nothing new, before a walk by position is given up: that many messages came in meanwhile."""
+"""The most pages in a row without new messages before a walk by position fails."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Page = tuple[Call, Call]
 
 
 class Paging(IntEnum):
-    """How the next pages are asked for; what does not work is given up for the next."""
+    """How pages are requested; if one way does not work, the next is used."""
 
     ANCHORS = 0
-    """Several pages a request, counted from one anchor."""
+    """Several pages per request, counted from one anchor."""
 
     ANCHOR = 1
     POSITION = 2
@@ -60,12 +60,12 @@ _ids = msgspec.json.Decoder(_Ids)
 
 class QueueReader:
     """
-    Reads the queue of one server, and remembers what it could cope with.
+    A reader of one server's queue that remembers what the server supports.
 
     Attributes:
-        paging: The first way to try.
-        rows: Most messages of a page.
-        pages: Most pages of a request.
+        paging: The way of paging to try first.
+        rows: The most messages per page.
+        pages: The most pages per request.
     """
 
     def __init__(self, api: JmapApi, *, clock: Clock) -> None:
@@ -77,7 +77,7 @@ class QueueReader:
         self._good_walks = 0
 
     async def read(self, *, max_messages: int) -> QueueSnapshot:
-        """The sums over at most *max_messages* messages (0: all). Raises a `TargetError`."""
+        """Walk at most *max_messages* messages (0: all) and return the sums. Raises a `TargetError`."""
         self.rows = min(self.rows, self._api.limits.objects)
         try:
             snapshot = await self._walk(self.paging, max_messages)
@@ -112,7 +112,7 @@ class QueueReader:
         return ended
 
     def _shrink(self, pages: int, *, rows_help: bool) -> bool:
-        """Asks for less from now on; false if there is nothing left to give up."""
+        """Request less from now on; false if that is not possible."""
         self._good_walks = 0
         if pages > 1:
             self.pages = pages // 2
@@ -123,22 +123,22 @@ class QueueReader:
         return True
 
     def _recover(self) -> None:
-        """A server that was slow for a while is asked for as much as before after a while."""
+        """Request more again after `RECOVERY_WALKS` good walks."""
         self._good_walks += 1
         if self._good_walks >= RECOVERY_WALKS and self.pages < PAGES_A_REQUEST:
             self._good_walks, self.pages = 0, self.pages * 2
 
 
 class _IncompleteError(Exception):
-    """Far fewer messages than there were: an anchor was put off, and all between its two places was left out."""
+    """Far too few messages: the anchor was deferred, and the rows between its old and new place were skipped."""
 
 
 class _Walk:
     """
-    One walk: where it is, and what it has seen.
+    The state of one walk.
 
     Attributes:
-        gave_up: The rest of the request just made is of no use.
+        gave_up: The remaining pages of the current request must be ignored.
     """
 
     def __init__(self, reader: QueueReader, fold: QueueFold, paging: Paging, max_messages: int) -> None:
@@ -158,7 +158,7 @@ class _Walk:
         self._stale_pages = 0
 
     def next_pages(self, *, most: int) -> Sequence[_Page]:
-        """The calls of the next request."""
+        """Return the calls of the next request."""
         self.gave_up = False
         if self._now:
             self._before, self._now = self._now, set()
@@ -169,7 +169,7 @@ class _Walk:
         return [_page(number, self._place(number * rows), rows) for number in range(count)]
 
     def take(self, found: _Ids, messages: Sequence[Message]) -> bool:
-        """Counts a page; true if it was the last."""
+        """Count a page; return true if it was the last."""
         if found.total is not None and self._total is None:
             self._total = found.total
         asked = self._reader.rows
@@ -184,25 +184,25 @@ class _Walk:
         return self._is_over(found, asked)
 
     def go_on_by_position(self) -> None:
-        """The anchor is of no use. What left in the meantime has moved rows forward: a page is read again."""
+        """Continue by position, one page back, since messages that left the queue have shifted rows forward."""
         self._paging = Paging.POSITION
         self._position = max(0, self._position - self._reader.rows)
         self._now = self._before | self._now
         self.gave_up = True
 
     def finish(self) -> QueueSnapshot:
-        """The sums."""
+        """Return the sums."""
         return self._fold.finish(truncated=self._truncated)
 
     def _place(self, offset: int) -> Mapping[str, Any]:
-        """Where a page begins."""
+        """Return the arguments for the start of a page."""
         if not self._last_id or self._paging is Paging.POSITION:
             place = {"position": self._position + offset}
             return {**place, "calculateTotal": True} if not self._last_id else place
         return {"anchor": self._last_id, "anchorOffset": 1 + offset}
 
     def _note(self, ids: Sequence[str]) -> set[str]:
-        """Remembers a page's ids; those that are new."""
+        """Record a page's ids and return the new ones."""
         fresh = {id_ for id_ in ids if not (id_ in self._first_ids or id_ in self._before or id_ in self._now)}
         if fresh or self._paging is Paging.POSITION:
             self._position += len(ids)
@@ -216,7 +216,7 @@ class _Walk:
         return fresh
 
     def _count(self, messages: Sequence[Message]) -> bool:
-        """Adds messages; true if there were more than may be counted."""
+        """Add messages up to the limit; return true if some were left over."""
         left = self._max_messages - self._fold.messages if self._max_messages else len(messages)
         self._fold.feed(messages[:left])
         return len(messages) > left
@@ -239,7 +239,7 @@ class _Walk:
         return False
 
     def _meet_stale_page(self) -> None:
-        """The same rows again: this server does not count from anchors, or not from several at once, as it should."""
+        """Switch to the next way of paging after a page without new rows, since the server's anchors are broken."""
         self._stale_pages += 1
         if self._stale_pages > MAX_STALE_PAGES:
             raise TargetServerError("x:QueuedMessage/query: the pages do not advance")
@@ -254,7 +254,7 @@ class _Walk:
 
 
 def _page(number: int, place: Mapping[str, Any], rows: int) -> _Page:
-    """The calls for one page, and the messages on it."""
+    """Return the calls for one page and its messages."""
     sort = [{"property": "due", "isAscending": True}]
     query = Call(f"q{number}", "x:QueuedMessage/query", {"sort": sort, **place, "limit": rows})
     get = Call(f"g{number}", "x:QueuedMessage/get", {"#ids": query.ids(), "properties": PROPERTIES})

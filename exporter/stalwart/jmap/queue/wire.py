@@ -1,8 +1,8 @@
 """
-Queued messages as the server sends them: only what we read of them.
+The wire format of queued messages, as far as it is used.
 
-Contract: Stalwart v0.16, ``x:QueuedMessage/query`` and ``/get``; tests/recordings/jmap-0.16.18. Recipients stand in an
-object keyed by address, delivered ones until the message leaves.
+Contract: Stalwart v0.16, ``x:QueuedMessage/query`` and ``/get``; tests/recordings/jmap-0.16.18. Recipients are an
+object keyed by address; delivered ones remain until the message leaves the queue.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
 PROPERTIES = ("createdAt", "size", "recipients")
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""The expiry of what does not expire by time."""
+"""The expiry of recipients that do not expire by time."""
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Status(msgspec.Struct, gc=False, rename="camel"):
-    """How far a recipient has come; ``type`` is one of four words."""
+    """A recipient's status; ``type`` is one of four words."""
 
     type: str = msgspec.field(name="@type")
     error_type: str | None = None
@@ -33,7 +33,7 @@ class Status(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Expiry(msgspec.Struct, gc=False, rename="camel"):
-    """When a recipient is given up, where that is decided by time and not by attempts."""
+    """When a recipient expires, if that depends on time and not on attempts."""
 
     expires_at: _Moment | None = None
 
@@ -49,7 +49,7 @@ class Recipient(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Message(msgspec.Struct, gc=False, rename="camel"):
-    """A queued message. ``created_at`` is as the server wrote it, unchecked."""
+    """A queued message. ``created_at`` is as sent by the server, not validated."""
 
     id: str
     created_at: str
@@ -71,7 +71,7 @@ _message = msgspec.json.Decoder(Message)
 
 
 def messages_of(answers: MethodResponses, call: Call) -> list[Message]:
-    """The messages that *call* got. Raises `PayloadError` with the path of the first member that cannot be read."""
+    """Parse the messages of *call*. Raises `PayloadError` with the path of the first faulty member."""
     try:
         return answers.result(call, _messages).items
     except PayloadError:
@@ -81,7 +81,7 @@ def messages_of(answers: MethodResponses, call: Call) -> list[Message]:
 
 
 def _check(raw: msgspec.Raw, path: str) -> None:
-    # The decoder of the whole list does not say which of the messages it was.
+    # The decoder of the whole list does not report which message was faulty.
     try:
         _message.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,5 +1,5 @@
 """
-Feedback reports as the server sends them.
+Parsing of feedback reports.
 
 Contract: Stalwart v0.16, ``report`` of ``x:ArfExternalReport``; tests/recordings/jmap-0.16.18.
 """
@@ -18,7 +18,7 @@ from exporter.stalwart.common.report_values import utc
 
 
 class Arf(Struct, gc=False, rename="camel"):
-    """What we read of a report."""
+    """The wire format of a report, as far as it is used."""
 
     feedback_type: str
     incidents: Count | None = None
@@ -45,7 +45,7 @@ class Arf(Struct, gc=False, rename="camel"):
 
 
 def parse_arf(wire: Arf, sender: str | None, source_id: str, unknown: dict[str, int]) -> ArfReport:
-    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
+    """Convert to the model's report; *sender* is the address that sent it by mail. Raises `PayloadError`."""
     return build_arf_report(
         wire,
         sender,

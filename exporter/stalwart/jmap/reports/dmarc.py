@@ -1,9 +1,9 @@
 """
-DMARC aggregate reports as the server sends them.
+Parsing of DMARC aggregate reports.
 
-Contract: Stalwart v0.16, ``report`` of ``x:DmarcExternalReport``; tests/recordings/jmap-0.16.18. The policy for names
-that do not exist, the discovery method and the generator come from v0.16.12 on. The reporter's errors and the options
-of failure reports are sets, whose order is lost.
+Contract: Stalwart v0.16, ``report`` of ``x:DmarcExternalReport``; tests/recordings/jmap-0.16.18. The policy for
+nonexistent names, the discovery method and the generator exist from v0.16.12 on. The reporter's errors and the options
+of failure reports are sets, so their order is lost.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _Record(Struct, gc=False, rename="camel"):
 
 
 class Dmarc(Struct, gc=False, rename="camel"):
-    """What we read of a report."""
+    """The wire format of a report, as far as it is used."""
 
     report_id: str
     date_range_begin: Stamp
@@ -101,7 +101,7 @@ class Dmarc(Struct, gc=False, rename="camel"):
 
 
 def parse_dmarc(wire: Dmarc, sender: str | None, unknown: dict[str, int]) -> DmarcReport:
-    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
+    """Convert to the model's report; *sender* is the address that sent it by mail. Raises `PayloadError`."""
     report = DmarcReport(
         reporter=reporter_name(wire.org_name, wire.email, sender),
         report_id=wire.report_id.strip(),

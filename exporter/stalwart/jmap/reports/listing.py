@@ -1,8 +1,8 @@
 """
-Reports that were received, as the server lists and sends them.
+Requests for received reports, and their parsing.
 
 Contract: Stalwart v0.16, ``x:DmarcExternalReport``, ``x:TlsExternalReport`` and ``x:ArfExternalReport``;
-tests/recordings/jmap-0.16.18. Ids grow with time. Counting by ``position`` is right with ``calculateTotal`` only.
+tests/recordings/jmap-0.16.18. Ids grow with time. Paging by ``position`` is correct only with ``calculateTotal``.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from exporter.stalwart.jmap.reports.dmarc import Dmarc, parse_dmarc
 from exporter.stalwart.jmap.reports.tls import Tls, parse_tls
 
 LARGE_BYTES = 256 * 1024
-"""From this size on, reports are read outside of the event loop."""
+"""Reports of at least this total size are parsed on a thread."""
 
 REPORTS_AT_ONCE = 50
-"""A few hundred kilobytes, as reports go, and a few milliseconds to read and to store."""
+"""Typically a few hundred kilobytes, and a few milliseconds to parse and store."""
 
 _OBJECTS = {
     ReportKind.DMARC: "DmarcExternalReport",
@@ -81,7 +81,7 @@ _arf = msgspec.json.Decoder(_ArfMail)
 
 
 async def fetch_report_ids(api: JmapApi, kind: ReportKind, *, page: int, limit: int) -> ReportIds:
-    """A page of the list, newest first; one request."""
+    """Fetch a page of the list, newest first; one request."""
     arguments = {
         "sort": [{"property": "id", "isAscending": False}],
         "position": (page - 1) * limit,
@@ -103,15 +103,16 @@ async def fetch_reports(
     api: JmapApi, kind: ReportKind, source_ids: Sequence[str], *, now: datetime
 ) -> Sequence[Incoming]:
     """
-    Those that are there, in that order; one request. What the server answers and we cannot read comes back as that.
+    Fetch the reports that still exist, in that order; one request.
 
-    Raises `PayloadError` where the answer does not tell of each what became of it.
+    One that cannot be parsed is returned as an `UnreadableReport`. Raises `PayloadError` if the response accounts for
+    too few or too many reports.
     """
     get = Call("g", f"x:{_OBJECTS[kind]}/get", {"ids": list(source_ids)})
     try:
         answers = await api.ask([get])
     except TargetUnsupported as error:
-        # It is the server that is not what it was, and not the reports that are gone.
+        # The server has changed; this does not mean that the reports are gone.
         raise TargetServerError(str(error)) from error
     found = answers.result(get, _found)
     raws = {decode_response(_known, item).id: bytes(item) for item in found.items}
@@ -136,7 +137,7 @@ def _read(kind: ReportKind, source_id: str, raw: bytes, now: datetime) -> Incomi
 
 
 def parse_report(kind: ReportKind, source_id: str, raw: bytes) -> IncomingReport:
-    """One report. Raises `PayloadError` with the path of what cannot be read, or cannot be true."""
+    """Parse one report. Raises `PayloadError` with the path of an invalid or impossible value."""
     unknown: dict[str, int] = {}
     content: Report
     if kind is ReportKind.DMARC:

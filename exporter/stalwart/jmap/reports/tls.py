@@ -1,8 +1,8 @@
 """
-SMTP TLS reports as the server sends them.
+Parsing of SMTP TLS reports.
 
 Contract: Stalwart v0.16, ``report`` of ``x:TlsExternalReport``; tests/recordings/jmap-0.16.18. Policy strings and hosts
-are sets there, whose order is lost.
+are sets, so their order is lost.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Policy(Struct, gc=False, rename="camel"):
 
 
 class Tls(Struct, gc=False, rename="camel"):
-    """What we read of a report."""
+    """The wire format of a report, as far as it is used."""
 
     report_id: str
     date_range_start: Stamp
@@ -51,7 +51,7 @@ class Tls(Struct, gc=False, rename="camel"):
 
 
 def parse_tls(wire: Tls, sender: str | None, unknown: dict[str, int]) -> TlsReport:
-    """The report in our terms; *sender* is the address that mailed it. Raises `PayloadError`."""
+    """Convert to the model's report; *sender* is the address that sent it by mail. Raises `PayloadError`."""
     policies = in_order(wire.policies)
     domains = policy_domains([policy.policy_domain for policy in policies], "report.policies[{}].policyDomain")
     return build_tls_report(
