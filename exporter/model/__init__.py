@@ -1,1 +1,1 @@
-"""What a mail server is to us, free of wire names and of Prometheus."""
+"""The mail server as data, independent of wire formats and of Prometheus."""

@@ -1,4 +1,4 @@
-"""What happened to a recipient, and the events that tell."""
+"""Delivery outcomes, the events behind them, log lines and traces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a delivery attempt ended for a recipient, or that the attempt was put off."""
+    """The outcome of a delivery attempt: for a recipient, or ``temporary_failure`` of a deferred attempt."""
 
     DELIVERED = "delivered"
     PERMANENT_FAILURE = "permanent_failure"
@@ -19,22 +19,22 @@ class Outcome(StrEnum):
 @dataclass(unsafe_hash=True, slots=True)
 class DeliveryEvent:
     """
-    One event of a delivery attempt, as far as outcomes need it: from the log, a stored trace or the live stream.
+    One event of a delivery attempt, with the fields that outcomes need: from the log, a stored trace or a live stream.
 
-    Never changed once made. Not frozen, because that makes it three times as dear, and not by keyword only, which makes
-    it twice as dear: a busy stream brings thousands.
+    Instances are never modified. The class is not frozen, which would triple the cost of creating one, and not
+    keyword-only, which would double it: a busy stream has thousands.
 
     Attributes:
         event_id: ``delivery.dsn-success`` and so on.
-        at: When, to the second, aware and in UTC.
-        queue_id: The queued message. 0 or negative if it is not known; then equal for the events of one attempt.
-        queue_name: The virtual queue, ``default`` where a generation has none.
-        recipient: The one address that the event is about, or empty.
+        at: When it occurred, to the second, aware and in UTC.
+        queue_id: The queued message. 0 or negative if unknown; the same for all events of an attempt.
+        queue_name: The virtual queue; ``default`` if the generation has none.
+        recipient: The address that the event concerns, or empty.
         span_recipients: The addresses of the whole attempt, or empty.
-        domain: The destination domain that the event names, or empty.
-        hostname: The remote host that the event names, or empty.
-        code: The SMTP reply code that the event carries, or 0.
-        text: The event's own text (reply or error), cut short; hostile.
+        domain: The destination domain in the event, or empty.
+        hostname: The remote host in the event, or empty.
+        code: The SMTP reply code in the event, or 0.
+        text: The event's text (reply or error), shortened; untrusted.
     """
 
     event_id: str
@@ -52,11 +52,11 @@ class DeliveryEvent:
 @dataclass(unsafe_hash=True, slots=True)
 class DeliveryOutcome:
     """
-    One outcome: a recipient delivered or given up, or an attempt put off; never changed either.
+    One outcome: a recipient delivered or permanently failed, or an attempt deferred. Never modified.
 
     Attributes:
-        at: When, to the second, aware and in UTC.
-        domain: Destination domain in lower case, or empty if unknown.
+        at: When it occurred, to the second, aware and in UTC.
+        domain: Destination domain in lower case; empty if unknown.
         reason: A `FailureReason` value; empty for a delivery.
         code: SMTP reply code of three digits, or empty.
     """
@@ -77,14 +77,14 @@ class LogLine:
         at: Whole seconds, aware and in UTC.
         level: ``error``, ``warn``, ``info``, ``debug`` or ``trace``.
         event_id: As the newest release spells it.
-        fingerprint: Equal for equal lines and, for all practical purposes, only for them.
-        account: The account that the line names, or empty.
-        listener: The listener that the line names, or empty.
+        fingerprint: A hash; equal for equal lines and, for all practical purposes, only for these.
+        account: The account named in the line, or empty.
+        listener: The listener named in the line, or empty.
         local_port: The listener's port, or 0.
-        delivery: The same as a delivery event, where it is one.
-        version: The server's version, where the line tells it (start of the server), else empty.
-        quotes_response: It holds the body of an HTTP response, perhaps one of those to us.
-        is_bare: Its event always has details and it has none: each stands on a line of its own in the log's file.
+        delivery: The line as a delivery event; ``None`` if it is not one.
+        version: The server's version, from a line about its start; else empty.
+        quotes_response: It contains an HTTP response, possibly one to the exporter.
+        is_bare: It lacks the details that its event always has: in the log file each is on a line of its own.
     """
 
     at: datetime

@@ -1,4 +1,4 @@
-"""Reports as a server lists and hands them over, readable or not."""
+"""Received reports as a server lists and returns them, parsed or unreadable."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from exporter.model.reports import Report
 
 class IncomingReport(NamedTuple):
     """
-    A report as a server gave it to us.
+    A report received from a server.
 
     Attributes:
         source_id: The server's id.
         received_at: When the server received it.
-        raw: The answer it was read from, byte for byte.
-        unknown: Values that we did not know, by field.
+        raw: The response it was parsed from, byte for byte.
+        unknown: The number of unknown values, by field.
     """
 
     kind: ReportKind
@@ -33,11 +33,11 @@ class IncomingReport(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableReport:
     """
-    A report that could not be read, or that has numbers nobody can have counted.
+    A report that cannot be parsed, or that has impossible numbers.
 
     Attributes:
-        raw: The answer, byte for byte; empty if there was none to keep.
-        reason: In words, with the path inside the answer; fit for a terminal.
+        raw: The response, byte for byte; empty if there is none to keep.
+        reason: The error, with the path inside the response; safe for a terminal.
     """
 
     kind: ReportKind
@@ -57,7 +57,7 @@ class ReportIds:
 
     Attributes:
         ids: Newest first.
-        last: Whether there is nothing behind this page.
+        last: Whether this is the last page.
     """
 
     ids: Sequence[str]

@@ -1,4 +1,4 @@
-"""What a server holds beside mail: accounts, certificates, tasks, blocked addresses, cluster nodes."""
+"""What a server manages beside mail: accounts, certificates, tasks, blocked addresses, cluster nodes."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from datetime import datetime
 from enum import StrEnum
 
 UNKNOWN = "unknown"
-"""Stands for a type, a reason or a name that we do not know or cannot read."""
+"""An unknown or unreadable type, reason or name."""
 
 
 class AccountKind(StrEnum):
-    """What an account stands for."""
+    """The kind of an account."""
 
     USER = "user"
     GROUP = "group"
 
 
 class TaskState(StrEnum):
-    """How far a background task has come: one that failed is given up."""
+    """The state of a background task; a failed one is not retried."""
 
     PENDING = "pending"
     FAILED = "failed"
 
 
 class NodeStatus(StrEnum):
-    """How long ago a cluster node was last heard of: up to an hour, up to a day, longer."""
+    """The status of a cluster node: last seen up to an hour ago, up to a day ago, or longer."""
 
     ACTIVE = "active"
     STALE = "stale"
@@ -37,11 +37,11 @@ class NodeStatus(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """
-    A TLS certificate that the server serves or could serve.
+    A TLS certificate stored on the server.
 
     Attributes:
-        names: The host names that it is for (``*.example.org`` among them), sorted, in lower case and A-labels.
-            Empty if none can be read.
+        names: Its host names and wildcards (``*.example.org``), sorted, in lower case and A-labels. Empty if none is
+            valid.
         not_after: When it expires, aware and in UTC.
     """
 
@@ -52,15 +52,15 @@ class Certificate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """
-    What a server holds. ``None`` where our key may not ask, never for "none there".
+    The inventory of a server. ``None`` means that the key may not read a part, never that it is empty.
 
     Attributes:
-        accounts: By kind, as far as our key may see them: a tenant's key sees the tenant's.
+        accounts: By kind, as far as the key can see them; a tenant's key sees the tenant's.
         tasks: By the server's type (``AcmeRenewal``; ``unknown`` for those of a later release) and state. Every type is
-            there, at zero if need be: one that fails for the first time rises from there.
-        blocked: Blocked addresses by reason; ``unknown`` also counts those beyond what is looked at one by one.
+            present, so that a first failure is an increase from zero.
+        blocked: Blocked addresses by reason; ``unknown`` includes those that were not fetched one by one.
         nodes: Cluster nodes by status.
-        unknown: Values that we did not know, by field.
+        unknown: The number of unknown values, by field.
     """
 
     accounts: Mapping[AccountKind, int] | None
@@ -73,9 +73,9 @@ class Inventory:
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """The parts that our key may not ask for, by name."""
+        """The names of the parts that the key may not read."""
         return tuple(name for name in PARTS if getattr(self, name) is None)
 
 
 PARTS = ("accounts", "domains", "certificates", "tasks", "blocked", "nodes")
-"""What an inventory is made of."""
+"""The names of an inventory's parts."""

@@ -1,4 +1,4 @@
-"""What a live stream says, whichever way it comes."""
+"""The contents of a live stream, from any transport."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class StreamKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """
-    Nothing has happened, and the server lives.
+    A sign of life while nothing happens.
 
     Attributes:
-        interval_seconds: How often that is said while nothing happens.
+        interval_seconds: How often it is sent while nothing happens.
     """
 
     interval_seconds: float
@@ -32,13 +32,13 @@ class Heartbeat:
 @dataclass(frozen=True, slots=True)
 class LiveEvents:
     """
-    What happened since the message before this one.
+    The events since the previous message.
 
     Attributes:
-        events: Those that bear on deliveries, in order of occurrence.
-        received: How many there were of all families.
-        oldest_at: The second of the first one, in Unix seconds; 0 if there were none.
-        newest_at: The second of the last one.
+        events: Those that affect deliveries, in order of occurrence.
+        received: The number of events of all kinds.
+        oldest_at: When the first one occurred, in Unix seconds; 0 if there were none.
+        newest_at: When the last one occurred, in Unix seconds; 0 if there were none.
     """
 
     events: Sequence[DeliveryEvent]
@@ -50,10 +50,10 @@ class LiveEvents:
 @dataclass(frozen=True, slots=True)
 class RepeatedEvents:
     """
-    A message with events of deliveries, equal to the one before it.
+    A message with delivery events that equals the previous one.
 
     Attributes:
-        received: How many events of all families it holds.
+        received: The number of events of all kinds.
     """
 
     received: int
@@ -62,10 +62,10 @@ class RepeatedEvents:
 @dataclass(frozen=True, slots=True)
 class UnreadableMessage:
     """
-    A message that cannot be decoded: any number of events is missing in its place.
+    A message that cannot be decoded, so any number of events may be missing.
 
     Attributes:
-        error: Which part of it cannot be read.
+        error: The error, with the path of the faulty part.
     """
 
     error: str
@@ -77,11 +77,11 @@ LiveMessage = ServerTotals | LiveEvents | RepeatedEvents | Heartbeat | Unreadabl
 @dataclass(frozen=True, slots=True)
 class LiveBatch:
     """
-    What a stream brought since the batch before.
+    The messages received since the previous batch.
 
     Attributes:
-        messages: In order of arrival. Each is decoded when the iteration reaches it, so iterate once.
-        dropped: How many events are missing after them, because the buffer was full.
+        messages: In order of arrival. Each is decoded when the iteration reaches it; iterate only once.
+        dropped: The number of events dropped after them because the buffer was full.
     """
 
     messages: Iterable[LiveMessage]

@@ -13,14 +13,14 @@ from exporter.model.delivery import LogLine
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage(Sequence[LogLine]):
     """
-    Part of a server's log, read backwards from its newest line: a sequence of lines, newest first.
+    A sequence of log lines, newest first, as part of reading a log backwards from its newest line.
 
     Attributes:
-        ended: The log has no older lines than these, as far as this answer shows.
-        unreadable: How many lines of the log's files the server passed over because it could not parse them; 0 where
-            it does not report them.
-        newer_elsewhere: When a line was written that is newer than all of these and stands in a file that the server
-            reads after them; ``None`` where none is known.
+        ended: The log has no older lines, as far as the response shows.
+        unreadable: The number of lines that the server skipped because it could not parse them; 0 if it does not
+            report them.
+        newer_elsewhere: The time of a line that is newer than all of these but in a file that the server reads after
+            them; ``None`` if none is known.
         place: Where the page ends, for the client that read it.
     """
 

@@ -1,4 +1,4 @@
-"""Reports about others that the server is collecting."""
+"""Reports about other domains that the server is going to send."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class OutgoingReports:
     DMARC and TLS reports waiting to be sent.
 
     Attributes:
-        waiting: By kind (``dmarc``, ``tls``, ``unknown``); the two known kinds are always there.
+        waiting: By kind (``dmarc``, ``tls``, ``unknown``); the two known kinds are always present.
     """
 
     waiting: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""The outbound queue at one instant, summed."""
+"""The sums of the outbound queue at one instant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class RecipientStatus(StrEnum):
-    """How far a recipient of a queued message has come."""
+    """The delivery status of a queued message's recipient."""
 
     SCHEDULED = "scheduled"
     TEMPORARY_FAILURE = "temporary_failure"
@@ -19,7 +19,7 @@ class RecipientStatus(StrEnum):
 
 
 class FailureReason(StrEnum):
-    """The class of error behind a failing delivery; the remote's own SMTP reply is ``unexpected_response``."""
+    """The class of error of a failed delivery; the remote server's SMTP reply is ``unexpected_response``."""
 
     UNEXPECTED_RESPONSE = "unexpected_response"
     DNS_ERROR = "dns_error"
@@ -34,7 +34,7 @@ class FailureReason(StrEnum):
 
 
 OTHER_DOMAIN = "other"
-"""The label under which domains past a cap are summed."""
+"""The label that sums the domains beyond a cap."""
 
 AGE_BOUNDS_SECONDS: tuple[float, ...] = (
     60,
@@ -63,11 +63,11 @@ OVERDUE_AFTER_SECONDS = 300.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
     """
-    A gauge histogram: how many of the things that exist now fall where.
+    A gauge histogram: the distribution of a value over what currently exists.
 
     Attributes:
         bounds: Upper bounds, ascending, inclusive, without infinity.
-        counts: How many fall in each bucket alone (not cumulative); one more than there are bounds.
+        counts: The number in each bucket alone (not cumulative); one more than there are bounds.
         total: The sum of the values.
     """
 
@@ -85,20 +85,20 @@ class QueueSnapshot:
 
     Attributes:
         taken_at: When the walk began, aware and in UTC.
-        running: Whether the server delivers; ``None`` where it does not tell.
+        running: Whether the queue is running; ``None`` if the server does not report it.
         messages: Messages in the queue.
-        size_bytes: Their sizes, summed.
+        size_bytes: The sum of their sizes.
         recipients: Recipients by virtual queue and status; a pair nobody is in is absent.
         oldest_created_at: When the oldest message was accepted; ``None`` if the queue is empty.
         ages_seconds: Ages of all messages.
         attempts: Delivery attempts so far of waiting recipients.
         overdue: Waiting recipients whose next retry is over five minutes past, by virtual queue.
         expired: Waiting recipients past their expiry, by virtual queue.
-        domains: Recipients by destination domain (lower case) and status. Bounded: what does not fit stands under
+        domains: Recipients by destination domain (lower case) and status. Bounded: the rest is summed as
             `OTHER_DOMAIN`.
         failures: Failing recipients by status, class of error and SMTP reply code (empty if there was none).
         truncated: The walk stopped at the configured cap; every number is then a lower bound.
-        unknown: Values that we did not know, by field.
+        unknown: The number of unknown values, by field.
     """
 
     taken_at: datetime

@@ -1,5 +1,5 @@
 """
-The closed vocabularies of mail reports, each spelled as its RFC spells it; every one can also be ``unknown``.
+The closed vocabularies of mail reports, spelled as in their RFCs; each also has ``unknown``.
 
 DMARC: RFC 7489 and its successor RFC 9990; results of SPF and DKIM: RFC 8601; TLS: RFC 8460; ARF:
 RFC 5965, RFC 6591 and RFC 6692.
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class ReportKind(StrEnum):
-    """What a report is about."""
+    """The kind of a report."""
 
     DMARC = "dmarc"
     TLS = "tls"
@@ -19,7 +19,7 @@ class ReportKind(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What a policy asks for, or what a receiver did with a message."""
+    """The disposition that a policy requests, or that a receiver applied to a message."""
 
     NONE = "none"
     QUARANTINE = "quarantine"
@@ -30,7 +30,7 @@ class Disposition(StrEnum):
 
 
 class AlignedResult(StrEnum):
-    """Whether DKIM or SPF passed for a domain that is aligned with the author's."""
+    """The result of DKIM or SPF, which passes only for a domain aligned with the author's."""
 
     PASS = "pass"  # noqa: S105 - the opposite of fail
     FAIL = "fail"
@@ -39,7 +39,7 @@ class AlignedResult(StrEnum):
 
 
 class AlignmentMode(StrEnum):
-    """How closely a domain must match the author's."""
+    """The strictness with which a domain must match the author's."""
 
     RELAXED = "relaxed"
     STRICT = "strict"
@@ -48,7 +48,7 @@ class AlignmentMode(StrEnum):
 
 
 class DiscoveryMethod(StrEnum):
-    """How the receiver found the policy."""
+    """The method by which the receiver found the policy."""
 
     PSL = "psl"
     TREEWALK = "treewalk"
@@ -57,7 +57,7 @@ class DiscoveryMethod(StrEnum):
 
 
 class AuthResult(StrEnum):
-    """What a check of SPF or DKIM gave by itself, whatever domain it was for."""
+    """The raw result of an SPF or DKIM check, regardless of alignment."""
 
     NONE = "none"
     PASS = "pass"  # noqa: S105 - the opposite of fail
@@ -71,7 +71,7 @@ class AuthResult(StrEnum):
 
 
 class SpfScope(StrEnum):
-    """Whose domain SPF was checked for."""
+    """The identity whose domain SPF was checked for."""
 
     HELO = "helo"
     MFROM = "mfrom"
@@ -80,7 +80,7 @@ class SpfScope(StrEnum):
 
 
 class OverrideReason(StrEnum):
-    """Why a receiver did something else than the policy asks for."""
+    """A reason why a receiver did not follow the policy."""
 
     FORWARDED = "forwarded"
     SAMPLED_OUT = "sampled_out"
@@ -93,7 +93,7 @@ class OverrideReason(StrEnum):
 
 
 class TlsPolicyType(StrEnum):
-    """Which policy a sender found for a domain."""
+    """The kind of policy that a sender found for a domain."""
 
     TLSA = "tlsa"
     STS = "sts"
@@ -103,7 +103,7 @@ class TlsPolicyType(StrEnum):
 
 
 class TlsResultType(StrEnum):
-    """Why a session failed."""
+    """The result type of a failed TLS session."""
 
     STARTTLS_NOT_SUPPORTED = "starttls-not-supported"
     CERTIFICATE_HOST_MISMATCH = "certificate-host-mismatch"
@@ -121,7 +121,7 @@ class TlsResultType(StrEnum):
 
 
 class FeedbackType(StrEnum):
-    """What kind of feedback an ARF report is."""
+    """The feedback type of an ARF report."""
 
     ABUSE = "abuse"
     AUTH_FAILURE = "auth-failure"
@@ -133,7 +133,7 @@ class FeedbackType(StrEnum):
 
 
 class AuthFailure(StrEnum):
-    """Which authentication failed, in feedback of type ``auth-failure``."""
+    """The authentication that failed, in feedback of type ``auth-failure``."""
 
     ADSP = "adsp"
     BODYHASH = "bodyhash"
@@ -146,7 +146,7 @@ class AuthFailure(StrEnum):
 
 
 class DeliveryResult(StrEnum):
-    """What became of the message that feedback is about."""
+    """The delivery result of the reported message."""
 
     DELIVERED = "delivered"
     SPAM = "spam"
@@ -158,7 +158,7 @@ class DeliveryResult(StrEnum):
 
 
 class IdentityAlignment(StrEnum):
-    """Which identifiers were aligned with the author's domain."""
+    """The identifiers that were aligned with the author's domain."""
 
     NONE = "none"
     SPF = "spf"

@@ -1,8 +1,8 @@
 """
-Reports that others send us about our mail: DMARC aggregates, TLS-RPT and ARF feedback.
+Reports from others about our mail: DMARC aggregate reports, TLS-RPT and ARF feedback.
 
-Texts in them are whatever the reporter wrote; domain names are lower-case A-labels where they are domain names at all.
-Every moment is aware and in UTC.
+Texts are untrusted, as the reporter wrote them. Valid domain names are lower-case A-labels. Every ``datetime`` is aware
+and in UTC.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from exporter.model.report_words import (
 )
 
 MAX_COUNTED = 2**53
-"""No honest reporter counts further, and Prometheus could not tell such numbers apart."""
+"""The largest accepted count: beyond it, Prometheus cannot represent every integer."""
 
 
 class DkimResult(NamedTuple):
@@ -52,7 +52,7 @@ class SpfResult(NamedTuple):
 
 
 class Override(NamedTuple):
-    """Why the policy was not followed, with the receiver's own words."""
+    """A reason why the policy was not followed, with the receiver's comment."""
 
     reason: OverrideReason
     comment: str
@@ -60,12 +60,12 @@ class Override(NamedTuple):
 
 class DmarcResults(NamedTuple):
     """
-    What a receiver found out about some messages; many records share one.
+    The results of a receiver's checks; many records share one instance.
 
     Attributes:
         dkim: The evaluated result: passed *and* aligned.
-        spf: The same.
-        envelope_to: Empty if not told, as the other two.
+        spf: The same for SPF.
+        envelope_to: Empty if not reported, as the other two.
     """
 
     disposition: Disposition
@@ -80,17 +80,17 @@ class DmarcResults(NamedTuple):
 
     @property
     def aligned(self) -> bool:
-        """Whether DMARC passed: one of the two is enough."""
+        """Whether DMARC passed, for which either of the two is enough."""
         return self.dkim is AlignedResult.PASS or self.spf is AlignedResult.PASS
 
 
 class DmarcRecord(NamedTuple):
     """
-    Messages that a receiver saw from one source with the same results. (A tuple: a history has millions.)
+    Messages from one source with the same results. (A tuple, since a history has millions.)
 
     Attributes:
-        source_ip: In its canonical spelling; empty if the receiver did not tell or it is no address.
-        messages: How many.
+        source_ip: In canonical form; empty if missing or not an address.
+        messages: The number of messages.
     """
 
     source_ip: str
@@ -104,12 +104,12 @@ class DmarcPolicy:
     The policy that a receiver found in DNS.
 
     Attributes:
-        domain: Where it is published.
+        domain: The domain that publishes it.
         subdomain_policy: ``sp``.
         nonexistent_policy: ``np``, from RFC 9990 on.
-        percent: ``pct``, up to RFC 7489; ``None`` where it is not told.
-        testing: ``t=y``: the receiver is asked to act one step milder.
-        failure_options: ``fo`` as it stands.
+        percent: ``pct``, up to RFC 7489; ``None`` if not reported.
+        testing: ``t=y``: receivers should apply the next milder disposition.
+        failure_options: ``fo``, unparsed.
     """
 
     domain: str
@@ -129,9 +129,9 @@ class DmarcReport(NamedTuple):
     One DMARC aggregate report.
 
     Attributes:
-        reporter: The organisation as it names itself; where it does not, the domain that the report came from.
-        errors: What went wrong at the reporter, in its words.
-        generator: The program that made it, from RFC 9990 on.
+        reporter: The organisation's name; if missing, the domain that the report came from.
+        errors: The reporter's error messages.
+        generator: The program that created it, from RFC 9990 on.
     """
 
     reporter: str
@@ -147,16 +147,16 @@ class DmarcReport(NamedTuple):
 
     @property
     def identity(self) -> Sequence[object]:
-        """What makes it this report, however often and under whatever id it comes."""
+        """The identity of this report, independent of the id under which, and how often, it is received."""
         return self.reporter, self.report_id, self.policy.domain, unix_second(self.begins_at), unix_second(self.ends_at)
 
     @property
     def domain(self) -> str:
-        """The domain that it is about."""
+        """The domain that it concerns."""
         return self.policy.domain
 
     def messages(self) -> tuple[int, int]:
-        """How many messages were aligned, and how many were not."""
+        """Return the number of messages that were aligned, and of those that were not."""
         aligned = failed = 0
         for record in self.records:
             if record.results.aligned:
@@ -167,7 +167,7 @@ class DmarcReport(NamedTuple):
 
 
 class TlsFailure(NamedTuple):
-    """Sessions that failed for one reason between two hosts; addresses canonical, what is not told empty."""
+    """Sessions that failed for one reason between two hosts; addresses are canonical, missing values empty."""
 
     result: TlsResultType
     sessions: int
@@ -184,7 +184,7 @@ class TlsPolicy(NamedTuple):
     Sessions under one policy.
 
     Attributes:
-        domain: Whose policy it is; ``unknown`` if the report does not say.
+        domain: The domain of the policy; ``unknown`` if the report does not name it.
     """
 
     type: TlsPolicyType
@@ -197,7 +197,7 @@ class TlsPolicy(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells the policies under one `TlsReport.identity` apart: the domain and the type."""
+        """The domain and type, which distinguish the policies of one `TlsReport.identity`."""
         return self.domain, self.type.value
 
 
@@ -214,26 +214,26 @@ class TlsReport:
 
     @property
     def identity(self) -> Sequence[object]:
-        """What its policies have in common with their repetitions. Reports about different domains may share it."""
+        """The identity shared by repetitions of its policies; reports about different domains may share it too."""
         return self.reporter, self.report_id, unix_second(self.begins_at), unix_second(self.ends_at)
 
     @property
     def domain(self) -> str:
-        """The domain of its first policy; nearly always that of all."""
+        """The domain of its first policy, which is nearly always that of all."""
         return self.policies[0].domain if self.policies else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArfReport:
     """
-    One feedback report, about one message or several alike.
+    One feedback report, about one message or several similar ones.
 
     Attributes:
         reporter: The host or domain that it came from.
-        source_id: What lasts in the server's id: the same in every generation.
-        incidents: How many messages it stands for.
-        arrived_at: When the message arrived there; ``None`` if it does not tell.
-        source_port: 0 if it does not tell.
+        source_id: The stable part of the server's id, which is the same in every generation.
+        incidents: The number of messages that it represents.
+        arrived_at: When the message arrived at the reporter; ``None`` if not reported.
+        source_port: 0 if not reported.
     """
 
     reporter: str
@@ -263,7 +263,7 @@ class ArfReport:
 
     @property
     def identity(self) -> Sequence[object]:
-        """What lasts in the server's id: feedback has none of its own, and equal ones may be about two messages."""
+        """The stable part of the server's id: feedback has no id, and equal reports may concern two messages."""
         return (self.source_id,)
 
     @property

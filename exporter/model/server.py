@@ -1,4 +1,4 @@
-"""Who a server is, and what it can give us."""
+"""A server's identity and capabilities."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Generation(StrEnum):
-    """The management API that a server speaks."""
+    """The management API of a server."""
 
     REST = "rest"
     JMAP = "jmap"
@@ -15,7 +15,7 @@ class Generation(StrEnum):
 
 
 class Edition(StrEnum):
-    """Which edition a server runs as; telemetry belongs to ``enterprise``."""
+    """The edition that a server runs as; only ``enterprise`` has telemetry."""
 
     COMMUNITY = "community"
     ENTERPRISE = "enterprise"
@@ -23,7 +23,7 @@ class Edition(StrEnum):
 
 
 class Capability(StrEnum):
-    """One thing that a server can give."""
+    """One thing that a server can provide."""
 
     QUEUE = "queue"
     QUEUE_STATUS = "queue_status"
@@ -40,7 +40,7 @@ class Capability(StrEnum):
 
 
 class CapabilityStatus(StrEnum):
-    """Whether it does."""
+    """The status of a capability: available, or why not."""
 
     AVAILABLE = "available"
     FORBIDDEN = "forbidden"
@@ -52,13 +52,13 @@ class CapabilityStatus(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerIdentity:
     """
-    What detection found out about a server.
+    The result of detection.
 
     Attributes:
-        version: Its exact version, or empty: most API keys may not ask for it.
-        permissions: What our key may do, or ``None`` if the server does not tell.
-        account: Our account's name where the server tells it and our credentials do not, else empty.
-        note: One sentence for people where something is out of the ordinary, else empty.
+        version: The exact version; empty if unknown, since most API keys may not read it.
+        permissions: The key's permissions; ``None`` if the server does not report them.
+        account: The name of our account as reported by the server, else empty.
+        note: One sentence about anything unusual, else empty.
     """
 
     generation: Generation

@@ -1,4 +1,4 @@
-"""The server's own counters, gauges and histograms, from whichever exit."""
+"""The server's own counters, gauges and histograms, from any source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class HistogramTotals:
     Attributes:
         sum: Sum of the observed values.
         count: Number of observations.
-        bounds: Finite upper bounds, ascending; empty where the exit has no buckets.
+        bounds: Finite upper bounds, ascending; empty if the source has no buckets.
         counts: Observations in each bucket alone (not cumulative), one more than there are bounds; empty without
             buckets. They add up to ``count``.
     """
@@ -30,15 +30,15 @@ class HistogramTotals:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTotals:
     """
-    What the server's process has counted since its start: one frame of the native page or of the live stream.
+    The totals since the start of the server's process, from its own page or one message of the live stream.
 
     Attributes:
-        counters: By event id as the newest release spells it. A counter at zero is absent. Wraps at 2**32.
-        gauges: By metric id. Values of 2**63 and more are underflows and have been left out.
+        counters: By event id as the newest release spells it. Zero counters are absent. They wrap at 2**32.
+        gauges: By metric id, without values of 2**63 and more, which are underflows.
         histograms: By metric id.
-        unknown: Names that are no event or metric we know, by field.
-        counters_withheld: Why there are no counters where the server tells them under wrong names, else empty. They are
-            unknown then, not zero.
+        unknown: The number of unknown names, by field.
+        counters_withheld: Why there are no counters, if the server exports them under wrong names; they are then
+            unknown, not zero. Else empty.
     """
 
     counters: Mapping[str, int]
@@ -49,7 +49,7 @@ class ServerTotals:
 
 
 class TotalSeries(NamedTuple):
-    """A cluster node and the id of a histogram that it stores as running totals."""
+    """A cluster node and the id of a histogram that is stored as running totals."""
 
     node: int
     metric: str
@@ -58,14 +58,14 @@ class TotalSeries(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSample:
     """
-    One stored observation of one series: what was added since the previous one (counter, histogram), or a reading.
+    One stored sample of one series: an increment since the previous one (counter, histogram), or a gauge reading.
 
     Attributes:
         taken_at: When the server wrote it, to the second, aware and in UTC.
         kind: ``counter``, ``gauge`` or ``histogram``.
-        value: Of counters and gauges; a histogram's sum, in the server's own unit.
-        count: Of histograms.
-        node: Of a histogram's running total: the cluster node whose process it covers. ``None`` for anything else.
+        value: The value of a counter or gauge; a histogram's sum, in the server's own unit.
+        count: The number of observations, for histograms.
+        node: The cluster node, for a histogram's running total since the start of that node's process; else ``None``.
     """
 
     taken_at: datetime
