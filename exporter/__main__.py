@@ -12,7 +12,7 @@ _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, 
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     open_missing_streams()
     from exporter.cli.main import app
 
@@ -22,19 +22,19 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _OUTPUT_ERRORS:
             raise
-        # What is still in the buffer cannot be written at exit either.
+        # The rest of the buffer cannot be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.stderr.write(f"cannot write the output: {error.strerror}\n")
         sys.exit(EXIT_OUTPUT)
 
 
 def open_missing_streams() -> None:
-    """Put the null device in place of closed standard streams, so that no file of ours takes their numbers."""
+    """Replace closed standard streams by the null device, so that no other file gets their descriptors."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # Gets the lowest free descriptor, which is this one.
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - lives as long as the process
     if sys.stderr is None:

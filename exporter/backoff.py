@@ -1,4 +1,4 @@
-"""When to try again: the one retry rule."""
+"""The retry rule."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CAP_SECONDS = 300.0
 
 def retry_delay(error: BaseException, attempt: int, rng: random.Random, *, cap_seconds: float = CAP_SECONDS) -> float:
     """
-    Seconds to wait after the *attempt*-th failure in a row (1-based).
+    Return the seconds to wait after the *attempt*-th failure in a row (1-based).
 
-    A delay the server asks for wins, and refused credentials wait `CAP_SECONDS`; the rest doubles from `FIRST_SECONDS`
-    to *cap_seconds*, jittered by half, and so does a busy server that asks for no delay (``Retry-After: 0``). What is
-    read every so often passes one and a half intervals as its cap: however long a fault has lasted, the first good
-    answer then comes within two intervals of its end.
+    A delay requested by the server takes precedence, up to `CAP_SECONDS`, and refused credentials wait `CAP_SECONDS`.
+    Everything else, including a busy server that requests no delay (``Retry-After: 0``), doubles from `FIRST_SECONDS`
+    to *cap_seconds*, jittered by half. A poller passes one and a half intervals as its cap, so that it succeeds within
+    two intervals of the end of a fault, however long that lasted.
     """
     if isinstance(error, TargetBusy) and error.retry_after_seconds:
         return min(error.retry_after_seconds, CAP_SECONDS)

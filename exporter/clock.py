@@ -1,4 +1,4 @@
-"""Time, injected: wall time for stamps, monotonic time for durations, and the only sleep."""
+"""Injected time: wall time for timestamps, monotonic time for durations, and sleeping."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where components take time from; tests pass one that they move by hand."""
+    """The source of time for components; tests pass one that they advance by hand."""
 
     def now(self) -> datetime:
-        """The wall time, aware and in UTC."""
+        """Return the wall time, aware and in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that only go forward, from an arbitrary start."""
+        """Return monotonic seconds since an arbitrary start."""
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after so many seconds of monotonic time."""
+        """Sleep for *seconds* of monotonic time."""
 
 
 class SystemClock:
@@ -36,16 +36,16 @@ class SystemClock:
 
 
 def whole_second(at: datetime) -> datetime:
-    """*at*, which is aware, in UTC and without its fraction. Raises ``OverflowError`` at the ends of the calendar."""
+    """Return *at* (aware) in UTC without its fraction. Raises ``OverflowError`` at the ends of the calendar."""
     return at.astimezone(UTC).replace(microsecond=0)
 
 
 def rfc3339(at: datetime) -> str:
-    """``2026-01-15T10:30:00Z`` for *at*, which is aware; its fraction is dropped."""
+    """Format *at* (aware) as ``2026-01-15T10:30:00Z``, without its fraction."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @lru_cache(maxsize=256)
 def unix_second(at: datetime) -> int:
-    """The Unix second of *at*, which is aware; remembered, since many events share one."""
+    """Return the Unix second of *at* (aware); cached, since many events share one."""
     return int(at.timestamp())

@@ -1,12 +1,12 @@
 """
-The one rule for a domain name: one spelling to compare, count and store, another to show to people.
+Domain names: one form to compare, count and store, another one to display.
 
-Stored is the A-label form in lower case without a final dot (``xn--bcher-kva.example``), so that two spellings of a
-name are one name. Everything else that may stand in its place (an address literal, an IP address, words, forgeries)
-is no domain name, and is shown as `UNKNOWN_DOMAIN`.
+The stored form is A-labels in lower case without a final dot (``xn--bcher-kva.example``), so that all spellings of a
+name are equal. Anything else in its place (an address literal, an IP address, arbitrary text) is not a domain name, and
+is exported as `UNKNOWN_DOMAIN`.
 
-Contract: UTS #46 without transitional processing, then IDNA 2008 for each label that is not ASCII; underscores are
-taken, as in ``_dmarc.example.org``. An A-label is taken as it stands.
+Contract: UTS #46 without transitional processing, then IDNA 2008 for each label that is not ASCII. Underscores are
+accepted, as in ``_dmarc.example.org``, and A-labels are not decoded.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from functools import lru_cache
 import idna
 
 UNKNOWN_DOMAIN = "unknown"
-"""The label where a domain is missing or is no domain name."""
+"""The label for a missing or invalid domain name."""
 
 MAX_LENGTH = 253
-"""Characters of a whole name; DNS has no longer ones."""
+"""The most characters of a name in DNS."""
 
 REMEMBERED = 8192
-"""Spellings whose name is remembered: a long queue has each thousands of times."""
+"""The number of cached spellings; a long queue has each of them thousands of times."""
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
@@ -34,15 +34,15 @@ _LEFT_TO_RIGHT = ("L", "EN", "ES", "NSM")
 
 def domain_name(text: str) -> str | None:
     """
-    The name in lower case and A-labels, without a final dot; ``None`` if it is no domain name.
+    Return the name in lower-case A-labels without a final dot; ``None`` if *text* is not a domain name.
 
-    An IP address is none: its last label would be a number.
+    An IP address is not a domain name: its last label would be a number.
     """
     return _domain_name(text) if len(text) <= 4 * MAX_LENGTH else None
 
 
 def domain_of(address: str) -> str:
-    """The domain of a mail address, as `domain_name` has it; empty if it has none."""
+    """Return the domain of a mail address, as from `domain_name`; empty if there is none."""
     return (domain_name(address.rpartition("@")[2]) or "") if "@" in address else ""
 
 
@@ -56,7 +56,7 @@ def _domain_name(text: str) -> str | None:
 
 
 def _in_ascii(text: str) -> str:
-    """A name in A-labels; empty, hence no name, where it holds what no name may hold."""
+    """Return a name in A-labels; empty, which is not a name, if it contains forbidden characters."""
     try:
         return ".".join(map(_a_label, idna.uts46_remap(text, std3_rules=False, transitional=False).split(".")))
     except UnicodeError:
@@ -64,16 +64,16 @@ def _in_ascii(text: str) -> str:
 
 
 def _a_label(label: str) -> str:
-    """One mapped label in ASCII. Raises `UnicodeError` where IDNA 2008 does not allow it."""
+    """Return one mapped label in ASCII. Raises `UnicodeError` if IDNA 2008 forbids it."""
     return label if label.isascii() else idna.alabel(label).decode("ascii")
 
 
 def shown_domain(name: str) -> str:
     """
-    A stored name for people: ``bücher.example (xn--bcher-kva.example)``.
+    Return a stored name for display: ``bücher.example (xn--bcher-kva.example)``.
 
-    The readable form stands first where it is harmless: one script a label, written from left to right. The A-labels
-    stay beside it, because a look-alike of another script cannot be told from the original by eye.
+    The readable form comes first if it is harmless: one script per label, written from left to right. The A-labels
+    follow, since a look-alike in another script cannot be distinguished from the original by eye.
     """
     if "xn--" not in name:
         return name

@@ -1,1 +1,1 @@
-"""What is known of each server right now: immutable snapshots with a freshness, and tallies that only go up."""
+"""The current state of each server: immutable snapshots with a freshness limit, and tallies that only go up."""

@@ -1,8 +1,8 @@
 """
-Everything known about one server, in one place: pollers publish into it, collectors read it.
+The state of one server: pollers and subscribers publish to it, collectors read it.
 
-A snapshot is immutable and has a time after which it is no longer exported. Each part has a version that grows with
-every change, so that only what changed is written out again.
+A snapshot is immutable and expires at a time after which it is no longer exported. Each part has a version that grows
+with every change, so that only changed parts are rendered again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 
 class Part(StrEnum):
-    """What changes together, and is written out together."""
+    """A part of the state that changes, and is rendered, as a whole."""
 
     IDENTITY = "identity"
     QUEUE = "queue"
@@ -45,7 +45,7 @@ class Part(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Fresh(Generic[T]):
     """
-    A value and when it stops being true enough to show.
+    A value with an expiry.
 
     Attributes:
         expires_at: In monotonic seconds.
@@ -58,12 +58,12 @@ class Fresh(Generic[T]):
 @dataclass(slots=True)
 class CollectorHealth:
     """
-    How one collector of one server is doing.
+    The health of one collector of one server.
 
     Attributes:
         success: Whether the last run succeeded; ``None`` before the first, and while there is nothing to collect.
-        error: The last failure in words; empty after a success.
-        off: Why it does not run (``not configured``, ...); empty if it does.
+        error: The message of the last failure; empty after a success.
+        off: Why it is switched off (``not configured``, ...); empty if it runs.
     """
 
     name: str
@@ -76,14 +76,14 @@ class CollectorHealth:
     durations: Observations = field(default_factory=lambda: Observations(DURATION_BOUNDS))
 
     def succeeded(self, at: datetime) -> bool:
-        """Record a good run that ended at *at*; return whether the one before failed, which is worth a log line."""
+        """Record a successful run that ended at *at*; return whether the previous one failed, which is logged."""
         recovered = self.success is False
         self.success, self.error, self.off = True, "", ""
         self.last_success_at = at
         return recovered
 
     def failed(self, error: TargetError) -> bool:
-        """Count a failure; return whether it differs from the state before, which is worth a log line."""
+        """Count a failure; return whether the state has changed, which is logged."""
         text = str(error)
         changed = self.success is not False or self.error != text
         self.success, self.error, self.off = False, text, ""
@@ -92,7 +92,7 @@ class CollectorHealth:
 
     def switched_off(self, error: TargetUnsupported | TargetForbidden) -> bool:
         """
-        Record that the server does not serve it; return whether that is news, which is worth a log line.
+        Record that the server does not provide the capability; return whether that is new, which is logged.
 
         A missing permission counts as a failure as well, since an operator can grant it.
         """
@@ -104,7 +104,7 @@ class CollectorHealth:
         return changed
 
     def crashed(self, cause: str) -> None:
-        """Count an unexpected end of its task; *cause* in a few words."""
+        """Count an unexpected end of its task; *cause* is a short text."""
         self.success, self.error, self.off = False, f"internal error: {cause}", ""
         self._count(InternalError.reason)
 
@@ -113,7 +113,7 @@ class CollectorHealth:
 
 
 class ServerBoard:
-    """The board of one server. Written and read in one event loop; nothing here waits."""
+    """The board of one server. Used from one event loop only; no method blocks."""
 
     def __init__(self, name: str, tallies: TallyBook, *, monotonic: Callable[[], float]) -> None:
         self.name = name
@@ -141,27 +141,27 @@ class ServerBoard:
         self._listeners: list[Callable[[], None]] = []
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Calls *listener* after every change; it must be quick and may not raise."""
+        """Call *listener* after every change; it must be quick and must not raise."""
         self._listeners.append(listener)
 
     def touch(self, part: Part) -> None:
-        """Says that *part* has changed."""
+        """Mark *part* as changed."""
         self._versions[part] += 1
         for listener in self._listeners:
             listener()
 
     def version(self, part: Part) -> tuple[int, bool]:
-        """Equal as long as *part* would be shown the same: changes with its content and when it goes stale."""
+        """Return a value that changes when the content of *part* changes and when it becomes stale."""
         held = self._fresh.get(part)
         return self._versions[part], held is not None and self._monotonic() < held.expires_at
 
     def publish(self, part: Part, value: object, *, fresh_seconds: float) -> None:
-        """Replaces the snapshot of *part*, to be shown for *fresh_seconds*."""
+        """Replace the snapshot of *part*; it stays fresh for *fresh_seconds*."""
         self._fresh[part] = Fresh(value, self._monotonic() + fresh_seconds)
         self.touch(part)
 
     def next_expiry(self) -> float | None:
-        """When the next shown snapshot goes stale, in monotonic seconds; ``None`` if none is shown."""
+        """Return when the next snapshot becomes stale, in monotonic seconds; ``None`` if none is fresh."""
         now = self._monotonic()
         return min((f.expires_at for f in self._fresh.values() if f.expires_at > now), default=None)
 
@@ -171,43 +171,43 @@ class ServerBoard:
 
     @property
     def queue(self) -> QueueSnapshot | None:
-        """The latest queue, or ``None`` before the first and once it is stale."""
+        """The latest queue snapshot; ``None`` before the first and once it is stale."""
         held = self._held(Part.QUEUE)
         return held if isinstance(held, QueueSnapshot) else None
 
     @property
     def failed(self) -> Mapping[str, int] | None:
-        """Recipients in failure by kind (``temporary``, ``permanent``), while fresh."""
+        """Failing recipients by kind (``temporary``, ``permanent``); ``None`` unless fresh."""
         held = self._held(Part.FAILED)
         return held if isinstance(held, Mapping) else None
 
     @property
     def outgoing(self) -> OutgoingReports | None:
-        """Reports waiting to be sent, while fresh."""
+        """Reports waiting to be sent; ``None`` unless fresh."""
         held = self._held(Part.OUTGOING)
         return held if isinstance(held, OutgoingReports) else None
 
     @property
     def gauges(self) -> Mapping[str, int] | None:
-        """The server's own gauges by metric id, while fresh."""
+        """The server's own gauges by metric id; ``None`` unless fresh."""
         held = self._held(Part.GAUGES)
         return held if isinstance(held, Mapping) else None
 
     @property
     def inventory(self) -> Inventory | None:
-        """What the server holds beside mail, while fresh."""
+        """What the server manages beside mail; ``None`` unless fresh."""
         held = self._held(Part.INVENTORY)
         return held if isinstance(held, Inventory) else None
 
     def count_unknown(self, unknown: Mapping[str, int]) -> None:
-        """Adds to the counts of values that were not known."""
+        """Add to the counts of unknown values, by field."""
         for name, count in unknown.items():
             self.unknown[name] = self.unknown.get(name, 0) + count
         if unknown:
             self.touch(Part.HEALTH)
 
     def count_crash(self, collector: str, cause: str) -> None:
-        """Count an unexpected end of the task of *collector*, or of one without series; *cause* in a few words."""
+        """Count an unexpected end of a task: of *collector*, or of one without series. *cause* is a short text."""
         if (health := self.collectors.get(collector)) is not None:
             health.crashed(cause)
         else:
@@ -216,35 +216,35 @@ class ServerBoard:
         self.touch(Part.HEALTH)
 
     def show_source(self, source: str) -> None:
-        """Says which source feeds the server's counters now."""
+        """Set the source that feeds the server's counters."""
         if self.metrics_source != source:
             self.metrics_source = source
             self.touch(Part.IDENTITY)
 
     def show_log_problem(self, problem: LogProblem | None) -> None:
-        """Says what keeps the log from being read in full; ``None``: nothing does."""
+        """Set why the log is not read in full; ``None`` if it is."""
         self.log_looked_at, self.log_problem = True, problem
         self.touch(Part.HEALTH)
 
     def show_clock_skew(self, seconds: float) -> None:
-        """Shows the server's clock minus ours."""
+        """Set the server's clock minus ours, in seconds."""
         self.clock_skew_seconds = seconds
         self.touch(Part.IDENTITY)
 
     def learn_edition(self, edition: Edition) -> None:
-        """Corrects the edition by what the server has just answered."""
+        """Set the edition, as shown by a response."""
         if self.identity is not None and self.identity.edition is not edition:
             self.identity = replace(self.identity, edition=edition)
             self.touch(Part.IDENTITY)
 
     def learn_version(self, version: str) -> None:
-        """Corrects the version by what the server's log has just told."""
+        """Set the version, as found in the server's log."""
         if self.identity is not None and self.identity.version != version:
             self.identity = replace(self.identity, version=version)
             self.touch(Part.IDENTITY)
 
     def set_capability(self, capability: Capability, status: CapabilityStatus) -> bool:
-        """Records what was found; true if it is news."""
+        """Set the status of a capability; return true if it has changed."""
         if self.capabilities.get(capability) is status:
             return False
         self.capabilities[capability] = status

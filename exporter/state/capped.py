@@ -1,10 +1,9 @@
 """
-A label that may take any value, held to a number of series without moving a count between them.
+A cap on the series of a label with arbitrary values, without moving counts between series.
 
-The first *cap* values get a series of their own, the rest is counted in ``other``. A value keeps its series for at
-least a day; after a day of silence its place (not its series: a sum over the family may never fall) goes to the next
-newcomer. Series of silent values stay, up to `RETIRED_FACTOR` times the cap; past that no newcomer is admitted until
-one of the known values gives way by falling silent again.
+The first *cap* values get their own series, the others are counted as ``other``. After a day without increments, a
+value gives up its place to the next new one, but keeps its series, since the sum of a family must not fall. At most
+`RETIRED_FACTOR` times the cap of such series are kept; beyond that, no new value is admitted.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ RETIRED_FACTOR = 4
 
 class CappedLabel:
     """
-    Admission of label values for one family of one server.
+    The admitted label values of one family of one server.
 
     Attributes:
-        dropped: Increments that went to ``other`` since the start.
+        dropped: The number of increments counted as ``other`` since the start.
     """
 
     def __init__(self, cap: int, known: Iterable[str] = (), *, now: float) -> None:
         self._cap = cap
-        self._active: dict[str, float] = {}  # the longest silent first
+        self._active: dict[str, float] = {}  # The longest unused first.
         self._retired: set[str] = set()
         self.dropped = 0
         for value in known:
@@ -40,9 +39,9 @@ class CappedLabel:
 
     def label(self, value: str, now: float) -> str:
         """
-        The label under which an increment of *value* counts at *now* (seconds, any origin that only goes forward).
+        Return the label that an increment of *value* counts under at *now* (monotonic seconds).
 
-        Unlike *value* itself this is from a bounded set.
+        Unlike *value*, it is from a bounded set.
         """
         if value == OTHER_DOMAIN or self._cap == 0:
             return OTHER_DOMAIN

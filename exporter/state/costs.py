@@ -1,4 +1,4 @@
-"""What watching a server costs it."""
+"""The cost of watching a server: requests, time and bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 
 
 class ApiCosts:
-    """Requests, time and bytes by endpoint; fed by the client, one call a request."""
+    """Requests, time and bytes by endpoint; the client reports each request."""
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, str], int] = {}
@@ -16,7 +16,7 @@ class ApiCosts:
         self.response_bytes: dict[str, int] = {}
 
     def request_finished(self, *, endpoint: str, status: str, seconds: float, response_bytes: int) -> None:
-        """Counts one request; its labels come from closed sets."""
+        """Count one request; *endpoint* and *status* are from closed sets."""
         key = (endpoint, status)
         self.requests[key] = self.requests.get(key, 0) + 1
         if endpoint not in self.durations:

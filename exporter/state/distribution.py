@@ -1,4 +1,4 @@
-"""Our own observations, counted into buckets."""
+"""Histograms of the exporter's own observations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 class Observations:
     """
-    A histogram of our own.
+    A histogram of the exporter's own observations.
 
     Attributes:
         bounds: Finite upper bounds, ascending, inclusive.
@@ -24,6 +24,6 @@ class Observations:
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Counts one value."""
+        """Count one value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value

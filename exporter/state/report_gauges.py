@@ -1,4 +1,4 @@
-"""What the report history says about now: window sums and when reporters were last heard."""
+"""Gauges from the report history: sums over time windows, and the last report of each reporter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ReportGauges:
 
     Attributes:
         window_messages: By domain, window (``1d``, ``7d``, ``30d``) and result (``aligned``, ``failed``).
-        last_heard: By domain and reporter, in Unix seconds.
+        last_heard: When the last report was received, by domain and reporter, in Unix seconds.
     """
 
     window_messages: Mapping[tuple[str, ...], int]
@@ -21,7 +21,7 @@ class ReportGauges:
 
 
 class ReportGaugeBoard:
-    """Holds the latest gauges of one server until they go stale."""
+    """The latest gauges of one server, until they become stale."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -30,16 +30,16 @@ class ReportGaugeBoard:
         self._version = 0
 
     def publish(self, gauges: ReportGauges, *, fresh_seconds: float) -> None:
-        """Replaces the gauges, to be shown for *fresh_seconds*."""
+        """Replace the gauges; they stay fresh for *fresh_seconds*."""
         self._gauges = gauges
         self._expires_at = self._monotonic() + fresh_seconds
         self._version += 1
 
     @property
     def latest(self) -> ReportGauges | None:
-        """The gauges, or ``None`` before the first and once they are stale."""
+        """The gauges; ``None`` before the first and once they are stale."""
         return self._gauges if self._monotonic() < self._expires_at else None
 
     def version(self) -> tuple[int, bool]:
-        """Equal as long as the gauges would be shown the same."""
+        """Return a value that changes when the gauges change and when they become stale."""
         return self._version, self._monotonic() < self._expires_at

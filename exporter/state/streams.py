@@ -1,4 +1,4 @@
-"""How the live streams of one server are doing."""
+"""The health of a server's live streams."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime
 @dataclass(slots=True)
 class StreamHealth:
     """
-    One stream.
+    The health of one stream.
 
     Attributes:
         transport: ``websocket`` or ``sse``; empty before the first connection.
-        connects: How often it was opened.
-        events: What it brought: events of all families, or messages of metrics.
-        dropped: Of those, the ones that were not read because there were too many at once, or came twice.
-        gap_seconds: How long it was gone, in sum, between the first connection and the last.
+        connects: The number of times it was opened.
+        events: The events received, of all kinds; for metrics, the messages.
+        dropped: Those of them that were dropped because the buffer was full, or that were repetitions.
+        gap_seconds: The total time without a connection, between the first one and the last.
         last_event_at: Aware, in UTC; ``None`` before the first event.
     """
 
@@ -31,5 +31,5 @@ class StreamHealth:
 
     @property
     def reconnects(self) -> int:
-        """How often it was opened again."""
+        """The number of times it was reopened."""
         return max(0, self.connects - 1)

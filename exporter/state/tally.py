@@ -1,4 +1,4 @@
-"""Our own counters: fed by increments, never set, so that they survive restarts of either side."""
+"""The exporter's counters: only incremented, never set, so that they survive restarts of server and exporter."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ TallyKey = tuple[str, tuple[str, ...]]
 """A tally's name and its label values."""
 
 Increments = MutableMapping[TallyKey, int]
-"""What one step adds, by tally; integers, in the source's own unit."""
+"""The increments of one step, by tally; integers, in the source's own unit."""
 
 
 def add(increments: Increments, name: str, labels: tuple[str, ...], amount: int) -> None:
-    """Adds *amount* to one tally of *increments*."""
+    """Add *amount* to one tally of *increments*."""
     key = (name, labels)
     increments[key] = increments.get(key, 0) + amount
 
@@ -34,9 +34,9 @@ class TallyBook:
 
     def apply(self, increments: Mapping[TallyKey, int]) -> None:
         """
-        Adds *increments*, creating what was not there; a zero creates a tally at zero.
+        Add *increments*, creating missing tallies; a zero creates a tally at zero.
 
-        Raises ValueError for a negative one before anything has changed.
+        Raises ``ValueError`` for a negative increment, before anything has changed.
         """
         for key, amount in increments.items():
             if amount < 0:
@@ -51,13 +51,13 @@ class TallyBook:
             self.version += 1
 
     def value(self, key: TallyKey) -> int:
-        """One tally; 0 if there is none."""
+        """Return the value of a tally; 0 if there is none."""
         return self._families.get(key[0], {}).get(key[1], 0)
 
     def family(self, name: str) -> Mapping[tuple[str, ...], int]:
-        """The tallies of one name, by label values; a live view that must not be kept."""
+        """Return the tallies of one name, by label values; a live view that must not be kept."""
         return MappingProxyType(self._families.get(name, {}))
 
     def names(self) -> Iterator[str]:
-        """The names that have tallies."""
+        """Return the names that have tallies."""
         return iter(self._families)
