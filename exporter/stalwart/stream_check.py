@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class Heard:
     """
-    What the metrics and the trace stream showed during the same time.
+    The counts of the metrics and the trace stream over the same time.
 
     Attributes:
         happened: The increase of the server's delivery counters.

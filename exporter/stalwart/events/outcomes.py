@@ -69,7 +69,7 @@ _IMPLICIT_MX = "No MX records were found"
 
 
 class AttemptFailure(NamedTuple):
-    """Why a delivery failed: a `FailureReason` value, the SMTP reply code or empty, the destination or empty."""
+    """The reason of a failure: a `FailureReason` value, the SMTP reply code or empty, the destination or empty."""
 
     reason: str
     code: str

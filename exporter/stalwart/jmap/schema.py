@@ -23,7 +23,7 @@ _FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
 class CounterNames(Enum):
-    """Whether a server exports its counters under their correct names."""
+    """The state of a server's counter names: correct, wrong or unknown."""
 
     RIGHT = "right"
     WRONG = "wrong"

@@ -40,7 +40,7 @@ _Page = tuple[Call, Call]
 
 
 class Paging(IntEnum):
-    """How pages are requested; if one way does not work, the next is used."""
+    """The ways to request pages; if one does not work, the next is used."""
 
     ANCHORS = 0
     """Several pages per request, counted from one anchor."""

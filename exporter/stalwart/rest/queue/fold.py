@@ -159,7 +159,7 @@ class QueueFold:
         return others
 
     def _add_nested(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """The same for the shape up to v0.12, where a domain's failure applies to its scheduled recipients."""
+        """Do the same for the shape up to v0.12, where a domain's failure applies to its scheduled recipients."""
         found = Recipients[NestedRecipient]()
         waiting: list[Domain] = []
         others: list[Message] = []
