@@ -1,8 +1,8 @@
 """
-A stand-in Stalwart of the REST and the JMAP generation, built from the wire contract and recordings of real servers.
+A simulated Stalwart server with the REST or JMAP API, built from the wire contract and recordings of real servers.
 
-It knows nothing of the exporter. A `World` is the server with its mail and surroundings, without I/O; `StandIn` puts it
-on a port in a thread, `Simulator` into a running event loop::
+It does not import the exporter. A `World` is the server with its mail and environment, without I/O; `StandIn` serves it
+on a port from a thread, `Simulator` in a running event loop::
 
     with StandIn(Profile(version="0.15.5", edition="enterprise", trace_store=True)) as server:
         server.call(lambda world: world.submit(["someone@defer.test"]))

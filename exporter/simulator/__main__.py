@@ -1,4 +1,4 @@
-"""`python -m exporter.simulator`: a stand-in Stalwart that runs until it is interrupted."""
+"""`python -m exporter.simulator`: a simulated Stalwart server that runs until it is interrupted."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 
 def main(given: list[str] | None = None) -> None:
-    """Run the stand-in."""
+    """Run the simulated server."""
     asyncio.run(_run(_arguments(given)))
 
 

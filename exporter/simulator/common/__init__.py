@@ -1,1 +1,1 @@
-"""HTTP of both generations: requests, responses, the Prometheus page, and the live streams' hub."""
+"""HTTP of both generations: requests, responses, the Prometheus endpoint, and the live streams."""

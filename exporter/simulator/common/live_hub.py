@@ -1,4 +1,4 @@
-"""The live streams: what the server tells of itself as it happens, whichever transport carries it."""
+"""The live streams, independent of their transport."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from exporter.simulator.world.world import World
 DEFAULT_INTERVAL_SECONDS = 30
 PING_SECONDS = 30.0
 FRAME_SECONDS = 1.0
-"""At most one message of events in this time."""
+"""Minimum time between two messages with events."""
 
 SPAN_ENDS = ("-start", "-end")
 
@@ -29,22 +29,22 @@ Ending = Literal["end", "cut"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: the name that an event of Server-Sent Events has, and its JSON."""
+    """One message: the event name for Server-Sent Events, and its JSON."""
 
     name: str
     data: bytes
 
 
 class StreamCut(Exception):
-    """The connection is to break now, in the middle of a message."""
+    """The connection must break now, in the middle of a message."""
 
 
 class Channel:
     """
-    One open stream, as an iterator over its messages; `close` ends its account of events.
+    One open stream, as an iterator over its messages; `close` unsubscribes it from events.
 
     Attributes:
-        ending: How it is to end, once that is decided.
+        ending: How it will end, once that is decided.
     """
 
     def __init__(self, hub: LiveHub) -> None:
@@ -67,16 +67,16 @@ class Channel:
         raise NotImplementedError
 
     def finish(self, ending: Ending) -> None:
-        """Let the stream end."""
+        """End the stream."""
         self.ending = ending
         self._woken.set()
 
     def close(self) -> None:
-        """The client is gone, or the stream is over."""
+        """Release the stream, after the client has disconnected or the stream has ended."""
         self._hub.channels.discard(self)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for something to happen; whether it did within so many seconds."""
+        """Wait for something to happen; return whether it did within *seconds*."""
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
@@ -86,7 +86,7 @@ class Channel:
 
 
 class MetricsChannel(Channel):
-    """All metrics, at once and then at an interval."""
+    """All metrics, immediately and then at an interval."""
 
     def __init__(self, hub: LiveHub, interval_seconds: float) -> None:
         super().__init__(hub)
@@ -101,7 +101,7 @@ class MetricsChannel(Channel):
 
 
 class TracesChannel(Channel):
-    """Events as they happen, and a ping when nothing does."""
+    """Events in real time, and a ping after an interval without events."""
 
     def __init__(self, hub: LiveHub) -> None:
         super().__init__(hub)
@@ -110,7 +110,7 @@ class TracesChannel(Channel):
         hub.world.journal.listeners.append(self.hear)
 
     def hear(self, event: Event) -> None:
-        """Something has happened."""
+        """Receive an event."""
         if self._hub.produces(event):
             self._events.append(event)
             self._woken.set()
@@ -135,11 +135,11 @@ class TracesChannel(Channel):
 
 class LiveHub:
     """
-    Opens streams, and ends them.
+    Opens and ends streams.
 
     Attributes:
-        channels: Those that are open.
-        pace: How much faster than real time messages and pings follow each other.
+        channels: The open streams.
+        pace: Speed of messages and pings relative to real time.
     """
 
     def __init__(self, world: World) -> None:
@@ -157,14 +157,14 @@ class LiveHub:
         return self._answer(TracesChannel(self))
 
     def end(self, ending: Ending = "end") -> int:
-        """End all streams of events, as a reload of the settings does, or cut every stream; returns how many."""
+        """End all streams of events, as a reload of the settings does, or cut every stream; return their number."""
         ended = [c for c in self.channels if ending == "cut" or isinstance(c, TracesChannel)]
         for channel in ended:
             channel.finish(ending)
         return len(ended)
 
     def produces(self, event: Event) -> bool:
-        """Whether anybody in this server has asked for such events: else they are not produced at all."""
+        """Return whether the log or the stored traces record the event; otherwise it is not produced at all."""
         profile = self.world.profile
         if event.event_id.endswith(SPAN_ENDS):
             return True
@@ -193,12 +193,12 @@ class SseBody:
 
 
 def sse_frame(message: Message) -> bytes:
-    """One event as the server writes it."""
+    """Return one message as the server writes it."""
     return b"event: %s\ndata: %s\n\n" % (message.name.encode(), message.data)
 
 
 def live_event_to_json(event: Event) -> dict[str, Any]:
-    """One event as the live stream shows it: with the keys of its span, unless it has the same key itself."""
+    """Return an event as the live stream shows it: with the keys of its span, which its own keys override."""
     return {
         **catalog.describe(event.event_id),
         "createdAt": rfc3339(event.time),
@@ -208,7 +208,7 @@ def live_event_to_json(event: Event) -> dict[str, Any]:
 
 
 def metrics_to_json(counters: ProcessCounters) -> list[dict[str, Any]]:
-    """Everything the process counts; counters at zero and empty histograms are left out."""
+    """Return all metrics of the process; counters at zero and empty histograms are left out."""
     return [
         *({"id": id_, "type": "counter", "value": value} for id_, value in counters.counters.items() if value),
         *({"id": id_, "type": "gauge", "value": value} for id_, value in counters.gauges.items()),

@@ -1,4 +1,4 @@
-"""Requests, and query parameters with the server's forgiving rules."""
+"""Requests, and query parameters parsed as leniently as on the server."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from exporter.simulator.world.values import Keys
 
 
 class Parameters:
-    """Query parameters: the last of a name wins, empty values are dropped, what does not parse is ignored."""
+    """Query parameters: the last of a name wins, empty and invalid values are ignored."""
 
     def __init__(self, query: str) -> None:
         self._values = dict(pair for pair in parse_qsl(query, keep_blank_values=True) if pair[1])
 
     def text(self, name: str) -> str:
-        """A value, or an empty string."""
+        """Return a value, or an empty string."""
         return self._values.get(name, "")
 
     def all_but(self, *names: str) -> dict[str, str]:
-        """Every value by its name, except these."""
+        """Return every value by name, except *names*."""
         return {name: value for name, value in self._values.items() if name not in names}
 
     def flag(self, name: str) -> bool:
-        """Present with any value at all, `0` and `false` included."""
+        """Return whether the parameter is present with any value, including `0` and `false`."""
         return name in self._values
 
     def number(self, name: str, default: int = 0) -> int:
-        """A plain decimal number; anything else is the default."""
+        """Return a decimal number; *default* for anything else."""
         value = self._values.get(name, "")
         return int(value) if value.isascii() and value.isdigit() else default
 
     def optional_number(self, name: str) -> int | None:
-        """A plain decimal number, or None."""
+        """Return a decimal number, or None."""
         value = self._values.get(name, "")
         return int(value) if value.isascii() and value.isdigit() else None
 
     def moment(self, name: str) -> float | None:
-        """An RFC 3339 timestamp in Unix seconds, or None."""
+        """Return an RFC 3339 timestamp as Unix seconds, or None."""
         value = self._values.get(name, "")
         if len(value) < 20 or value[10] not in "Tt ":
             return None
@@ -51,7 +51,7 @@ class Parameters:
         return moment.timestamp() if moment.tzinfo is not None else None
 
     def window(self, default_limit: int = 0) -> tuple[int, int]:
-        """How many matches to skip and how many to show; 0 shows all."""
+        """Return how many matches to skip and how many to return; 0 returns all."""
         limit = self.number("limit", default_limit)
         return max(self.number("page") - 1, 0) * limit, limit
 
@@ -62,10 +62,10 @@ class Request:
     One HTTP request.
 
     Attributes:
-        span: The connection it came over.
-        crowded: The account had as many requests under way as it may when this one came.
-        account: Who asks, once authenticated.
-        calls: The JMAP methods called, once they have been read.
+        span: The span of its connection.
+        crowded: Whether the account had reached its limit of concurrent requests.
+        account: The caller, once authenticated.
+        calls: The JMAP methods called, once they are parsed.
     """
 
     method: str
@@ -81,23 +81,23 @@ class Request:
     calls: tuple[str, ...] = ()
 
     def log_keys(self) -> Keys:
-        """What the log holds of it at level `TRACE`: headers, the login included, and body."""
+        """Return what the log records of the request at level `TRACE`: headers, including the login, and body."""
         headers = (("authorization", self.authorization or ""), ("accept", "application/json, text/plain"))
         return {"details": headers, "contents": self.body.decode("utf-8", "replace"), "size": len(self.body)}
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The path below `/api`, split at slashes and decoded; a trailing slash makes an empty last part."""
+        """The path below `/api`, split at slashes and decoded; a trailing slash yields an empty last part."""
         return tuple(unquote(part) for part in self.path.split("/")[2:])
 
     @property
     def parameters(self) -> Parameters:
-        """The query."""
+        """The query parameters."""
         return Parameters(self.query)
 
     @property
     def caller(self) -> Account:
-        """Who asks, once authenticated."""
+        """The caller, once authenticated."""
         if self.account is None:
             raise RuntimeError("not authenticated")
         return self.account

@@ -1,4 +1,4 @@
-"""The server's own metrics page, in text format 0.0.4, with its peculiarities."""
+"""The server's Prometheus endpoint, in text format 0.0.4, with its deviations."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def render(
     name: Callable[[str], str] = str,
 ) -> str:
     """
-    The whole page.
+    Return the whole page.
 
-    Counters and histograms appear with their first event. Without `correct`, each bucket holds only its own count and
-    the last one is labelled `inf`, as on every real server. Counters are in the order of the REST generation, or
-    `alphabetical` by the names they had in it; `name` tells what one is called now.
+    Counters and histograms appear with their first event. Without `correct`, buckets are not cumulative and the last
+    one is labelled `inf`, as on every real server. Counters are in the order of the REST generation, or `alphabetical`
+    by their names in it; `name` maps these to current names.
     """
     lines: list[str] = []
     for event_id in sorted(counters.counters, key=lambda e: (0 if alphabetical else _ORDER.get(e, len(_ORDER)), e)):
@@ -41,7 +41,7 @@ def render(
 
 
 def exposed_name(metric: str) -> str:
-    """The name of a metric or event on the page."""
+    """Return the name of a metric or event on the page."""
     return _OTHER.sub("_", metric)
 
 

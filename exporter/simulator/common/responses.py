@@ -1,4 +1,4 @@
-"""HTTP answers as the server words them."""
+"""HTTP responses in the server's words."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _encode = msgspec.json.Encoder().encode
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    A whole answer.
+    A whole response.
 
     Attributes:
-        stream: Sent after `body`, chunk by chunk, for as long as it lasts; there is no length then.
+        stream: Sent after `body`, chunk by chunk, until it ends; there is no Content-Length then.
     """
 
     status: int
@@ -47,57 +47,57 @@ class NotFound(Exception):
 
 
 def data(value: Any) -> Answer:
-    """A successful answer."""
+    """Return a successful response."""
     return Answer(200, _encode({"data": value}))
 
 
 def encode(value: Any) -> bytes:
-    """A value as JSON."""
+    """Return *value* as JSON."""
     return _encode(value)
 
 
 def management_error(error: str, **members: Any) -> Answer:
-    """An error that comes with status 200."""
+    """Return an error response with status 200."""
     return Answer(200, _encode({"error": error, **members}))
 
 
 def problem(status: int, title: str, detail: str, headers: tuple[tuple[str, str], ...] = (), **members: Any) -> Answer:
-    """An error as RFC 7807 has it."""
+    """Return an error response in the format of RFC 7807."""
     kind = members.pop("type", "about:blank")
     body = {"type": kind, "status": status, "title": title, "detail": detail, **members}
     return Answer(status, _encode(body), PROBLEM, headers)
 
 
 def unauthorized(*, challenge: bool) -> Answer:
-    """No or wrong credentials."""
+    """Return the response to missing or wrong credentials."""
     headers = CHALLENGES if challenge else ()
     return problem(401, "Unauthorized", "You have to authenticate first.", headers)
 
 
 def forbidden() -> Answer:
-    """A permission is missing; which one is not told."""
+    """Return the response to a missing permission, without its name."""
     return problem(403, "Forbidden", "You do not have enough permissions to access this resource.")
 
 
 def not_found() -> Answer:
-    """Unknown path, method or id."""
+    """Return the response to an unknown path, method or id."""
     return problem(404, "Not Found", "The requested resource does not exist on this server.")
 
 
 def rate_limited() -> Answer:
-    """Too many requests in this minute."""
+    """Return the response to too many requests per minute."""
     detail = "Your request has been rate limited. Please try again in a few seconds."
     return problem(429, "Too Many Requests", detail)
 
 
 def banned() -> Answer:
-    """The login that brought the ban."""
+    """Return the response to the login that caused the ban."""
     detail = "Your request has been rate limited. Please try again in a few minutes."
     return problem(429, "Too Many Authentication Attempts", detail, (("connection", "close"),))
 
 
 def too_many_at_once() -> Answer:
-    """An account has too many requests under way; a 400, not a 429."""
+    """Return the response to too many concurrent requests of an account: 400, not 429."""
     return problem(
         400,
         "Limit exceeded",
@@ -108,5 +108,5 @@ def too_many_at_once() -> Answer:
 
 
 def unsupported(details: str) -> Answer:
-    """Something this server does not do, with status 200."""
+    """Return the response to an unsupported operation, with status 200."""
     return management_error("unsupported", details=details)

@@ -1,1 +1,1 @@
-"""The stand-in on a socket, with its faults, script and remote control."""
+"""The simulated server on a socket, with faults, a script and remote control."""

@@ -1,4 +1,4 @@
-"""Everything the HTTP listener answers, request in and answer out, without I/O."""
+"""Handles the requests of the HTTP listener, without I/O."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JMAP_SESSION = answers.encode(
 
 
 class Api:
-    """Routes, authenticates and answers; each request also happens to the world, as events."""
+    """Routes, authenticates and answers requests; each request also raises events in the world."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -38,7 +38,7 @@ class Api:
         self.jmap = JmapApi(world, self.telemetry.tokens, self.live)
 
     def answer(self, request: Request) -> Answer:
-        """The answer of the server to one request."""
+        """Return the server's response to one request."""
         self.world.tick()
         if self.world.journal.logs("http.request-url"):
             target = request.path + (f"?{request.query}" if request.query else "")
@@ -58,7 +58,7 @@ class Api:
         return answer
 
     def _response_keys(self, answer: Answer) -> Keys:
-        """What is logged of a response: all of it, unless it is a stream or no text."""
+        """Return what the log records of a response: everything, unless it is a stream or not text."""
         if not self.world.journal.logs("http.response-body"):
             return {}
         packed = any(name == "content-encoding" for name, _ in answer.headers)

@@ -1,4 +1,4 @@
-"""The control port: how another program plays fate. POST JSON to act, GET to look."""
+"""The control port, for other programs: POST JSON to change the server, GET to inspect it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Control:
     """
     The ASGI application of the control port.
 
-    GET a name of `looks`, or POST a JSON object to a name of `acts`; the answer is `{"data": …}`, and what cannot be
-    done is a 400 that says why. Four acts need the event loop: restart, upgrade, stop-listening, start-listening.
+    GET a name in `looks`, or POST a JSON object to a name in `acts`; the response is `{"data": …}`, or a 400 with the
+    reason. Four acts need the event loop: restart, upgrade, stop-listening, start-listening.
     """
 
     def __init__(self, simulator: Simulator) -> None:
@@ -73,7 +73,7 @@ class Control:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         body = b""
         while (message := await receive())["type"] == "http.request":
             body += message["body"]

@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong between a request and its answer, by path and count."""
+"""Faults that are injected between a request and its response, by path and count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exporter.simulator.common.responses import Answer
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
     DELAY = "delay"
     HANG = "hang"
@@ -45,18 +45,18 @@ class FaultKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """
-    One thing that goes wrong.
+    One fault.
 
     Attributes:
         path: Shell-style pattern for the path, without the query.
-        query: The query must contain this.
-        skip: Matching requests that still go well before it strikes.
-        times: How often it strikes; None until it is removed.
+        query: Text that the query must contain.
+        skip: Matching requests that succeed before the fault takes effect.
+        times: How often the fault takes effect; None until it is removed.
         seconds: Length of a delay, or between two bytes of a drip.
-        status: Of `status`, `html`, `redirect`, `empty` and `body`.
+        status: Status of `status`, `html`, `redirect`, `empty` and `body`.
         error: Tag of `error-200`.
         body: Text of `html`, `body`, `garbage` and `stream-garbage`; the target of a redirect.
-        messages: Of a live stream that go well before it strikes; it then strikes each that follows.
+        messages: Messages of a live stream that are sent before the fault takes effect; it then affects all others.
     """
 
     kind: FaultKind
@@ -74,11 +74,11 @@ class Fault:
     content_type: str = answers.JSON
 
     def matches(self, method: str, path: str, query: str) -> bool:
-        """Whether a request is meant."""
+        """Return whether the fault applies to a request."""
         return self.method in ("*", method) and fnmatchcase(path, self.path) and self.query in query
 
     def replacement(self) -> Answer | None:
-        """The answer that stands in for the server's; None if the server's own is used."""
+        """Return the response that replaces the server's; None if the server's is used."""
         match self.kind:
             case FaultKind.STATUS:
                 return _status_answer(self.status or 500)
@@ -103,7 +103,7 @@ class Fault:
         return None
 
     def spoil(self, answer: Answer) -> Answer:
-        """What becomes of the server's own answer."""
+        """Return the server's response with the fault applied."""
         match self.kind:
             case FaultKind.TRUNCATED_JSON:
                 return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type, answer.headers)
@@ -132,7 +132,7 @@ async def _huge(megabytes: float) -> Any:
 
 
 def _scramble(value: Any) -> Any:
-    """The same keys with values of other types."""
+    """Return the same keys with values of other types."""
     match value:
         case dict():
             return {key: _scramble(inner) for key, inner in value.items()}
@@ -157,32 +157,32 @@ class _Armed:
 
 @dataclass(slots=True)
 class FaultBox:
-    """Faults in the order they were added; the first that matches and is not used up strikes."""
+    """Faults in the order in which they were added; the first that matches and is not used up takes effect."""
 
     _armed: dict[int, _Armed] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def add(self, kind: FaultKind | str, path: str = "*", **settings: Any) -> int:
-        """Arm a fault; keywords as for `Fault`. Returns a number to remove it by."""
+        """Add a fault, with keywords of `Fault`; return the number by which it is removed."""
         number = next(self._numbers)
         self._armed[number] = _Armed(Fault(kind=FaultKind(kind), path=path, **settings))
         return number
 
     def remove(self, number: int) -> int:
-        """Disarm one fault; returns how often it struck."""
+        """Remove one fault; return how often it took effect."""
         armed = self._armed.pop(number, None)
         return armed.struck if armed is not None else 0
 
     def clear(self) -> None:
-        """Disarm all."""
+        """Remove all faults."""
         self._armed.clear()
 
     def struck(self, number: int) -> int:
-        """How often an armed fault has struck."""
+        """Return how often an active fault took effect."""
         return self._armed[number].struck
 
     def take(self, method: str, path: str, query: str) -> Fault | None:
-        """The fault that strikes this request, counted as struck."""
+        """Return the fault that affects this request, and count it."""
         for armed in tuple(self._armed.values()):
             fault = armed.fault
             if not fault.matches(method, path, query) or (fault.times is not None and armed.struck >= fault.times):

@@ -1,4 +1,4 @@
-"""The ASGI side of the stand-in: keeps the record of requests, applies faults, and sends the answers."""
+"""The ASGI layer of the simulated server: records requests, applies faults, and sends responses."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class RequestRecord:
         target: Path with query, as sent.
         identity: The login name, or `none`.
         scheme: `none`, `basic`, `api-key`, `jmap-key` or `other`.
-        time: Unix seconds, of the stand-in's clock.
-        status: None while unanswered, or if the connection was closed instead.
-        harmful: It would have changed something that no monitor may touch.
-        calls: The JMAP methods it called; empty where its body was not read.
+        time: Unix seconds, by the simulated clock.
+        status: None before the response, or if the connection was closed instead.
+        harmful: Whether it would have changed something that no monitor may change.
+        calls: The JMAP methods it called; empty if its body was not read.
     """
 
     method: str
@@ -65,10 +65,10 @@ class Front:
     The ASGI application.
 
     Attributes:
-        requests: Every request in order of arrival; above `MAX_RECORDS` the oldest are forgotten.
-        running: Cleared while the server hangs: requests are read and nothing is answered.
-        errors: Exceptions of the stand-in itself; there should be none.
-        on_ban: Called with an address that has just been banned.
+        requests: Every request in order of arrival; beyond `MAX_RECORDS` the oldest are dropped.
+        running: Cleared while the server hangs: requests are read but not answered.
+        errors: Exceptions of the simulator itself; must stay empty.
+        on_ban: Called with an address when it is banned.
     """
 
     def __init__(self, world: World) -> None:
@@ -83,7 +83,7 @@ class Front:
         self.on_ban: Callable[[str], None] = lambda ip: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         request = await _read(scope, receive)
         record = self._record(request)
         most = self.world.profile.concurrent_requests
@@ -140,7 +140,7 @@ class Front:
         return holder.name if holder is not None else given.name or "none"
 
     async def _answer(self, request: Request, fault: Fault | None) -> Answer | None:
-        """The answer to send; None closes the connection without a byte."""
+        """Return the response to send; None closes the connection without a byte."""
         if fault is not None:
             if fault.kind is FaultKind.CLOSE:
                 return None
@@ -152,7 +152,7 @@ class Front:
         try:
             answer = self.api.answer(request)
             return fault.spoil(answer) if fault is not None else answer
-        except Exception as error:  # noqa: BLE001 -- kept and raised where the stand-in is closed
+        except Exception as error:  # noqa: BLE001 -- kept, and raised when the simulator is closed
             self.errors.append(error)
             return problem(500, "Internal Server Error", str(error))
 
@@ -182,7 +182,7 @@ async def _until_gone(receive: Receive) -> None:
 
 
 class _Sender:
-    """Sends one answer, whole or as a fault has it."""
+    """Sends one response, whole or with a fault."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, now: Callable[[], float]) -> None:
         self._scope = scope
@@ -192,7 +192,7 @@ class _Sender:
         self._send = send
 
     async def send(self, answer: Answer, fault: Fault | None) -> None:
-        """Send an answer."""
+        """Send a response."""
         kind = fault.kind if fault is not None else None
         if fault is not None and kind is FaultKind.GARBAGE:
             self._transport.write(fault.body.encode() or bytes(range(256)))
@@ -210,7 +210,7 @@ class _Sender:
             await self._body(answer.body)
 
     async def stream(self, answer: Answer, channel: Channel, fault: Fault | None, *, websocket: bool) -> None:
-        """Send a live stream until it ends or the client is gone."""
+        """Send a live stream until it ends or the client disconnects."""
         if websocket:
             writer: Writer = upgrade(self._scope)
         else:
@@ -260,6 +260,6 @@ class _Sender:
         await self._body(b"")
 
     async def _close(self) -> None:
-        """End the connection after what was written has gone out."""
+        """Close the connection after all written data was sent."""
         self._transport.close()
         await _until_gone(self._receive)

@@ -1,4 +1,4 @@
-"""A TCP listener that speaks HTTP/1.1 to an ASGI application, and can be closed and opened again at will."""
+"""A TCP listener that serves HTTP/1.1 to an ASGI application, and can be closed and reopened."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _SILENT.propagate = False
 
 
 class ConnectionHooks(Protocol):
-    """Who wants to know of connections."""
+    """Callbacks for connections."""
 
     def opened(self, ip: str, port: int, local_port: int) -> Span | None:
-        """A client has connected; None drops it without a byte."""
+        """Handle a new connection; None drops it without a byte."""
 
     def closed(self, span: Span, seconds: float) -> None:
-        """A client that was let in has gone."""
+        """Handle the end of an accepted connection."""
 
 
 class _Connection(HttpToolsProtocol):
     """
-    One client; what the application needs of it goes into the scope's `state`.
+    One client; the scope's `state` passes it to the application.
 
     Attributes:
-        reader: Takes what comes, once the connection speaks another protocol than HTTP.
+        reader: Receives incoming data, once the connection no longer speaks HTTP.
     """
 
     def __init__(self, config: uvicorn.Config, state: ServerState, hooks: ConnectionHooks | None) -> None:
@@ -83,7 +83,7 @@ class Listener:
     Listens for one application.
 
     Attributes:
-        port: The port listened on; it is kept when the listener is closed and opened again.
+        port: The port that is listened on; kept when the listener is closed and reopened.
     """
 
     def __init__(self, app: Any, host: str, port: int, hooks: ConnectionHooks | None = None) -> None:
@@ -108,17 +108,17 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the listener."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     @property
     def connections(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._state.connections)
 
     async def open(self) -> None:
-        """Begin to listen; raises OSError when the port is taken."""
+        """Start listening; raises OSError if the port is taken."""
         if self._server is not None:
             return
         bound = self._bind()
@@ -132,7 +132,7 @@ class Listener:
         self._release()
 
     def _bind(self) -> socket.socket:
-        """Return a socket bound to the port. Without `listen`, it keeps the port from others and refuses clients."""
+        """Return a socket bound to the port. Without `listen`, it reserves the port and refuses clients."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -152,7 +152,7 @@ class Listener:
         return _Connection(self._config, self._state, self._hooks)
 
     async def close(self, *, keep_port: bool = True) -> None:
-        """Stop listening and drop every client; with *keep_port* no other program gets the port meanwhile."""
+        """Stop listening and drop every client; with *keep_port* no other program can take the port."""
         if not keep_port:
             self._release()
         if self._server is None:
@@ -171,7 +171,7 @@ class Listener:
         await asyncio.gather(*(connection.gone.wait() for connection in connections))
 
     def drop(self, ip: str | None = None) -> None:
-        """Drop every client, or those of one address; what was already written still goes out to the latter."""
+        """Drop every client, or those of one address; the latter still receive data already written."""
         for connection in self._clients():
             if ip is None:
                 connection.transport.abort()

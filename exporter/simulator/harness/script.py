@@ -1,4 +1,4 @@
-"""A day in the life of the server, told in hours: calm, a destination failing, a paused queue, recovery."""
+"""A scripted day of the server: normal operation, a failing destination, a paused queue, recovery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BIG, CAMPUS, SHOP, SLOW = "big-mailbox.test", "campus.test", "shop.test", "slow-
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often things happen, per hour of the scripted day."""
+    """Rates of events, per hour of the scripted day."""
 
     outgoing: float = 90.0
     incoming: float = 40.0
@@ -31,7 +31,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the day: from `hour` on, after `change` was made, things happen at `rates`."""
+    """A part of the day: from `hour` on, after `change` was made, events happen at `rates`."""
 
     hour: float
     name: str
@@ -73,7 +73,7 @@ PHASES = (
 
 
 def demo_destinations() -> list[Destination]:
-    """The mail hosts of the scripted day."""
+    """Return the mail hosts of the scripted day."""
     return [
         Destination(BIG, ip="198.51.100.11", starttls=True, tls_rpt=True, round_trip_ms=40),
         Destination(CAMPUS, ip="198.51.100.12", starttls=True, round_trip_ms=25),
@@ -82,7 +82,7 @@ def demo_destinations() -> list[Destination]:
     ]
 
 
-# Shares of the outgoing mail; the rest of the alphabet of trouble stays rare.
+# Shares of the outgoing mail; other errors stay rare.
 _ADDRESSEES: Sequence[tuple[str, int]] = (
     (BIG, 40),
     (CAMPUS, 20),
@@ -101,10 +101,10 @@ _ADDRESSEES: Sequence[tuple[str, int]] = (
 @dataclass(slots=True)
 class Script:
     """
-    Plays phases, at the world's speed, day after day.
+    Plays phases at the world's speed, day after day.
 
     Attributes:
-        phase: What is being played.
+        phase: The current phase.
     """
 
     phases: Sequence[Phase] = PHASES
@@ -112,7 +112,7 @@ class Script:
     _reports_sent: int = 0
 
     def begin(self, world: World) -> None:
-        """Begin the day now; the world then plays it as its time passes."""
+        """Start the day now; the world then plays it as its time passes."""
         for destination in demo_destinations():
             world.add_destination(destination)
         for address in ("alice", "bob"):
@@ -138,7 +138,7 @@ class Script:
         phase.change(world)
 
     def _plan(self, world: World, kind: str, happen: Callable[[World], None]) -> None:
-        """Let something happen at random moments, as often as the phase of that moment says."""
+        """Schedule an event at random times, at the rate of the phase at that time."""
         rate: float = getattr(self.phase.rates, kind)
         wait = world.rng.expovariate(max(rate, 0.01) / HOUR) / world.speed
         patience = QUARTER / world.speed
@@ -148,7 +148,7 @@ class Script:
                 happen(world)
             self._plan(world, kind, happen)
 
-        # Without memory, so a long wait may be drawn anew: another phase may have begun meanwhile.
+        # Memoryless, so a long wait may be drawn again: another phase may have begun in the meantime.
         world.after(min(wait, patience), go_on)
 
     def _submit(self, world: World) -> None:
@@ -213,5 +213,5 @@ def _rows(world: World) -> list[DmarcRow]:
 
 
 def full_day() -> Script:
-    """The scripted day."""
+    """Return the scripted day."""
     return Script()

@@ -1,4 +1,4 @@
-"""The stand-in as one object inside an event loop: world, listener, control port and the task that lets time pass."""
+"""The simulated server in an event loop: world, listener, control port and the task that advances time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TICK_SECONDS = 0.2
 
 
 class _Doorkeeper:
-    """Tells the world of connections, and keeps the banned out."""
+    """Reports connections to the world, and rejects banned addresses."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -38,13 +38,13 @@ class _Doorkeeper:
 
 class Simulator:
     """
-    A running stand-in; use it as an async context manager.
+    A running simulated server; use it as an async context manager.
 
-    Everything must be touched from the loop it runs in.
+    Use its attributes only from its event loop.
 
     Attributes:
-        front: Requests seen, faults, and whether the server hangs.
-        control: The control port, if one was asked for.
+        front: Requests received, faults, and whether the server hangs.
+        control: The control port, if requested.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where the server listens."""
+        """The URL of the server."""
         return self.listener.url
 
     async def __aenter__(self) -> Simulator:
@@ -101,26 +101,26 @@ class Simulator:
         while True:
             try:
                 self.world.tick()
-            except Exception as error:  # noqa: BLE001 -- kept and raised where the stand-in is closed
+            except Exception as error:  # noqa: BLE001 -- kept, and raised when the simulator is closed
                 self.front.errors.append(error)
             await asyncio.sleep(TICK_SECONDS)
 
     def hang(self) -> None:
-        """Read requests, answer none."""
+        """Read requests, but do not answer them."""
         self.front.running.clear()
 
     def resume(self) -> None:
-        """Answer what is waiting, and go on."""
+        """Answer the waiting requests, and continue."""
         self.front.running.set()
 
     async def restart(self) -> None:
-        """Restart the server process: connections drop, the port opens again."""
+        """Restart the server process: connections drop, and the port opens again."""
         await self.listener.close()
         self.world.restart()
         await self.listener.open()
 
     async def upgrade(self, version: str | None = None, **changes: Any) -> None:
-        """Restart the server process as another release, edition or configuration; keywords as for the profile."""
+        """Restart the server process as another release, edition or configuration, with keywords of the profile."""
         await self.listener.close()
         self.world.upgrade(version, **changes)
         await self.listener.open()
@@ -130,14 +130,14 @@ class Simulator:
 async def simulating(
     profile: Profile | None = None, *, speed: float = 1.0, seed: int = 7, scripted: bool = True, port: int = 0
 ) -> AsyncIterator[Simulator]:
-    """A stand-in whose time passes by itself, with the scripted day if wanted; for embedding in an event loop."""
+    """Run a simulated server in the current event loop; its time passes by itself, with the scripted day if wanted."""
     script = full_day() if scripted else None
     async with Simulator(profile, port=port, speed=speed, seed=seed, ticking=True, script=script) as simulator:
         yield simulator
 
 
 async def serve(simulator: Simulator, ready: Callable[[Simulator], None] | None = None) -> None:
-    """Run a stand-in until this coroutine is cancelled; `ready` is called once it listens."""
+    """Run a simulated server until cancelled; `ready` is called once it listens."""
     async with simulator:
         if ready is not None:
             ready(simulator)

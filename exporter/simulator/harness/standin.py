@@ -1,4 +1,4 @@
-"""The stand-in in a thread of its own, for tests and programs without an event loop."""
+"""The simulated server in its own thread, for tests and programs without an event loop."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DEADLINE_SECONDS = 120.0
 
 class StandIn:
     """
-    A Stalwart that is not one, listening on a free port while the `with` block lasts.
+    A simulated Stalwart server that listens on a free port inside the `with` block.
 
-    Leaving the block raises the stand-in's own errors, if it had any.
+    Leaving the block raises the simulator's own errors, if any.
 
     Attributes:
-        simulator: The running stand-in; touch it only through `call` and `run`.
+        simulator: The running simulator; use it only through `call` and `run`.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class StandIn:
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the stand-in's loop and wait for it."""
+        """Run a coroutine in the simulator's loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_SECONDS)
 
     def call(self, work: Callable[[World], T]) -> T:
-        """Let a function see or change the world, undisturbed by requests."""
+        """Call *work* with the world, while no request is handled."""
 
         async def inside() -> T:
             return work(self.simulator.world)
@@ -99,17 +99,17 @@ class StandIn:
         return self.run(inside())
 
     def advance(self, seconds: float) -> None:
-        """Let time pass in the world."""
+        """Advance the world's time."""
         self.call(lambda world: world.advance(seconds))
 
     @property
     def url(self) -> str:
-        """Where the server listens."""
+        """The URL of the server."""
         return self.simulator.url
 
     @property
     def control_url(self) -> str:
-        """Where the control port listens; raises LookupError if there is none."""
+        """The URL of the control port; raises LookupError if there is none."""
         if self.simulator.control is None:
             raise LookupError("no control port was asked for")
         return self.simulator.control.url
@@ -121,32 +121,32 @@ class StandIn:
 
     @property
     def harm_done(self) -> list[RequestRecord]:
-        """Requests that changed what no monitor may touch."""
+        """Requests that changed what no monitor may change."""
         return [request for request in self.requests if request.harmful]
 
     @property
     def faults(self) -> FaultBox:
-        """Faults to arm; safe to use from outside."""
+        """The faults; safe to use from other threads."""
         return self.simulator.front.faults
 
     def hang(self) -> None:
-        """Read requests, answer none."""
+        """Read requests, but do not answer them."""
         self.call(lambda _: self.simulator.hang())
 
     def resume(self) -> None:
-        """Answer what is waiting, and go on."""
+        """Answer the waiting requests, and continue."""
         self.call(lambda _: self.simulator.resume())
 
     def restart(self) -> None:
-        """Restart the server process: connections drop, counters begin anew."""
+        """Restart the server process: connections drop, and counters start at zero."""
         self.run(self.simulator.restart())
 
     def upgrade(self, version: str | None = None, **changes: Any) -> None:
-        """Restart the server process as another release, edition or configuration; keywords as for the profile."""
+        """Restart the server process as another release, edition or configuration, with keywords of the profile."""
         self.run(self.simulator.upgrade(version, **changes))
 
     def api_key(self, name: str = "watcher") -> str:
-        """The token of an API key in the JMAP generation, as it goes after `Bearer`."""
+        """Return the token of an API key in the JMAP generation, as sent after `Bearer`."""
         return self.call(lambda world: api_key(world.directory.accounts[name]))
 
     def stop_listening(self) -> None:

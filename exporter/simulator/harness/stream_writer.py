@@ -1,4 +1,4 @@
-"""How messages of the live streams go over a connection, and what can go wrong on the way."""
+"""Writes messages of the live streams to a connection, with optional faults."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Writer(Protocol):
         """Send a message."""
 
     async def send_raw(self, data: bytes) -> None:
-        """Send these bytes of the framing."""
+        """Send raw bytes of the framing."""
 
     def framed(self, message: Message) -> bytes:
-        """A message as it goes over the wire."""
+        """Return a message as sent over the wire."""
 
     async def end(self) -> None:
-        """End the stream in good order."""
+        """End the stream normally."""
 
     def abort(self) -> None:
-        """Break the connection after what was written has gone out."""
+        """Break the connection after written data was sent."""
 
 
 async def play(channel: Channel, writer: Writer, fault: Fault | None) -> None:
-    """Send what a channel says until it ends; a fault strikes once its number of messages has gone out well."""
+    """Send a channel's messages until it ends; a fault takes effect after its number of messages."""
     sent = 0
     try:
         async for message in channel:
@@ -54,7 +54,7 @@ async def play(channel: Channel, writer: Writer, fault: Fault | None) -> None:
 
 
 async def _spoil(message: Message, writer: Writer, fault: Fault) -> bool:
-    """Send a message as a fault has it; false if nothing is to follow."""
+    """Send a message with a fault; return false if nothing may follow."""
     framed = writer.framed(message)
     match fault.kind:
         case FaultKind.STREAM_CUT:
@@ -81,7 +81,7 @@ async def _spoil(message: Message, writer: Writer, fault: Fault) -> bool:
 
 
 class SseWriter:
-    """Server-Sent Events in the body of an HTTP answer."""
+    """Server-Sent Events in the body of an HTTP response."""
 
     def __init__(self, transport: asyncio.Transport, body: SendBody, finish: Callable[[], Awaitable[None]]) -> None:
         self._transport = transport
@@ -93,31 +93,31 @@ class SseWriter:
         await self._body(sse_frame(message))
 
     async def send_raw(self, data: bytes) -> None:
-        """Send these bytes of the framing."""
+        """Send raw bytes of the framing."""
         await self._body(data)
 
     def framed(self, message: Message) -> bytes:
-        """A message as it goes over the wire."""
+        """Return a message as sent over the wire."""
         return sse_frame(message)
 
     async def end(self) -> None:
-        """End the answer."""
+        """End the response."""
         await self._finish()
 
     def abort(self) -> None:
-        """Close the connection without the end of the answer."""
+        """Close the connection without the end of the response."""
         self._transport.close()
 
 
 class WebSocketWriter:
-    """A WebSocket; made by `upgrade`."""
+    """A WebSocket; created by `upgrade`."""
 
     def __init__(self, transport: asyncio.Transport, protocol: ServerProtocol) -> None:
         self._transport = transport
         self._protocol = protocol
 
     def receive(self, data: bytes) -> None:
-        """Bytes have come from the client."""
+        """Process bytes from the client."""
         self._protocol.receive_data(data)
         self._flush()
         if self._protocol.close_expected():
@@ -129,22 +129,22 @@ class WebSocketWriter:
         self._flush()
 
     async def send_raw(self, data: bytes) -> None:
-        """Send these bytes of the framing."""
+        """Send raw bytes of the framing."""
         self._transport.write(data)
 
     def framed(self, message: Message) -> bytes:
-        """A message as it goes over the wire."""
+        """Return a message as sent over the wire."""
         self._protocol.send_text(message.data)
         return b"".join(self._protocol.data_to_send())
 
     async def end(self) -> None:
-        """Say goodbye."""
+        """Send a close frame."""
         self._protocol.send_close(1000)
         self._flush()
         self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without a close frame."""
         self._transport.close()
 
     def _flush(self) -> None:
@@ -153,12 +153,12 @@ class WebSocketWriter:
 
 
 def wants_websocket(scope: Scope) -> bool:
-    """Whether a request is the handshake of a WebSocket."""
+    """Return whether a request is a WebSocket handshake."""
     return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in scope["headers"])
 
 
 def upgrade(scope: Scope) -> WebSocketWriter:
-    """Accept a handshake; from now on the connection is a WebSocket."""
+    """Accept a handshake and switch the connection to WebSocket."""
     headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     protocol = ServerProtocol()
     protocol.send_response(protocol.accept(Request(scope["raw_path"].decode("ascii"), headers)))

@@ -1,4 +1,4 @@
-"""Everything the HTTP listener answers in the JMAP generation, request in and answer out, without I/O."""
+"""Handles the requests of the HTTP listener in the JMAP generation, without I/O."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOO_MANY_REQUESTS = "The request exceeds the maximum number of concurrent reques
 
 
 class Refused(Exception):
-    """The request was answered before it came to what it asked for."""
+    """The request was answered before its method was reached."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -45,17 +45,17 @@ class Refused(Exception):
 
 
 def is_jmap(method: str, path: str) -> bool:
-    """Whether a request carries method calls."""
+    """Return whether a request carries method calls."""
     return method == "POST" and path in ("/jmap", "/jmap/")
 
 
 def changes_something(method: str, path: str, body: bytes) -> bool:
-    """Whether a request would change what no monitor may touch."""
+    """Return whether a request would change what no monitor may change."""
     return is_jmap(method, path) and b'/set"' in body
 
 
 def limit_problem(limit: str, detail: str) -> Answer:
-    """A limit of the protocol is exceeded; JMAP errors carry no title."""
+    """Return the response to a violated protocol limit; JMAP errors have no title."""
     return _untitled(f"{ERROR}limit", detail, limit=limit)
 
 
@@ -67,10 +67,10 @@ def _untitled(kind: str, detail: str, **members: str) -> Answer:
 @dataclass(slots=True)
 class JmapApi:
     """
-    Routes, authenticates and answers; each request also happens to the world, as events.
+    Routes, authenticates and answers requests; each request also raises events in the world.
 
     Attributes:
-        tokens, live: Shared with the REST face of the same server.
+        tokens, live: Shared with the REST API of the same server.
     """
 
     world: World
@@ -78,7 +78,7 @@ class JmapApi:
     live: LiveHub
 
     def route(self, request: Request) -> Answer:
-        """The answer to one request. Raises `Forbidden` and `NotFound`."""
+        """Return the response to one request. Raises `Forbidden` and `NotFound`."""
         try:
             return self._route(request)
         except Refused as refused:
@@ -137,7 +137,7 @@ class JmapApi:
         return answers.problem(401, "Unauthorized", "You have to authenticate first.", CHALLENGES)
 
     def _log_in(self, request: Request) -> Account:
-        """Who asks. Raises `Refused` and `Forbidden`."""
+        """Return the caller. Raises `Refused` and `Forbidden`."""
         gate = self.world.gate
         given = parse_authorization(request.authorization)
         outcome = jmap_auth.log_in(gate, self.world.directory, given, request.ip)

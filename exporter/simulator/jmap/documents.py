@@ -40,7 +40,7 @@ KNOWN_CAPABILITIES = frozenset({MANAGEMENT, *(_URN + name for name in (*_PLAIN, 
 
 
 def session(profile: Profile, account: Account | None) -> dict[str, Any]:
-    """The session resource; the public URL in it is that of the configuration, not the one asked under."""
+    """Return the session resource; its URLs use the configured public URL, not the requested one."""
     public = f"https://{profile.hostname}"
     shown: dict[str, Any] = {
         "capabilities": _capabilities(profile),
@@ -94,12 +94,12 @@ def _personal(profile: Profile, account: Account) -> dict[str, Any]:
 
 
 def account(profile: Profile, caller: Account) -> dict[str, Any]:
-    """`/api/account`."""
+    """Return the document at `/api/account`."""
     return {"permissions": sorted(held(caller)), "edition": _EDITIONS[profile.edition], "locale": "en_US"}
 
 
 def schema_hash(profile: Profile) -> str:
-    """The fingerprint of a release's schema; made up for the releases whose we do not know."""
+    """Return the fingerprint of a release's schema; invented for releases whose schema is unknown."""
     known = _KNOWN_HASHES.get(profile.version)
     if known is not None:
         return known
@@ -109,7 +109,7 @@ def schema_hash(profile: Profile) -> str:
 
 @lru_cache(maxsize=8)
 def packed_schema(*, repaired: bool) -> bytes:
-    """The schema, packed with gzip; `repaired` since v0.16.12."""
+    """Return the schema, gzip-compressed; `repaired` since v0.16.12."""
     counters = [*counted_names(), *(SINCE_REPAIRED if repaired else ())]
     signatures = ["Dkim1Ed25519Sha256", "Dkim1RsaSha256"]
     if repaired:

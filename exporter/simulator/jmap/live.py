@@ -1,4 +1,4 @@
-"""The live streams of the JMAP generation: its spelling of metrics, and traces that repeat all that went before."""
+"""The live streams of the JMAP generation: its names of metrics, and traces that repeat all earlier events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from exporter.simulator.world.values import Value, to_json
 
 
 class JmapMetricsChannel(MetricsChannel):
-    """All metrics that were asked for, at once and then at an interval."""
+    """The requested metrics, immediately and then at an interval."""
 
     def __init__(self, hub: LiveHub, interval_seconds: float, wanted: frozenset[str]) -> None:
         super().__init__(hub, interval_seconds)
@@ -40,9 +40,9 @@ class JmapMetricsChannel(MetricsChannel):
 
 class JmapTracesChannel(TracesChannel):
     """
-    Events as they happen, each message with all events since the stream was opened.
+    Events in real time, each message with all events since the stream was opened.
 
-    It begins with a ping; once something has matched the whole is sent again instead of pings.
+    The stream begins with a ping; after the first match, all events are sent again instead of pings.
     """
 
     def __init__(self, hub: LiveHub, conditions: dict[str, str]) -> None:
@@ -53,13 +53,13 @@ class JmapTracesChannel(TracesChannel):
         super().__init__(hub)
 
     def hear(self, event: Event) -> None:
-        """Something has happened."""
+        """Receive an event."""
         if self._hub.produces(event) and self._wants(event):
             self._since_opened.append(event)
             super().hear(event)
 
     def _wants(self, event: Event) -> bool:
-        """Once an event of a span has matched, so do all that follow in it."""
+        """Return whether the event is sent: after one event of a span has matched, all later ones of the span are."""
         if event.span_id in self._matched_spans:
             return True
         if not all(_matches(event, key, text) for key, text in self._conditions.items()):
@@ -79,7 +79,7 @@ class JmapTracesChannel(TracesChannel):
 
 
 def open_metrics(hub: LiveHub, parameters: Parameters) -> Answer:
-    """Open a stream of metrics; an interval of 0 is one of a second."""
+    """Open a stream of metrics; an interval of 0 means one second."""
     wanted = frozenset(name for name in parameters.text("metrics").split(",") if name)
     return _opened(hub, JmapMetricsChannel(hub, max(1, parameters.number("interval", 30)), wanted))
 
@@ -95,7 +95,7 @@ def _opened(hub: LiveHub, channel: Channel) -> Answer:
 
 
 def live_event(event: Event) -> Json:
-    """One event as the stream shows it: its own keys, and the number of its span."""
+    """Return an event as the stream shows it: its own keys, and the number of its span."""
     shown = event_to_json(event)
     if event.span_id is not None:
         pairs = shown["keyValues"]
@@ -105,9 +105,9 @@ def live_event(event: Event) -> Json:
 
 def _matches(event: Event, key: str, text: str) -> bool:
     """
-    Whether an event meets one condition, `filter` or a key.
+    Return whether an event meets one condition, `filter` or a key.
 
-    A key is lowered before it is looked up, so that those of several words are never found and do not filter at all.
+    Keys are lower-cased before the lookup, so keys of several words are never found and do not filter at all.
     """
     if key == "filter":
         return any(text in words for value in event.keys.values() for words in _texts(value))
@@ -126,7 +126,7 @@ def _texts(value: Value) -> list[str]:
 
 
 def metrics_to_json(counters: ProcessCounters, *, misnamed: bool) -> list[Json]:
-    """Everything the process counts; counters at zero and histograms without observations are left out."""
+    """Return all metrics of the process; counters at zero and empty histograms are left out."""
     told: dict[str, int] = {}
     for event_id, value in counters.counters.items():
         if value:
@@ -144,7 +144,7 @@ def metrics_to_json(counters: ProcessCounters, *, misnamed: bool) -> list[Json]:
 
 
 def _filtered(frame: list[Json], wanted: frozenset[str]) -> list[Json]:
-    """Counters are filtered only if a counter was named, gauges and histograms only if one of them was."""
+    """Filter counters only if a counter was named, gauges and histograms only if one of them was."""
     counters = {metric["metric"] for metric in frame if metric["@type"] == "Counter"} & wanted
     others = {metric["metric"] for metric in frame if metric["@type"] != "Counter"} & wanted
     return [

@@ -1,4 +1,4 @@
-"""`POST /jmap/`: the envelope, the calls in it, and the references from one call to the answer of another."""
+"""`POST /jmap/`: the envelope, its calls, and references from one call to the response of another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _decode = msgspec.json.Decoder(Envelope).decode
 
 
 def parse(body: bytes) -> Envelope | None:
-    """The envelope of a request; None if it is none, or names a capability that does not exist."""
+    """Return the envelope of a request; None if it is invalid, or names an unknown capability."""
     try:
         envelope = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -58,7 +58,7 @@ class Batch:
     caller: Account
 
     def answer(self, envelope: Envelope) -> Json:
-        """The answers to all calls."""
+        """Return the responses to all calls."""
         responses: list[tuple[str, Json, str]] = []
         for name, arguments, call_id in envelope.method_calls:
             try:
@@ -137,7 +137,7 @@ class Batch:
     def _source(
         self, kind: str, properties: Sequence[str] | None
     ) -> tuple[Callable[[int], Shown | None], Callable[[], list[str]]]:
-        """How to show one object of a type, and how to name all of them."""
+        """Return how to show one object of a type, and how to list the ids of all."""
         world = self.world
         match kind:
             case "Log":
@@ -189,7 +189,7 @@ def _properties(value: Any) -> list[str] | None:
 
 
 def _resolve(arguments: Json, responses: Sequence[tuple[str, Json, str]]) -> Json:
-    """Arguments with the references in them replaced by what they point at."""
+    """Return the arguments with references replaced by their targets."""
     return {
         name.removeprefix("#"): _referenced(value, responses) if name.startswith("#") else value
         for name, value in arguments.items()

@@ -1,4 +1,4 @@
-"""What a login may do in the JMAP generation, told from what it may do in the REST generation."""
+"""Permissions in the JMAP generation, derived from those in the REST generation."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ EVERYTHING: Final = frozenset({name for names in _FROM_REST.values() for name in
 
 def held(account: Account) -> frozenset[str]:
     """
-    The permissions of an account by their names of this generation.
+    Return the permissions of an account by their JMAP names.
 
-    Names of the REST generation are translated, names of this one count as they are. An API key that the REST
-    generation's reader was given reads in this one also what the other did not have.
+    Names of the REST generation are translated, JMAP names are kept. With `reads_everything`, an API key may also read
+    what exists only in this generation.
     """
     if account.permissions is None:
         return EVERYTHING
@@ -64,5 +64,5 @@ def held(account: Account) -> frozenset[str]:
 
 
 def may(account: Account, permission: str) -> bool:
-    """Whether an account holds a permission of this generation."""
+    """Return whether an account holds a permission of this generation."""
     return permission in held(account)

@@ -1,8 +1,8 @@
 """
-`/query` of one object type: filter, sort and paging, with the fast path that reads from the wrong end.
+`/query` of one object type: filter, sort and paging, including the fast path that reads from the wrong end.
 
-Sorted by id, without a total and without a position of 0, the server reads the lowest ids first, cuts, and only then
-turns the page around; an anchor means "greater than" there. Every other query is answered in full order, then cut.
+Sorted by id, without a total and without a position of 0, the server reads the lowest ids first, cuts, and reverses the
+page afterwards; an anchor means "greater than" there. Every other query is sorted completely, then cut.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Entry:
     One object as a query sees it.
 
     Attributes:
-        fields: What can be filtered and sorted by; None in a field passes no comparison and sorts last.
+        fields: Filter and sort fields; None in a field matches no comparison and sorts last.
         show: The whole object, without its id.
     """
 
@@ -40,22 +40,22 @@ class Entry:
 
 
 def fixed_entry(number: int, shown: Json, **fields: Any) -> Entry:
-    """An object that is put together at once."""
+    """Return an entry whose object is complete."""
     return Entry(number, fields, lambda: shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """
-    What a query of one type understands.
+    What a query of one type supports.
 
     Attributes:
-        default_sort: What is sorted by when nothing is said; always descending then.
-        fast: The broken path exists for this type.
-        index: The field in whose order the fast path reads when it does not read by id.
-        always_index: It reads by `index` even without a filter.
-        anchored_total: With an anchor, the total and the position count from the anchor on.
-        sort_ignored: Only the direction of a sort counts.
+        default_sort: The default sort field, always descending.
+        fast: Whether the broken fast path exists for this type.
+        index: The field that orders the fast path when it does not read by id.
+        always_index: Whether it reads by `index` even without a filter.
+        anchored_total: Whether, with an anchor, the total and the position count from the anchor on.
+        sort_ignored: Whether only the direction of a sort counts.
     """
 
     filters: Mapping[str, FilterKind] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of the result is wanted; `limit` as given, None if absent."""
+    """The requested part of the result; `limit` as given, None if missing."""
 
     position: int | None
     limit: int | None
@@ -80,12 +80,12 @@ class Paging:
 
     @property
     def most(self) -> int:
-        """How many ids are given at most; a limit of 0 is none."""
+        """The maximum number of ids; a limit of 0 returns none."""
         return min(self.limit or MAX_RESULTS, MAX_RESULTS)
 
 
 def parse_paging(arguments: Mapping[str, Any]) -> Paging:
-    """The paging arguments. Raises `MethodError` for such as cannot be read."""
+    """Parse the paging arguments. Raises `MethodError` for invalid ones."""
     limit, anchor = whole(arguments, "limit"), arguments.get("anchor")
     if (limit is not None and limit < 0) or not isinstance(anchor, str | None):
         raise MethodError("invalidArguments", "Invalid paging arguments")
@@ -99,7 +99,7 @@ def parse_paging(arguments: Mapping[str, Any]) -> Paging:
 
 
 def conditions(filter_: object) -> Iterator[tuple[str, Any]]:
-    """The conditions of a filter, all of which must hold. Raises `MethodError` for other combinations."""
+    """Yield the conditions of a filter, all of which must hold. Raises `MethodError` for other combinations."""
     if filter_ is None:
         return
     if not isinstance(filter_, dict):
@@ -114,7 +114,7 @@ def conditions(filter_: object) -> Iterator[tuple[str, Any]]:
 
 
 def parse_sort(arguments: Mapping[str, Any], rules: Rules) -> tuple[str, bool]:
-    """The property to sort by and whether ascending; only the first comparator counts."""
+    """Return the property to sort by and whether ascending; only the first comparator counts."""
     sort = arguments.get("sort")
     if not sort:
         return rules.default_sort, False
@@ -129,7 +129,7 @@ def parse_sort(arguments: Mapping[str, Any], rules: Rules) -> tuple[str, bool]:
 
 
 def matcher(key: str, asked: Any, rules: Rules) -> Callable[[Entry], bool]:
-    """The test that one condition means. Raises `MethodError` if this type does not know it."""
+    """Return the test for one condition. Raises `MethodError` if this type does not support it."""
     suffix = next((name for name in _OPERATORS if key.endswith(name)), "")
     name = key.removesuffix(suffix) if suffix else key
     kind = rules.filters.get(name)
@@ -147,7 +147,7 @@ def matcher(key: str, asked: Any, rules: Rules) -> Callable[[Entry], bool]:
         words = value.lower().split()
         return lambda entry: all(word in entry.fields["text"] for word in words)
     if kind == "failed":
-        # Of all states only this one is told apart; the others are accepted and pass everything.
+        # Only this state is distinguished; the others are accepted and match everything.
         return lambda entry: value != "Failed" or bool(entry.fields["failed"])
     if kind in ("substring", "contains"):
         return lambda entry: value in entry.fields[name]
@@ -167,7 +167,7 @@ def _value(kind: FilterKind, asked: Any) -> Any:
 
 
 def query(entries: Sequence[Entry], arguments: Mapping[str, Any], rules: Rules) -> Json:
-    """The answer to a query over `entries`, which ascend by id."""
+    """Return the response to a query over `entries`, which ascend by id."""
     tests = [matcher(key, asked, rules) for key, asked in conditions(arguments.get("filter"))]
     found = [entry for entry in entries if all(test(entry) for test in tests)]
     name, ascending = parse_sort(arguments, rules)
@@ -204,7 +204,7 @@ def _fast(found: list[Entry], paging: Paging, *, ascending: bool, rules: Rules, 
 
 
 def slice_ids(numbers: Sequence[int], paging: Paging, rules: Rules) -> Json:
-    """A page of a result that is in order."""
+    """Return a page of a sorted result."""
     total = len(numbers)
     if paging.anchor is not None:
         anchor = id_of(paging.anchor)
@@ -234,7 +234,7 @@ def _place(numbers: Sequence[int], anchor: int | None) -> int:
 
 
 def answer(numbers: Sequence[int], *, position: int = 0, total: int | None = None, limit: int | None = None) -> Json:
-    """The response of a query, without the account."""
+    """Return the response of a query, without the account."""
     shown: Json = {
         "queryState": "n",
         "canCalculateChanges": True,

@@ -1,4 +1,4 @@
-"""What operators change over JMAP: queued messages, blocked and allowed addresses, tasks, and the actions."""
+"""Changes by operators over JMAP: queued messages, blocked and allowed addresses, tasks, and actions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VERBS = {"create": "Create", "update": "Update", "destroy": "Destroy"}
 
 
 def set_objects(world: World, caller: Account, kind: str, arguments: Json) -> Json:
-    """The answer to `x:<kind>/set`. Raises `MethodError` where the caller may not, or the server cannot."""
+    """Return the response to `x:<kind>/set`. Raises `MethodError` if it is not permitted or not supported."""
     for verb, name in _VERBS.items():
         if arguments.get(verb) and not may(caller, f"sys{kind}{name}"):
             raise MethodError("forbidden", NOT_PERMITTED)
@@ -73,7 +73,7 @@ def _set_queue(world: World, arguments: Json) -> Json:
 
 
 def _patch_problem(patch: Any) -> Json | None:
-    """What is wrong with a patch; of all properties the next retry alone is played."""
+    """Return what is wrong with a patch; only the next retry can be changed here."""
     unknown = [name for name in patch if name != "nextRetry"] if isinstance(patch, dict) else ["nextRetry"]
     if unknown:
         return {"type": "invalidPatch", "description": "Invalid property", "properties": unknown[:1]}
@@ -136,7 +136,7 @@ def _destroy(arguments: Json, destroy: Callable[[int], bool]) -> Json:
 
 
 def _numbers(ids: Any) -> Iterator[int]:
-    """The numbers of ids; one that cannot be read is left out of every answer."""
+    """Yield the numbers of ids; invalid ids are missing from every response."""
     for text in ids if isinstance(ids, list) else ():
         number = id_of(text)
         if number is not None:

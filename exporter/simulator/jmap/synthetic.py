@@ -1,4 +1,4 @@
-"""A long queue that exists only as a rule, as `x:QueuedMessage` shows it: in order of due times that never change."""
+"""A long queue that is computed on request, as `x:QueuedMessage` shows it: in order of due times that never change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEMBERS = (
 
 
 class MergedIds(Sequence[int]):
-    """Ids in order, found by place and by value without a list of them all."""
+    """Ids in order, found by position and by value without a list of all ids."""
 
     def __init__(self, *parts: Sequence[int]) -> None:
         self._parts = parts
@@ -64,7 +64,7 @@ class MergedIds(Sequence[int]):
 
 
 class DueOrder(Sequence[int]):
-    """The ids of a synthetic queue by due time; all of a second are due together, ascending by id."""
+    """The ids of a synthetic queue by due time; all messages of one second are due together, ascending by id."""
 
     def __init__(self, queue: SyntheticQueue, *, ascending: bool, least_wait: int, most_wait: int) -> None:
         self._queue = queue
@@ -117,9 +117,9 @@ class DueOrder(Sequence[int]):
 
 def query_synthetic(queue: SyntheticQueue, real: Sequence[Entry], arguments: Mapping[str, Any], now: float) -> Json:
     """
-    The answer to a query over a synthetic queue and the real rows beside it.
+    Return the response to a query over a synthetic queue and the real messages.
 
-    The real ones come after all synthetic ones in ascending order, whenever they are due.
+    In ascending order, the real messages come after all synthetic ones, regardless of their due times.
     """
     asked = list(conditions(arguments.get("filter")))
     tests = [matcher(key, value, RULES) for key, value in asked]
@@ -140,7 +140,7 @@ def query_synthetic(queue: SyntheticQueue, real: Sequence[Entry], arguments: Map
 
 @lru_cache(maxsize=16)
 def _due_order(queue: SyntheticQueue, count: int, ascending: bool, least: int, most: int) -> DueOrder:
-    """The order of a queue while it holds `count` messages."""
+    """Return the order of a queue while it holds `count` messages."""
     return DueOrder(queue, ascending=ascending, least_wait=least, most_wait=most)
 
 
@@ -150,7 +150,7 @@ def _passes(tests: Iterable[Any], due: float) -> bool:
 
 
 def _matching(queue: SyntheticQueue, asked: Sequence[tuple[str, Any]], now: float, *, ascending: bool) -> list[int]:
-    """The ids that pass conditions on addresses and queue; every message is looked at."""
+    """Return the ids that match conditions on addresses and queue; every message is checked."""
     told = {key: str(value) for key, value in asked}
     text, sender, to, name = (told.get(key, "") for key in ("text", "returnPath", "to", "queueName"))
     tests = [matcher(key, value, RULES) for key, value in asked if key.startswith("due")]
@@ -164,7 +164,7 @@ def _matching(queue: SyntheticQueue, asked: Sequence[tuple[str, Any]], now: floa
 def show_synthetic(
     queue: SyntheticQueue, queue_id: int, properties: Sequence[str] | None, now: float
 ) -> msgspec.Raw | None:
-    """One message as JSON; None if there is none with this id."""
+    """Return one message as JSON; None if the id does not exist."""
     number = queue.number_of(queue_id)
     if number is None:
         return None
@@ -190,14 +190,14 @@ def show_synthetic(
 
 @lru_cache(maxsize=4096)
 def _times(created: int, now: int, wait: int) -> tuple[str, str, str]:
-    """Retry, notice and expiry of the messages of a second."""
+    """Return retry, notice and expiry of the messages of one second."""
     notify, expires = max(created + DAY, now + DAY // 2), max(created + 3 * DAY, now + DAY)
     return rfc3339(now + wait), rfc3339(notify), rfc3339(expires)
 
 
 @lru_cache(maxsize=BLOCK)
 def _template(pattern: Pattern) -> str:
-    """The recipients of such a message, with places for its number and times."""
+    """Return the recipients of such a message, with placeholders for its number and times."""
     recipient = {
         "retryCount": pattern.retries,
         "retryDue": "%(retry)s",
@@ -214,7 +214,7 @@ def _template(pattern: Pattern) -> str:
 
 @lru_cache(maxsize=16 * BLOCK)
 def _constant(pattern: Pattern, name: str) -> str:
-    """A member that all such messages share."""
+    """Return a member that all such messages share."""
     values: Json = {
         "returnPath": pattern.sender,
         "receivedFromIp": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""How the JMAP generation words its objects and errors: lists and sets as objects, chosen properties, method errors."""
+"""The JMAP generation's wire format: lists and sets as objects, selected properties, method errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOO_MANY_IDS = (
 
 
 class MethodError(Exception):
-    """A call that failed; the other calls of its request go on."""
+    """A call that failed; the other calls of its request continue."""
 
     def __init__(self, kind: str, description: str | None = None) -> None:
         super().__init__(f"{kind}: {description}")
@@ -28,7 +28,7 @@ class MethodError(Exception):
         self.description = description
 
     def to_json(self) -> Json:
-        """The arguments of the `error` response."""
+        """Return the arguments of the `error` response."""
         shown = {"type": self.kind}
         if self.description is not None:
             shown["description"] = self.description
@@ -36,17 +36,17 @@ class MethodError(Exception):
 
 
 def as_list(items: Iterable[Any]) -> Json:
-    """A list as an object with the keys `0`, `1`, …"""
+    """Return a list as an object with the keys `0`, `1`, …"""
     return {str(place): item for place, item in enumerate(items)}
 
 
 def as_set(items: Iterable[str]) -> dict[str, bool]:
-    """A set as an object whose values are all true."""
+    """Return a set as an object whose values are all true."""
     return dict.fromkeys(items, True)
 
 
 def choose(shown: Json, properties: Sequence[str] | None) -> Json:
-    """The properties asked for, and the id; all of them if not one that was named exists."""
+    """Return the requested properties and the id; all properties if none of the requested ones exists."""
     if properties is None:
         return shown
     chosen = {name: shown[name] for name in properties if name in shown}
@@ -56,7 +56,7 @@ def choose(shown: Json, properties: Sequence[str] | None) -> Json:
 
 
 def moment(value: object) -> float | None:
-    """An RFC 3339 date and time in Unix seconds; None for anything else."""
+    """Return an RFC 3339 date and time as Unix seconds; None for anything else."""
     if not isinstance(value, str) or len(value) < 20 or value[10] not in "Tt":
         return None
     try:
@@ -67,14 +67,14 @@ def moment(value: object) -> float | None:
 
 
 def camel(words: str) -> str:
-    """`CertificateExpired`, `certificate-expired` or `certificate_expired` as `certificateExpired`."""
+    """Return `CertificateExpired`, `certificate-expired` or `certificate_expired` as `certificateExpired`."""
     parts = [part for part in words.replace("_", "-").split("-") if part]
     joined = "".join(part[:1].upper() + part[1:] for part in parts)
     return joined[:1].lower() + joined[1:]
 
 
 def whole(arguments: Mapping[str, Any], name: str) -> int | None:
-    """A whole number among the arguments; None if it is absent or null. Raises `MethodError` for anything else."""
+    """Return an integer argument; None if it is missing or null. Raises `MethodError` for anything else."""
     value = arguments.get(name)
     if value is None:
         return None

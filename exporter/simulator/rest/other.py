@@ -1,4 +1,4 @@
-"""The rest of `/api`: incoming reports, logs, principals, settings, OAuth, and the GETs that change things."""
+"""The rest of `/api`: incoming reports, logs, principals, settings, OAuth, and GET requests with side effects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HARMFUL = (("store", "purge"), ("store", "reindex"), ("reload",), ("update",), 
 
 
 def is_harmful(method: str, path: str) -> bool:
-    """Whether a request changes things behind the back of a careless caller."""
+    """Return whether a request changes something although it looks like a read."""
     parts = tuple(path.split("/")[2:])
     if not path.startswith("/api/"):
         return False
@@ -31,14 +31,14 @@ def is_harmful(method: str, path: str) -> bool:
 
 
 def harmful(request: Request) -> Answer:
-    """What the server says after the damage."""
+    """Return the server's response to such a request."""
     permission = {"reload": "settings-reload", "update": "spam-filter-update", "spam-filter": "spam-filter-train"}
     require(request, permission.get(request.parts[0], "purge-all"))
     return data(None)
 
 
 def incoming_reports(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
-    """`/api/reports/{dmarc,tls,arf}`: ids, and single reports."""
+    """Handle `/api/reports/{dmarc,tls,arf}`: ids, and single reports."""
     if not parts or parts[0] not in reports.KINDS:
         raise NotFound
     kind = parts[0]
@@ -62,7 +62,7 @@ def incoming_reports(world: World, request: Request, parts: tuple[str, ...]) -> 
 
 
 def logs(world: World, request: Request) -> Answer:
-    """`/api/logs`."""
+    """Handle `/api/logs`."""
     if request.method != "GET":
         raise NotFound
     require(request, "logs-view")
@@ -77,7 +77,7 @@ def logs(world: World, request: Request) -> Answer:
 
 
 def principals(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
-    """`/api/principal`: lists and single principals."""
+    """Handle `/api/principal`: lists and single principals."""
     if request.method != "GET" or len(parts) > 1:
         raise NotFound
     nested = world.profile.nested_queue
@@ -101,7 +101,7 @@ def principals(world: World, request: Request, parts: tuple[str, ...]) -> Answer
 
 
 def settings(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
-    """`/api/settings/keys`: some settings by name or prefix; a POST to `/api/settings` changes some."""
+    """Handle `/api/settings/keys`, some settings by name or prefix, and POST to `/api/settings`, which changes some."""
     if request.method == "POST" and not parts:
         return _change_settings(world, request)
     if request.method != "GET" or parts != ("keys",):
@@ -128,7 +128,7 @@ BLOCKED, ALLOWED = "server.blocked-ip.", "server.allowed-ip."
 
 
 def _change_settings(world: World, request: Request) -> Answer:
-    """Of all settings those of blocked and allowed addresses mean something here."""
+    """Change settings; only those of blocked and allowed addresses have an effect."""
     require(request, "settings-update")
     try:
         changes = _CHANGES.decode(request.body)
@@ -150,7 +150,7 @@ class _OAuthRequest(msgspec.Struct):
 
 
 def oauth(world: World, request: Request) -> Answer:
-    """`POST /api/oauth`: a code, and with it version, edition and the caller's permissions."""
+    """Handle `POST /api/oauth`: return a code with version, edition and the caller's permissions."""
     if request.method != "POST":
         raise NotFound
     require(request, "authenticate-oauth")

@@ -16,18 +16,18 @@ MAX_QUEUE_NAME = 8
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The messages a list visits: numbers of synthetic ones, then real ones, all ascending by id."""
+    """The messages of a list: numbers of synthetic ones, then real ones, all ascending by id."""
 
     synthetic: Sequence[int]
     real: Sequence[Message]
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """The number of messages."""
         return len(self.synthetic) + len(self.real)
 
     def slice(self, start: int, end: int) -> Selection:
-        """The part from `start` up to, not including, `end`."""
+        """Return the part from `start` up to, not including, `end`."""
         split = len(self.synthetic)
         return Selection(self.synthetic[start:end], self.real[max(start - split, 0) : max(end - split, 0)])
 
@@ -104,7 +104,7 @@ def _list(world: World, request: Request) -> Answer:
 
 
 def _visited(world: World, request: Request, parameters: Parameters) -> Selection:
-    """All that matches, up to `max-total`."""
+    """Return all matches, up to `max-total`."""
     found = Selection(_synthetic(world, parameters), _real(world, request, parameters))
     most = parameters.number("max-total")
     return found.slice(0, most) if most else found
@@ -211,7 +211,7 @@ def _reports(world: World, parameters: Parameters) -> Answer:
 
 
 def paged(ids: list[str], parameters: Parameters) -> dict[str, object]:
-    """One page of a list of ids, with the total up to `max-total`."""
+    """Return one page of a list of ids, with the total up to `max-total`."""
     most = parameters.number("max-total")
     visited = ids[:most] if most else ids
     skip, limit = parameters.window()

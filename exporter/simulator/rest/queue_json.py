@@ -9,7 +9,7 @@ from exporter.simulator.world.values import rfc3339
 
 
 def message_to_json(message: Message, now: float, *, nested: bool) -> dict[str, Any]:
-    """A message as the list with `values` and the single answer show it."""
+    """Return a message as shown by the list with `values` and by the request for a single message."""
     shown: dict[str, Any] = {"id": message.queue_id, "return_path": message.return_path}
     if nested:
         shown["domains"] = _domains(message, now)

@@ -1,4 +1,4 @@
-"""`/api/telemetry`: what only an Enterprise server answers."""
+"""`/api/telemetry`: available only on an Enterprise server."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ LiveStream = Callable[[World, Parameters], Answer]
 @dataclass(slots=True)
 class Telemetry:
     """
-    Answers below `/api/telemetry`.
+    Handles requests below `/api/telemetry`.
 
     Attributes:
-        streams: The live streams by kind, `metrics` and `tracing`; without one the path is unknown.
+        streams: The live streams by kind, `metrics` and `tracing`; the path of a missing one is unknown.
     """
 
     tokens: LiveTokens = field(default_factory=LiveTokens)
     streams: Mapping[str, LiveStream] = field(default_factory=dict)
 
     def answer(self, world: World, request: Request, parts: tuple[str, ...]) -> Answer:
-        """Answer a request; the edition is looked at before the caller's permissions."""
+        """Answer a request; the edition is checked before the caller's permissions."""
         if world.profile.edition == "community":
             raise NotFound
         if world.profile.edition == "unlicensed":
@@ -57,7 +57,7 @@ class Telemetry:
         raise NotFound
 
     def stream_for_token(self, world: World, request: Request) -> Answer | None:
-        """The live stream that `?token=` opens; None if this is no such request."""
+        """Return the live stream that `?token=` opens; None for any other request."""
         token = request.parameters.text("token")
         kinds: dict[tuple[str, ...], str] = {
             ("telemetry", "metrics", "live"): "metrics",

@@ -1,1 +1,1 @@
-"""The server with its mail and surroundings, without I/O."""
+"""The server with its mail and environment, without I/O."""

@@ -1,4 +1,4 @@
-"""The time the stand-in lives in: the wall's, or a test's own."""
+"""The simulated time: real time, or a test's own."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Seconds since the Unix epoch, which can be moved forward."""
+    """Seconds since the Unix epoch, which can be advanced."""
 
     def now(self) -> float:
-        """The present instant."""
+        """Return the current time."""
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass; if negative, the clock goes back."""
+        """Advance by `seconds`; if negative, go back."""
 
 
 class WallClock:
-    """Real time plus `ahead_seconds` and whatever was skipped with `advance`."""
+    """Real time plus `ahead_seconds` and everything skipped with `advance`."""
 
     def __init__(self, ahead_seconds: float = 0.0) -> None:
         self._skipped = ahead_seconds
 
     def now(self) -> float:
-        """The present instant."""
+        """Return the current time."""
         return time.time() + self._skipped
 
     def advance(self, seconds: float) -> None:
@@ -38,9 +38,9 @@ class ManualClock:
         self._now = start
 
     def now(self) -> float:
-        """The present instant."""
+        """Return the current time."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Advance by `seconds`."""
         self._now += seconds

@@ -1,4 +1,4 @@
-"""What the parts of one world share: its profile, time, chance, journal and surroundings."""
+"""What the parts of one world share: profile, time, randomness, journal and destinations."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from exporter.simulator.world.values import Duration, Keys, Value
 @dataclass(slots=True)
 class Context:
     """
-    Shared by everything that happens in a world.
+    State shared by all parts of a world.
 
     Attributes:
         profile: Replaced when the server is upgraded.
-        speed: Every duration (schedules, script) is divided by it; stamps stay true.
-        destinations: By domain; a domain that is not in here does not exist.
+        speed: Divides every duration (schedules, script); timestamps are unchanged.
+        destinations: By domain; a domain that is missing does not exist.
     """
 
     profile: Profile
@@ -40,7 +40,7 @@ class Context:
     outgoing: OutgoingReports
 
     def schedule(self, queue: str, domain: str) -> Schedule:
-        """What a recipient of a virtual queue follows, at this world's speed; up to v0.12 all expire by time."""
+        """Return the schedule of a virtual queue, at this world's speed; up to v0.12 all expire by time."""
         nominal = self.schedules[queue]
         destination = self.destinations.get(domain)
         if self.profile.nested_queue:
@@ -50,11 +50,11 @@ class Context:
         return nominal.faster(self.speed)
 
     def elapsed(self, low: int = 0, high: int = 2) -> Duration:
-        """A short time that something took."""
+        """Return a random short duration."""
         return Duration(self.rng.randint(low, high))
 
     def blob_hash(self) -> str:
-        """A hash as message bodies are named by."""
+        """Return a random hash, as used for the names of message bodies."""
         return base64.urlsafe_b64encode(self.rng.randbytes(32)).rstrip(b"=").decode()
 
     def open_span(self, event_id: str, keys: Keys, *, kept: bool = True) -> Span:
@@ -64,13 +64,13 @@ class Context:
         return span
 
     def close_span(self, event_id: str, span: Span, keys: dict[str, Value]) -> None:
-        """End a span with its last event, and store it where traces are kept."""
+        """End a span with its last event, and store it if traces are kept."""
         self.journal.raise_event(event_id, keys, span)
         if span.kept and self.profile.keeps_traces:
             self.traces.add(span)
 
     def touch_store(self, writes: int = 0, reads: int = 0, blobs_written: int = 0, blobs_read: int = 0) -> None:
-        """Let the data store work."""
+        """Raise events of the data store."""
         for event_id, times in (
             ("store.data-write", writes),
             ("store.data-iterate", reads),

@@ -1,4 +1,4 @@
-"""What the server process does by itself: recounts, metric samples, and reports that have become due."""
+"""Periodic work of the server process: recounts, metric samples, and due reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPORT_SIZE = 1600
 
 class Housekeeping:
     """
-    The clockwork of one server.
+    The periodic work of one server.
 
     Attributes:
         samples: The metrics history.
@@ -35,7 +35,7 @@ class Housekeeping:
         self.samples = SampleStore(context.ids)
 
     def start(self) -> None:
-        """Begin anew, as a process does."""
+        """Start, as with a new process."""
         profile = self._context.profile
         self._context.journal.raise_event("server.startup", {"version": profile.version})
         self.samples.restart()
@@ -56,7 +56,7 @@ class Housekeeping:
         self._timeline.at(next_time(self._context.now()), go_on, outlives_restart=False)
 
     def recount(self) -> None:
-        """Read the gauges anew; without a licence the queue is not counted, and principals only from v0.16 on."""
+        """Update the gauges; without a licence the queue is not counted, and principals only from v0.16 on."""
         context = self._context
         gauges = context.journal.counters.gauges
         gauges["server.memory"] = 70_000_000 + context.rng.randrange(8_000_000) + 300 * self._queue_size()
@@ -64,7 +64,7 @@ class Housekeeping:
             gauges["queue.count"] = self._queue_size()
         if context.profile.enterprise or context.profile.jmap:
             kinds = [account.kind for account in self._directory.accounts.values() if account.stored]
-            # From v0.16 on, API keys are no principals but belong to one of their own.
+            # From v0.16 on, API keys are not principals but belong to one.
             owners = 1 if context.profile.jmap and "apiKey" in kinds else 0
             gauges["user.count"], gauges["domain.count"] = kinds.count("individual") + owners, kinds.count("domain")
 

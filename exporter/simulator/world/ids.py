@@ -1,4 +1,4 @@
-"""Ids as the JMAP generation writes them: unsigned 64-bit numbers in base 32, without padding or leading zeros."""
+"""Ids of the JMAP generation: unsigned 64-bit numbers in base 32, without padding or leading zeros."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST = 2**64 - 1
 
 
 def encode_id(number: int) -> str:
-    """A number as an id; 0 is `a`."""
+    """Return a number as an id; 0 is `a`."""
     digits = ALPHABET[number & 31]
     while number := number >> 5:
         digits = ALPHABET[number & 31] + digits
@@ -18,7 +18,7 @@ def encode_id(number: int) -> str:
 
 
 def decode_id(text: str) -> int | None:
-    """The number of an id; None if it is none. Upper case and leading zeros are accepted."""
+    """Return the number of an id; None if it is invalid. Upper case and leading zeros are accepted."""
     number = 0
     for letter in text:
         digit = _DIGITS.get(letter)
@@ -29,5 +29,5 @@ def decode_id(text: str) -> int | None:
 
 
 def id_of(value: object) -> int | None:
-    """The number of an id in a request; None for whatever else stands there."""
+    """Return the number of an id in a request; None for any other value."""
     return decode_id(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""What a server of the JMAP generation has beside mail: tasks, certificates, signatures, nodes, bans and samples."""
+"""Objects of the JMAP generation besides mail: tasks, certificates, signatures, nodes, bans and samples."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RULES_FAILURE = f"Failed to fetch {RULES_URL}: error sending request for url ({R
 @dataclass(slots=True, kw_only=True)
 class Task:
     """
-    A background job; times are Unix seconds.
+    A background task; times are Unix seconds.
 
     Attributes:
-        subject: Members that only this kind of task has, `domainId` for example.
-        due: When it runs next; when it failed for good, if it did.
+        subject: Members that only this kind of task has, such as `domainId`.
+        due: Time of the next run; of the failure, if it failed permanently.
     """
 
     number: int
@@ -64,7 +64,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """An address that is shut out; `expires` is None for ever."""
+    """A blocked address; `expires` is None for a permanent block."""
 
     number: int
     address: str
@@ -75,7 +75,7 @@ class Block:
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """A member of the cluster; while it lives it renews itself, and its status follows from the last time it did."""
+    """A member of the cluster; it renews its entry while it runs, and its status follows from the last renewal."""
 
     node_id: int
     hostname: str
@@ -83,11 +83,11 @@ class Node:
     alive: bool = True
 
     def last_renewal(self, now: float) -> float:
-        """When it last renewed itself, in Unix seconds."""
+        """Return its last renewal, in Unix seconds."""
         return now - (now - self.renewed) % RENEWAL_SECONDS if self.alive else self.renewed
 
     def status(self, now: float) -> NodeStatus:
-        """How it is seen."""
+        """Return its status at *now*."""
         age = now - self.last_renewal(now)
         if age <= STALE_SECONDS:
             return "active"
@@ -107,11 +107,11 @@ class Sample:
 
 class Inventory:
     """
-    All of it, in the store: restarts and upgrades change nothing here.
+    All objects, in the store: they survive restarts and upgrades.
 
     Attributes:
         nodes: By node id; this server is node 0.
-        allowed: Addresses that are never shut out.
+        allowed: Addresses that are never blocked.
     """
 
     def __init__(self, ids: Snowflakes, now: Callable[[], float], hostname: str) -> None:
@@ -141,7 +141,7 @@ class Inventory:
         reason: str = "",
         subject: dict[str, str] | None = None,
     ) -> Task:
-        """A task comes up; one that failed needs attempts and a reason."""
+        """Add a task; a failed one needs attempts and a reason."""
         now = self._now()
         if kind == "SpamFilterMaintenance" and subject is None:
             subject = {"maintenanceType": "updateRules"}
@@ -159,11 +159,11 @@ class Inventory:
         return task
 
     def end_task(self, number: int) -> None:
-        """A task is done and gone."""
+        """Remove a finished task."""
         self.tasks.pop(number, None)
 
     def add_certificate(self, names: tuple[str, ...], *, days_left: float, issuer: str = "Lab CA") -> Certificate:
-        """A certificate of 90 days that ends in so many, or has ended."""
+        """Add a certificate of 90 days that expires in *days_left*, or has expired."""
         ends = self._now() + days_left * 86_400
         certificate = Certificate(
             number=self._number(), names=names, issuer=issuer, begins=ends - 90 * 86_400, ends=ends
@@ -174,7 +174,7 @@ class Inventory:
     def add_signature(
         self, selector: str, *, kind: str = "Dkim1Ed25519Sha256", stage: str = "active", next_in: float | None = None
     ) -> Signature:
-        """A DKIM key; `next_in` seconds from now its stage is to change."""
+        """Add a DKIM key whose stage changes in `next_in` seconds."""
         now = self._now()
         signature = Signature(
             number=self._number(),
@@ -188,7 +188,7 @@ class Inventory:
         return signature
 
     def block(self, address: str, reason: str = "manual", expires_in: float | None = None) -> Block:
-        """An address is shut out."""
+        """Block an address."""
         now = self._now()
         expires = now + expires_in if expires_in is not None else None
         block = Block(number=self._number(), address=address, reason=reason, created=now, expires=expires)
@@ -196,22 +196,22 @@ class Inventory:
         return block
 
     def unblock(self, address: str) -> None:
-        """An address is let in again."""
+        """Unblock an address."""
         self.blocks.pop(address, None)
 
     def allow(self, address: str) -> int:
-        """An address is never shut out; the number of the entry."""
+        """Add an address that is never blocked; return the number of the entry."""
         return self.allowed.setdefault(address, self._number())
 
     def add_node(self, hostname: str, *, silent_for: float = 0.0) -> Node:
-        """Another node of the cluster, which fell silent so many seconds ago, or has not."""
+        """Add another node of the cluster, whose last renewal was *silent_for* seconds ago."""
         renewed = self._now() - silent_for
         node = Node(node_id=max(self.nodes) + 1, hostname=hostname, renewed=renewed, alive=not silent_for)
         self.nodes[node.node_id] = node
         return node
 
     def add_sample(self, sender: str, *, is_spam: bool, subject: str = "sample") -> Sample:
-        """Somebody marked a message as spam, or as none."""
+        """Add a message that was marked as spam or ham."""
         sample = Sample(number=self._number(), sender=sender, subject=subject, is_spam=is_spam, created=self._now())
         self.samples[sample.number] = sample
         return sample

@@ -1,4 +1,4 @@
-"""Reports the server itself is collecting to send to others."""
+"""Reports that the server is collecting for others."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class OutgoingReport:
 
     @property
     def rua(self) -> str:
-        """Where the report goes."""
+        """The address of the report's recipient."""
         return "dmarc@ok.test" if self.kind == "dmarc" else "tls@ok.test"
 
     def to_json(self, submitter: str, *, capitalised: bool) -> dict[str, Any]:
-        """The report as built on demand."""
+        """Return the report as built on request."""
         body = self._dmarc(submitter) if self.kind == "dmarc" else self._tls(submitter)
         rua: list[dict[str, Any]] = [{"Mail": self.rua}]
         if self.kind == "dmarc":
@@ -135,7 +135,7 @@ class OutgoingReports:
         self._collecting: dict[tuple[Kind, str, int], OutgoingReport] = {}
 
     def collect(self, kind: Kind, domain: str, now: float, policy_hash: int, *, aligned: bool = True) -> OutgoingReport:
-        """The report under way about a domain, begun if there is none; `aligned` ones follow the days."""
+        """Return the current report about a domain, started if there is none; `aligned` ones cover calendar days."""
         for report in self._collecting.values():
             if report.kind == kind and report.domain == domain and report.due > now:
                 return report
@@ -150,5 +150,5 @@ class OutgoingReports:
         return [self._collecting.pop(key) for key in due]
 
     def ascending(self) -> list[OutgoingReport]:
-        """All reports, ascending by due time."""
+        """Return all reports, ascending by due time."""
         return sorted(self._collecting.values(), key=lambda report: (report.due, report.kind, report.domain))

@@ -1,4 +1,4 @@
-"""Bodies of DMARC, TLS and ARF reports in the shapes the server decodes them to, and the store that keeps them."""
+"""Bodies of DMARC, TLS and ARF reports in the server's decoded form, and their store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DmarcRow:
 def dmarc_body(
     *, org: str, report_id: str, domain: str, begin: int, end: int, rows: Sequence[DmarcRow], policy: str = "none"
 ) -> dict[str, Any]:
-    """A DMARC aggregate report."""
+    """Return a DMARC aggregate report."""
     return {
         "version": 1.0,
         "report_metadata": {
@@ -89,7 +89,7 @@ class TlsPolicy:
 def tls_body(
     *, org: str, report_id: str, domain: str, begin: int, end: int, policies: Sequence[TlsPolicy]
 ) -> dict[str, Any]:
-    """A TLS report."""
+    """Return a TLS report."""
     return {
         "organization-name": org,
         "date-range": {"start-datetime": rfc3339(begin), "end-datetime": rfc3339(end)},
@@ -128,7 +128,7 @@ def _tls_policy(domain: str, policy: TlsPolicy) -> dict[str, Any]:
 
 
 def arf_body(*, feedback_type: str, reporter: str, domain: str, source_ip: str, arrival: int) -> dict[str, Any]:
-    """An abuse report; `feedback_type` is `Abuse`, `AuthFailure`, `Fraud`, `NotSpam`, `Other` or `Virus`."""
+    """Return an abuse report; `feedback_type` is `Abuse`, `AuthFailure`, `Fraud`, `NotSpam`, `Other` or `Virus`."""
     absent = (
         *("original_envelope_id", "reporting_mta", "dkim_adsp_dns", "dkim_canonicalized_body"),
         *("dkim_canonicalized_header", "dkim_domain", "dkim_identity", "dkim_selector", "dkim_selector_dns"),
@@ -169,7 +169,7 @@ class StoredReport:
 
 
 class ReportStore:
-    """Incoming reports of each kind until they expire, `retention` seconds after they came."""
+    """Incoming reports of each kind until they expire, `retention` seconds after receipt."""
 
     def __init__(self, retention: float = RETENTION_SECONDS) -> None:
         self._retention = retention
@@ -178,7 +178,7 @@ class ReportStore:
     def add(
         self, kind: Kind, ids: Snowflakes, now: float, *, sender: str, to: str, subject: str, report: Any
     ) -> StoredReport:
-        """Keep a report received now; `report` may be of any shape, broken ones included."""
+        """Store a report received now; `report` may have any shape, including invalid ones."""
         body = {"from": sender, "to": [to], "subject": subject, "report": report}
         stored = StoredReport(ids.next(now), int(now), int(now + self._retention), body)
         self._stored[kind] = [kept for kept in self._stored[kind] if kept.expires > now]
@@ -186,12 +186,12 @@ class ReportStore:
         return stored
 
     def newest_first(self, kind: Kind, now: float, text: str = "") -> list[StoredReport]:
-        """Reports that have not expired, descending by expiry and id; `text` is sought in the whole body."""
+        """Return unexpired reports, descending by expiry and id; `text` is searched in the whole body."""
         found: Iterable[StoredReport] = (stored for stored in self._stored[kind] if stored.expires > now)
         if text:
             found = (stored for stored in found if text in str(stored.body).lower())
         return sorted(found, key=lambda stored: (stored.expires, stored.number), reverse=True)
 
     def get(self, kind: Kind, report_id: str, now: float) -> StoredReport | None:
-        """One report by its whole id; None if unknown, expired or of another kind."""
+        """Return a report by its whole id; None if unknown, expired or of another kind."""
         return next((s for s in self.newest_first(kind, now) if s.report_id == report_id), None)

@@ -1,4 +1,4 @@
-"""A queue of any length that exists only as a rule: its pages are put together when they are asked for."""
+"""A queue of any length that is computed on request, page by page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK = 64
 STEP_MILLISECONDS = 15
 _STEP = STEP_MILLISECONDS << TIME_SHIFT
 _NODE = 156
-# A message is put together from pieces; these are the places of the ones that differ between messages.
+# A message consists of pieces; these are the positions of those that differ between messages.
 PIECES = 11
 _ID, _ADDRESS, _COMMAND, _TIMES, _HASH = 1, 3, 5, 7, 9
 _GAP = "\x00"
@@ -23,7 +23,7 @@ LONGEST_WAIT = max(_RETRIES)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What every `BLOCK`-th message looks like; the address gets the message's number."""
+    """The pattern of every `BLOCK`-th message; the address contains the message's number."""
 
     domain: str
     number: int
@@ -34,7 +34,7 @@ class Pattern:
 
     @property
     def replies(self) -> bool:
-        """Its host answered RCPT."""
+        """Whether its host answered RCPT."""
         return self.error[:1].isdigit()
 
     @property
@@ -75,10 +75,10 @@ def _patterns() -> tuple[Pattern, ...]:
 
 class SyntheticQueue:
     """
-    Messages numbered from 0, oldest first, all queued before `now`, `BLOCK` of them in each second.
+    Messages numbered from 0, oldest first, all queued before `now`, `BLOCK` of them per second.
 
     Attributes:
-        count: May be changed at any time; the youngest messages come and go.
+        count: May change at any time; the newest messages appear and disappear.
     """
 
     def __init__(self, count: int, now: float, salt: int) -> None:
@@ -91,20 +91,20 @@ class SyntheticQueue:
         self._templates: dict[bool, list[str]] = {}
 
     def id_at(self, number: int) -> int:
-        """The id of a message by its number."""
+        """Return the id of a message by its number."""
         second, place = divmod(number, BLOCK)
         return self._first + (second * 1000 << TIME_SHIFT) + place * _STEP
 
     def second_at(self, second: int) -> int:
-        """When the messages of a second were queued, in Unix seconds."""
+        """Return when the messages of a second were queued, in Unix seconds."""
         return self._start + second
 
     def wait(self, second: int) -> int:
-        """How long from now the messages of a second wait for their next attempt; it does not pass."""
+        """Return how long the messages of a second wait for their next attempt; it does not decrease over time."""
         return 1 + (second * 37 + self._salt) % _RETRIES[second % len(_RETRIES)]
 
     def number_from(self, queue_id: int) -> int:
-        """The number of the first message whose id is not below `queue_id`; `count` if there is none."""
+        """Return the number of the first message whose id is not below `queue_id`; `count` if there is none."""
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
@@ -115,7 +115,7 @@ class SyntheticQueue:
         return low
 
     def matching(self, text: str, sender: str, recipient: str, queue: str) -> Iterator[int]:
-        """Numbers of the messages that pass the list's filters; empty filters pass all."""
+        """Yield the numbers of the messages that match the list's filters; empty filters match all."""
         for number in range(self.count):
             pattern = self.patterns[number % BLOCK]
             address = f"u{number}@{pattern.domain}"
@@ -127,11 +127,11 @@ class SyntheticQueue:
                 yield number
 
     def ids(self, start: int, end: int) -> list[int]:
-        """The ids of the messages `start` up to, not including, `end`."""
+        """Return the ids of the messages `start` up to, not including, `end`."""
         return [self.id_at(number) for number in range(start, end)]
 
     def page(self, start: int, end: int, now: float, *, nested: bool) -> bytes:
-        """The messages `start` up to, not including, `end`, as JSON objects separated by commas."""
+        """Return the messages `start` up to, not including, `end`, as JSON objects separated by commas."""
         blocks = []
         while start < end:
             second, place = divmod(start, BLOCK)
@@ -141,11 +141,11 @@ class SyntheticQueue:
         return "".join(blocks)[:-1].encode("ascii")
 
     def one(self, number: int, now: float, *, nested: bool) -> bytes:
-        """One message as a JSON object."""
+        """Return one message as a JSON object."""
         return self.page(number, number + 1, now, nested=nested)
 
     def number_of(self, queue_id: int) -> int | None:
-        """The number of the message with exactly this id."""
+        """Return the number of the message with exactly this id, or None."""
         second, rest = divmod(queue_id - self._first, 1000 << TIME_SHIFT)
         place, odd = divmod(rest, _STEP)
         number = second * BLOCK + place
@@ -175,7 +175,7 @@ class SyntheticQueue:
 
 
 def _status(pattern: Pattern) -> tuple[str, str, str]:
-    """The status of a flat recipient (up to its number, if any), of a nested domain and of a nested recipient."""
+    """Return the status of a flat recipient (up to its number, if any), a nested domain and a nested recipient."""
     if not pattern.error:
         return '"scheduled"', '"scheduled"', '"scheduled"'
     if not pattern.replies:
@@ -190,7 +190,7 @@ def _status(pattern: Pattern) -> tuple[str, str, str]:
 
 
 def _pieces(pattern: Pattern, *, nested: bool) -> list[str]:
-    """A message in pieces; those at the places named above are filled in for each message."""
+    """Return a message in pieces; those at the positions above are filled in for each message."""
     flat_status, domain_status, recipient_status = _status(pattern)
     opening = f'"return_path":"{pattern.sender}",'
     if nested:

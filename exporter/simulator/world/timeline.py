@@ -1,4 +1,4 @@
-"""What is to happen when: timers in order of time, run as the clock passes them."""
+"""Timers in order of time, which run as the clock passes them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from exporter.simulator.world.clock import Clock
 
 class Timeline:
     """
-    Lets things happen at their instants.
+    Runs actions at their times.
 
     Attributes:
-        generation: Raised by `restart`; timers of the server process die with theirs.
+        generation: Incremented by `restart`, which drops the timers of the server process.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -26,41 +26,41 @@ class Timeline:
         self.generation = 0
 
     def now(self) -> float:
-        """The present instant in Unix seconds; while due things happen, the instant they were due."""
+        """The current time in Unix seconds; while an action runs, the time at which it was due."""
         return self._at if self._at is not None else self._clock.now()
 
     def at(self, moment: float, action: Callable[[], None], *, outlives_restart: bool = True) -> None:
-        """Let something happen at an instant; what belongs to the server process is dropped by a restart."""
+        """Schedule an action; one of the server process is dropped by a restart."""
         generation = None if outlives_restart else self.generation
         heapq.heappush(self._timers, (moment, next(self._sequence), generation, action))
 
     def after(self, seconds: float, action: Callable[[], None], *, outlives_restart: bool = True) -> None:
-        """Let something happen in so many seconds."""
+        """Schedule an action in *seconds*."""
         self.at(self.now() + seconds, action, outlives_restart=outlives_restart)
 
     def set_clock(self, seconds: float) -> None:
         """
-        The clock is set `seconds` ahead, or back if negative.
+        Set the clock `seconds` ahead, or back if negative.
 
-        Timers of the process count seconds and go on; what is kept with a time waits for that time.
+        Timers of the process measure durations and are not affected; stored times are compared with the new clock.
         """
         self._clock.advance(seconds)
         self._set_to = self._clock.now()
         self._timers = [(timer[0] + seconds, *timer[1:]) for timer in self._timers]
 
     def drive(self, steps: Iterator[float]) -> None:
-        """Go through the steps of something the server does; each yields the seconds until the next."""
+        """Run an activity of the server; each step yields the seconds until the next."""
         for seconds in steps:
             if seconds > 0:
                 self.after(seconds, lambda: self.drive(steps), outlives_restart=False)
                 return
 
     def restart(self) -> None:
-        """Drop what the server process was about to do."""
+        """Drop the pending actions of the server process."""
         self.generation += 1
 
     def run(self, next_due: Callable[[], float | None], act: Callable[[float], None]) -> None:
-        """Let everything happen that is due by now: timers, and what `next_due` announces and `act` does."""
+        """Run everything that is due now: timers, and what `next_due` announces and `act` performs."""
         if self._at is not None:
             return
         until = self._clock.now()

@@ -1,4 +1,4 @@
-"""The kinds of values that events carry, as text (log) and as JSON (traces)."""
+"""The kinds of values in events, as text (log) and as JSON (traces)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """An instant in Unix seconds, shown as RFC 3339."""
+    """A time in Unix seconds, shown as RFC 3339."""
 
     seconds: float
 
@@ -52,12 +52,12 @@ def _rfc3339(seconds: int) -> str:
 
 
 def rfc3339(seconds: float) -> str:
-    """Unix seconds as `YYYY-MM-DDThh:mm:ssZ`."""
+    """Format Unix seconds as `YYYY-MM-DDThh:mm:ssZ`."""
     return _rfc3339(int(seconds))
 
 
 def to_text(value: Value) -> str:
-    """A value as the log writes it. Quotes inside strings are not escaped, as on the real server."""
+    """Return a value as the log writes it. Quotes inside strings are not escaped, as on the real server."""
     match value:
         case None:
             return "(null)"
@@ -81,12 +81,12 @@ def to_text(value: Value) -> str:
 
 
 def pairs_to_text(pairs: Iterable[tuple[str, Value]]) -> str:
-    """`key = value` pairs, separated by commas."""
+    """Return `key = value` pairs, separated by commas."""
     return ", ".join(f"{key} = {to_text(value)}" for key, value in pairs)
 
 
 def to_json(value: Value) -> Any:
-    """A value as the trace API writes it."""
+    """Return a value as the trace API writes it."""
     match value:
         case Duration(milliseconds):
             return milliseconds
@@ -103,5 +103,5 @@ def to_json(value: Value) -> Any:
 
 
 def keys_to_json(keys: Keys) -> dict[str, Any]:
-    """Keys as a JSON object; absent values are left out."""
+    """Return keys as a JSON object; missing values are left out."""
     return {key: to_json(value) for key, value in keys.items() if value is not None}

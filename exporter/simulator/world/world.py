@@ -1,4 +1,4 @@
-"""The world: one mail server, the hosts around it and the people who use it, as a state machine without I/O."""
+"""The world: one mail server, the hosts around it and its users, as a state machine without I/O."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from exporter.simulator.world.values import Address, Keys
 
 class World:
     """
-    A mail server and its surroundings.
+    A mail server and its environment.
 
-    Time comes from the clock; `tick` lets everything happen that has become due. Nothing here does I/O, and nothing
-    is safe for threads.
+    Time comes from the clock; `tick` runs everything that has become due. Nothing here does I/O, and nothing is
+    thread-safe.
 
     Attributes:
-        synthetic: A long queue that is not held as objects, in front of the real one.
-        http: What the server notices of HTTP.
-        inventory: What only the JMAP generation shows: tasks, certificates, nodes and the like.
+        synthetic: A long queue that is computed on request, in front of the real one.
+        http: Events of the HTTP listener.
+        inventory: Objects of the JMAP generation only: tasks, certificates, nodes and others.
     """
 
     def __init__(
@@ -92,39 +92,39 @@ class World:
         self._housekeeping.start()
 
     def _speak(self) -> None:
-        """Let events be called as this release calls them."""
+        """Use the event names of this release."""
         self.journal.written_name = jmap_name if self.profile.jmap else str
 
     # Time
 
     def now(self) -> float:
-        """The present instant in Unix seconds; while due things happen, the instant they were due."""
+        """The current time in Unix seconds; while an action runs, the time at which it was due."""
         return self.timeline.now()
 
     @property
     def speed(self) -> float:
-        """By how much durations are shortened."""
+        """The factor by which durations are shortened."""
         return self._context.speed
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
-        """Let something happen at an instant."""
+        """Schedule an action."""
         self.timeline.at(moment, action)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Let something happen later; `seconds` are real ones, not divided by the speed."""
+        """Schedule an action in `seconds`, which are not divided by the speed."""
         self.timeline.after(seconds, action)
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass and everything happen that becomes due in them, each at its instant."""
+        """Advance by `seconds`, and run everything that becomes due, each at its time."""
         self.clock.advance(seconds)
         self.tick()
 
     def set_clock(self, seconds: float) -> None:
-        """Somebody sets the server's clock `seconds` ahead, or back if negative; no time passes."""
+        """Set the server's clock `seconds` ahead, or back if negative; no time passes."""
         self.timeline.set_clock(seconds)
 
     def tick(self) -> None:
-        """Let everything happen that is due by now."""
+        """Run everything that is due now."""
         self.timeline.run(self.queue.next_due, self._attempt)
 
     def _attempt(self, moment: float) -> None:
@@ -143,44 +143,44 @@ class World:
         priority: int = 0,
         env_id: str | None = None,
     ) -> Message:
-        """An account submits a message; its first attempts are due at once, at the next tick."""
+        """Submit a message from an account; its first attempts are due at the next tick."""
         return self._sessions.submit(sender, recipients, size, priority=priority, env_id=env_id)
 
     def receive(
         self, recipients: Sequence[str], *, sender: str = "someone@partner.test", size: int = 1077, ip: str = OUTSIDE_IP
     ) -> Message | None:
-        """Mail arrives from outside; None when every recipient was refused."""
+        """Receive mail from outside; None if every recipient was refused."""
         return self._sessions.receive(sender, recipients, size, ip)
 
     def log_in(
         self, name: str, *, succeeds: bool, protocol: str = "imap", ip: str = "127.0.0.1", tries: int = 1
     ) -> None:
-        """Somebody logs in over IMAP or SMTP; failures count towards a ban of the address."""
+        """Log in over IMAP or SMTP; failures count towards a ban of the address."""
         self._sessions.log_in(name, ip, succeeds=succeeds, protocol=protocol, tries=tries)
         if not succeeds and any([self.gate.count_failure(name, ip) == "banned" for _ in range(tries)]):
             self.ban(ip)
 
     def cancel(self, queue_id: int, address: str = "") -> bool:
         """
-        An operator removes a message without notice, or fails the recipients whose address contains `address`.
+        Remove a message without notice, or fail the recipients whose address contains `address`, as an operator does.
 
         Returns whether anything changed.
         """
         return self.queue.cancel(queue_id, address)
 
     def retry(self, queue_id: int, address: str = "", at: float | None = None) -> bool:
-        """An operator asks for an attempt, now or `at` a time; the time limit becomes one of attempts."""
+        """Schedule an attempt now or at `at`, as an operator does; a limit by time becomes one by attempts."""
         return self.queue.retry(queue_id, address, at if at is not None else self.now())
 
     def set_destination(self, domain: str, temper: Temper | str, **settings: Any) -> Destination:
-        """Give a domain a temper, and other settings of `Destination`."""
+        """Set a domain's temper, and other settings of `Destination`."""
         known = self._context.destinations.get(domain) or Destination(domain)
         changed = replace(known, temper=Temper(temper), **settings)
         self._context.destinations[domain] = changed
         return changed
 
     def add_destination(self, destination: Destination) -> None:
-        """Let a domain exist, or be another."""
+        """Add or replace a domain."""
         self._context.destinations[destination.domain] = destination
 
     def set_schedule(self, schedule: Schedule) -> None:
@@ -188,34 +188,34 @@ class World:
         self._context.schedules[schedule.queue] = schedule
 
     def set_mailbox(self, name: str, trouble: Reply | None) -> None:
-        """Let local delivery to an account fail with a reply, or work again."""
+        """Make local delivery to an account fail with a reply, or succeed again."""
         self.directory.accounts[name].trouble = trouble
 
     # Reports
 
     def receive_dmarc(self, *, org: str, to: str = "dmarc@example.test", **report: Any) -> StoredReport:
-        """A DMARC report arrives; keywords as for `reports.dmarc_body`."""
+        """Receive a DMARC report; keywords as for `reports.dmarc_body`."""
         body = reports.dmarc_body(org=org, **report)
         subject = f"Report Domain: {report['domain']} Submitter: {org} Report-ID: <{report['report_id']}>"
         return self._sessions.receive_report("dmarc", f"dmarc@{org}", to, subject, body)
 
     def receive_tls(self, *, org: str, to: str = "tls@example.test", **report: Any) -> StoredReport:
-        """A TLS report arrives; keywords as for `reports.tls_body`."""
+        """Receive a TLS report; keywords as for `reports.tls_body`."""
         body = reports.tls_body(org=org, **report)
         subject = f"Report Domain: {report['domain']} Submitter: {org} Report-ID: <{report['report_id']}>"
         return self._sessions.receive_report("tls", f"tls@{org}", to, subject, body)
 
     def receive_arf(self, *, reporter: str, to: str = "abuse@example.test", **report: Any) -> StoredReport:
-        """An abuse report arrives; keywords as for `reports.arf_body`."""
+        """Receive an abuse report; keywords as for `reports.arf_body`."""
         body = reports.arf_body(reporter=reporter, **report)
         return self._sessions.receive_report("arf", f"fbl@{reporter}", to, "FW: complaint", body)
 
     def receive_broken_dmarc(self, sender: str = "dmarc@broken.test") -> None:
-        """A DMARC report arrives that cannot be read."""
+        """Receive a DMARC report that cannot be parsed."""
         self._sessions.receive_broken_report(sender, f"dmarc@{self.profile.local_domain}")
 
     def plant_report(self, kind: reports.Kind, report: Any, sender: str = "anyone@elsewhere.test") -> StoredReport:
-        """Put a report of any shape into the store, past the parser that would have refused it."""
+        """Store a report of any shape, bypassing the parser that would reject it."""
         self.journal.ledger.reports[kind] += 1
         ids, now = self._context.ids, self.now()
         to = f"{kind}@{self.profile.local_domain}"
@@ -230,7 +230,7 @@ class World:
 
     @property
     def ledger(self) -> Ledger:
-        """The truth about all of it."""
+        """The true numbers."""
         return self.journal.ledger
 
     @property
@@ -239,27 +239,27 @@ class World:
         return self.queue.running
 
     def pause_queue(self) -> bool:
-        """Stop processing the queue; returns whether it ran."""
+        """Stop processing the queue; return whether it was running."""
         was_running, self.queue.running = self.queue.running, False
         return was_running
 
     def resume_queue(self) -> bool:
-        """Process the queue again; returns whether it already ran."""
+        """Process the queue again; return whether it was already running."""
         was_running, self.queue.running = self.queue.running, True
         return was_running
 
     def synthetic_queue(self, count: int) -> SyntheticQueue:
-        """Put a long queue in front of the real one, without an object for each message."""
+        """Add a long queue in front of the real one, without an object for each message."""
         self.synthetic = SyntheticQueue(count, self.now(), self._context.rng.getrandbits(32))
         self._housekeeping.recount()
         return self.synthetic
 
     def queue_size(self) -> int:
-        """Messages in the queue, synthetic ones included."""
+        """The number of messages in the queue, including synthetic ones."""
         return len(self.queue.messages) + (self.synthetic.count if self.synthetic is not None else 0)
 
     def restart(self) -> None:
-        """The process ends and starts again: counters, running attempts and cached logins are gone, the store stays."""
+        """Restart the process: counters, running attempts and cached logins are lost, the store stays."""
         self.timeline.restart()
         self.journal.restart()
         self.gate.restart()
@@ -278,20 +278,20 @@ class World:
         self.restart()
 
     def rotate_logs(self) -> None:
-        """Begin a new log file."""
+        """Start a new log file."""
         self.journal.log.rotate()
 
     def ban(self, ip: str) -> None:
-        """Ban an address for good."""
+        """Ban an address permanently."""
         self.gate.banned.add(ip)
         self.inventory.block(ip, AUTH_FAILURE)
         self.journal.raise_event("security.authentication-ban", {"remoteIp": Address(ip)})
 
     def raise_event(self, event_id: str, keys: Keys | None = None, times: int = 1) -> None:
-        """Let any event happen, also one that nothing in this world would cause."""
+        """Raise any event, even one that nothing in this world causes."""
         for _ in range(times):
             self.journal.raise_event(event_id, keys)
 
     def set_counter(self, event_id: str, value: int) -> None:
-        """Let a counter of this process stand at a value, near its wrap for example; the ledger does not notice."""
+        """Set a counter of this process to a value, near its wrap for example; the ledger is not changed."""
         self.journal.counters.counters[event_id] = value

@@ -1,4 +1,4 @@
-"""The rows of what a server holds beside mail and accounts."""
+"""The objects of a server besides mail and accounts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.simulator.world.values import rfc3339
 from exporter.simulator.world.world import World
 
 DOMAIN_NUMBER = 1
-"""The number of the first domain, whose keys they are."""
+"""The number of the first domain, to which the keys belong."""
 
 
 def _stamp(seconds: float | None) -> str | None:
@@ -18,7 +18,7 @@ def _stamp(seconds: float | None) -> str | None:
 
 
 def tasks(world: World) -> list[Entry]:
-    """Tasks, those of reports to be sent among them."""
+    """Return the tasks, including those of reports to be sent."""
     rows = [_task(task) for task in world.inventory.tasks.values()]
     for report in world.outgoing.ascending():
         rows.append(
@@ -56,7 +56,7 @@ def _task(task: Task) -> Entry:
 
 
 def certificates(world: World) -> list[Entry]:
-    """The certificates that the server serves."""
+    """Return the certificates that the server uses."""
     return [
         fixed_entry(
             one.number,
@@ -76,7 +76,7 @@ def certificates(world: World) -> list[Entry]:
 
 
 def signatures(world: World) -> list[Entry]:
-    """The keys that it signs mail with."""
+    """Return the DKIM keys."""
     return [
         fixed_entry(
             one.number,
@@ -98,7 +98,7 @@ def signatures(world: World) -> list[Entry]:
 
 
 def blocks(world: World) -> list[Entry]:
-    """Addresses that are banned now."""
+    """Return the addresses that are banned now."""
     now = world.now()
     return [
         fixed_entry(
@@ -118,7 +118,7 @@ def blocks(world: World) -> list[Entry]:
 
 
 def nodes(world: World) -> list[Entry]:
-    """The nodes of the cluster."""
+    """Return the nodes of the cluster."""
     now = world.now()
     return [
         fixed_entry(
@@ -136,7 +136,7 @@ def nodes(world: World) -> list[Entry]:
 
 
 def samples(world: World) -> list[Entry]:
-    """Mail that the spam filter learns from."""
+    """Return the training samples of the spam filter."""
     return [
         fixed_entry(
             one.number,

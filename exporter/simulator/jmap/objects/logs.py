@@ -1,4 +1,4 @@
-"""`x:Log`: lines by the file and byte at which they begin, newest first, with anchors as the only way to page."""
+"""`x:Log`: lines identified by file and byte offset, newest first; anchors are the only way to page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ONLY_ANCHORS = "Pagination is only possible using anchors for logs"
 
 
 def query(world: World, arguments: Mapping[str, Any]) -> Json:
-    """Ids of matching lines; the total is nothing but the server's maximum."""
+    """Return the ids of matching lines; the total is merely the server's maximum."""
     _require_files(world)
     text = ""
     for key, value in conditions(arguments.get("filter")):
@@ -49,7 +49,7 @@ def _anchor(anchor: str | None) -> tuple[int, int] | None:
     if anchor is None:
         return None
     number = decode_id(anchor)
-    # No line begins before the first byte: an anchor that is no id finds nothing, like one that has vanished.
+    # No line begins before the first byte: an invalid anchor finds nothing, like one that no longer exists.
     return _place(number) if number is not None else (0, -1)
 
 
@@ -58,7 +58,7 @@ def _place(number: int) -> tuple[int, int]:
 
 
 def get(world: World, number: int) -> Json | None:
-    """One line, without its id; None if no line begins there."""
+    """Return one line, without its id; None if no line begins there."""
     _require_files(world)
     line = world.journal.log.line_at(*_place(number))
     entry = parse_line(without_colours(line)) if line is not None else None
@@ -74,7 +74,7 @@ def get(world: World, number: int) -> Json | None:
 
 
 def newest(world: World, most: int) -> list[str]:
-    """The ids that a call for all of them gets."""
+    """Return the ids for a call without ids."""
     _require_files(world)
     places = world.journal.log.places()
     return [encode_id(number << FILE_SHIFT | start) for (number, start, _), _ in zip(places, range(most), strict=False)]

@@ -1,4 +1,4 @@
-"""The object types that a monitor reads, each with its rows, and what a query of it understands."""
+"""The object types that a monitor reads, with their objects and query rules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _QUEUES = (
 
 @dataclass(frozen=True, slots=True)
 class ObjectType:
-    """One type: its rows in ascending order of their ids, and the rules of its queries."""
+    """One type: its objects in ascending order of their ids, and the rules of its queries."""
 
     entries: Callable[[World], list[Entry]]
     rules: Rules
@@ -153,7 +153,7 @@ def _plain(entries: Callable[[World], list[Entry]], *sorts: str, **filters: Any)
 
 
 def queued(world: World, *, loaded: bool) -> Iterable[Entry]:
-    """The rows of messages that are held as objects; `loaded` as told by `jmap_queue.searches_text`."""
+    """Return the messages that are held as objects; `loaded` is the result of `jmap_queue.searches_text`."""
     now = world.now()
     rows = (jmap_queue.entry(message, now, loaded=loaded) for message in world.queue.ordered())
     return (row for row in rows if row is not None)

@@ -35,7 +35,7 @@ _WORDLESS = frozenset({"unexpected_response", "rate_limited", "concurrency_limit
 
 
 class _Within:
-    """Several texts, for conditions that look for a part of any."""
+    """Several texts, for conditions that match part of any of them."""
 
     def __init__(self, *texts: str) -> None:
         self._texts = texts
@@ -45,7 +45,7 @@ class _Within:
 
 
 class _Among:
-    """Whole names."""
+    """Names that are compared as a whole."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
@@ -55,12 +55,12 @@ class _Among:
 
 
 def searches_text(filter_: Mapping[str, Any]) -> bool:
-    """Whether every message is loaded; `due` is then the next retry, not the next event."""
+    """Return whether every message is loaded; `due` is then the next retry, not the next event."""
     return any(name in filter_ for name in ("text", "returnPath", "to"))
 
 
 def entry(message: Message, now: float, *, loaded: bool) -> Entry | None:
-    """A message as queries see it; None if nobody is pending."""
+    """Return a message as queries see it; None if no recipient is pending."""
     due = message.next_delivery() if loaded else message.next_event()
     if due is None:
         return None
@@ -76,7 +76,7 @@ def entry(message: Message, now: float, *, loaded: bool) -> Entry | None:
 
 
 def to_json(message: Message, now: float) -> Json:
-    """A message, without its id."""
+    """Return a message, without its id."""
     retry, notice = message.next_delivery(), message.next_notice()
     return {
         "createdAt": rfc3339(message.created),

@@ -1,4 +1,4 @@
-"""Reports as the JMAP generation shows them, made from the bodies that the REST generation shows."""
+"""Reports of the JMAP generation, converted from the bodies of the REST generation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTGOING_RULES = Rules(
 
 
 def incoming(kind: Kind, stored: StoredReport, release: tuple[int, ...]) -> Entry:
-    """An incoming report."""
+    """Return an incoming report."""
     report = stored.body["report"]
     good, bad = _sessions(kind, report)
     fields = {
@@ -43,7 +43,7 @@ def incoming(kind: Kind, stored: StoredReport, release: tuple[int, ...]) -> Entr
 
 
 def _sessions(kind: Kind, report: Any) -> tuple[int, int]:
-    """What the index holds: each record or policy counts once, whatever it sums up."""
+    """Return successes and failures as the index counts them: one per record or policy, regardless of its sums."""
     match kind, report:
         case "dmarc", {"record": list(records)}:
             good = sum(1 for r in records if r["row"]["policy_evaluated"]["disposition"] == "Pass")
@@ -71,7 +71,7 @@ def _incoming(kind: Kind, stored: StoredReport, release: tuple[int, ...]) -> Jso
 
 
 def _report(kind: Kind, report: Any, release: tuple[int, ...]) -> Any:
-    """A report in this generation's words; one that was planted in any other shape goes out as it is."""
+    """Convert a report to this generation's format; one of any other shape is returned unchanged."""
     try:
         match kind:
             case "dmarc":
@@ -85,7 +85,7 @@ def _report(kind: Kind, report: Any, release: tuple[int, ...]) -> Any:
 
 
 def dmarc(report: Json, release: tuple[int, ...], subdomains: str = "unspecified", walk: str = "unspecified") -> Json:
-    """A DMARC aggregate report."""
+    """Convert a DMARC aggregate report."""
     about, policy = report["report_metadata"], report["policy_published"]
     shown: Json = {
         "version": report["version"] or 1.0,
@@ -148,7 +148,7 @@ def _failure_kind(kebab: str) -> str:
 
 
 def tls(report: Json) -> Json:
-    """A TLS report."""
+    """Convert a TLS report."""
     return {
         "organizationName": report["organization-name"],
         "contactInfo": report["contact-info"],
@@ -177,7 +177,7 @@ def _policy(policy: Json) -> Json:
 
 
 def arf(report: Json) -> Json:
-    """An abuse report."""
+    """Convert an abuse report."""
     words = ("feedback_type", "auth_failure", "delivery_result", "identity_alignment")
     sets = {
         "reported_domain": "reportedDomains",
@@ -197,7 +197,7 @@ def arf(report: Json) -> Json:
 
 
 def outgoing(report: OutgoingReport, submitter: str, release: tuple[int, ...]) -> Entry:
-    """A report being collected."""
+    """Return a report that is being collected."""
     return Entry(report.number, {"domain": report.domain}, lambda: _outgoing(report, submitter, release))
 
 
@@ -209,7 +209,7 @@ def _outgoing(report: OutgoingReport, submitter: str, release: tuple[int, ...]) 
         shown = dmarc(body, release, "reject", "treewalk")
         return {
             "rua": as_set([report.rua]),
-            # No larger than what JSON readers keep exact.
+            # At most what JSON parsers keep exact.
             "policyIdentifier": report.policy_hash >> 11,
             "report": shown,
             **times,

@@ -44,11 +44,11 @@ def require_traces(world: World) -> None:
 
 
 def query_metrics(world: World, arguments: Mapping[str, Any]) -> Json:
-    """Samples by time; `metric` is a list of names, of which unknown ones are dropped."""
+    """Return samples by time; `metric` is a list of names, of which unknown ones are ignored."""
     require_metrics(world)
     asked = list(conditions(arguments.get("filter")))
     wanted = next((_known_metrics(value) for key, value in asked if key == "metric"), None)
-    # A lower bound in the server's future is dropped without a word.
+    # A lower bound in the server's future is silently ignored.
     bounds = [(key, value) for key, value in asked if not (_is_lower(key) and (moment(value) or 0.0) > world.now())]
     tests = [matcher(key, value, METRIC_RULES) for key, value in bounds]
     rows = metrics(world)
@@ -74,7 +74,7 @@ def _known_metrics(value: Any) -> frozenset[str]:
 
 
 def metrics(world: World) -> list[Entry]:
-    """All samples."""
+    """Return all samples."""
     return [
         Entry(number, {"timestamp": int(taken_at), "metric": jmap_name(row["id"])}, lambda row=row: _metric(row))  # type: ignore[misc]
         for taken_at, number, row in world.samples.rows()
@@ -91,7 +91,7 @@ def _metric(row: Json) -> Json:
 
 
 def query_traces(world: World, arguments: Mapping[str, Any]) -> Json:
-    """Spans by time; without a bound, a message or words only those of the last day."""
+    """Return spans by time; without a bound, a message or words only those of the last day."""
     require_traces(world)
     asked = list(conditions(arguments.get("filter")))
     tests = [matcher(key, _queue_id(key, value), TRACE_RULES) for key, value in asked]
@@ -114,7 +114,7 @@ def _queue_id(key: str, value: Any) -> Any:
 
 
 def trace(span: Span) -> Entry:
-    """A span as queries see it."""
+    """Return a span as queries see it."""
     ids = [event.keys.get("queueId") for event in span.events]
     fields = {
         "timestamp": int(created_at(span.span_id)),
@@ -125,7 +125,7 @@ def trace(span: Span) -> Entry:
 
 
 def trace_to_json(span: Span) -> Json:
-    """A span, without its id."""
+    """Return a span, without its id."""
     first = span.events[0]
     envelope = next((event for event in span.events if {"from", "to"} <= event.keys.keys()), None)
     events = [envelope] if envelope is not None else span.events
@@ -148,7 +148,7 @@ def _told(events: Iterable[Event], key: str) -> Iterator[str]:
 
 
 def event_to_json(event: Event) -> Json:
-    """One event with its own keys only."""
+    """Return one event with its own keys only."""
     return {
         "event": jmap_name(event.event_id),
         "timestamp": rfc3339(event.time),
@@ -161,7 +161,7 @@ def _key_values(keys: Keys) -> Json:
 
 
 def typed(value: Value) -> Json:
-    """A value with its type."""
+    """Return a value with its type."""
     match value:
         case None:
             return {"@type": "Null"}

@@ -1,1 +1,1 @@
-"""Who may log in, with what, and what happens to those who may not."""
+"""Accounts, credentials, rate limits and bans."""

@@ -1,4 +1,4 @@
-"""Logging in where the JMAP generation is: accounts by password, and API keys that belong to one of them."""
+"""Authentication in the JMAP generation: accounts by password, and API keys that belong to an account."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from exporter.simulator.world.values import Keys
 KEY_PREFIX = "API_"
 _ID_BYTES, _SECRET_BYTES = 4, 20
 
-# The account that owns all keys, by the name of the REST generation's key that became its first.
+# The account that owns all keys, named after the REST generation's key that became its first.
 OWNER = "watcher"
 
 
 def account_number(account: Account) -> int:
-    """The number of the account behind a login; accounts are counted apart from domains here, and keys not at all."""
+    """Return the number of the account behind a login; accounts have their own sequence; a key has its owner's."""
     if not account.stored:
         return account.account_id
     return account.account_id - 1 if account.kind == "individual" else _FIRST_KEY - 1
@@ -29,24 +29,24 @@ _FIRST_KEY = 8
 
 
 def account_id(account: Account) -> str:
-    """The id of the account behind a login."""
+    """Return the id of the account behind a login."""
     return encode_id(account_number(account))
 
 
 def full_name(account: Account, domain: str) -> str:
-    """The login name with its domain."""
+    """Return the login name with its domain."""
     if account.kind == "apiKey":
         return f"{OWNER}@{domain}"
     return account.emails[0] if account.emails else account.name
 
 
 def credential_number(account: Account) -> int:
-    """The number of an API key among the credentials of its owner; 0 is the owner's password."""
+    """Return the number of an API key among the credentials of its owner; 0 is the owner's password."""
     return account.account_id - _FIRST_KEY + 1
 
 
 def login_keys(account: Account, domain: str) -> Keys:
-    """What `auth.success` tells of a login over HTTP."""
+    """Return the keys of `auth.success` for a login over HTTP."""
     if account.kind != "apiKey":
         return {"accountName": full_name(account, domain), "accountId": account_number(account)}
     return {
@@ -58,7 +58,7 @@ def login_keys(account: Account, domain: str) -> Keys:
 
 
 def api_key(account: Account, secret: str | None = None) -> str:
-    """The token of an API key, as it goes after `Bearer`; with another `secret`, one that is refused."""
+    """Return the token of an API key, as sent after `Bearer`; with another `secret`, one that is refused."""
     digest = hashlib.sha256((secret or account.secret).encode()).digest()[:_SECRET_BYTES]
     numbers = (account_number(account), credential_number(account))
     raw = b"".join(number.to_bytes(_ID_BYTES, "big") for number in numbers) + digest
@@ -66,7 +66,7 @@ def api_key(account: Account, secret: str | None = None) -> str:
 
 
 def key_holder(directory: Directory, token: str) -> Account | None:
-    """The API key whose ids a token carries, whatever its secret; None if there is none."""
+    """Return the API key whose ids a token carries, regardless of its secret; None if there is none."""
     encoded = token.removeprefix(KEY_PREFIX)
     try:
         raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
@@ -84,8 +84,8 @@ def log_in(gate: Gate, directory: Directory, credentials: Credentials, ip: str) 
     """
     Authenticate one request.
 
-    Wrong passwords and wrong `API_` keys count towards a ban; a missing header, keys of v0.15 and what cannot be read
-    do not. A bare user name is one of the default domain.
+    Wrong passwords and wrong `API_` keys count towards a ban; a missing header, keys of v0.15 and unreadable
+    credentials do not. A user name without a domain belongs to the default domain.
     """
     if credentials.scheme == "jmap-key":
         holder = key_holder(directory, credentials.secret)

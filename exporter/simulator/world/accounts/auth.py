@@ -1,4 +1,4 @@
-"""Logging in over HTTP: credentials, the limits that guard them, and the ban for those who guess."""
+"""Authentication over HTTP: credentials, rate limits, and the ban after repeated failures."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Refusal = Literal["unauthorized", "challenged", "rate-limited", "banned"]
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """
-    What an `Authorization` header says.
+    The content of an `Authorization` header.
 
     Attributes:
-        scheme: `api-key` is one of the REST generation, `jmap-key` one of the JMAP generation, whose `secret` is the
-            whole token; `other` covers unknown schemes, access tokens and what cannot be decoded; none of it counts
-            as a guess.
+        scheme: `api-key` is a key of the REST generation, `jmap-key` one of the JMAP generation, whose `secret` is the
+            whole token; `other` covers unknown schemes, access tokens and undecodable values, which never count as
+            failures.
     """
 
     scheme: Literal["none", "basic", "api-key", "jmap-key", "other"]
@@ -35,7 +35,7 @@ class Credentials:
 
 
 def parse_authorization(header: str | None) -> Credentials:
-    """Read an `Authorization` header; never raises."""
+    """Parse an `Authorization` header; never raises."""
     if not header:
         return Credentials("none")
     scheme, _, rest = header.partition(" ")
@@ -66,7 +66,7 @@ class Windows:
         self._counts: Counter[str] = Counter()
 
     def count(self, key: str) -> int:
-        """Count one more for a key; returns how many this window has seen."""
+        """Increment a key's count; return the count of this window."""
         window = int(self._now() // self._seconds)
         if window != self._window:
             self._window = window
@@ -77,10 +77,10 @@ class Windows:
 
 class Gate:
     """
-    Decides who comes in.
+    Decides which requests are admitted.
 
     Attributes:
-        banned: Addresses whose connections are closed without a byte, until someone lifts it.
+        banned: Addresses whose connections are closed without a byte, until the ban is lifted.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Gate:
         self._cached.clear()
 
     def is_exempt(self, ip: str) -> bool:
-        """Loopback is neither limited nor banned, unless the profile says so."""
+        """Return whether an address is neither limited nor banned: loopback, unless the profile says otherwise."""
         return self.profile.exempt_loopback and ip in ("127.0.0.1", "::1")
 
     def is_banned(self, ip: str) -> bool:
-        """Whether connections from this address are dropped."""
+        """Return whether connections from this address are dropped."""
         return ip in self.banned and not self.is_exempt(ip)
 
     def lift(self, ip: str) -> None:
@@ -112,11 +112,11 @@ class Gate:
         self.banned.discard(ip)
 
     def allows_anonymous(self, ip: str) -> bool:
-        """Count one anonymous request of an address against its minute."""
+        """Count an anonymous request against the address's limit per minute; return whether it is allowed."""
         return self.is_exempt(ip) or self._anonymous.count(ip) <= self.profile.anonymous_per_minute
 
     def allows_account(self, account: Account) -> bool:
-        """Count one request of an account against its minute."""
+        """Count a request against the account's limit per minute; return whether it is allowed."""
         if account.may("unlimited-requests"):
             return True
         return self._accounts.count(str(account.account_id)) <= self.profile.account_per_minute
@@ -146,9 +146,9 @@ class Gate:
 
     def admit(self, credentials: Credentials, account: Account | None, ip: str, name: str) -> Account | Refusal:
         """
-        Let an account in whose secret was right, or count a failure if it is None; for the JMAP generation.
+        Admit an account whose secret was right, or count a failure if it is None; for the JMAP generation.
 
-        Logins that succeeded once are answered from a cache. `name` is what the failure is counted by.
+        Repeated successful logins are answered from a cache. Failures are counted by `name`.
         """
         if account is None:
             return self.count_failure(name, ip)
@@ -159,7 +159,7 @@ class Gate:
         return account
 
     def admit_unreadable(self, credentials: Credentials, ip: str) -> Refusal:
-        """Refuse what is no login of the JMAP generation; nothing is counted but the address's requests."""
+        """Refuse credentials that are not valid in the JMAP generation; counts only the address's requests."""
         if not self.allows_anonymous(ip):
             return "rate-limited"
         return "unauthorized" if credentials.scheme == "none" else "challenged"

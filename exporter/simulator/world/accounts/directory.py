@@ -1,4 +1,4 @@
-"""Accounts, API keys and domains: who may log in, what they may do, and whose mailboxes are here."""
+"""Accounts, API keys and domains: logins, permissions and local mailboxes."""
 
 from __future__ import annotations
 
@@ -69,10 +69,11 @@ class Account:
 
     Attributes:
         permissions: None holds every permission.
-        tenant_domains: Set for a tenant's account: the domains it sees.
-        trouble: What local delivery to this mailbox answers instead of storing.
-        stored: False for the fallback administrator, who is no principal.
-        reads_everything: Over JMAP it also reads what REST has nothing like: tasks, certificates, accounts and so on.
+        tenant_domains: For a tenant's account: the domains it sees.
+        trouble: The reply of local delivery to this mailbox, instead of storing.
+        stored: False for the fallback administrator, who is not a principal.
+        reads_everything: Whether, over JMAP, it also reads objects without REST equivalent: tasks, certificates,
+            accounts.
     """
 
     account_id: int
@@ -90,17 +91,17 @@ class Account:
     reads_everything: bool = False
 
     def may(self, permission: str) -> bool:
-        """Whether the account holds a permission."""
+        """Return whether the account holds a permission."""
         return self.permissions is None or permission in self.permissions
 
     def held(self) -> list[str]:
-        """Its permissions by name, as `POST /api/oauth` lists them."""
+        """Return its permissions by name, as `POST /api/oauth` lists them."""
         known = WATCHER_PERMISSIONS | ADMIN_ONLY
         return sorted(known if self.permissions is None else self.permissions)
 
 
 def lab_accounts(domain: str) -> list[Account]:
-    """The principals behind the recordings."""
+    """Return the principals behind the recordings."""
     people = ("alice", "bob", "dmarc", "tls", "abuse", "postmaster")
     individuals = [
         Account(2 + number, "individual", name, f"{name}-lab-password", emails=(f"{name}@{domain}",), roles=("user",))
@@ -136,32 +137,32 @@ class Directory:
         return account
 
     def rotate_secret(self, name: str, secret: str) -> None:
-        """Give an account a new secret; the old one fails from now on."""
+        """Replace an account's secret; the old one fails from now on."""
         self.accounts[name].secret = secret
 
     def grant(self, name: str, permissions: frozenset[str] | None) -> None:
-        """Replace what an account may do."""
+        """Replace an account's permissions."""
         self.accounts[name] = replace(self.accounts[name], permissions=permissions, reads_everything=False)
 
     def log_in(self, name: str, secret: str) -> Account | None:
-        """The account with this name and secret, or None."""
+        """Return the account with this name and secret, or None."""
         account = self.accounts.get(name.strip().lower())
         return account if account is not None and account.secret and account.secret == secret else None
 
     def mailbox(self, address: str) -> Account | None:
-        """The account that receives mail for an address."""
+        """Return the account that receives mail for an address."""
         wanted = address.lower()
         return next((a for a in self.accounts.values() if wanted in a.emails), None)
 
     def mailbox_trouble(self, address: str) -> Reply | None:
-        """Why local delivery to an address fails; None if it does not."""
+        """Return why local delivery to an address fails; None if it succeeds."""
         account = self.mailbox(address)
         if account is None:
             return Reply(550, "5.5.0", "Mailbox not found.")
         return account.trouble
 
     def store_mail(self, address: str, size: int) -> tuple[int, int]:
-        """Store a message; returns the account's id and the document's."""
+        """Store a message; return the account's id and the document's."""
         account = self.mailbox(address)
         if account is None:
             raise KeyError(address)
@@ -170,14 +171,14 @@ class Directory:
         return account.account_id, account.documents
 
     def principals(self, kinds: frozenset[str], words: list[str]) -> Iterator[Account]:
-        """Stored principals of some kinds whose name or addresses contain all words, by name."""
+        """Yield stored principals of some kinds whose name or addresses contain all words, by name."""
         for account in sorted(self.accounts.values(), key=lambda a: a.name):
             text = " ".join((account.name, *account.emails))
             if account.stored and account.kind in kinds and all(word in text for word in words):
                 yield account
 
     def to_json(self, account: Account, fields: frozenset[str] | None, *, empty_domain_lists: bool) -> dict[str, Any]:
-        """A principal as the API shows it, secret included unless `fields` says otherwise."""
+        """Return a principal as the API shows it, including the secret unless `fields` excludes it."""
         shown: dict[str, Any] = {"name": account.name}
         if account.kind == "domain":
             shown["members"] = sum(1 for a in self.accounts.values() if a.emails)

@@ -1,1 +1,1 @@
-"""Mail: accepted, queued, attempted, delivered or given up."""
+"""Mail: acceptance, queue, delivery attempts and outcomes."""

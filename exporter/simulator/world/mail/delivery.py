@@ -18,7 +18,7 @@ from exporter.simulator.world.values import Cause, Duration, Keys, Timestamp, Va
 
 
 class Deliverer:
-    """Attempts deliveries, tells senders of failures and keeps the ledger of outcomes."""
+    """Attempts deliveries, notifies senders of failures and records outcomes in the ledger."""
 
     def __init__(self, context: Context, queue: Queue, spool: Spool, directory: Directory) -> None:
         self._context = context
@@ -27,7 +27,7 @@ class Deliverer:
         self._directory = directory
 
     def attempt(self, message: Message, queue: str | None) -> Iterator[float]:
-        """One attempt; yields the seconds that its steps take."""
+        """Make one attempt; yields the duration of each step in seconds."""
         started = self._context.now()
         span = self._context.open_span("delivery.attempt-start", opening(message, queue))
         attempt = Attempt(message, queue, span, frozenset(r.domain for r in message.pending(queue)))
@@ -131,7 +131,7 @@ class Deliverer:
             recipient.status = "perm_fail"
             return
         if recipient.domain != self._context.profile.local_domain:
-            # What befalls local mail is told by no event of its own.
+            # Failures of local delivery have no event of their own.
             attempt.told = outcome, recipient.domain
         retry = self._context.schedule(recipient.queue, recipient.domain).retry
         recipient.status = "temp_fail"
@@ -172,7 +172,7 @@ class Deliverer:
         return Cause("smtp.error", told)
 
     def _tell(self, attempt: Attempt) -> None:
-        """Log what is final or overdue, and write to the sender about what went wrong."""
+        """Log final and overdue recipients, and notify the sender of failures."""
         now, message = self._context.now(), attempt.message
         told = False
         for recipient in message.recipients:

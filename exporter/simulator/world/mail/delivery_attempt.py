@@ -1,4 +1,4 @@
-"""One attempt on one message: what it has met with so far, and how it is announced and counted."""
+"""One attempt on one message: its results so far, and its events and counts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Attempt:
 
     Attributes:
         queue: The virtual queue it serves; None up to v0.12, where one attempt serves all recipients.
-        domains: Those of the recipients that it is for.
-        told: The last failure of a recipient still to be delivered that an event told of, and the domain it met.
-        noticed: The last one that a notice of delay told of, unless mail was delivered since.
+        domains: Domains of its recipients.
+        told: The last failure of a pending recipient that an event reported, with its domain.
+        noticed: The last failure that a delay notice reported, unless mail was delivered since.
         late: Events that are raised a moment later than they happened.
     """
 
@@ -34,19 +34,19 @@ class Attempt:
 
 
 def put_off(attempt: Attempt) -> DeliveryKey:
-    """What a deferral of this attempt counts as."""
+    """Return how a deferral of this attempt is counted."""
     why = attempt.told or attempt.noticed
     if why is not None:
         failure, domain = why
         return DeliveryKey("temporary_failure", failure.reason, failure.code, domain)
-    # Another virtual queue may hold the message back: then nothing of this attempt was put off.
+    # Another virtual queue may hold the message back: then nothing of this attempt was deferred.
     is_open = any(attempt.message.pending(attempt.queue))
     domain = next(iter(attempt.domains)) if is_open and len(attempt.domains) == 1 else ""
     return DeliveryKey("temporary_failure", "unknown", "", domain)
 
 
 def opening(message: Message, queue: str | None) -> Keys:
-    """The keys of `delivery.attempt-start`."""
+    """Return the keys of `delivery.attempt-start`."""
     named: dict[str, Value] = {"queueName": queue} if queue is not None else {}
     return {
         "queueId": message.queue_id,

@@ -1,4 +1,4 @@
-"""Remote mail hosts and their tempers: what a delivery to a domain will meet."""
+"""Remote mail hosts and their behavior towards deliveries."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ SENDER_REJECTED = Reply(553, "5.1.8", "Sender address rejected")
 @dataclass(slots=True)
 class Destination:
     """
-    One recipient domain and the host behind it.
+    One recipient domain and its mail host.
 
     Attributes:
-        reply: Replaces the usual reply of a temper that replies; hostile texts come in here.
-        replies: Replies to RCPT by local part; of all others the temper decides.
+        reply: Replaces the usual reply of a temper with replies; used for hostile texts.
+        replies: Replies to RCPT by local part; the temper decides for all others.
         late_reasons: A refused recipient is logged a moment after `queue.rescheduled`, as 8 in 10 000 are on real
             servers of both generations.
         stray_reasons: A refused recipient is logged without the keys of its attempt, as 11 in 10 000 are on a busy
             server of v0.16.
-        starttls: The host offers STARTTLS.
-        greylist_rounds: Attempts per recipient that are put off before one is accepted.
-        schedule: Replaces the virtual queue's for mail to this domain, from v0.13 on.
+        starttls: Whether the host offers STARTTLS.
+        greylist_rounds: Attempts per recipient that are deferred before one is accepted.
+        schedule: Replaces the virtual queue's schedule for mail to this domain, from v0.13 on.
         round_trip_ms: Time of one command.
     """
 
@@ -80,7 +80,7 @@ class Destination:
         return f"mx.{self.domain}"
 
     def rcpt_reply(self, address: str) -> Reply:
-        """What the host says to RCPT; severities as in SMTP."""
+        """Return the host's reply to RCPT; severities as in SMTP."""
         local = address.partition("@")[0]
         if local in self.replies:
             return self.replies[local]
@@ -100,11 +100,11 @@ class Destination:
                 return OK
 
     def data_reply(self) -> Reply:
-        """What the host says to the message itself."""
+        """Return the host's reply to the message itself."""
         return (self.reply or TOO_BIG) if self.temper is Temper.TOO_BIG else ACCEPTED
 
     def refusal(self, command: str, reply: Reply, *, own: bool = False) -> Failure:
-        """The failure that an SMTP reply means."""
+        """Return the failure for an SMTP reply."""
         return Failure(
             reason="unexpected_response",
             entity=self.host,
@@ -115,12 +115,12 @@ class Destination:
         )
 
     def trouble(self, detail: str) -> Failure:
-        """A failure of the connection to the host."""
+        """Return a failure of the connection to the host."""
         return Failure(reason="connection_error", entity=self.host, detail=detail)
 
 
 def lab_destinations() -> dict[str, Destination]:
-    """The destinations behind the recordings."""
+    """Return the destinations behind the recordings."""
     tempers = {
         "ok.test": Temper.ACCEPT,
         "defer.test": Temper.DEFER,

@@ -1,4 +1,4 @@
-"""Why a delivery did not succeed, and the two ways in which releases word it."""
+"""Delivery failures, and their texts in the two formats of the releases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NESTED = _FLAT | {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An SMTP reply; `enhanced` is `0.0.0` where the host gave none."""
+    """An SMTP reply; `enhanced` is `0.0.0` if the host sent none."""
 
     code: int
     enhanced: str
@@ -53,8 +53,8 @@ class Failure:
 
     Attributes:
         entity: The host, or the domain before a host was chosen, or `localhost`.
-        detail: Free text; unused where there is a `reply`.
-        own: It befell this recipient alone (RCPT), not everyone at the host.
+        detail: Free text; unused if there is a `reply`.
+        own: Whether it affects this recipient alone (RCPT), not everyone at the host.
     """
 
     reason: Reason
@@ -84,13 +84,13 @@ class Failure:
 
     @property
     def nested_text(self) -> str:
-        """The status text up to v0.12: the bare reply for a recipient, with the host for a domain."""
+        """The status text up to v0.12: the reply alone for a recipient, with the host for a domain."""
         if self.reply is not None:
             return str(self.reply) if self.own else f"Unexpected response from '{self.entity}': {self.reply}"
         return _NESTED[self.reason].format(entity=self.entity, detail=self.detail)
 
     def with_severity(self, *, nested: bool) -> str:
-        """The text that events carry about the state of a whole host."""
+        """Return the text in events about the state of a whole host."""
         severity = "Permanent" if self.permanent else "Temporary"
         if nested:
             return f"{severity} Failure: {self.nested_text}"

@@ -18,9 +18,9 @@ class Recipient:
     One address of a message.
 
     Attributes:
-        next_notify: When the sender is told of the delay; None once no notice will follow.
-        expires: None when `max_attempts` counts instead.
-        reported: Its final status has been told; it is not told twice.
+        next_notify: Time of the next delay notice; None if none will follow.
+        expires: None if `max_attempts` applies instead.
+        reported: Whether its final status was reported, which happens once.
     """
 
     address: str
@@ -45,11 +45,11 @@ class Recipient:
 
     @property
     def pending(self) -> bool:
-        """Still to be delivered."""
+        """Whether it is still to be delivered."""
         return self.status in ("scheduled", "temp_fail")
 
     def is_expired(self, now: float) -> bool:
-        """Its time, or its number of attempts, is used up."""
+        """Return whether its time, or its number of attempts, is used up."""
         if self.max_attempts is not None:
             return self.retry_num >= self.max_attempts
         return self.expires is not None and self.expires <= now
@@ -62,8 +62,8 @@ class Message:
 
     Attributes:
         return_path: Empty for bounces.
-        source: A key of `spool.SOURCES`: who wrote it.
-        via_port: The port it was received on; 0 for what the server wrote itself.
+        source: A key of `spool.SOURCES`: the origin of the message.
+        via_port: The port it was received on; 0 for messages of the server itself.
     """
 
     queue_id: int
@@ -80,19 +80,19 @@ class Message:
     locked: set[str | None] = field(default_factory=set)
 
     def pending(self, queue: str | None = None) -> list[Recipient]:
-        """Recipients still to be delivered, of one virtual queue if given."""
+        """Return the recipients still to be delivered, of one virtual queue if given."""
         return [r for r in self.recipients if r.pending and (queue is None or r.queue == queue)]
 
     def next_delivery(self, queue: str | None = None) -> float | None:
-        """The earliest next attempt; None when nobody is pending."""
+        """Return the earliest next attempt; None without pending recipients."""
         return min((r.next_retry for r in self.pending(queue)), default=None)
 
     def next_notice(self) -> float | None:
-        """The earliest delay notice; None when none will follow."""
+        """Return the earliest delay notice; None if none will follow."""
         return min((r.next_notify for r in self.pending() if r.next_notify is not None), default=None)
 
     def next_event(self, queue: str | None = None) -> float | None:
-        """When the server must next look at it: an attempt, a notice or an expiry."""
+        """Return when the server must next process it: for an attempt, a notice or an expiry."""
         return min(
             (
                 moment
@@ -104,17 +104,17 @@ class Message:
         )
 
     def first_expiry(self) -> float | None:
-        """The earliest expiry; None when only attempts are counted."""
+        """Return the earliest expiry; None if only attempts are counted."""
         return min((r.expires for r in self.pending() if r.expires is not None), default=None)
 
 
 class Queue:
     """
-    Messages by ascending id, and when each is due.
+    Messages by ascending id, and their due times.
 
     Attributes:
-        virtual: Each virtual queue is attempted on its own; up to v0.12 there is one queue.
-        running: False while paused; kept in memory by the real server, hence true after each start.
+        virtual: Whether each virtual queue is attempted separately; up to v0.12 there is one queue.
+        running: False while paused; the real server keeps this in memory, so it is true after each start.
     """
 
     def __init__(self, *, virtual: bool) -> None:
@@ -124,12 +124,12 @@ class Queue:
         self._due: list[tuple[float, int, str]] = []
 
     def add(self, message: Message) -> None:
-        """Put a message in and note when it is due."""
+        """Add a message and record its due time."""
         self.messages[message.queue_id] = message
         self.note_due(message)
 
     def remove(self, queue_id: int) -> None:
-        """Take a message out; unknown ids are ignored."""
+        """Remove a message; unknown ids are ignored."""
         self.messages.pop(queue_id, None)
 
     def cancel(self, queue_id: int, address: str) -> bool:
@@ -152,7 +152,7 @@ class Queue:
         return bool(chosen) or not address
 
     def retry(self, queue_id: int, address: str, at: float) -> bool:
-        """Have an attempt made `at` a time; the time limit becomes one of attempts."""
+        """Schedule an attempt at `at`; a limit by time becomes one by attempts."""
         message = self.messages.get(queue_id)
         chosen = message.pending() if message is not None else []
         chosen = [recipient for recipient in chosen if address in recipient.address]
@@ -164,18 +164,18 @@ class Queue:
         return bool(chosen)
 
     def note_due(self, message: Message) -> None:
-        """Note when each virtual queue must look at a message."""
+        """Record when each virtual queue must process a message."""
         for name in {r.queue for r in message.pending()} if self.virtual else {""}:
             due = message.next_event(name or None)
             if due is not None:
                 heapq.heappush(self._due, (due, message.queue_id, name))
 
     def next_due(self) -> float | None:
-        """When a message is next due; None when none is, or the queue is paused."""
+        """Return the earliest due time; None if there is none, or the queue is paused."""
         return self._due[0][0] if self._due and self.running else None
 
     def take_due(self, now: float) -> tuple[Message, str | None] | None:
-        """The next message to attempt and its virtual queue; None when nothing is due at `now`."""
+        """Return the next message to attempt and its virtual queue; None if nothing is due at `now`."""
         while self.running and self._due and self._due[0][0] <= now:
             due, queue_id, name = heapq.heappop(self._due)
             message = self.messages.get(queue_id)
@@ -185,19 +185,19 @@ class Queue:
         return None
 
     def unlock_all(self) -> None:
-        """Forget which messages are being attempted, as a restart does, and note anew when all are due."""
+        """Unlock the messages being attempted, as a restart does, and recompute all due times."""
         self._due.clear()
         for message in self.messages.values():
             message.locked.clear()
             self.note_due(message)
 
     def ordered(self) -> Iterator[Message]:
-        """Messages by ascending id."""
+        """Yield messages by ascending id."""
         for queue_id in sorted(self.messages):
             yield self.messages[queue_id]
 
     def recipients_by_status(self) -> dict[StatusKind, int]:
-        """How many recipients are in each status now."""
+        """Return the number of recipients by status."""
         counts: dict[StatusKind, int] = {}
         for message in self.messages.values():
             for recipient in message.recipients:

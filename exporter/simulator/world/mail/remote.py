@@ -1,4 +1,4 @@
-"""One delivery to the host of one domain, step by step, with the events of each step."""
+"""Delivery to the host of one domain, step by step, with the events of each step."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Steps = Generator[float, None, Results]
 
 class HostSession:
     """
-    Delivers a message to some recipients of one domain. Generators yield the seconds a step takes.
+    Delivers a message to some recipients of one domain. Generators yield the duration of each step in seconds.
 
     Attributes:
-        late: Events of refused recipients that are to be raised after the attempt was put off.
+        late: Events of refused recipients that are raised after the attempt was deferred.
     """
 
     def __init__(self, context: Context, span: Span, message: Message, domain: str) -> None:
@@ -33,7 +33,7 @@ class HostSession:
         self.late: list[tuple[str, Keys]] = []
 
     def deliver(self, recipients: Sequence[Recipient]) -> Steps:
-        """Look the host up, connect, and speak SMTP; returns what became of each recipient."""
+        """Look the host up, connect, and speak SMTP; return the result for each recipient."""
         self._look_up_policies()
         failure = self._look_up_host()
         if failure is None:

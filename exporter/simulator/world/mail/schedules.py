@@ -1,4 +1,4 @@
-"""When recipients are retried, their senders told of delays, and deliveries given up."""
+"""Schedules of retries, delay notices and expiry."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DAY = 86_400.0
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """
-    When recipients of a virtual queue are retried, their senders told, and given up; in seconds.
+    The schedule of a virtual queue: retries, delay notices and expiry; in seconds.
 
     Attributes:
         retry: The last entry repeats.
-        max_attempts: Counts attempts instead of time; `expire` is None then.
+        max_attempts: Limits attempts instead of time; `expire` is None then.
     """
 
     queue: str
@@ -28,7 +28,7 @@ class Schedule:
     max_attempts: int | None = None
 
     def faster(self, speed: float) -> Schedule:
-        """The same with every duration divided."""
+        """Return the same schedule with every duration divided by *speed*."""
         return Schedule(
             self.queue,
             tuple(seconds / speed for seconds in self.retry),

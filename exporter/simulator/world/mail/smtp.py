@@ -1,4 +1,4 @@
-"""Mail coming in: submissions of our own people, mail from outside, reports, and logins that fail."""
+"""Incoming mail: submissions by local users, mail from outside, reports, and failed logins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FEEDBACK_EVENTS = {
 
 
 class Sessions:
-    """Lets SMTP and IMAP sessions happen; each is over within the instant."""
+    """Simulates SMTP and IMAP sessions; each takes no time."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Sessions:
     def submit(
         self, sender: str, recipients: Sequence[str], size: int, *, priority: int = 0, env_id: str | None = None
     ) -> Message:
-        """An account submits a message."""
+        """Submit a message from an account."""
         listener, port = ("submissions", 465) if self._context.profile.jmap else ("submission", 587)
         span = self._open(listener, port, "127.0.0.1")
         self._raise(span, "smtp.ehlo", domain="client.example.test")
@@ -58,7 +58,7 @@ class Sessions:
         return message
 
     def receive(self, sender: str, recipients: Sequence[str], size: int, ip: str = OUTSIDE_IP) -> Message | None:
-        """Mail arrives from outside; None when every recipient was refused."""
+        """Receive mail from outside; None if every recipient was refused."""
         span = self._greet_outside(sender, ip)
         accepted = [address for address in recipients if self._accepts(span, address)]
         if not accepted:
@@ -73,7 +73,7 @@ class Sessions:
         return message
 
     def receive_report(self, kind: reports.Kind, sender: str, to: str, subject: str, report: Any) -> StoredReport:
-        """A report arrives by mail and is stored instead of delivered."""
+        """Receive a report by mail, which is stored instead of delivered."""
         self._report_session(sender, to)
         self._log_report(kind, report)
         self._context.touch_store(writes=1)
@@ -82,7 +82,7 @@ class Sessions:
         return self._stored.add(kind, self._context.ids, now, sender=sender, to=to, subject=subject, report=report)
 
     def receive_broken_report(self, sender: str, to: str) -> None:
-        """A DMARC report arrives that cannot be parsed; nothing is stored."""
+        """Receive a DMARC report that cannot be parsed; nothing is stored."""
         span = self._report_session(sender, to)
         reason = "Error at position 17: Syntax(UnclosedTag)"
         self._raise(
@@ -94,7 +94,7 @@ class Sessions:
         )
 
     def log_in(self, name: str, ip: str, *, succeeds: bool, protocol: str = "imap", tries: int = 1) -> None:
-        """Somebody logs in over IMAP or SMTP, rightly or not; a client may try several mechanisms in one session."""
+        """Log in over IMAP or SMTP; a client may try several mechanisms in one session."""
         listener, port = ("submission", 587) if protocol == "smtp" else (protocol, 143)
         span = self._open(listener, port, ip, protocol)
         if protocol == "smtp":

@@ -1,4 +1,4 @@
-"""The way into the queue: every message enters through here, whoever wrote it."""
+"""The entrance of the queue, through which every message passes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SIGNATURES = ("rsa", "ed25519")
 
 
 def optional_time(seconds: float | None) -> Timestamp | None:
-    """A timestamp, unless there is none."""
+    """Return a timestamp, or None."""
     return Timestamp(seconds) if seconds is not None else None
 
 
 def received_from(span: Span) -> tuple[str, int]:
-    """The address and port that a session came from and to."""
+    """Return the client address and local port of a session."""
     address, port = span.keys.get("remoteIp"), span.keys.get("localPort")
     return address.text if isinstance(address, Address) else "127.0.0.1", port if isinstance(port, int) else 0
 
 
 class Spool:
-    """Makes messages and puts them into the queue."""
+    """Creates messages and puts them into the queue."""
 
     def __init__(self, context: Context, queue: Queue) -> None:
         self._context = context
@@ -48,7 +48,7 @@ class Spool:
         priority: int = 0,
         env_id: str | None = None,
     ) -> Message:
-        """Queue a message now; `source` is a key of `SOURCES`, `span` the session or attempt that made it."""
+        """Queue a message now; `source` is a key of `SOURCES`, `span` the session or attempt that created it."""
         context = self._context
         now = context.now()
         recipients = sorted((self._recipient(address, source, now) for address in addresses), key=lambda r: r.domain)

@@ -1,4 +1,4 @@
-"""What the events and metrics are called: titles, levels, and which events have a counter."""
+"""Names of events and metrics: titles, levels, and which events have a counter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, Literal
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 LEVELS: Final[tuple[Level, ...]] = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
-# Counted, in the order of the server's own page, as far as the recordings show it.
+# Events with a counter, in the order of the server's page, as far as the recordings show it.
 TITLES: Final[dict[str, str]] = {
     "http.connection-start": "HTTP connection started",
     "http.error": "HTTP error occurred",
@@ -106,7 +106,7 @@ TITLES: Final[dict[str, str]] = {
     "resource.error": "Resource error",
 }
 
-# Raised and logged, never counted; those of other families only ever appear inside other events.
+# Events without a counter; those of other families only appear inside other events.
 UNCOUNTED_TITLES: Final[dict[str, str]] = {
     "server.startup": "Starting Stalwart Server",
     "smtp.connection-end": "SMTP connection ended",
@@ -200,28 +200,28 @@ _LEVEL_OF: Final[dict[str, Level]] = {event_id: level for level, ids in _LEVELS.
 
 
 def title(event_id: str) -> str:
-    """The English title of an event; one we have not seen on a wire gets one made from its id."""
+    """Return the English title of an event; derived from its id if no recording has it."""
     known = TITLES.get(event_id) or UNCOUNTED_TITLES.get(event_id)
     return known if known is not None else event_id.replace(".", " ").replace("-", " ").capitalize()
 
 
 def describe(event_id: str) -> dict[str, str]:
-    """The two fixed texts of an event in trace answers."""
+    """Return the two fixed texts of an event in trace responses."""
     return {"text": title(event_id), "details": f"{title(event_id)}."}
 
 
 def level(event_id: str) -> Level:
-    """The default level of an event."""
+    """Return the default level of an event."""
     return _LEVEL_OF.get(event_id, "INFO")
 
 
 def is_known(event_id: str) -> bool:
-    """Whether this is an event of the catalogue."""
+    """Return whether this is an event of the catalog."""
     return event_id in TITLES or event_id in UNCOUNTED_TITLES
 
 
 def is_counted(event_id: str) -> bool:
-    """Whether the event has a counter."""
+    """Return whether the event has a counter."""
     return event_id not in _UNCOUNTED
 
 

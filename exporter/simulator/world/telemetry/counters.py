@@ -1,4 +1,4 @@
-"""What one server process counts in memory: it starts at zero and is lost with the process."""
+"""Counters of one server process, in memory: they start at zero and are lost with the process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TIMES = {
 
 @dataclass(slots=True)
 class Histogram:
-    """Observations by bucket; each bucket holds only its own, the last one everything above the bounds."""
+    """Observations by bucket, not cumulative; the last bucket holds everything above the bounds."""
 
     bounds: tuple[int, ...]
     buckets: list[int] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """All observations."""
+        """The number of observations."""
         return sum(self.buckets)
 
     def observe(self, value: int) -> None:
@@ -55,7 +55,7 @@ class Histogram:
 
 
 class ProcessCounters:
-    """Counters (32 bits, wrapping), gauges (64 bits, wrapping below zero too) and histograms of one process."""
+    """Counters (32 bits, wrapping), gauges (64 bits, also wrapping below zero) and histograms of one process."""
 
     def __init__(self) -> None:
         self.counters: dict[str, int] = {}
@@ -63,11 +63,11 @@ class ProcessCounters:
         self.histograms: dict[str, Histogram] = {}
 
     def add(self, event_id: str, amount: int = 1) -> None:
-        """Raise a counter; at 2^32 it begins anew."""
+        """Increment a counter, which wraps at 2^32."""
         self.counters[event_id] = (self.counters.get(event_id, 0) + amount) % COUNTER_MODULUS
 
     def move(self, gauge: str, amount: int) -> None:
-        """Move a gauge; below zero it wraps."""
+        """Change a gauge, which wraps below zero."""
         self.gauges[gauge] = (self.gauges[gauge] + amount) % GAUGE_MODULUS
 
     def observe(self, metric: str, value: int) -> None:
@@ -78,7 +78,7 @@ class ProcessCounters:
         histogram.observe(value)
 
     def apply(self, event_id: str, keys: Keys) -> None:
-        """Count one event and move what derives from it."""
+        """Count one event, and update the gauges and histograms that depend on it."""
         if catalog.is_counted(event_id):
             self.add(event_id)
         family, _, what = event_id.partition(".")

@@ -1,4 +1,4 @@
-"""Events and spans, and the journal that passes each on to counters, log, traces and ledger."""
+"""Events and spans, and the journal that passes them to counters, log, traces and ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHADES = {"ERROR": 31, "WARN": 33, "INFO": 32, "DEBUG": 34, "TRACE": 35}
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `time` is Unix seconds, `span` the keys of the session or attempt around it."""
+    """An event; `time` is Unix seconds, `span` the session or attempt around it."""
 
     event_id: str
     time: float
@@ -31,8 +31,8 @@ class Span:
     A session or a delivery attempt.
 
     Attributes:
-        keys: Those of the opening event; the log and the live stream repeat them with each event.
-        kept: Its events are collected, to be stored when it ends.
+        keys: Keys of the opening event; the log and the live stream repeat them with each event.
+        kept: Whether its events are collected, to be stored when it ends.
     """
 
     span_id: int
@@ -46,13 +46,13 @@ Listener = Callable[[Event], None]
 
 class Journal:
     """
-    The one way by which anything that happens becomes visible.
+    The single path on which events become visible.
 
     Attributes:
-        listeners: Called with each event in order; live streams hang in here.
-        written_name: What the log calls an event; everywhere else ids are those of v0.15.
-        log_level: The least level that the log takes.
-        ansi, multiline: How the log is written: in colours, each detail on a line of its own.
+        listeners: Called with each event in order; used by live streams.
+        written_name: Returns an event's name in the log; everywhere else ids are those of v0.15.
+        log_level: The lowest level that is logged.
+        ansi, multiline: Format of the log: colored, each detail on its own line.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Journal:
         self.written_name: Callable[[str], str] = str
 
     def restart(self) -> None:
-        """Forget what a process holds in memory; the log files and the ledger stay."""
+        """Forget the state of the process; the log files and the ledger stay."""
         self.counters = ProcessCounters()
 
     def raise_event(self, event_id: str, keys: Keys | None = None, span: Span | None = None) -> None:
-        """Let one event happen now."""
+        """Raise one event now."""
         span_keys, span_id = (span.keys, span.span_id) if span is not None else ({}, None)
         event = Event(event_id, self._now(), keys or {}, span_keys, span_id)
         self.ledger.events[event_id] += 1
@@ -85,7 +85,7 @@ class Journal:
             listener(event)
 
     def logs(self, event_id: str) -> bool:
-        """Whether the log takes an event."""
+        """Return whether an event is logged."""
         return catalog.LEVELS.index(catalog.level(event_id)) >= catalog.LEVELS.index(self.log_level)
 
     def _write(self, event: Event, *, opening: bool) -> None:
@@ -99,7 +99,7 @@ class Journal:
         self.ledger.log_lines[level, event.event_id] += 1
 
     def _lines(self, heading: tuple[str, str, str, str], pairs: Sequence[tuple[str, Value]]) -> list[str]:
-        """How an event is written, *heading* being its time, level, title and name."""
+        """Return an event's log lines; *heading* is its time, level, title and name."""
         timestamp, level, title, name = heading
         white, bold, key, off = ("\x1b[37m", "\x1b[37;1m", "\x1b[36m", "\x1b[0m") if self.ansi else ("",) * 4
         shade = f"\x1b[{SHADES[level]};1m" if self.ansi else ""

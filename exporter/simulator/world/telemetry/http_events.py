@@ -1,4 +1,4 @@
-"""HTTP as the server notices it: connections that begin and end, and who logs in over them."""
+"""Events of the HTTP listener: connections and logins."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class HttpEvents:
         self._login_span: Span | None = None
 
     def connected(self, ip: str, port: int, local_port: int) -> Span:
-        """A client has connected to the HTTP listener."""
+        """Record a new connection to the HTTP listener."""
         keys: Keys = {"listenerId": "http", "localPort": local_port, "remoteIp": Address(ip), "remotePort": port}
         return self._context.open_span("http.connection-start", keys, kept=False)
 
     def disconnected(self, span: Span, seconds: float) -> None:
-        """A client's connection has ended."""
+        """Record the end of a connection."""
         elapsed = Duration(int(seconds * 1000))
         self._context.close_span("http.connection-end", span, {"elapsed": elapsed})
 
     def login_within(self, span: Span | None) -> None:
-        """Say which connection the next login comes over."""
+        """Set the connection of the next login."""
         self._login_span = span
 
     def logged_in(self, name: str) -> None:
-        """An account has logged in."""
+        """Record an account's login."""
         profile, account = self._context.profile, self._directory.accounts[name]
         keys: Keys = {"accountName": name, "accountId": account.account_id}
         if profile.jmap:

@@ -1,4 +1,4 @@
-"""The truth, kept apart from everything the server tells: it survives the simulated restarts."""
+"""The true numbers, independent of what the server reports: they survive simulated restarts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ Outcome = Literal["delivered", "permanent_failure", "temporary_failure"]
 
 class DeliveryKey(NamedTuple):
     """
-    What became of a recipient, or of an attempt that was put off.
+    The outcome for a recipient, or for a deferred attempt.
 
     Attributes:
         reason: Class of error, empty for deliveries.
         code: SMTP reply code in digits, empty if there was none.
-        domain: The recipient's, in lower case; empty where an attempt for several was put off and no event says why.
+        domain: The recipient's, in lower case; empty if an attempt for several was deferred and no event has the
+            reason.
     """
 
     outcome: Outcome
@@ -26,13 +27,12 @@ class DeliveryKey(NamedTuple):
 
 class Ledger:
     """
-    What really happened since the world began.
+    Everything that really happened since the world began.
 
     Attributes:
         events: Every event raised, by id, counted or not.
-        deliveries: One for each `delivery.dsn-success`, `delivery.dsn-perm-fail` and `queue.rescheduled`. A put off
-            attempt has the reason, code and domain of the last failing delivery event of a recipient that is still to
-            be delivered.
+        deliveries: One for each `delivery.dsn-success`, `delivery.dsn-perm-fail` and `queue.rescheduled`. A deferred
+            attempt has the reason, code and domain of the last failing delivery event of a pending recipient.
         log_lines: Every line written to the log, by level and event id.
         reports: Incoming reports stored, by kind.
     """
@@ -44,14 +44,14 @@ class Ledger:
         self.reports: Counter[str] = Counter()
 
     def outcomes(self) -> Counter[str]:
-        """Deliveries summed by outcome."""
+        """Return deliveries summed by outcome."""
         totals: Counter[str] = Counter()
         for key, count in self.deliveries.items():
             totals[key.outcome] += count
         return totals
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, for the control port."""
+        """Return everything, for the control port."""
         return {
             "events": dict(self.events),
             "deliveries": [{**key._asdict(), "count": count} for key, count in sorted(self.deliveries.items())],

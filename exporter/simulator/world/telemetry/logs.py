@@ -1,4 +1,4 @@
-"""The server's log files, and the ways `/api/logs` and `x:Log` read them backwards."""
+"""The server's log files, and how `/api/logs` and `x:Log` read them backwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class LogFiles:
     Log files by name, oldest line first in each.
 
     Attributes:
-        files: Only ever written at the end of the newest; above `most_lines` lines the oldest are forgotten.
+        files: Written only at the end of the newest; beyond `most_lines` lines the oldest are dropped.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class LogFiles:
         self._lines = 0
 
     def append(self, date: str, line: str) -> None:
-        """Write one line into the file of the day, or into a newer one if rotation has opened it."""
+        """Append a line to the file of the day, or to a newer one that rotation has opened."""
         name = max(f"stalwart.log.{date}", self._current)
         if name != self._current:
             self._open(name)
@@ -40,24 +40,24 @@ class LogFiles:
             self._forget()
 
     def rotate(self) -> None:
-        """Begin a new file; later lines go there, and readers see it first."""
+        """Start a new file; later lines are written to it, and readers see it first."""
         number = len([name for name in self.files if name.startswith(self._current)])
         self._open(f"{self._current}.{number:04d}" if self._current else "stalwart.log")
 
     def copy_aside(self) -> None:
-        """Somebody copies the newest file beside it, under its name and a suffix, and empties it in place."""
+        """Copy the newest file to its name with a suffix, and truncate it in place."""
         copy = f"{self._current}.1"
         self.files[copy], self._starts[copy] = self.files[self._current], self._starts[self._current]
         self._sizes[copy] = self._sizes[self._current]
         self._open(self._current)
 
     def empty(self) -> None:
-        """Somebody empties every file in place."""
+        """Truncate every file in place."""
         for name in self.files:
             self.files[name], self._starts[name], self._sizes[name] = [], [], 0
 
     def size_bytes(self) -> int:
-        """Of all files that there are."""
+        """Return the size of all files."""
         return sum(self._sizes[name] for name in self.files)
 
     def _open(self, name: str) -> None:
@@ -76,13 +76,14 @@ class LogFiles:
             del self.files[min(self.files)]
 
     def backwards(self) -> Iterator[str]:
-        """Every line, files by name descending, each from its end."""
+        """Yield every line, files by name descending, each from its end."""
         for name in sorted(self.files, reverse=True):
             yield from reversed(self.files[name])
 
     def places(self, before: tuple[int, int] | None = None) -> Iterator[tuple[int, int, str]]:
         """
-        Every line backwards with its place: the number of its file, 0 being the newest by name, and its first byte.
+        Yield every line backwards with its place: the number of its file, 0 being the newest by name, and its first
+        byte.
 
         With `before`, only the lines before that place, and none if no line begins there.
         """
@@ -100,7 +101,7 @@ class LogFiles:
                 yield number, starts[place], lines[place]
 
     def line_at(self, number: int, start: int) -> str | None:
-        """The line that begins at a byte of a file, numbered as in `places`; None if none does."""
+        """Return the line at a byte offset of a file, numbered as in `places`; None if no line begins there."""
         names = sorted(self.files, reverse=True)
         if number >= len(names):
             return None
@@ -110,9 +111,10 @@ class LogFiles:
 
     def read(self, text: str, page: int, limit: int) -> dict[str, Any]:
         """
-        One page as `/api/logs` answers it.
+        Return one page as `/api/logs` does.
 
-        `total` is the matching lines read so far, plus `limit` if any line or file is left; `limit` 0 reads all.
+        `total` is the number of matching lines read so far, plus `limit` if any line or file is left; `limit` 0 reads
+        all.
         """
         skip = max(page - 1, 0) * limit
         items: list[dict[str, str]] = []
@@ -134,12 +136,12 @@ class LogFiles:
 
 
 def without_colours(line: str) -> str:
-    """A line as the JMAP generation reads it."""
+    """Return a line as the JMAP generation reads it."""
     return COLOUR.sub("", line) if "\x1b" in line else line
 
 
 def parse_line(line: str) -> dict[str, str] | None:
-    """A line split at its first blanks and brackets; None if it has not the form of a log line."""
+    """Split a line at its first blanks and brackets; None if it does not have the form of a log line."""
     timestamp, _, rest = line.partition(" ")
     log_level, _, rest = rest.strip().partition(" ")
     event, opened, rest = rest.partition(" (")

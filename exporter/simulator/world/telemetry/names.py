@@ -1,4 +1,4 @@
-"""What the JMAP generation calls events, and under which names its first twelve releases print their counters."""
+"""Event names of the JMAP generation, and the wrong counter names of its first twelve releases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.simulator.world.telemetry import catalog
 
-# v0.15's name on the left. The world itself keeps v0.15's names.
+# v0.15's name on the left. The world itself uses v0.15's names.
 RENAMED: Final[dict[str, str]] = {
     "queue.queue-message": "queue.message-queued",
     "queue.queue-message-authenticated": "queue.authenticated-message-queued",
@@ -22,7 +22,7 @@ RENAMED: Final[dict[str, str]] = {
     "acme.dns-record-propagation-timeout": "dns.record-propagation-timeout",
 }
 
-# What really happened, and what it is printed as up to v0.16.11.
+# The real event, and the name under which its counter is exposed up to v0.16.11.
 MISPRINTED: Final[dict[str, str]] = {
     "queue.rescheduled": "security.authentication-ban",
     "queue.message-queued": "resource.bad-parameters",
@@ -48,23 +48,23 @@ MISPRINTED: Final[dict[str, str]] = {
 }
 SPARED: Final = frozenset({"auth.error", "dmarc.none", "mail-auth.dns-error"})
 
-# Added by the release that repaired the names.
+# Added by the release that fixed the names.
 SINCE_REPAIRED: Final = ("smtp.dkim2-pass", "smtp.dkim2-fail", "smtp.dkim2-dsn-discarded", "dane.bogus-dnssec-record")
 
 
 def jmap_name(event_id: str) -> str:
-    """What an event of v0.15 is called from v0.16 on."""
+    """Return the name of a v0.15 event from v0.16 on."""
     return RENAMED.get(event_id, event_id)
 
 
 def counted_names() -> list[str]:
-    """Every counter that this stand-in can raise by itself, by name."""
+    """Return the names of all counters that the simulator can raise by itself."""
     known = {jmap_name(event_id) for event_id in catalog.TITLES} | set(MISPRINTED)
     return sorted(known)
 
 
 def _permutation() -> dict[str, str]:
-    """Every counter's printed name: the known ones, and for the rest a fixed exchange among themselves."""
+    """Return every counter's exposed name: the known ones, and a fixed permutation of the rest."""
     known = set(counted_names())
     rest = sorted(known - MISPRINTED.keys() - SPARED)
     free = sorted(known - set(MISPRINTED.values()) - SPARED)
@@ -77,6 +77,6 @@ _PRINTED: Final = _permutation()
 
 
 def printed_name(event_id: str, *, misnamed: bool) -> str:
-    """The name of a counter, given v0.15's, on the page and in the live stream."""
+    """Return a counter's exposed name, given v0.15's, on the page and in the live stream."""
     name = jmap_name(event_id)
     return _PRINTED.get(name, name) if misnamed else name

@@ -1,4 +1,4 @@
-"""The metrics history: what an Enterprise server with a metrics store keeps of its counters."""
+"""The metrics history that an Enterprise server with a metrics store keeps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RETENTION_SECONDS = 90 * 86_400
 
 class SampleStore:
     """
-    Samples in order of time: increases of counters, readings of gauges; zeros are left out.
+    Samples in order of time: increases of counters, values of gauges; zeros are left out.
 
     Histograms are increases up to v0.15 and running totals from v0.16 on.
     """
@@ -27,7 +27,7 @@ class SampleStore:
         self._histograms_before: dict[str, tuple[int, int]] = {}
 
     def restart(self) -> None:
-        """Forget what was last read; what happened since is lost, as on the real server."""
+        """Forget the last reading; increases since then are lost, as on the real server."""
         self._before.clear()
         self._histograms_before.clear()
 
@@ -64,11 +64,11 @@ class SampleStore:
             insort(self._rows, (now, number, row), key=lambda kept: kept[:2])
 
     def rows(self) -> list[tuple[float, int, dict[str, Any]]]:
-        """Every sample with its time and id, ascending."""
+        """Return every sample with its time and id, ascending."""
         return list(self._rows)
 
     def between(self, after: float | None, before: float | None) -> list[dict[str, Any]]:
-        """Samples from `after` on (inclusive) and up to `before` (exclusive), ascending."""
+        """Return samples from `after` on (inclusive) and up to `before` (exclusive), ascending."""
         return [
             row
             for taken_at, _, row in self._rows

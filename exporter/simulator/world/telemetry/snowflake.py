@@ -8,21 +8,21 @@ TIME_SHIFT = 21
 BACK_BITS = 4
 MAX_BACK = 1 << BACK_BITS
 SET_BACK = 1000 << TIME_SHIFT
-"""A second earlier than the last id: the clock was set back."""
+"""One second earlier than the last id: the clock was set back."""
 
 
 def first_id_at(seconds: float) -> int:
-    """The smallest id that the millisecond of `seconds` (Unix time) can have."""
+    """Return the smallest id of the millisecond of `seconds` (Unix time)."""
     return int((seconds - EPOCH_SECONDS) * 1000) << TIME_SHIFT
 
 
 def created_at(snowflake: int) -> float:
-    """Creation time of an id in Unix seconds, to the millisecond."""
+    """Return the creation time of an id in Unix seconds, to the millisecond."""
     return (snowflake >> TIME_SHIFT) / 1000 + EPOCH_SECONDS
 
 
 class Snowflakes:
-    """Hands out ids of one node, strictly ascending as long as its clock is not set back."""
+    """Generates ids of one node, strictly ascending as long as its clock is not set back."""
 
     def __init__(self, node: int = 156) -> None:
         self._node = node
@@ -30,7 +30,7 @@ class Snowflakes:
         self._times_back = 0
 
     def next(self, seconds: float) -> int:
-        """An id created at `seconds` (Unix time), other than every earlier one."""
+        """Return an id created at `seconds` (Unix time), different from all earlier ones."""
         first = first_id_at(seconds)
         if first < self._last - SET_BACK:
             # Ids follow the clock: those of the same millisecond before it was set back have other numbers.

@@ -1,4 +1,4 @@
-"""Stored spans: what an Enterprise server keeps of sessions and delivery attempts once they have ended."""
+"""Stored spans: ended sessions and delivery attempts that an Enterprise server keeps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEARCHED_KEYS = ("from", "to", "domain", "hostname", "remoteIp")
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """One event as `/api/telemetry/trace/{id}` shows it: without the keys of its span."""
+    """Return one event as `/api/telemetry/trace/{id}` shows it: without the keys of its span."""
     return {
         **catalog.describe(event.event_id),
         "createdAt": rfc3339(event.time),
@@ -35,13 +35,13 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 class TraceStore:
-    """Ended spans by id; the oldest go first above `MAX_SPANS`."""
+    """Ended spans by id; beyond `MAX_SPANS` the oldest are dropped."""
 
     def __init__(self) -> None:
         self._spans: dict[int, Span] = {}
 
     def add(self, span: Span) -> None:
-        """Keep an ended span, if it is about a queued message."""
+        """Store an ended span, if it is about a queued message."""
         if any("queueId" in event.keys for event in span.events):
             span.events = [event for event in span.events if event.event_id.partition(".")[0] in KEPT_FAMILIES]
             del span.events[MAX_EVENTS:]
@@ -50,18 +50,18 @@ class TraceStore:
                 del self._spans[next(iter(self._spans))]
 
     def spans(self) -> list[Span]:
-        """Every span, ascending by id."""
+        """Return every span, ascending by id."""
         return sorted(self._spans.values(), key=lambda span: span.span_id)
 
     def span(self, span_id: int) -> Span | None:
-        """A span by its id."""
+        """Return a span by its id."""
         return self._spans.get(span_id)
 
     def __len__(self) -> int:
         return len(self._spans)
 
     def get(self, span_id: int) -> list[dict[str, Any]]:
-        """The events of a span in order; empty if it is unknown."""
+        """Return the events of a span in order; empty if it is unknown."""
         span = self._spans.get(span_id)
         return [event_to_json(event) for event in span.events] if span is not None else []
 
@@ -74,7 +74,7 @@ class TraceStore:
         after: float | None = None,
         before: float | None = None,
     ) -> list[int]:
-        """Ids of matching spans, newest first; times are exclusive."""
+        """Return the ids of matching spans, newest first; times are exclusive."""
         wanted = tuple(words)
         return sorted(
             (
@@ -90,7 +90,7 @@ class TraceStore:
         )
 
     def summary(self, span_id: int) -> dict[str, Any] | None:
-        """The one event that the `values` list shows for a span; None leaves the span out."""
+        """Return the event that the `values` list shows for a span; None leaves the span out."""
         for event in self._spans[span_id].events:
             if event.event_id in VALUES_EVENTS:
                 data = keys_to_json(event.keys) | {"spanId": span_id}
@@ -99,7 +99,7 @@ class TraceStore:
 
 
 def has_words(span: Span, words: tuple[str, ...]) -> bool:
-    """Whether every word occurs among the addresses, domains, hosts and IP addresses of a span."""
+    """Return whether every word occurs in the addresses, domains, hosts and IP addresses of a span."""
     text = " ".join(
         str(keys_to_json(event.keys).get(key, "")) for event in span.events for key in SEARCHED_KEYS
     ).lower()
