@@ -65,7 +65,7 @@ class RestDetector:
         request with refused credentials, and other `TargetError` if the server cannot be identified.
         """
         # The server may not be the one that lacked a feature.
-        self._transport.forget_absence()
+        self._transport.forget_missing_features()
         try:
             await self._transport.request(Endpoint.QUEUE_STATUS, credentials=Login.NONE)
         except AuthenticationRequired:

@@ -23,29 +23,29 @@ PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StreamCounts:
     """
     The counts of the metrics and the trace stream over the same time.
 
     Attributes:
-        happened: The increase of the server's delivery counters.
+        counted: The increase of the server's delivery counters.
         events: The events received that those counters count.
     """
 
-    happened: int
+    counted: int
     events: int
 
     def words(self) -> str:
         """Return one sentence about a problem; empty if there is none, or if nothing was delivered."""
-        if not self.happened or self.events:
+        if not self.counted or self.events:
             return ""
         return (
-            f"the server counted {self.happened} deliveries while doctor listened, but sent none of their events: no "
+            f"the server counted {self.counted} deliveries while doctor listened, but sent none of their events: no "
             "tracer on the server requests them. Enable a log tracer at level info, or the trace history."
         )
 
 
-async def listen(live: LiveClient, *, seconds: float) -> Heard:
+async def listen(live: LiveClient, *, seconds: float) -> StreamCounts:
     """Listen to both streams for *seconds*; raises a `TargetError` if one of them cannot be opened."""
     traces = await live.open(StreamKind.TRACES)
     async with traces.reading():
@@ -54,9 +54,9 @@ async def listen(live: LiveClient, *, seconds: float) -> Heard:
             return await _compare(traces, metrics, seconds)
 
 
-async def _compare(traces: LiveStream, metrics: LiveStream, seconds: float) -> Heard:
-    heard = _Events()
-    counting = asyncio.create_task(heard.count(traces))
+async def _compare(traces: LiveStream, metrics: LiveStream, seconds: float) -> StreamCounts:
+    received = _EventCount()
+    counting = asyncio.create_task(received.count(traces))
     loop = asyncio.get_running_loop()
     over = loop.time() + seconds
     first: Mapping[str, int] = {}
@@ -71,8 +71,8 @@ async def _compare(traces: LiveStream, metrics: LiveStream, seconds: float) -> H
     finally:
         counting.cancel()
         await asyncio.gather(counting, return_exceptions=True)
-    happened = sum(max(0, last.get(event, 0) - first.get(event, 0)) for event in OUTCOME_EVENTS)
-    return Heard(happened, heard.events)
+    counted = sum(max(0, last.get(event, 0) - first.get(event, 0)) for event in OUTCOME_EVENTS)
+    return StreamCounts(counted, received.events)
 
 
 async def _counters(stream: LiveStream) -> Mapping[str, int]:
@@ -85,7 +85,7 @@ async def _counters(stream: LiveStream) -> Mapping[str, int]:
                 return message.counters
 
 
-class _Events:
+class _EventCount:
     """A count of outcome events, for as long as the stream lasts."""
 
     def __init__(self) -> None:

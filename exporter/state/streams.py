@@ -15,7 +15,7 @@ class StreamHealth:
         transport: ``websocket`` or ``sse``; empty before the first connection.
         connects: The number of times it was opened.
         events: The events received, of all kinds; for metrics, the messages.
-        dropped: Those of them that were dropped because the buffer was full, or that were repetitions.
+        dropped: Events dropped because the buffer was full, plus repeated events and unreadable messages.
         gap_seconds: The total time without a connection, between the first one and the last.
         last_event_at: Aware, in UTC; ``None`` before the first event.
     """

@@ -16,7 +16,7 @@ CONFIRM_SECONDS = 59.0
 """Slightly less than the minute after which a 404 is checked again."""
 
 
-class Absence:
+class MissingFeatures:
     """
     Memory of whether telemetry is missing.
 

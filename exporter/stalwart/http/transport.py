@@ -15,7 +15,7 @@ from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetRefused, TargetUnsupported
 from exporter.stalwart.http.allowlist import Endpoint, Login, ResponseForm, check_body, target_of
 from exporter.stalwart.http.credentials import Credentials
-from exporter.stalwart.http.missing_features import Absence
+from exporter.stalwart.http.missing_features import MissingFeatures
 from exporter.stalwart.http.network import BODY_PIECE_BYTES, HEAD_BYTES, NetworkTransport
 from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.http.observer import RequestObserver
@@ -78,7 +78,7 @@ class Transport:
         self._observer = observer
         self._server_clock = server_clock
         self._turn = asyncio.Lock()
-        self._absence = Absence(clock)
+        self._missing_features = MissingFeatures(clock)
         self._pardons = 0
         _prepare_libraries()
         self._http = httpx.AsyncClient(
@@ -132,11 +132,11 @@ class Transport:
             raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
         check_body(endpoint, body)
         self._usable(endpoint, credentials)
-        self._absence.check(endpoint)
+        self._missing_features.check(endpoint)
         async with self._turn:
             await self._throttle.wait()
             login = self._usable(endpoint, credentials)
-            self._absence.check(endpoint)
+            self._missing_features.check(endpoint)
             request = self._http.build_request(
                 spec.method,
                 url,
@@ -153,14 +153,14 @@ class Transport:
                     self._refused.add(credentials)
                 raise
             except TargetUnsupported as error:
-                self._absence.note(endpoint, error)
+                self._missing_features.note(endpoint, error)
                 raise
-            self._absence.note_there(endpoint)
+            self._missing_features.note_there(endpoint)
         return answer.body
 
-    def forget_absence(self) -> None:
+    def forget_missing_features(self) -> None:
         """Request missing features again, since the server may be a different one now."""
-        self._absence.forget()
+        self._missing_features.forget()
 
     async def aclose(self) -> None:
         """Close the connection."""

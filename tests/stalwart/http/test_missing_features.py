@@ -6,7 +6,7 @@ import pytest
 
 from exporter.errors import TargetUnsupported
 from exporter.stalwart.http.allowlist import Endpoint
-from exporter.stalwart.http.missing_features import CONFIRM_SECONDS, REMEMBERED_SECONDS, Absence
+from exporter.stalwart.http.missing_features import CONFIRM_SECONDS, REMEMBERED_SECONDS, MissingFeatures
 from tests.support.virtual_time import HandClock
 
 METRICS, TRACES, LOGS = Endpoint.STORED_METRICS, Endpoint.TRACES, Endpoint.LOGS
@@ -15,10 +15,10 @@ NO_LICENCE = TargetUnsupported("not licensed", status="not_licensed")
 NOT_FOUND = TargetUnsupported("404", certain=False)
 
 
-def is_asked(absence: Absence, endpoint: Endpoint) -> bool:
+def is_asked(missing: MissingFeatures, endpoint: Endpoint) -> bool:
     """Whether a request for *endpoint* goes out."""
     try:
-        absence.check(endpoint)
+        missing.check(endpoint)
     except TargetUnsupported:
         return False
     return True
@@ -26,75 +26,75 @@ def is_asked(absence: Absence, endpoint: Endpoint) -> bool:
 
 def test_a_missing_licence_is_missing_for_all_telemetry_at_once():
     """One answer says it; the rest of the server's API is asked as before."""
-    absence = Absence(HandClock())
+    missing = MissingFeatures(HandClock())
 
-    absence.note(METRICS, NO_LICENCE)
+    missing.note(METRICS, NO_LICENCE)
 
     with pytest.raises(TargetUnsupported, match=METRICS.label) as caught:
-        absence.check(TRACES)
+        missing.check(TRACES)
     assert (caught.value.status, caught.value.certain) == ("not_licensed", True)
-    assert not is_asked(absence, TOKEN)
-    assert is_asked(absence, LOGS)
+    assert not is_asked(missing, TOKEN)
+    assert is_asked(missing, LOGS)
 
 
 def test_what_is_missing_is_asked_for_again_within_the_hour():
     """The memory ends before the hourly look, which must reach the server."""
     clock = HandClock()
-    absence = Absence(clock)
-    absence.note(METRICS, NO_LICENCE)
+    missing = MissingFeatures(clock)
+    missing.note(METRICS, NO_LICENCE)
 
     clock.seconds = REMEMBERED_SECONDS - 1
-    assert not is_asked(absence, TRACES)
+    assert not is_asked(missing, TRACES)
 
     clock.seconds = REMEMBERED_SECONDS
-    assert is_asked(absence, TRACES)
+    assert is_asked(missing, TRACES)
     assert REMEMBERED_SECONDS < 3600
 
 
 def test_a_404_spares_the_others_for_a_minute_and_is_believed_at_the_second():
     """Until it is confirmed it is reported as uncertain."""
     clock = HandClock()
-    absence = Absence(clock)
+    missing = MissingFeatures(clock)
 
-    absence.note(METRICS, NOT_FOUND)
+    missing.note(METRICS, NOT_FOUND)
     with pytest.raises(TargetUnsupported) as caught:
-        absence.check(TRACES)
+        missing.check(TRACES)
     assert not caught.value.certain
 
     clock.seconds = CONFIRM_SECONDS
-    assert is_asked(absence, METRICS)
-    absence.note(METRICS, NOT_FOUND)
+    assert is_asked(missing, METRICS)
+    missing.note(METRICS, NOT_FOUND)
     clock.seconds += REMEMBERED_SECONDS - 1
-    assert not is_asked(absence, TRACES)
+    assert not is_asked(missing, TRACES)
 
 
 def test_a_404_where_there_was_telemetry_keeps_nobody_from_asking():
     """One request through a proxy in a rollout does not switch off the other collectors."""
     clock = HandClock()
-    absence = Absence(clock)
-    absence.note_there(METRICS)
+    missing = MissingFeatures(clock)
+    missing.note_there(METRICS)
 
-    absence.note(METRICS, NOT_FOUND)
-    assert is_asked(absence, TRACES)
+    missing.note(METRICS, NOT_FOUND)
+    assert is_asked(missing, TRACES)
 
     clock.seconds = CONFIRM_SECONDS
-    absence.note(TRACES, NOT_FOUND)
-    assert not is_asked(absence, METRICS)
+    missing.note(TRACES, NOT_FOUND)
+    assert not is_asked(missing, METRICS)
 
 
 def test_a_good_answer_between_two_404_refutes_the_first():
-    """Servers of two kinds behind one name do not add up to an absence."""
+    """Servers of two kinds behind one name do not add up to a missing feature."""
     clock = HandClock()
-    absence = Absence(clock)
-    absence.note_there(METRICS)
-    absence.note(METRICS, NOT_FOUND)
+    missing = MissingFeatures(clock)
+    missing.note_there(METRICS)
+    missing.note(METRICS, NOT_FOUND)
 
     clock.seconds = 30.0
-    absence.note_there(TRACES)
+    missing.note_there(TRACES)
     clock.seconds = CONFIRM_SECONDS + 1
-    absence.note(METRICS, NOT_FOUND)
+    missing.note(METRICS, NOT_FOUND)
 
-    assert is_asked(absence, TRACES)
+    assert is_asked(missing, TRACES)
 
 
 @pytest.mark.parametrize(
@@ -109,19 +109,19 @@ def test_what_is_missing_for_one_endpoint_alone_says_nothing_of_the_others(
     endpoint: Endpoint, error: TargetUnsupported
 ):
     """A log that is not configured, or a metrics store, is no missing licence."""
-    absence = Absence(HandClock())
+    missing = MissingFeatures(HandClock())
 
-    absence.note(endpoint, error)
+    missing.note(endpoint, error)
 
-    assert is_asked(absence, METRICS)
-    assert is_asked(absence, TRACES)
+    assert is_asked(missing, METRICS)
+    assert is_asked(missing, TRACES)
 
 
 def test_a_server_that_may_be_another_is_asked_again():
     """Detection forgets what its predecessor lacked."""
-    absence = Absence(HandClock())
-    absence.note(METRICS, NO_LICENCE)
+    missing = MissingFeatures(HandClock())
+    missing.note(METRICS, NO_LICENCE)
 
-    absence.forget()
+    missing.forget()
 
-    assert is_asked(absence, TRACES)
+    assert is_asked(missing, TRACES)
