@@ -1,4 +1,4 @@
-"""Structured logs: JSON on stderr, or colored lines if stderr is a terminal."""
+"""Structured logs: JSON on stderr, or coloured lines if stderr is a terminal."""
 
 from __future__ import annotations
 

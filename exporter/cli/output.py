@@ -1,4 +1,4 @@
-"""Terminal output: one console for results, one for errors, with untrusted text sanitized."""
+"""Terminal output: one console for results, one for errors, with untrusted text sanitised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_LENGTH = 200
 """Maximum length of a text in a table; JSON output has the rest."""
 
 MARKS_IN_A_ROW = 4
-"""More combining marks on one letter would cover neighboring lines."""
+"""More combining marks on one letter would cover neighbouring lines."""
 
 _COMPLAINT_LENGTH = 4000
 

@@ -1,4 +1,4 @@
-"""Listen addresses and server URLs, validated and normalized."""
+"""Listen addresses and server URLs, validated and normalised."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parse_listen(value: object) -> ListenAddress:
 
 def parse_server_url(value: object) -> str:
     """
-    Normalize a server's URL to ``https://host`` or ``https://host:port``, in lower case.
+    Normalise a server's URL to ``https://host`` or ``https://host:port``, in lower case.
 
     Raises `ValueError`, whose message never contains the value: it may hold a password.
     """

@@ -78,7 +78,7 @@ class LiveCoverage:
 
     @property
     def missing_since(self) -> int | None:
-        """The begin of the first attempt that may have to be read from storage; ``None`` without one."""
+        """The start of the first attempt that may have to be read from storage; ``None`` without one."""
         return min((begin for begin, _ in self._missed), default=None)
 
     def begin(self) -> None:
@@ -109,7 +109,7 @@ class LiveCoverage:
         self.until = newest if is_set_back else max(self.until, newest)
 
     def _is_ahead(self, newest: int) -> bool:
-        """Whether the server's clock advanced further since the last message than the monotonic clock did."""
+        """Return whether the server's clock advanced further since the last message than the monotonic clock."""
         return self.until > 0 and newest - self.until > self._monotonic() - self._saw_at + STEP_SECONDS
 
     def _close_missed(self, newest: int) -> None:
@@ -143,23 +143,23 @@ class LiveCoverage:
         self.begin()
 
     def started(self, attempt: AttemptKey, at: int) -> None:
-        """Record an attempt whose begin was seen live."""
+        """Record an attempt whose start was seen live."""
         self._whole[attempt] = at
         if len(self._whole) > MAX_ATTEMPTS:
             began = self._whole.pop(next(iter(self._whole)))
             self._miss(began - MARGIN_SECONDS, began + MARGIN_SECONDS)
 
     def is_whole(self, attempt: AttemptKey) -> bool:
-        """Whether all events so far of an attempt in progress were seen."""
+        """Return whether all events so far of an attempt in progress were seen."""
         return attempt in self._whole
 
     def ended(self, attempt: AttemptKey) -> None:
-        """Record the end of an attempt; if its begin was missed, its trace is about to be stored."""
+        """Record the end of an attempt; if its start was missed, its trace is about to be stored."""
         if self._whole.pop(attempt, None) is None:
             self.ask()
 
     def wants(self, began: int) -> bool:
-        """Whether the trace of an attempt that began at *began* may hold events that the stream missed."""
+        """Return whether the trace of an attempt that began at *began* may hold events that the stream missed."""
         return any(begin <= began and (end is None or began <= end) for begin, end in self._missed)
 
     def read_all(self, began: float) -> None:

@@ -72,11 +72,11 @@ class RecentMultiset:
         return None if self._newest is None else self._newest - self._window
 
     def has_any(self, items: Iterable[Item]) -> bool:
-        """Whether any of *items* was counted within the window."""
+        """Return whether any of *items* was counted within the window."""
         return any(item in self._counted for item in items)
 
     def is_ahead_of(self, latest: int) -> bool:
-        """Whether an item newer than *latest* was counted, so that the clock was set back."""
+        """Return whether an item newer than *latest* was counted, so that the clock was set back."""
         return self._newest is not None and self._newest > latest
 
     def adopt(self, items: Sequence[Item], *, latest: int | None) -> None:

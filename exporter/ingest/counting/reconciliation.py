@@ -1,7 +1,7 @@
 """
 Combines the deliveries of the live stream and of the stored traces so that each outcome counts once.
 
-A live outcome counts at once if the stream covered the whole attempt. If the attempt's begin was missed, the outcome
+A live outcome counts at once if the stream covered the whole attempt. If the attempt's start was missed, the outcome
 waits for the stored trace, which has the reason; if none arrives in time, it counts without one.
 """
 
@@ -88,7 +88,7 @@ class Reconciler:
         """
         Return the outcomes to count after *event* on the stream decided *outcome*.
 
-        An outcome that *is_explained* by its events needs no trace, even if the attempt's begin was missed.
+        An outcome that *is_explained* by its events needs no trace, even if the attempt's start was missed.
         """
         if event.queue_id <= 0:
             return self._take_nameless(outcome)
@@ -105,7 +105,7 @@ class Reconciler:
 
     def _take_nameless(self, outcome: DeliveryOutcome) -> Iterable[DeliveryOutcome]:
         """
-        Return the outcomes to count after an outcome without a queue id: the begin of its attempt was missed.
+        Return the outcomes to count after an outcome without a queue id: the start of its attempt was missed.
 
         Such an attempt is counted from its stored trace. If the server stores none, it counts as it is.
         """

@@ -18,7 +18,7 @@ from exporter.stalwart.http.server_clock import STEP_SECONDS
 log = structlog.get_logger("exporter.traces")
 
 OVERLAP_SECONDS = 3600
-"""How late a trace may appear, measured from its begin: longer than any delivery attempt."""
+"""How late a trace may appear, measured from its start: longer than any delivery attempt."""
 
 AMBIGUOUS = "after a clock change, their times are those of earlier traces"
 KEEP_SECONDS = 2.0 * OVERLAP_SECONDS

@@ -1,4 +1,4 @@
-"""Gauges from sums in the history, with bounded and sanitized labels."""
+"""Gauges from sums in the history, with bounded and sanitised labels."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Timeline:
         self.generation = 0
 
     def now(self) -> float:
-        """The current time in Unix seconds; while an action runs, the time at which it was due."""
+        """Return the current time in Unix seconds; while an action runs, the time at which it was due."""
         return self._at if self._at is not None else self._clock.now()
 
     def at(self, moment: float, action: Callable[[], None], *, outlives_restart: bool = True) -> None:

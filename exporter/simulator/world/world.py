@@ -98,7 +98,7 @@ class World:
     # Time
 
     def now(self) -> float:
-        """The current time in Unix seconds; while an action runs, the time at which it was due."""
+        """Return the current time in Unix seconds; while an action runs, the time at which it was due."""
         return self.timeline.now()
 
     @property
@@ -255,7 +255,7 @@ class World:
         return self.synthetic
 
     def queue_size(self) -> int:
-        """The number of messages in the queue, including synthetic ones."""
+        """Return the number of messages in the queue, including synthetic ones."""
         return len(self.queue.messages) + (self.synthetic.count if self.synthetic is not None else 0)
 
     def restart(self) -> None:

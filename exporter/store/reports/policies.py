@@ -1,7 +1,7 @@
 """
 TLS reports, whose policies each count once.
 
-Two reports of one organization may share id and date range and cover different domains: Stalwart itself sends such
+Two reports of one organisation may share id and date range and cover different domains: Stalwart itself sends such
 pairs. A report is therefore known by its policies, and a repetition with an additional policy adds that policy.
 """
 

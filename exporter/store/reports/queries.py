@@ -1,7 +1,7 @@
 """
 Queries of the report history, for the command line.
 
-Sums are of messages, as reported. Texts are as the reporters wrote them: sanitize them before printing.
+Sums are of messages, as reported. Texts are as the reporters wrote them: sanitise them before printing.
 """
 
 from __future__ import annotations

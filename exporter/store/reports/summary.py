@@ -28,8 +28,8 @@ class DomainSummary:
     Attributes:
         policy: The policy in the newest report; empty if there is none.
         weeks: ``begins_at`` (a Monday), ``aligned``, ``failed``, ``reports``, oldest first.
-        window_begins_at: Begin of the window for all fields from *aligned* on; Unix seconds.
-        first_begins_at: Begin of the earliest report; ``first_at`` is the earliest end, ``last_at`` the latest end.
+        window_begins_at: Start of the window for all fields from *aligned* on; Unix seconds.
+        first_begins_at: Start of the earliest report; ``first_at`` is the earliest end, ``last_at`` the latest end.
         aligned: Sum within the window, like the numbers below.
         new_sources: Sources that first appear within the window, largest first; ``None`` if there are no earlier
             reports.
@@ -57,7 +57,7 @@ class DomainSummary:
 def summarise(
     connection: sqlite3.Connection, domain: str, *, now: datetime, days: int, most: int, server: str | None = None
 ) -> DomainSummary | None:
-    """Summarize the last *days* of *domain*; ``None`` if it has no reports."""
+    """Summarise the last *days* of *domain*; ``None`` if it has no reports."""
     end = int(now.timestamp())
     begin = end - days * DAY_SECONDS
     values = {"domain": domain, "server": server, "begin": begin, "now": end, "most": most}

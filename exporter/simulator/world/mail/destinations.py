@@ -1,4 +1,4 @@
-"""Remote mail hosts and their behavior towards deliveries."""
+"""Remote mail hosts and their behaviour towards deliveries."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Journal:
         listeners: Called with each event in order; used by live streams.
         written_name: Returns an event's name in the log; everywhere else ids are those of v0.15.
         log_level: The lowest level that is logged.
-        ansi, multiline: Format of the log: colored, each detail on its own line.
+        ansi, multiline: Format of the log: coloured, each detail on its own line.
     """
 
     def __init__(
