@@ -120,7 +120,7 @@ class Daemon:
         ]
 
     def _handle_signals(self, stack: AsyncExitStack) -> None:
-        """Handle signals until *stack* closes; as process 1 of a container, unhandled signals would be ignored."""
+        """Handle signals until *stack* closes; process 1 of a container does not receive unhandled ones."""
         loop = asyncio.get_running_loop()
         handlers = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_requested.set}
         for number, handle in handlers.items():

@@ -14,9 +14,7 @@ from exporter.stalwart.events.attempt import AttemptKey
 from exporter.stalwart.http.server_clock import STEP_SECONDS
 
 MARGIN_SECONDS = 2
-"""
-Tolerance: events of one second may arrive in two messages, and an attempt's id may predate its first event by 1 s.
-"""
+"""Tolerance: the events of one second may arrive in two messages, and an attempt's id may be a second older than it."""
 
 LONGEST_SECONDS = 3600
 """The longest attempt; its trace is stored when it ends."""

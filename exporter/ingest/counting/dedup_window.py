@@ -148,9 +148,7 @@ class RecentMultiset:
         self._counted = Counter({item: n for item, n in merged.items() if item[0] >= horizon})
 
     def _leave(self, newest: int, counted: Counter[Item]) -> None:
-        """
-        Keep the stretch that ends near *newest*; its last items may have arrived together with those after the jump.
-        """
+        """Keep the stretch that ends near *newest*; its last items may have arrived with those after the jump."""
         begin, until = newest - self._window, newest + self._window
         near = Counter({item: n for item, n in counted.items() if begin <= item[0] <= until})
         stretch = Stretch(begin, max((at for at, _ in near), default=newest), near)

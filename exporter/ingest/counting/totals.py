@@ -74,9 +74,7 @@ def restarted(before: Baseline, now: ServerTotals) -> bool:
 
 
 def may_be_older(before: Baseline, now: ServerTotals) -> bool:
-    """
-    Return whether *now* may have been read before *before*: a restart looks the same, but persists in later readings.
-    """
+    """Return whether *now* may be an older reading than *before*: a restart looks the same, but persists."""
     told = () if now.counters_withheld else now.counters.keys() | before.counters.keys()
     return restarted(before, now) or any(
         (now.counters.get(event, 0) - before.counters.get(event, 0)) % WRAP >= HALF for event in told

@@ -118,9 +118,7 @@ class Reading:
         return max([self.newest, *seconds])
 
     def next_held(self, newest: int) -> int:
-        """
-        Return `held` for the next list, given its *newest*: kept back if the clock moved further than the time since.
-        """
+        """Return `held` for the next list: kept back if *newest* moved further than the time since."""
         if self.held < self.newest or newest - self.newest <= self.since_last + STEP_SECONDS:
             return min(self.held, newest)
         return self.newest

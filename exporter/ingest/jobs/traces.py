@@ -37,7 +37,7 @@ FIRST_LOOK_SECONDS = 4 * 86_400
 LOOKS = 3
 BATCH = 50
 MAX_A_POLL = 1000
-"""Traces fetched per poll; the rest waits for the next poll, which keeps a poll below some minutes."""
+"""Traces fetched per poll; the rest waits for the next one, so that a poll does not run for minutes."""
 
 
 class TraceJob:

@@ -107,7 +107,7 @@ class Session:
                     await self._found(identity)
 
     async def _not_found(self, identity: ServerIdentity) -> None:
-        """Accept a response that is not Stalwart's once confirmed, or if none ever was, and schedule another look."""
+        """Accept that the server is not a Stalwart, once confirmed or if it never was one, and look again later."""
         known = self.board.identity
         confirmed = self._doubt.refused()
         if known is None or known.generation is Generation.UNKNOWN or confirmed:
