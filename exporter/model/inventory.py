@@ -1,4 +1,4 @@
-"""What a server manages beside mail: accounts, certificates, tasks, blocked addresses, cluster nodes."""
+"""What a server manages besides mail: accounts, certificates, tasks, blocked addresses, cluster nodes."""
 
 from __future__ import annotations
 

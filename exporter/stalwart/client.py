@@ -94,7 +94,7 @@ class StalwartClient(Protocol):
         """
 
     async def fetch_inventory(self) -> Inventory:
-        """Fetch what the server manages beside mail, as far as the key may read it."""
+        """Fetch what the server manages besides mail, as far as the key may read it."""
 
     async def aclose(self) -> None:
         """Close the connections."""

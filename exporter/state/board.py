@@ -195,7 +195,7 @@ class ServerBoard:
 
     @property
     def inventory(self) -> Inventory | None:
-        """What the server manages beside mail; ``None`` unless fresh."""
+        """What the server manages besides mail; ``None`` unless fresh."""
         held = self._held(Part.INVENTORY)
         return held if isinstance(held, Inventory) else None
 

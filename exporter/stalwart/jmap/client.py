@@ -195,7 +195,7 @@ class JmapClient:
         return await fetch_reports(self._api, kind, source_ids, now=self._clock.now())
 
     async def fetch_inventory(self) -> Inventory:
-        """Fetch what the server manages beside mail, as far as the key may read it."""
+        """Fetch what the server manages besides mail, as far as the key may read it."""
         return await self._inventory.read()
 
     async def aclose(self) -> None:

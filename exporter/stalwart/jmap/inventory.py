@@ -1,5 +1,5 @@
 """
-The inventory: what a server manages beside mail.
+The inventory: what a server manages besides mail.
 
 Contract: Stalwart v0.16, ``x:Account``, ``x:Domain``, ``x:Certificate``, ``x:Task``, ``x:BlockedIp`` and
 ``x:ClusterNode``; tests/recordings/jmap-0.16.18. Counting costs the server a walk over an index; objects are fetched

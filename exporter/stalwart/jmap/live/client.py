@@ -101,5 +101,5 @@ def _parse_token(endpoint: Endpoint, body: bytes) -> str:
 
 
 def trace_decoder(spans: Spans) -> StreamDecoder:
-    """Return a decoder for one connection to the stream of traces; *spans* outlives it."""
+    """Return a decoder for one connection to the trace stream; *spans* outlives it."""
     return StreamDecoder(lambda message: live.parse_traces(message, spans), event_key=live.EVENT_KEY)

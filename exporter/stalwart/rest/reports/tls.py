@@ -32,7 +32,7 @@ class _Summary(Struct, gc=False):
 
 
 class PolicyFailure(Struct, gc=False, rename="kebab"):
-    """Sessions that failed alike."""
+    """Sessions that failed for the same reason."""
 
     failed_session_count: Count
     result_type: str | None = None
