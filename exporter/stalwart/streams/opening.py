@@ -256,7 +256,7 @@ class StreamOpener:
         try:
             check_response(endpoint, raw)
         except AuthenticationRequired:
-            # A token is not one of our credentials: the next one may be accepted, and a refusal does not count towards a ban.
+            # A token is not one of our credentials: the next may be accepted, and a refusal leads to no ban.
             return TargetServerError(f"{label}: the server rejected the token that it had just issued (HTTP 401)")
         except TargetRefused as error:
             return TargetServerError(str(error))
