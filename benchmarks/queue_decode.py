@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.rows import Row
-from benchmarks.wire_types import Page
+from benchmarks.traffic.wire_types import Page
 from exporter.stalwart.rest.queue.fold import QueueFold
 
 MESSAGES = 100_000

@@ -22,7 +22,7 @@ import msgspec
 
 from benchmarks.processes import cpu_seconds, exporter, memory_kib, reset_peak, sample, stand_in, wait_until
 from benchmarks.rows import Row, show
-from benchmarks.wire_types import JmapAnswer, Page
+from benchmarks.traffic.wire_types import JmapAnswer, Page
 
 GROWTH_LIMIT_KIB = 32 * 1024
 P99_LIMIT_MS = 50.0

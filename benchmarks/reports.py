@@ -19,16 +19,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import random
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -38,8 +34,10 @@ from typing import Any, TypeVar, cast
 
 import uvloop
 
-from benchmarks.report_traffic import DOMAINS, make
+from benchmarks.parsedmarc import parsedmarc, peer_python
+from benchmarks.report_windows import SEED_TIME, fill, windows
 from benchmarks.rows import Row, show
+from benchmarks.traffic.reports import DOMAINS, make
 from exporter.app.process import settle_memory
 from exporter.clock import SystemClock
 from exporter.ingest.counting.ledger import Ledger
@@ -52,19 +50,15 @@ from exporter.store.inserts import MAX_PARAMETERS, Insert
 from exporter.store.reports.records import SHARED, SPELLED_OUT, WRITES
 from exporter.store.reports.rows import INSERTS
 from exporter.store.reports.store import ReportHistory, seen_source
-from exporter.store.reports.sums import window_query
 from exporter.store.store import PRAGMAS, SEEN, SeenIds, Store
 
 T = TypeVar("T")
 
-PARSEDMARC = "parsedmarc==11.1.0"
 REPORTS, BATCH = 3000, 500
 ROUNDS, PEER_ROUNDS = 9, 3
 MANY = 100_000
 """Domains, of which hardly two reports are about the same: little can be shared."""
 
-SEED_TIME = 1_795_348_800
-"""A midnight, so that every run writes the same rows."""
 
 NOW = datetime.fromtimestamp(SEED_TIME, UTC)
 SOURCE = seen_source(ReportKind.DMARC)
@@ -212,37 +206,6 @@ def _record_into(steps: Steps, store: Store) -> None:
     store.write = noting  # type: ignore[method-assign]
 
 
-PEER = """
-import json, sys, time
-from parsedmarc import parse_aggregate_report_xml
-documents = json.load(sys.stdin)
-parse_aggregate_report_xml(documents[0], offline=True)
-started = time.perf_counter()
-for document in documents:
-    parse_aggregate_report_xml(document, offline=True)
-print((time.perf_counter() - started) / len(documents) * 1e6)
-"""
-
-
-def parsedmarc(python: Path) -> float:
-    """Microseconds a report, of the peer parsing."""
-    documents = json.dumps(make(REPORTS, now=SEED_TIME, seed=1000).documents)
-    done = subprocess.run([python, "-c", PEER], input=documents, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
-
-
-def peer_python() -> Path:
-    """The interpreter that has parsedmarc; installed on first use."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = cache / "stalwart-exporter" / PARSEDMARC.replace("==", "-")
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", PARSEDMARC], check=True)
-        (folder / "installed").touch()
-    return python
-
-
 def rates(path: Path) -> list[Row]:
     """Reports into the file at *path*, and into a new one."""
     python = peer_python()
@@ -258,7 +221,7 @@ def rates(path: Path) -> list[Row]:
                 ("raw, apart", partial(alone, "raw", empty(Path(folder) / f"raw-apart-{turn}"), 1, MANY)),
             ):
                 figures.setdefault(name, []).append(measure())
-    figures["parsedmarc"] = [parsedmarc(python) for _ in range(PEER_ROUNDS)]
+    figures["parsedmarc"] = [parsedmarc(python, REPORTS) for _ in range(PEER_ROUNDS)]
     best = {name: min(values) for name, values in figures.items()}
     old, new, peer = "a report into the file", "a report into a new file", best["parsedmarc"]
     apart = "a report, each about another domain, into a new file"
@@ -289,105 +252,11 @@ def empty(path: Path) -> Path:
     return path
 
 
-SCAN = """
-    SELECT report.domain, sum(CASE WHEN r.dkim = 'pass' OR r.spf = 'pass' THEN r.messages END),
-        sum(CASE WHEN r.dkim = 'pass' OR r.spf = 'pass' THEN 0 ELSE r.messages END)
-    FROM dmarc_record AS r JOIN report ON report.id = r.report
-    WHERE report.server = 'mx1' AND report.ends_at > ? AND report.ends_at <= ? GROUP BY report.domain
-"""
-
-
-def windows(path: Path, now: int, records: int) -> list[Row]:
-    """The three windows over the history at *path*, against reading it all."""
-    connection = sqlite3.connect(path)
-    rows = []
-    for days in (1, 7, 30):
-        scanned, scan = timed(partial(full_scan, connection, now, days), rounds=1)
-        summed, took = timed(partial(summed_window, connection, now, days), rounds=20)
-        assert summed == scanned, "the window and the scan differ"
-        name = f"window of {days}d over {records} records"
-        rows.append(Row(name=name, ours=took * 1000, peer=scan * 1000, unit="ms", peer_name="full scan", limit=0.01))
-    connection.close()
-    return rows
-
-
-Sums = dict[str, tuple[int, int]]
-
-
-def full_scan(connection: sqlite3.Connection, now: int, days: int) -> Sums:
-    """Every record that there is, without an index."""
-    found = connection.execute(SCAN, (now - days * 86400, now))
-    return {domain: (aligned or 0, failed or 0) for domain, aligned, failed in found}
-
-
-def summed_window(connection: sqlite3.Connection, now: int, days: int) -> Sums:
-    """As the daemon asks."""
-    sql, parameters = window_query("mx1", now, days)
-    return {domain: (int(aligned), int(failed)) for domain, aligned, failed in connection.execute(sql, parameters)}
-
-
-def timed(call: Callable[[], Sums], *, rounds: int) -> tuple[Sums, float]:
-    """What it returns, and the median of its seconds."""
-    took = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        answer = call()
-        took.append(time.perf_counter() - started)
-    return answer, statistics.median(took)
-
-
-def fill(path: Path, records: int) -> int:
-    """A history of 400 days and 40 domains, five records a report, made by SQLite itself; its last moment."""
-    empty(path)
-    reports = records // 5
-    now = SEED_TIME + 45_296
-    connection = sqlite3.connect(path, isolation_level=None)
-    for pragma in ("synchronous=OFF", "journal_mode=OFF", "cache_size=-262144"):
-        connection.execute(f"PRAGMA {pragma}")
-    rng = random.Random(1)  # noqa: S311 - the same file at every run
-    connection.create_function("new_identity", 1, lambda at: (at // 86400).to_bytes(4, "big") + rng.randbytes(12))
-    connection.execute("BEGIN")
-    connection.execute(FILL_REPORTS, {"reports": reports, "now": now})
-    connection.execute(FILL_RECORDS, {"reports": reports})
-    connection.execute(FILL_SUMS)
-    connection.execute(FILL_DAYS)
-    connection.execute("COMMIT")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.close()
-    return now
-
-
-FILL_REPORTS = """
-    WITH RECURSIVE
-        n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :reports),
-        t(i, at) AS (SELECT i, :now - (:reports - i) * 34560000 / :reports FROM n)
-    INSERT INTO report SELECT i, 'mx1', 'dmarc', new_identity(at), i || '_1', 'reporter-' || i % 50 || '.example', i,
-        'customer-' || i % 40 || '.example', at - 86400, at, at, 0, 0 FROM t
-"""
-FILL_RECORDS = """
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :reports)
-    INSERT INTO dmarc_record SELECT i, r.value, '192.0.' || i % 255 || '.' || r.value, i % 97 + r.value, 'none',
-        iif((i + r.value) % 9, 'pass', 'fail'), iif((i + r.value) % 3, 'pass', 'fail'),
-        'customer-' || i % 40 || '.example', '', '' FROM n, json_each('[0, 1, 2, 3, 4]') AS r
-"""
-FILL_SUMS = """
-    UPDATE report SET
-        passed = (SELECT total(messages) FROM dmarc_record
-            WHERE report = report.id AND (dkim = 'pass' OR spf = 'pass')),
-        failed = (SELECT total(messages) FROM dmarc_record
-            WHERE report = report.id AND NOT (dkim = 'pass' OR spf = 'pass'))
-"""
-FILL_DAYS = """
-    INSERT INTO dmarc_day SELECT server, ends_at / 86400, domain, sum(passed), sum(failed), count(*)
-    FROM report GROUP BY 1, 2, 3
-"""
-
-
 def run(records: int = 10_000_000) -> list[Row]:
     """All of it."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         path = Path(folder) / "h.sqlite3"
-        now = fill(path, records)
+        now = fill(path, records, empty=empty)
         return [*windows(path, now, records), *rates(path)]
 
 

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import random
-import re
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.rows import Row
+from benchmarks.traffic.streams import SECONDS, Told, life
 from exporter.clock import SystemClock
 from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
@@ -32,9 +30,7 @@ from exporter.ingest.counting.reconciliation import Reconciler
 from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.model.live import LiveBatch, StreamKind
 from exporter.model.server import Generation
-from exporter.simulator import ManualClock, Profile, StandIn, World
-from exporter.simulator.common.live_hub import LiveHub, Message, live_event_to_json, sse_frame
-from exporter.simulator.world.telemetry.events import Event
+from exporter.simulator import Profile, StandIn
 from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.http.throttle import Throttle
@@ -50,37 +46,11 @@ from exporter.store.store import Store
 LEAST_SHARE = 0.6
 """Of the peer's events in a second, so many are ours at least."""
 
-SECONDS = 600
 ROUNDS = 7
 MILLION = 1_000_000
 STOPPED_SECONDS = 60
 PIECE_BYTES = 64 * 1024
 MESSAGE_EVENTS = 10_000
-
-_STAMP = re.compile(rb'"createdAt":"([^"]+)"')
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a server told in one second."""
-
-    second: int
-    body: bytes
-    events: int
-
-    @property
-    def frame(self) -> bytes:
-        """As it goes over the wire."""
-        return sse_frame(Message("trace", self.body))
-
-    def later(self, seconds: int) -> Told:
-        """The same, so many seconds later."""
-        body = self.body
-        for stamp in set(_STAMP.findall(body)):
-            moved = datetime.fromisoformat(stamp.decode()).timestamp() + seconds
-            text = datetime.fromtimestamp(moved, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-            body = body.replace(b'"createdAt":"' + stamp, b'"createdAt":"' + text)
-        return replace(self, second=self.second + seconds, body=body)
 
 
 class HandClock(SystemClock):
@@ -114,32 +84,6 @@ def apart(weigh: Callable[[], Row]) -> Row:
     """A row from a process of its own, whose memory is not that of what ran before."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(weigh).result()
-
-
-def life(*, sessions: bool = True) -> list[Told]:
-    """Ten minutes of a busy server, second by second; without *sessions*, of its outbound queue alone."""
-    rng = random.Random(7)  # noqa: S311 - the same life in every run
-    clock = ManualClock()
-    world = World(Profile(edition="enterprise", trace_store=True), clock=clock, seed=7)
-    hub = LiveHub(world)
-    seconds: dict[int, list[dict[str, object]]] = {}
-
-    def hear(event: Event) -> None:
-        if hub.produces(event):
-            seconds.setdefault(int(event.time), []).append(live_event_to_json(event))
-
-    world.journal.listeners.append(hear)
-    for _ in range(SECONDS):
-        for _ in range(rng.randrange(6) if sessions else 0):
-            world.receive(["bob@example.test"])
-        for _ in range(rng.randrange(20) if sessions else 0):
-            world.log_in("alice", succeeds=True)
-        if rng.random() < 0.8:
-            world.submit([f"a@{rng.choice(('ok', 'ok', 'ok', 'reject', 'defer'))}.test"])
-        world.tick()
-        world.advance(1)
-    encode = msgspec.json.encode
-    return [Told(second, encode(events), len(events)) for second, events in sorted(seconds.items())]
 
 
 async def counting(path: Path, work: Callable[[LiveTraces, HandClock], Awaitable[None]]) -> None:

@@ -17,7 +17,7 @@ from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
-from exporter.ingest.jobs.reports import ReportJob
+from exporter.ingest.jobs.reports.job import ReportJob
 from exporter.ingest.jobs.version import VersionSearch, kept_version
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session

@@ -66,7 +66,7 @@ def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert f"127.0.0.1:{port}" in line
-    assert "taken" in line
+    assert "the port is in use" in line
 
 
 @pytest.mark.fault("configuration", "invalid settings")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.ingest.jobs.report_gauges import make_gauges, reporter_label
+from exporter.ingest.jobs.reports.gauges import make_gauges, reporter_label
 from exporter.ingest.loops.retention import Retention
 from exporter.model.incoming_reports import UnreadableReport
 from exporter.model.report_words import ReportKind

@@ -11,7 +11,7 @@ from pathlib import Path
 from exporter.clock import Clock, SystemClock
 from exporter.collectors.reports import ReportSource
 from exporter.ingest.counting.ledger import Ledger
-from exporter.ingest.jobs.reports import ReportJob
+from exporter.ingest.jobs.reports.job import ReportJob
 from exporter.stalwart.http.credentials import Basic
 from exporter.stalwart.http.throttle import Throttle
 from exporter.stalwart.http.transport import Transport

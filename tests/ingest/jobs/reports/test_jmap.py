@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import HistoryUnavailable, PayloadError, TargetServerError
-from exporter.ingest.jobs.report_inbox import STRIKES
+from exporter.ingest.jobs.reports.inbox import STRIKES
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE
 from tests.support.rigs.reports import Rig, check_sums, query, rig

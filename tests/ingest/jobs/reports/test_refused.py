@@ -14,7 +14,7 @@ from exporter.errors import (
     TargetRefused,
     TargetServerError,
 )
-from exporter.ingest.jobs.report_inbox import STRIKES
+from exporter.ingest.jobs.reports.inbox import STRIKES
 from exporter.store.reports.packing import unpack
 from tests.support.reports import wire
 from tests.support.rigs.report_polls import id_of, live, poll, with_reports

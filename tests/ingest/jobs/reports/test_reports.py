@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exporter.ingest.jobs.reports import PAGE
+from exporter.ingest.jobs.reports.job import PAGE
 from tests.support.reports import wire
 from tests.support.rigs.report_polls import id_of, live, poll, with_reports
 from tests.support.rigs.reports import Rig, check_sums, query

@@ -26,8 +26,8 @@ from exporter.errors import (
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.report_counter import ReportCounter
 from exporter.ingest.jobs.queue import fresh_seconds
-from exporter.ingest.jobs.report_gauges import make_gauges
-from exporter.ingest.jobs.report_inbox import Inbox
+from exporter.ingest.jobs.reports.gauges import make_gauges
+from exporter.ingest.jobs.reports.inbox import Inbox
 from exporter.model.incoming_reports import Incoming, UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.client import StalwartClient

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from exporter.ingest.jobs.report_inbox import FULL_WALK_SECONDS, STRIKES, Inbox
+from exporter.ingest.jobs.reports.inbox import FULL_WALK_SECONDS, STRIKES, Inbox
 from exporter.model.report_words import ReportKind
 from tests.support.reports import wire
 

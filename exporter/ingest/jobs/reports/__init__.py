@@ -1,0 +1,1 @@
+"""Received reports: the collector, its inbox and its gauges."""
