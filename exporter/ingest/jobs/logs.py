@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -144,7 +145,9 @@ class LogJob:
             await self._first_contact(client)
             return
         recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
-        folder = AttemptTracker.from_state(state["attempts"], self._monotonic, self._held_since)
+        folder = AttemptTracker.from_state(
+            state["attempts"], self._monotonic, self._held_since, state.get("strays", ())
+        )
         horizon = recent.horizon
         junction = Junction(recent)
         reading = await self._read(client, junction)
@@ -161,7 +164,7 @@ class LogJob:
         self._held_since = folder.held_since()
         self._pace(counted.lines)
         marks = {
-            LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()},
+            LOG_MARK: _state_of(recent, folder),
             OWNERS_MARK: self._owners.to_state(),
         }
         await self._ledger.record(counted.increments, marks)
@@ -190,7 +193,7 @@ class LogJob:
                 folder.feed(line.delivery)
         folder.forget_deferrals()
         self._watch.first_lines(lines)
-        await self._ledger.record({}, {LOG_MARK: {"recent": recent.to_state(), "attempts": folder.to_state()}})
+        await self._ledger.record({}, {LOG_MARK: _state_of(recent, folder)})
 
     def _pace(self, new: int) -> None:
         """Adjust the next limit and interval to the number of *new* lines."""
@@ -251,3 +254,8 @@ class LogJob:
 
 def _begins_after(reading: LogReading, horizon: int) -> bool:
     return reading.oldest_at is not None and int(reading.oldest_at.timestamp()) >= horizon
+
+
+def _state_of(recent: RecentMultiset, tracker: AttemptTracker) -> Any:
+    """Return the watermark of the log as JSON-serializable data."""
+    return {"recent": recent.to_state(), "attempts": tracker.to_state(), "strays": tracker.strays.to_state()}

@@ -9,8 +9,9 @@ Contract: Stalwart v0.16, observed for 11 of 10 000 deferrals under load.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Any
 
 from exporter.clock import unix_second
 from exporter.model.delivery import DeliveryEvent
@@ -22,10 +23,21 @@ STRAY_SECONDS = 2
 
 
 class StrayFailures:
-    """The latest failures by scope. They are not saved, since a deferral follows within seconds."""
+    """The latest failures by scope."""
 
     def __init__(self) -> None:
         self._failures: dict[Scope, tuple[int, AttemptFailure]] = {}
+
+    def to_state(self) -> list[Any]:
+        """Return the state as JSON-serializable data."""
+        return [[*scope, at, *failure] for scope, (at, failure) in self._failures.items()]
+
+    @classmethod
+    def from_state(cls, state: Iterable[Sequence[Any]]) -> StrayFailures:
+        """Restore what `to_state` has saved."""
+        strays = cls()
+        strays._failures = {(kind, about): (at, AttemptFailure(*why)) for kind, about, at, *why in state}
+        return strays
 
     def note(self, scope: Scope, failure: AttemptFailure, event: DeliveryEvent) -> None:
         """Record a failure that names its recipient or destination."""

@@ -58,12 +58,7 @@ LATE_SECONDS = 5.0
 
 
 class Decision(NamedTuple):
-    """
-    An outcome and its event.
-
-    Attributes:
-        is_explained: The reason comes from events that were seen, and no missed event could change it.
-    """
+    """An outcome and its event; *is_explained*: its reason was seen, and no missed event could change it."""
 
     event: DeliveryEvent
     outcome: DeliveryOutcome
@@ -75,8 +70,8 @@ class AttemptTracker:
     A state machine that turns events, fed in order of occurrence, into outcomes.
 
     It tracks the failures of each running attempt, since the outcome's event does not contain the reason; `to_state`
-    saves them for a restart. The caller regularly calls `take_overdue`, or `finish` at the end. Events without a known
-    message are matched by `StrayFailures`, unless all events belong to *one_attempt*.
+    saves them. The caller regularly calls `take_overdue`, or `finish` at the end. Events without a known message are
+    matched by `strays`, unless all belong to *one_attempt*.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic, *, one_attempt: bool = False) -> None:
@@ -86,7 +81,7 @@ class AttemptTracker:
         self._waiting: dict[AttemptKey, float] = {}
         self._late: dict[AttemptKey, float] = {}
         self._decided: list[Decision] = []
-        self._strays = StrayFailures()
+        self.strays = StrayFailures()
 
     def feed(self, event: DeliveryEvent) -> Sequence[Decision]:
         """Process *event* and return the outcomes that it decides, usually none or one."""
@@ -163,9 +158,11 @@ class AttemptTracker:
         state: Iterable[Sequence[Any]],
         monotonic: Callable[[], float] = time.monotonic,
         held_since: Mapping[AttemptKey, float] | None = None,
+        strays: Iterable[Sequence[Any]] = (),
     ) -> AttemptTracker:
         """Restore from `to_state`, also of earlier versions; *held_since* continues waiting times in one process."""
         tracker, since = cls(monotonic), held_since or {}
+        tracker.strays = StrayFailures.from_state(strays)
         for queue_id, queue_name, *rest in state:
             key = (queue_id, queue_name)
             attempt = attempt_from(key, rest[0]) if len(rest) == 1 else attempt_from_earlier(*rest)
@@ -193,7 +190,7 @@ class AttemptTracker:
         return self._one_attempt or event.queue_id != 0
 
     def _settle(self, key: AttemptKey, event: DeliveryEvent) -> None:
-        self._strays.settle(event.recipient)
+        self.strays.settle(event.recipient)
         if self._is_known(event) and event.recipient:
             self._remembered(key, event).settle(event.recipient)
 
@@ -217,7 +214,7 @@ class AttemptTracker:
                 self._decide_if_explained(key, attempt)
 
     def _stray(self, event: DeliveryEvent, failure: AttemptFailure) -> None:
-        self._strays.note(scope_of(event, failure.domain), failure, event)
+        self.strays.note(scope_of(event, failure.domain), failure, event)
         for key in list(self._late):
             self._decide_if_explained(key, self._attempts[key])
 
@@ -235,7 +232,7 @@ class AttemptTracker:
     def _put_off(self, key: AttemptKey, event: DeliveryEvent) -> None:
         """Record a deferral; decide it at once if its attempt is unknown, or has ended with a known reason."""
         if not self._is_known(event):
-            why = self._strays.common(event) or AttemptFailure(FailureReason.UNKNOWN.value, "", destination(event))
+            why = self.strays.common(event) or AttemptFailure(FailureReason.UNKNOWN.value, "", destination(event))
             self._decided.append(Decision(event, _failed(event, Outcome.TEMPORARY_FAILURE, why), False))
             return
         attempt = self._remembered(key, event)
@@ -262,7 +259,7 @@ class AttemptTracker:
         self._decide_if_explained(key, attempt)
 
     def _decide_if_explained(self, key: AttemptKey, attempt: Attempt) -> None:
-        self._strays.explain(attempt)
+        self.strays.explain(attempt)
         if attempt.deferral is not None and attempt.explanation() is not None:
             self._close(key)
 

@@ -135,7 +135,8 @@ def test_a_restart_amid_an_attempt_changes_no_outcome(events: list[DeliveryEvent
     expected = [decision for e in events for decision in whole.feed(e)]
 
     found = [decision for e in events[:cut] for decision in before.feed(e)]
-    after = AttemptTracker.from_state(json.loads(json.dumps(before.to_state())))
+    state, strays = json.loads(json.dumps([before.to_state(), before.strays.to_state()]))
+    after = AttemptTracker.from_state(state, strays=strays)
     found += [decision for e in events[cut:] for decision in after.feed(e)]
 
     assert [decision.outcome for decision in found] == [decision.outcome for decision in expected]
