@@ -76,6 +76,47 @@ def test_tests_mirror_the_packages(modules: list[PurePosixPath]):
     assert strange == set()
 
 
+def test_no_module_imports_itself_by_way_of_others(modules: list[PurePosixPath]):
+    """Imports have one direction, those for type checkers included."""
+    imports = {module_of(path): imported_by(path) for path in modules if path.parts[0] == "exporter"}
+
+    assert circles(imports) == set()
+
+
+def module_of(path: PurePosixPath) -> str:
+    """The dotted name of a module."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_by(path: PurePosixPath) -> set[str]:
+    """What a module imports by name, and the members of what it imports: some of these are modules."""
+    tree = ast.parse((ROOT / path).read_text())
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    return {f"{node.module}.{alias.name}" for node in froms for alias in node.names} | {str(n.module) for n in froms}
+
+
+def circles(imports: dict[str, set[str]]) -> set[str]:
+    """The modules that can be reached from themselves: what remains when those that import none of the rest go."""
+    left = {module: targets & imports.keys() - {module} for module, targets in imports.items()}
+    for graph in (left, reversed_graph(left)):
+        while leaves := {module for module, targets in graph.items() if not targets & left.keys()} & left.keys():
+            for module in leaves:
+                del left[module]
+    return set(left)
+
+
+def reversed_graph(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Who imports whom, the other way round."""
+    return {module: {other for other, targets in graph.items() if module in targets} for module in graph}
+
+
+def test_a_circle_is_found():
+    """And what leads to it or away from it is not part of it."""
+    imports = {"a": {"b"}, "b": {"c", "d"}, "c": {"b"}, "d": set()}
+
+    assert circles(imports) == {"b", "c"}
+
+
 def test_a_long_function_is_found(tmp_path: Path):
     """The measure counts the lines of a function as they stand."""
     module = tmp_path / "module.py"

@@ -4,23 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
 from exporter.simulator.common import responses as answers
 from exporter.simulator.common.responses import Answer
+from exporter.simulator.harness.front import Front
+from exporter.simulator.harness.listener import Listener
 from exporter.simulator.world.accounts.api_keys import api_key
 from exporter.simulator.world.mail.failures import Reply
 from exporter.simulator.world.reports import DmarcRow, TlsPolicy
-
-if TYPE_CHECKING:
-    from exporter.simulator.harness.simulator import Simulator
+from exporter.simulator.world.world import World
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Arguments = dict[str, Any]
+
+
+class Controlled(Protocol):
+    """The simulated server, as the control port sees it."""
+
+    world: World
+    front: Front
+    listener: Listener
+
+    def hang(self) -> None:
+        """Leave requests unanswered."""
+
+    def resume(self) -> None:
+        """Answer requests again."""
+
+    async def restart(self) -> None:
+        """Restart the server."""
+
+    async def upgrade(self, version: str | None = None, **changes: Any) -> None:
+        """Restart it as another release, or with other features."""
 
 
 class Control:
@@ -31,7 +51,7 @@ class Control:
     reason. Four acts need the event loop: restart, upgrade, stop-listening, start-listening.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Controlled) -> None:
         self._simulator = simulator
         self.looks: dict[str, Callable[[], Any]] = {
             "ledger": self._ledger,
