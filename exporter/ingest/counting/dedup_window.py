@@ -177,7 +177,7 @@ class RecentMultiset:
     @classmethod
     def from_state(cls, window_seconds: int, state: Any) -> RecentMultiset:
         """Return the multiset that `to_state` has saved."""
-        stretches = map(Stretch.from_state, state["stretches"])
+        stretches = map(Stretch.from_state, state.get("stretches", ()))
         return cls(window_seconds, state["newest"], _counter(state["counted"]), stretches)
 
 

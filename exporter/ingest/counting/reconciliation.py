@@ -64,7 +64,7 @@ class Reconciler:
         state = ledger.watermark(LIVE_MARK)
         lived = ledger.watermark(LIVED_MARK)
         ours = clock.ours().timestamp()
-        down = 0.0 if state is None else max(0.0, ours - state["at"])
+        down = 0.0 if state is None else max(0.0, ours - state.get("at", 0))
         coverage = LiveCoverage(monotonic=clock.monotonic, state=state, down_seconds=down)
         reconciler = cls(coverage, counts, clock=clock, lived=int(ours) if lived is None else lived)
         if state is not None:
@@ -76,11 +76,11 @@ class Reconciler:
         passed = self._now() - self._clock.monotonic()
         soon = self._clock.monotonic() + FIRST_POLL_SECONDS
         latest = self._clock.monotonic() + SETTLE_SECONDS
-        for key, until, *outcome in state["withheld"]:
+        for key, until, *outcome in state.get("withheld", ()):
             waits_until = min(latest, max(soon, until - passed))
             self._withheld.setdefault(bytes.fromhex(key), []).append((waits_until, _outcome_from(outcome)))
-        self._nameless = [_outcome_from(outcome) for outcome in state["nameless"]]
-        self.attempts = AttemptTracker.from_state(state["put_off"], self._clock.monotonic)
+        self._nameless = [_outcome_from(outcome) for outcome in state.get("nameless", ())]
+        self.attempts = AttemptTracker.from_state(state.get("put_off", ()), self._clock.monotonic)
 
     def take_live(
         self, event: DeliveryEvent, outcome: DeliveryOutcome, *, is_explained: bool = False

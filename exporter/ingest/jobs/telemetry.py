@@ -162,9 +162,7 @@ class StoredJob:
         self._choice = choice
         self._skip: set[str] = set()
         self._reading = StoredReading(ledger, clock=clock)
-        state = ledger.watermark(STORED_MARK)
-        if state is not None:
-            self._take_up(state)
+        self._take_up(ledger.watermark(STORED_MARK) or {})
 
     async def __call__(self, client: StalwartClient) -> None:
         """Poll once."""
@@ -193,9 +191,9 @@ class StoredJob:
 
     def _take_up(self, state: Any) -> None:
         """Restore which samples must still be skipped after a switch."""
-        if state["skip_first"]:
+        if state.get("skip_first", False):
             self._skip.add(_REST)
-        if state["skip_counters"]:
+        if state.get("skip_counters", state.get("skip_first", False)):
             self._skip.add(_COUNTED)
 
     def _state(self, batch: StoredBatch) -> Any:

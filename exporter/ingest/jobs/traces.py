@@ -111,13 +111,14 @@ class TraceJob:
         return reading, ids
 
     def _reading(self) -> Reading:
-        mark: Any = self._ledger.watermark(TRACES_MARK)
-        now = self._clock.known_second()
-        newest = mark["newest"]
+        mark, now = self._ledger.watermark(TRACES_MARK) or {}, self._clock.known_second()
+        newest = mark.get("newest")
+        if newest is None:  # Written before the server's clock was followed.
+            newest = mark["polled_at"] if now is None else min(mark["polled_at"], now)
         if self._asked_at is not None:
             since_last = self._clock.monotonic() - self._asked_at
         else:
-            since_last = max(0.0, self._clock.ours().timestamp() - mark["at"])
+            since_last = max(0.0, self._clock.ours().timestamp() - mark.get("at", 0))
         return Reading(newest=newest, held=mark.get("held", newest), now=now, since_last=int(since_last))
 
     def _next_mark(self, reading: Reading, ids: Sequence[int]) -> Mapping[str, int]:
