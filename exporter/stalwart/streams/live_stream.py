@@ -26,7 +26,7 @@ class LiveStream:
     """
     An open stream whose messages are decoded at the consumer's pace.
 
-    Inside `reading`, messages are received as they arrive and buffered undecoded, so the bound in bytes is one on
+    Inside `reading`, messages are received as they arrive and buffered undecoded, so limiting bytes limits
     memory.
 
     Attributes:
