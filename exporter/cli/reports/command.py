@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from exporter.errors import StoreError
-
-EXIT_UNUSABLE = 1
+from exporter.cli.history.arguments import (
+    AsJson,
+    AsJsonFormat,
+    Config,
+    Format,
+    Most,
+    Output,
+    StorePath,
+    finish,
+    now,
+)
 
 reports_app = typer.Typer(
     name="reports",
@@ -20,12 +26,6 @@ reports_app = typer.Typer(
     add_completion=False,
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file (TOML) with the path of the history file (store.path)."),
-]
-StorePath = Annotated[Path | None, typer.Option("--store", help="History file, instead of the configured one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Server = Annotated[str | None, typer.Option(help="Only reports received by this server.")]
 Domain = Annotated[str | None, typer.Option(help="Only reports about this domain, in Unicode or xn-- form.")]
 Kind = Annotated[str | None, typer.Option(help="Only reports of this kind: dmarc, tls or arf.")]
@@ -36,7 +36,6 @@ Result = Annotated[
     str | None,
     typer.Option(help="Only reports with this result: aligned, failed, success, failure, or a feedback type."),
 ]
-Most = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="Maximum number of lines.")]
 
 
 @reports_app.command("list")
@@ -60,12 +59,13 @@ def list_(
     DMARC reports count messages, TLS reports count sessions; feedback reports have only a failed count. With --kind
     arf, each line describes the complaint. Exit status: 0 success, 1 the history cannot be read, 2 invalid options.
     """
+    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.listing import show_list, show_rejected
-    from exporter.cli.reports.options import Given, filter_of, store_settings
-    from exporter.store.reports.reading import reading
+    from exporter.cli.reports.options import Given, filter_of
+    from exporter.store.reading import reading
 
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
-    wanted = filter_of(given, now=_now())
+    wanted = filter_of(given, now=now())
     path = store_settings(store, config).path
     show = show_rejected if rejected else show_list
 
@@ -73,7 +73,7 @@ def list_(
         with reading(path) as connection:
             return show(connection, wanted, most=most, as_json=as_json)
 
-    _finish(answer)
+    finish(answer)
 
 
 @reports_app.command()
@@ -87,9 +87,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a report in full. Exit status 3 if the id does not exist."""
-    from exporter.cli.reports.options import store_settings
+    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.show import show_report
-    from exporter.store.reports.reading import reading
+    from exporter.store.reading import reading
 
     path = store_settings(store, config).path
 
@@ -97,7 +97,7 @@ def show(
         with reading(path) as connection:
             return show_report(connection, id_, raw=raw, as_json=as_json)
 
-    _finish(answer)
+    finish(answer)
 
 
 @reports_app.command()
@@ -121,9 +121,10 @@ def top(
 
     With --result failed, sources are ranked by failed messages. --since and --until replace --window.
     """
+    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.listing import TOPS, show_top
-    from exporter.cli.reports.options import Given, filter_of, store_settings
-    from exporter.store.reports.reading import reading
+    from exporter.cli.reports.options import Given, filter_of
+    from exporter.store.reading import reading
 
     if what not in TOPS:
         raise typer.BadParameter(f"WHAT: one of {', '.join(TOPS)}")
@@ -133,14 +134,14 @@ def top(
     if since is None and until is None and window != "all":
         since, span = window, f" (window {window})"
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
-    wanted = filter_of(given, now=_now())
+    wanted = filter_of(given, now=now())
     path = store_settings(store, config).path
 
     def answer() -> int:
         with reading(path) as connection:
             return show_top(connection, what, wanted, most=most, as_json=as_json, span=span)
 
-    _finish(answer)
+    finish(answer)
 
 
 @reports_app.command()
@@ -158,28 +159,26 @@ def summary(
 
     Exit status 3 if there are no reports about the domain.
     """
-    from exporter.cli.reports.options import domain_of, store_settings
+    from exporter.cli.history.options import domain_of, store_settings
     from exporter.cli.reports.summary import show_summary
-    from exporter.store.reports.reading import reading
+    from exporter.store.reading import reading
 
     name = domain_of("DOMAIN", domain)
     path = store_settings(store, config).path
 
     def answer() -> int:
         with reading(path) as connection:
-            return show_summary(connection, name, now=_now(), days=days, most=most, server=server, as_json=as_json)
+            return show_summary(connection, name, now=now(), days=days, most=most, server=server, as_json=as_json)
 
-    _finish(answer)
+    finish(answer)
 
 
 @reports_app.command()
 def export(
     config: Config = None,
     store: StorePath = None,
-    fmt: Annotated[str, typer.Option("--format", "-f", help="json, jsonl or csv.")] = "json",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Output file; default: standard output.")
-    ] = None,
+    fmt: Format = "json",
+    output: Output = None,
     server: Server = None,
     domain: Domain = None,
     kind: Kind = None,
@@ -187,30 +186,31 @@ def export(
     since: Since = None,
     until: Until = None,
     result: Result = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: AsJsonFormat = False,
 ) -> None:
     """
     Write full reports to a file or a pipe, oldest first.
 
     The file is created once the export is complete. CSV has one line per record, policy, failure or feedback.
     """
-    from exporter.cli.reports.export import FORMATS
+    from exporter.cli.history.export import FORMATS
+    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.export import export as write
-    from exporter.cli.reports.options import Given, filter_of, store_settings
-    from exporter.store.reports.reading import reading
+    from exporter.cli.reports.options import Given, filter_of
+    from exporter.store.reading import reading
 
     fmt = "json" if as_json else fmt
     if fmt not in FORMATS:
         raise typer.BadParameter(f"--format: one of {', '.join(FORMATS)}")
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
-    wanted = filter_of(given, now=_now())
+    wanted = filter_of(given, now=now())
     path = store_settings(store, config).path
 
     def answer() -> int:
         with reading(path) as connection:
             return write(connection, wanted, fmt=fmt, output=output)
 
-    _finish(answer)
+    finish(answer)
 
 
 @reports_app.command()
@@ -237,16 +237,17 @@ def prune(
     Counters do not change, window sums do. Deleted reports are not fetched again. Rejected reports are deleted too,
     unless a filter other than --server and --kind is given. Exit status 2 without confirmation.
     """
-    from exporter.cli.reports.options import Given, duration_of, filter_of, store_settings
+    from exporter.cli.history.options import duration_of, store_settings
+    from exporter.cli.reports.options import Given, filter_of
     from exporter.cli.reports.prune import prune as delete
 
     given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
-    now = _now()
-    wanted = filter_of(given, now=now)
+    moment = now()
+    wanted = filter_of(given, now=moment)
     settings = store_settings(store, config)
     age = settings.retention if older_than is None else duration_of("--older-than", older_than)
-    before = now - timedelta(seconds=age)
-    _finish(lambda: delete(settings.path, wanted, before=before, yes=yes, dry_run=dry_run, as_json=as_json))
+    before = moment - timedelta(seconds=age)
+    finish(lambda: delete(settings.path, wanted, before=before, yes=yes, dry_run=dry_run, as_json=as_json))
 
 
 @reports_app.command()
@@ -257,24 +258,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Print the number of reports per server and kind, and how many are still to be fetched."""
-    from exporter.cli.reports.options import store_settings
+    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.prune import show_status
 
     path = store_settings(store, config).path
-    _finish(lambda: show_status(path, wait=wait, as_json=as_json))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _finish(answer: Callable[[], int]) -> None:
-    """Exit with the status that *answer* returns; if the history cannot be read, print one line and exit with 1."""
-    from exporter.cli.output import complain
-
-    try:
-        status = answer()
-    except StoreError as error:
-        complain(str(error))
-        status = EXIT_UNUSABLE
-    raise typer.Exit(status)
+    finish(lambda: show_status(path, wait=wait, as_json=as_json))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from exporter.cli.output import console
-from exporter.cli.reports.text import (
+from exporter.cli.history.text import (
     cell,
     counted,
     day,
@@ -20,7 +19,9 @@ from exporter.cli.reports.text import (
     shown_of,
     table,
 )
+from exporter.cli.output import console
 from exporter.model.report_words import ReportKind
+from exporter.store.reading import History
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.queries import (
     Fields,
@@ -31,7 +32,6 @@ from exporter.store.reports.queries import (
     load_reports,
 )
 from exporter.store.reports.rankings import Top, domains, first_of, reporters, sources, total_of
-from exporter.store.reports.reading import History
 
 
 def show_list(connection: History, wanted: ReportFilter, *, most: int, as_json: bool) -> int:

@@ -9,12 +9,12 @@ from pathlib import Path
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from exporter.cli.history.text import cell, counted, number, print_json, stamp, table
 from exporter.cli.output import complain, console, problems
-from exporter.cli.reports.text import cell, counted, number, print_json, stamp, table
+from exporter.store.reading import History, reading, writing
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.pruning import count_older, prune_rejected, prune_reports
 from exporter.store.reports.queries import backfill_progress
-from exporter.store.reports.reading import History, reading, writing
 
 EXIT_REFUSED = 2
 WAIT_SECONDS = 1.0

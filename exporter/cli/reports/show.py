@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.output import complain, console, harmless
-from exporter.cli.reports.text import (
+from exporter.cli.history.text import (
     cell,
     counted,
     domain_cell,
@@ -20,9 +19,10 @@ from exporter.cli.reports.text import (
     share,
     table,
 )
+from exporter.cli.output import complain, console, harmless
 from exporter.domains import shown_domain
+from exporter.store.reading import History
 from exporter.store.reports.queries import Fields, load_raw, load_rejected, load_reports
-from exporter.store.reports.reading import History
 
 EXIT_NOT_FOUND = 3
 REJECTED_PREFIX = "rejected-"

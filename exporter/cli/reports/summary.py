@@ -8,8 +8,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from exporter.cli.output import complain, console
-from exporter.cli.reports.text import (
+from exporter.cli.history.text import (
     cell,
     counted,
     day,
@@ -19,8 +18,9 @@ from exporter.cli.reports.text import (
     share,
     table,
 )
+from exporter.cli.output import complain, console
+from exporter.store.reading import History
 from exporter.store.reports.queries import Fields
-from exporter.store.reports.reading import History
 from exporter.store.reports.summary import DomainSummary, summarise
 from exporter.store.reports.sums import DAY_SECONDS
 

@@ -86,9 +86,9 @@ def test_a_history_that_cannot_be_read_is_one_line_and_status_1(tmp_path: Path, 
 
 def test_a_history_in_a_folder_without_write_permission_is_read():
     """As it stands after the daemon has ended, by somebody who may only read."""
-    everything = "from exporter.cli.reports import command, listing, options, text"
+    everything = "from exporter.cli.reports import command, listing, options"
     nobody = "import os; os.setuid(65534)" if os.geteuid() == 0 else ""
-    script = f"{everything}\nimport sqlite3, exporter.store.reports.reading\n{nobody}\ncommand.reports_app()"
+    script = f"{everything}\nimport sqlite3, exporter.store.reading\n{nobody}\ncommand.reports_app()"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "h.sqlite3"

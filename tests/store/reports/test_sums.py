@@ -16,9 +16,9 @@ from exporter.ingest.loops.retention import Retention
 from exporter.model.incoming_reports import UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.rest.reports.listing import parse_report
+from exporter.store.reading import writing
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.pruning import prune_batch, prune_rejected, prune_reports
-from exporter.store.reports.reading import writing
 from exporter.store.reports.store import Incoming, ReportHistory
 from exporter.store.store import Store
 from tests.support.reports import wire

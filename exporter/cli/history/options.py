@@ -1,0 +1,91 @@
+"""The options that the commands on the history share, parsed to values; each raises `typer.BadParameter`: status 2."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from exporter.domains import domain_name
+from exporter.settings import DEFAULT_PATH, StoreSettings
+from exporter.settings.environment import apply_environment
+from exporter.settings.units import DAY, format_duration, parse_duration
+
+LONGEST_SECONDS = 36_500 * DAY
+
+
+def domain_of(option: str, text: str) -> str:
+    """Return a domain in the form used in the history."""
+    name = domain_name(text.strip())
+    if name is None:
+        raise typer.BadParameter(f"{option}: not a domain name")
+    return name
+
+
+def moment_of(option: str, text: str, *, now: datetime) -> datetime:
+    """Parse a date, an RFC 3339 time, or an age (``7d``, ``12h``)."""
+    try:
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option}: a date (2026-11-21), a time (2026-11-21T10:00:00Z) or how long ago (7d, 12h)"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def duration_of(option: str, text: str) -> float:
+    """Parse a duration such as ``90d``; return seconds."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option}: a duration such as 90d") from None
+    if seconds > LONGEST_SECONDS:
+        raise typer.BadParameter(f"{option}: at most {format_duration(LONGEST_SECONDS)}")
+    return seconds
+
+
+def store_settings(store: Path | None, config: Path | None) -> StoreSettings:
+    """
+    Return the path and the retention of the history.
+
+    Reads the configuration without its servers: users who read reports may lack permission to read their secrets.
+    """
+    tables = _store_table(config)
+    if store is not None:
+        tables = {**tables, "path": str(store)}
+    try:
+        return StoreSettings.model_validate(tables)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise typer.BadParameter(f"store.{where}: {error.errors()[0]['msg']}") from None
+
+
+def _store_table(config: Path | None) -> Mapping[str, Any]:
+    path = config if config is not None else DEFAULT_PATH
+    tables: dict[str, Any] = {}
+    try:
+        if config is not None or path.exists():
+            tables = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise typer.BadParameter(f"{path}: not valid TOML") from None
+    store = apply_environment(tables, dict(os.environ)).tables.get("store", {})
+    return store if isinstance(store, Mapping) else {}
+
+
+def one_of(option: str, text: str, words: Iterable[str]) -> str:
+    """Return the one of *words* that was given, in any case."""
+    if text.lower() not in (known := list(words)):
+        raise typer.BadParameter(f"{option}: one of {', '.join(known)}")
+    return text.lower()
