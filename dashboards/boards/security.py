@@ -64,9 +64,11 @@ _LOGINS = [
     ),
     graph(
         "Rejected connections",
-        "Connections from banned addresses, missing permissions, and exceeded limits, per minute.",
+        "Connections from banned addresses, missing permissions, and exceeded limits, per minute. "
+        "`smtp.rate-limit-exceeded`, two for each recipient that an inbound limit refuses for now, is that of "
+        "StalwartInboundMailLimited.",
         "cpm",
-        _events("security[.](ip-blocked|unauthorized)|limit[.].+"),
+        _events("security[.](ip-blocked|unauthorized)|limit[.].+|smtp[.]rate-limit-exceeded"),
         empty=NO_COUNTERS,
     ),
     graph(

@@ -14,7 +14,7 @@ from exporter.collectors.inventory import in_use
 from exporter.ingest.loops.subscriber import CAPABILITIES
 from exporter.model.inventory import Certificate, TaskState
 from exporter.model.live import StreamKind
-from exporter.model.queue import OTHER_DOMAIN, QueueSnapshot, RecipientStatus
+from exporter.model.queue import LOCAL_QUEUE, OTHER_DOMAIN, QueueSnapshot, RecipientStatus
 from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS
 from exporter.state.board import CollectorHealth, ServerBoard
@@ -173,6 +173,7 @@ def queue_facts(queue: QueueSnapshot) -> QueueFacts:
         overdue=sum(queue.overdue.values()),
         expired=sum(queue.expired.values()),
         failing=sum(n for (_, status), n in queue.recipients.items() if status in (temporary, permanent)),
+        held_local=sum(held.recipients for (name, _), held in queue.held.items() if name == LOCAL_QUEUE),
         oldest_created_at=queue.oldest_created_at,
         deferring=dict(sorted(deferring.items(), key=lambda item: (-item[1], item[0]))[:MOST]),
     )

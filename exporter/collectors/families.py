@@ -77,6 +77,27 @@ QUEUE_FAILURES = _f(
     ("status", "reason", "code"),
     source=QUEUE,
 )
+QUEUE_HELD = _f(
+    G,
+    "stalwart_queue_held_recipients",
+    "Waiting recipients that an outbound limit of the server itself holds back.",
+    ("queue", "limiter"),
+    source=QUEUE,
+)
+QUEUE_HELD_FIRST_RELEASE = _f(
+    G,
+    "stalwart_queue_held_first_release_timestamp_seconds",
+    "Earliest next attempt of the recipients held back by a limit; absent while there are none.",
+    ("queue", "limiter"),
+    source=QUEUE,
+)
+QUEUE_HELD_LAST_RELEASE = _f(
+    G,
+    "stalwart_queue_held_last_release_timestamp_seconds",
+    "Latest next attempt of the recipients held back by a limit; absent while there are none.",
+    ("queue", "limiter"),
+    source=QUEUE,
+)
 QUEUE_TRUNCATED = _f(
     G,
     "stalwart_queue_truncated",

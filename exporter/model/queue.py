@@ -76,6 +76,32 @@ class Distribution:
     total: float
 
 
+LOCAL_QUEUE = "local"
+"""The virtual queue of mail to the server's own mailboxes, unless its administrator has named another."""
+
+LIMITERS: Mapping[FailureReason, str] = {
+    FailureReason.RATE_LIMITED: "rate",
+    FailureReason.CONCURRENCY_LIMITED: "concurrency",
+}
+"""The server's own outbound limits that hold recipients back, as labels, by the class of error they leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """
+    Waiting recipients that a limit of the server itself holds back.
+
+    Attributes:
+        recipients: How many.
+        first_release_at: The earliest next attempt of any of them, aware and in UTC.
+        last_release_at: The latest.
+    """
+
+    recipients: int
+    first_release_at: datetime
+    last_release_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSnapshot:
     """
@@ -97,6 +123,8 @@ class QueueSnapshot:
         domains: Recipients by destination domain (lower case) and status. Bounded: the rest is summed as
             `OTHER_DOMAIN`.
         failures: Failing recipients by status, class of error and SMTP reply code (empty if there was none).
+        held: Waiting recipients held back by a limit of the server, by virtual queue and one of `LIMITERS`; a pair
+            nobody is in is absent.
         truncated: The walk stopped at the configured cap; every number is then a lower bound.
         unknown: The number of unknown values, by field.
     """
@@ -113,5 +141,6 @@ class QueueSnapshot:
     expired: Mapping[str, int]
     domains: Mapping[tuple[str, RecipientStatus], int]
     failures: Mapping[tuple[RecipientStatus, FailureReason, str], int]
+    held: Mapping[tuple[str, str], Held]
     truncated: bool
     unknown: Mapping[str, int] = field(default_factory=dict)

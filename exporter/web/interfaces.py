@@ -118,6 +118,7 @@ class QueueFacts:
         overdue: Recipients whose next retry is more than five minutes overdue.
         expired: Recipients past their expiry.
         failing: Recipients in temporary or permanent failure.
+        held_local: Recipients in local mailboxes that an outbound limit of the server itself holds back.
         deferring: Recipients in temporary failure by destination, largest first; without ``other``.
     """
 
@@ -126,6 +127,7 @@ class QueueFacts:
     overdue: int = 0
     expired: int = 0
     failing: int = 0
+    held_local: int = 0
     oldest_created_at: datetime | None = None
     deferring: Mapping[str, int] = field(default_factory=dict)
 

@@ -76,6 +76,7 @@ def snapshot() -> QueueSnapshot:
         expired={},
         domains={},
         failures={},
+        held={},
         truncated=False,
         unknown={},
     )

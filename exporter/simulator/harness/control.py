@@ -14,6 +14,7 @@ from exporter.simulator.harness.front import Front
 from exporter.simulator.harness.listener import Listener
 from exporter.simulator.world.accounts.api_keys import api_key
 from exporter.simulator.world.mail.failures import Reply
+from exporter.simulator.world.mail.limits import Limit
 from exporter.simulator.world.reports import DmarcRow, TlsPolicy
 from exporter.simulator.world.world import World
 
@@ -65,6 +66,7 @@ class Control:
             "submit": self._submit,
             "receive": self._receive,
             "destination": self._destination,
+            "limit": self._limit,
             "login": lambda a: self._simulator.world.log_in(**a),
             "advance": lambda a: self._simulator.world.advance(float(a["seconds"])),
             "tick": lambda a: self._simulator.world.tick(),
@@ -166,6 +168,10 @@ class Control:
         if "replies" in arguments:
             arguments["replies"] = {local: _reply(said) for local, said in arguments["replies"].items()}
         self._simulator.world.set_destination(**arguments)
+
+    def _limit(self, arguments: Arguments) -> Any:
+        limits = self._simulator.world.limits
+        {"outbound": limits.outbound, "inbound": limits.inbound}[arguments.pop("direction")].append(Limit(**arguments))
 
     def _permissions(self, arguments: Arguments) -> Any:
         permissions = arguments["permissions"]

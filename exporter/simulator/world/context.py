@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.simulator.world.mail.destinations import Destination
+from exporter.simulator.world.mail.limits import Limits
 from exporter.simulator.world.mail.schedules import NESTED_EXPIRE_SECONDS, Schedule
 from exporter.simulator.world.outgoing import OutgoingReports
 from exporter.simulator.world.profile import Profile
@@ -26,6 +27,7 @@ class Context:
         profile: Replaced when the server is upgraded.
         speed: Divides every duration (schedules, script); timestamps are unchanged.
         destinations: By domain; a domain that is missing does not exist.
+        limits: The server's own limits on mail; none at first.
     """
 
     profile: Profile
@@ -38,6 +40,7 @@ class Context:
     schedules: dict[str, Schedule]
     destinations: dict[str, Destination]
     outgoing: OutgoingReports
+    limits: Limits = field(default_factory=Limits)
 
     def schedule(self, queue: str, domain: str) -> Schedule:
         """Return the schedule of a virtual queue, at this world's speed; up to v0.12 all expire by time."""

@@ -82,6 +82,7 @@ class World:
             destinations=lab_destinations(),
             outgoing=self.outgoing,
         )
+        self.limits = self._context.limits
         self.http = HttpEvents(self._context, self.directory)
         self.gate = Gate(self.profile, self.directory, self.now, self.http.logged_in)
         spool = Spool(self._context, self.queue)

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from exporter.model.queue import OVERDUE_AFTER_SECONDS, FailureReason, QueueSnapshot, RecipientStatus
-from exporter.stalwart.common.queue_tallies import AgeTally, AttemptTally, DomainTally, QueueNames
+from exporter.stalwart.common.queue_tallies import AgeTally, AttemptTally, DomainTally, HeldTally, QueueNames
 
 MAX_DOMAINS = 8192
 MAX_QUEUES = 64
@@ -31,6 +31,7 @@ class QueueSums:
         self.ages = AgeTally(taken_at)
         self.attempts = AttemptTally()
         self.domains = DomainTally(max_domains)
+        self.held = HeldTally()
         self.queue_names = QueueNames(max_queues)
         self.recipients: Counter[tuple[str, RecipientStatus]] = Counter()
         self.overdue: Counter[str] = Counter()
@@ -53,6 +54,7 @@ class QueueSums:
             expired=dict(self.expired),
             domains=self.domains.by_status(),
             failures=dict(self.failures),
+            held=self.held.by_limiter(),
             truncated=truncated,
             unknown={name: count for name, count in self.unknown.items() if count},
         )

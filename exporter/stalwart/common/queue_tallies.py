@@ -17,6 +17,7 @@ from exporter.model.queue import (
     ATTEMPT_BOUNDS,
     OTHER_DOMAIN,
     Distribution,
+    Held,
     RecipientStatus,
 )
 from exporter.stalwart.common.timestamps import in_order, unix_sum
@@ -145,6 +146,26 @@ class DomainTally:
             if rest:
                 pruned[OTHER_DOMAIN] += rest
             self._counts[status] = pruned
+
+
+class HeldTally:
+    """Recipients held back by the server's own limits, by virtual queue and limiter."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], Held] = {}
+
+    def add(self, queue: str, limiter: str, next_retries: Sequence[datetime]) -> None:
+        """Add the recipients of one queue and limiter, at least one, by their next attempts."""
+        first, last = min(next_retries), max(next_retries)
+        known = self._held.get((queue, limiter))
+        if known is not None:
+            first, last = min(first, known.first_release_at), max(last, known.last_release_at)
+        recipients = len(next_retries) + (known.recipients if known is not None else 0)
+        self._held[queue, limiter] = Held(recipients=recipients, first_release_at=first, last_release_at=last)
+
+    def by_limiter(self) -> dict[tuple[str, str], Held]:
+        """Return the held recipients by virtual queue and limiter."""
+        return dict(self._held)
 
 
 class QueueNames:

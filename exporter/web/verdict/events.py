@@ -69,6 +69,13 @@ RULES = (
         "Make sure that none of them is your own proxy or office.",
         summed=True,
     ),
+    EventRule(
+        "StalwartInboundMailLimited",
+        "smtp.rate-limit-exceeded",
+        "events",
+        "inbound limits were exceeded {count} times",
+        "Find the limit and the sender in the log.",
+    ),
 )
 
 _WATCHED = re.compile("|".join(f"(?:{rule.events})" for rule in RULES))

@@ -91,6 +91,7 @@ _ORDER = (
     "StalwartQueuePaused",
     "StalwartDeliveriesStalled",
     "StalwartQueueStuck",
+    "StalwartLocalMailHeld",
     "StalwartAuthenticationErrors",
     "StalwartCertificateAboutToExpire",
 )

@@ -24,6 +24,7 @@ def queue_conditions(server: ServerStatus, limits: Thresholds, now: datetime) ->
     yield from paused
     if not paused:
         yield from _stuck(queue, limits.get("StalwartQueueStuck"))
+    yield from _held(queue, limits.get("StalwartLocalMailHeld"))
     yield from _large(queue, limits.get("StalwartQueueBacklog"))
     yield from _growing(queue, server.recent, limits.get("StalwartQueueGrowing"))
     yield from _deferring(queue, limits.get("StalwartDestinationDeferring"))
@@ -69,6 +70,15 @@ def _stuck(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition]:
             alert="StalwartQueueStuck",
             what=f"{count(queue.overdue, 'recipient')} are more than five minutes past their retry time{known}",
             do="Check whether there are any attempts; if not, restart the server.",
+        )
+
+
+def _held(queue: QueueFacts, limit: Threshold | None) -> Iterator[Condition]:
+    if limit is not None and queue.held_local > limit["recipients"]:
+        yield Condition(
+            alert="StalwartLocalMailHeld",
+            what=f"an outbound limit of the server itself holds back {count(queue.held_local, 'local recipient')}",
+            do="Exclude your own domains from the outbound limits.",
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.simulator import StandIn, World
 from exporter.simulator.world.ids import encode_id
+from exporter.simulator.world.mail.limits import Limit
 from tests.support.alerts.runbooks import HOST_COMMANDS, JMAP, REST, blocks, is_about_the_server, names, programs, run
 from tests.support.standin import WATCHER, enterprise, mail
 
@@ -58,7 +59,7 @@ class Patient:
 
 @contextmanager
 def ill(version: str) -> Iterator[Patient]:
-    """A server with mail that is deferred, and rejected, an address that is banned and a task that has failed."""
+    """A server with mail that is deferred, rejected, held and turned away, a banned address and a failed task."""
     with StandIn(enterprise(version)) as server:
         mail(server, "one@defer.test", "two@defer.test", "gone@reject.test")
         mail(server, "late@defer.test")
@@ -66,6 +67,12 @@ def ill(version: str) -> Iterator[Patient]:
         def worsen(world: World) -> tuple[int, int]:
             world.inventory.block(BANNED, "authFailure")
             world.ban(BANNED)
+            world.limits.inbound.append(Limit("arriving", 1))
+            world.receive(["bob@example.test"], sender="list@elsewhere.test")
+            world.receive(["bob@example.test"], sender="list@elsewhere.test")
+            world.limits.outbound.append(Limit("leaving", 0, domain="example.test"))
+            world.submit(["bob@example.test"], size=100)
+            world.tick()
             task = world.inventory.add_task("AcmeRenewal", status="Failed", attempts=3, reason="no challenge worked")
             return min(world.queue.messages), task.number
 
@@ -100,6 +107,8 @@ FINDS = {
     "StalwartDestinationDeferring": ("one@defer.test", "two@defer.test"),
     "StalwartDeliveryFailureRatio": ("delivery.dsn-perm-fail", "gone@reject.test"),
     "StalwartBans": (BANNED,),
+    "StalwartLocalMailHeld": ("leaving", "bob@example.test", "3600000ms"),
+    "StalwartInboundMailLimited": ("arriving", "192.0.2.30", "bob@example.test"),
 }
 
 

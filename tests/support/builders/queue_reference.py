@@ -13,8 +13,10 @@ from exporter.domains import domain_of
 from exporter.model.queue import (
     AGE_BOUNDS_SECONDS,
     ATTEMPT_BOUNDS,
+    LIMITERS,
     Distribution,
     FailureReason,
+    Held,
     QueueSnapshot,
     RecipientStatus,
 )
@@ -66,6 +68,7 @@ def snapshot_of(messages: Sequence[Json], taken_at: datetime, *, running: bool |
     recipients: Counter[tuple[str, RecipientStatus]] = Counter()
     domains: Counter[tuple[str, RecipientStatus]] = Counter()
     failures: Counter[tuple[RecipientStatus, FailureReason, str]] = Counter()
+    releases: dict[tuple[str, str], list[datetime]] = {}
     overdue: Counter[str] = Counter()
     expired: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
@@ -84,6 +87,8 @@ def snapshot_of(messages: Sequence[Json], taken_at: datetime, *, running: bool |
                 reason, code = classify_failure(text)
                 failures[kind, reason, code] += 1
                 unknown["failure_reason"] += reason is FailureReason.UNKNOWN
+                if kind is RecipientStatus.TEMPORARY_FAILURE and reason in LIMITERS:
+                    releases.setdefault((queue, LIMITERS[reason]), []).append(_moment(times["next_retry"]))
             if kind in WAITING:
                 attempts.append(times["retry_num"])
                 overdue[queue] += (taken_at - _moment(times["next_retry"])).total_seconds() > 300
@@ -102,6 +107,10 @@ def snapshot_of(messages: Sequence[Json], taken_at: datetime, *, running: bool |
         expired=+expired,
         domains=+domains,
         failures=+failures,
+        held={
+            pair: Held(recipients=len(times), first_release_at=min(times), last_release_at=max(times))
+            for pair, times in releases.items()
+        },
         truncated=False,
         unknown=+unknown,
     )

@@ -108,6 +108,12 @@ SITUATIONS = {
     "paused, and therefore overdue": one(
         enterprise(queue=replace(CALM, running=False, overdue=400)), "bad", "mx1: deliveries are paused"
     ),
+    "local mail held by an outbound limit for five minutes": one(
+        holding(enterprise(queue=replace(CALM, held_local=1)), 300),
+        "bad",
+        "mx1: an outbound limit of the server itself holds back 1 local recipient",
+        "Exclude your own domains",
+    ),
     "backlog": one(
         holding(enterprise(queue=replace(CALM, messages=1001)), 900), "bad", "mx1: 1001 messages wait in the queue"
     ),
@@ -192,6 +198,11 @@ SITUATIONS = {
     ),
     "passwords are guessed": one(
         enterprise(recent=past(HOUR, delivered=0.1, **{"event:auth.failed": 0.5})), "wait", "mx1: 450 logins failed"
+    ),
+    "senders are turned away for now": one(
+        enterprise(recent=past(HOUR, delivered=0.1, **{"event:smtp.rate-limit-exceeded": 0.1})),
+        "wait",
+        "mx1: inbound limits were exceeded 360 times",
     ),
     "addresses are banned": one(
         enterprise(

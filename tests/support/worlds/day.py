@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.simulator import DmarcRow, Temper, TlsPolicy, World
+from exporter.simulator.world.mail.limits import Limit
 
 DOMAINS = ("ok.test", "defer.test", "reject.test", "refused.test", "hang.test", "grey.test", "full.test", "busy.test")
 DAY = 86_400
@@ -26,6 +27,7 @@ RAISED = (
     "security.ip-blocked",
     "security.scan-ban",
     "smtp.loop-detected",
+    "smtp.rate-limit-exceeded",
     "store.redis-error",
     "store.sqlite-error",
     "tls.handshake-error",
@@ -40,6 +42,9 @@ def live_through(world: World, number: int) -> None:
     world.submit([f"a{number}@ok.test", f"b{number}@reject.test", f"c{number}@defer.test"])
     if number == 1:
         world.submit([f"somebody@unheard-of-{n}.test" for n in range(MANY)])
+        world.limits.outbound.append(Limit("slow", 1, domain="held.test"))
+        world.set_destination("held.test", Temper.ACCEPT)
+    world.submit([f"user{number}@held.test"])
     world.set_destination("tls.test", Temper.TLS_BROKEN)
     world.submit([f"user{number}@tls.test"])
     world.receive(["bob@example.test"], sender="someone@partner.test")

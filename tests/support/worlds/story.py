@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from exporter.simulator import DmarcRow, ManualClock, Profile, StandIn, TlsPolicy, World
 from exporter.simulator.world.accounts.api_keys import api_key
+from exporter.simulator.world.mail.limits import Limit
 from tests.support.exporter import Exporter
 from tests.support.paths import ROOT
 from tests.support.standin import (
@@ -114,12 +115,21 @@ def _retries_and_expiries(world: World) -> None:
     world.advance(2 * 3600)
 
 
+def _an_outbound_limit(world: World) -> None:
+    # As long as the window lasts: mail to the server's own mailboxes is held like any other.
+    world.limits.outbound.append(Limit("slow", 1))
+    for number in range(3):
+        world.submit([f"u{number}@ok.test", "bob@example.test"])
+    world.advance(1)
+
+
 STORY = (
     Chapter("mail for hosts of every temper", _mail_for_every_temper),
     Chapter("visitors", _visitors),
     Chapter("reports", _reports_arrive),
     Chapter("a restart", _mail_for_every_temper, restarts=True),
     Chapter("retries and expiries", _retries_and_expiries),
+    Chapter("an outbound limit", _an_outbound_limit),
 )
 
 

@@ -181,6 +181,11 @@ class Sessions:
         if self._directory.mailbox(address) is None:
             self._raise(span, "smtp.mailbox-does-not-exist", to=address)
             return False
+        limit = self._context.limits.turn_away(address.rpartition("@")[2].lower(), self._context.now())
+        if limit is not None:
+            self._raise(span, "smtp.rate-limit-exceeded", **limit.keys)
+            self._raise(span, "smtp.rate-limit-exceeded", to=address)
+            return False
         return True
 
     def _check_dmarc(self, span: Span, sender: str, ip: str) -> None:

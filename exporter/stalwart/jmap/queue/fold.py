@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from exporter.errors import PayloadError
-from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
+from exporter.model.queue import LIMITERS, FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.common.queue_sums import MAX_DOMAINS, MAX_QUEUES, QueueSums
 from exporter.stalwart.common.queue_tallies import UNKNOWN
 from exporter.stalwart.common.timestamps import UnreadableStamp
@@ -30,6 +30,7 @@ _REASONS = {
     "concurrencyLimited": FailureReason.CONCURRENCY_LIMITED,
     "io": FailureReason.IO_ERROR,
 }
+_LIMITERS = {error_type: LIMITERS[reason] for error_type, reason in _REASONS.items() if reason in LIMITERS}
 _WAITING = (RecipientStatus.SCHEDULED, RecipientStatus.TEMPORARY_FAILURE)
 _FAILING = (RecipientStatus.TEMPORARY_FAILURE, RecipientStatus.PERMANENT_FAILURE)
 
@@ -85,6 +86,8 @@ class QueueFold:
             self._add_late(recipients)
         if status in _FAILING:
             self._add_failures(status, [recipient.status for recipient in recipients])
+        if status is RecipientStatus.TEMPORARY_FAILURE:
+            self._add_held(recipients)
         if status is RecipientStatus.UNKNOWN:
             self._sums.unknown["recipient_status"] += len(recipients)
 
@@ -96,6 +99,16 @@ class QueueFold:
             expires_at = NEVER if recipient.expires is None else recipient.expires.expires_at or NEVER
             if expires_at <= now:
                 self._sums.expired[self._sums.queue_names.label(recipient.queue_name)] += 1
+
+    def _add_held(self, deferred: Sequence[Recipient]) -> None:
+        """Count the recipients that the server's own limits hold back."""
+        releases: dict[tuple[str, str], list[datetime]] = {}
+        for recipient in deferred:
+            limiter = _LIMITERS.get(recipient.status.error_type or "")
+            if limiter is not None:
+                releases.setdefault((recipient.queue_name, limiter), []).append(recipient.retry_due)
+        for (queue, limiter), next_retries in releases.items():
+            self._sums.held.add(self._sums.queue_names.label(queue), limiter, next_retries)
 
     def _add_failures(self, kind: RecipientStatus, statuses: Sequence[Status]) -> None:
         failures = Counter([(status.error_type, status.response_code) for status in statuses])

@@ -12,10 +12,11 @@ from datetime import datetime
 from msgspec import UNSET
 
 from exporter.errors import PayloadError
-from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
+from exporter.model.queue import LIMITERS, FailureReason, QueueSnapshot, RecipientStatus
 from exporter.stalwart.common.queue_sums import MAX_DOMAINS, MAX_QUEUES, QueueSums
 from exporter.stalwart.common.queue_tallies import UNKNOWN
 from exporter.stalwart.common.timestamps import UnreadableStamp
+from exporter.stalwart.events.failures import classify_failure
 from exporter.stalwart.rest.queue.failure_counts import Failure, count_flat_failures, count_nested_failures
 from exporter.stalwart.rest.queue.recipients import R, Recipients
 from exporter.stalwart.rest.queue.wire import (
@@ -155,16 +156,17 @@ class QueueFold:
             self._add_queues(status_, [recipient.queue for recipient in recipients])
         self._add_waiting(found.scheduled)
         self._add_waiting(found.deferred)
-        self._add_recipients(found, count_flat_failures)
+        self._add_recipients(found, found.deferred, count_flat_failures)
         return others
 
     def _add_nested(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Do the same for the shape up to v0.12, where a domain's failure applies to its scheduled recipients."""
         found = Recipients[NestedRecipient]()
-        waiting: list[Domain] = []
+        untried: list[Domain] = []
+        deferred: list[Domain] = []
         others: list[Message] = []
         add_scheduled, add_deferred = found.scheduled.append, found.deferred.append
-        add_text, add_waiting = found.deferred_texts.append, waiting.append
+        add_text, add_untried, add_waiting = found.deferred_texts.append, untried.append, deferred.append
         for message in messages:
             if message.domains is UNSET or type(message.recipients) is list:
                 others.append(message)
@@ -177,7 +179,7 @@ class QueueFold:
                     if type(status) is not StatusDetail:
                         if status == SCHEDULED:
                             add_scheduled(recipient)
-                            add_waiting(domain)
+                            add_untried(domain)
                         else:
                             found.strange.append(recipient)
                     elif (text := status.temp_fail) is not UNSET:
@@ -188,8 +190,9 @@ class QueueFold:
                         found.add_settled(recipient, status)
         for status_, recipients in found.by_status():
             self._sums.recipients[Domain.queue, status_] += len(recipients)
-        self._add_waiting(waiting)
-        self._add_recipients(found, count_nested_failures)
+        self._add_waiting(untried)
+        self._add_waiting(deferred)
+        self._add_recipients(found, deferred, count_nested_failures)
         return others
 
     def _add_queues(self, status: RecipientStatus, names: Sequence[str]) -> None:
@@ -216,8 +219,12 @@ class QueueFold:
                 self._sums.expired[queue] += 1
 
     def _add_recipients(
-        self, found: Recipients[R], count_failures: Callable[[Sequence[str]], Counter[Failure]]
+        self,
+        found: Recipients[R],
+        deferred: Sequence[FlatRecipient] | Sequence[Domain],
+        count_failures: Callable[[Sequence[str]], Counter[Failure]],
     ) -> None:
+        """Count domains and failures; *deferred* has the next attempts of the recipients in temporary failure."""
         for status, recipients in found.by_status():
             self._sums.domains.add(status, [recipient.address for recipient in recipients])
         self._add_unknown("recipient_status", len(found.strange))
@@ -225,10 +232,24 @@ class QueueFold:
             (RecipientStatus.TEMPORARY_FAILURE, found.deferred_texts),
             (RecipientStatus.PERMANENT_FAILURE, found.rejected_texts),
         ):
-            for (reason, code), count in count_failures(texts).items() if texts else ():
+            failures = count_failures(texts) if texts else Counter[Failure]()
+            for (reason, code), count in failures.items():
                 self._sums.failures[status, reason, code] += count
                 if reason is FailureReason.UNKNOWN:
                     self._add_unknown("failure_reason", count)
+            if status is RecipientStatus.TEMPORARY_FAILURE and any(reason in LIMITERS for reason, _ in failures):
+                self._add_held(deferred, texts)
+
+    def _add_held(self, deferred: Sequence[FlatRecipient] | Sequence[Domain], texts: Sequence[str]) -> None:
+        """Count the recipients that the server's own limits hold back; *texts* in the order of *deferred*."""
+        limiters = {text: LIMITERS.get(classify_failure(text)[0]) for text in set(texts)}
+        releases: dict[tuple[str, str], list[datetime]] = {}
+        for index, text in enumerate(texts):
+            if (limiter := limiters[text]) is not None:
+                tried = deferred[index]
+                releases.setdefault((tried.queue, limiter), []).append(tried.next_retry)
+        for (queue, limiter), next_retries in releases.items():
+            self._sums.held.add(self._sums.queue_names.label(queue), limiter, next_retries)
 
     def _add_unknown(self, name: str, count: int) -> None:
         if count:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
-from exporter.model.queue import FailureReason, QueueSnapshot, RecipientStatus
+from exporter.model.queue import FailureReason, Held, QueueSnapshot, RecipientStatus
 from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 from exporter.stalwart.jmap.queue.fold import QueueFold
 from exporter.stalwart.jmap.queue.wire import messages_of
@@ -58,6 +58,28 @@ def test_every_class_of_error_has_its_reason(error: str, reason: FailureReason):
 
     assert queue.failures == {(RecipientStatus.TEMPORARY_FAILURE, reason, ""): 1}
     assert queue.unknown == {}
+
+
+def held_by(limiter: str, due: datetime, queue: str) -> dict[str, Any]:
+    """A recipient that the server itself holds back, as v0.16.18 shows it."""
+    status = {"errorType": limiter, "errorMessage": None, "responseHostname": "localhost", "responseCode": None}
+    return recipient(due, queue=queue, **{"@type": "TemporaryFailure"}, **status)
+
+
+def test_who_is_held_back_by_a_limit_is_summed_by_queue_and_limiter():
+    """With the first and the last release; a remote server's refusal is no limit of ours."""
+    sooner, later = NOW + timedelta(minutes=5), NOW + timedelta(minutes=65)
+    queue = folded(
+        message(1, due=NOW, **{"a@b.test": held_by("rateLimited", later, "local"), "c@d.test": recipient(NOW)}),
+        message(2, due=NOW, **{"a@b.test": held_by("rateLimited", sooner, "local")}),
+        message(3, due=NOW, **{"e@f.test": held_by("concurrencyLimited", sooner, "remote")}),
+    )
+
+    whole = {"first_release_at": sooner.replace(microsecond=0), "last_release_at": later.replace(microsecond=0)}
+    assert queue.held == {
+        ("local", "rate"): Held(recipients=2, **whole),
+        ("remote", "concurrency"): Held(recipients=1, **{**whole, "last_release_at": whole["first_release_at"]}),
+    }
 
 
 def test_what_is_not_known_is_counted_as_unknown():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exporter.model.queue import FailureReason, RecipientStatus
+from exporter.model.queue import FailureReason, Held, RecipientStatus
 from exporter.stalwart.rest.queue.fold import QueueFold
 from tests.support.builders.queue_reference import page_of, snapshot_of
 from tests.support.builders.rest_queue import BIG, TAKEN_AT, domain, folded, message, recipient, stamp
@@ -180,6 +180,41 @@ def test_recipient_past_its_expiry_is_expired(fields: dict[str, Any], expired: d
 
     assert folded(message(recipient(**fields))).expired == expired
     assert folded(without).expired == {}
+
+
+RATE = "Rate limited"
+CONCURRENCY = "Too many concurrent connections to remote server"
+
+
+def test_who_is_held_back_by_a_limit_is_summed_by_queue_and_limiter() -> None:
+    """With the first and the last release; what a remote server says of limits is not ours."""
+    queue = folded(
+        message(
+            recipient(status={"temp_fail": f"Error for localhost: {RATE}"}, queue="local", next_retry=stamp(-3900))
+        ),
+        message(recipient(status={"temp_fail": f"Error for localhost: {RATE}"}, queue="local", next_retry=stamp(-300))),
+        message(recipient(status={"temp_fail": f"Error for mx.x: {CONCURRENCY}"}, next_retry=stamp(-300))),
+        message(recipient(status={"temp_fail": f"Error for mx.x: Unexpected response for EHLO: {REPLY}: {RATE}"})),
+        message(recipient(status={"perm_fail": f"Error for localhost: {RATE}"}, queue="local")),
+    )
+
+    sooner, later = TAKEN_AT + timedelta(seconds=300), TAKEN_AT + timedelta(seconds=3900)
+    assert queue.held == {
+        ("local", "rate"): Held(recipients=2, first_release_at=sooner, last_release_at=later),
+        ("remote", "concurrency"): Held(recipients=1, first_release_at=sooner, last_release_at=sooner),
+    }
+
+
+def test_domain_that_is_held_back_holds_its_recipients_back_up_to_v0_12() -> None:
+    """They are still scheduled; there is only one queue."""
+    recipients: list[dict[str, Any]] = [{"address": f"{n}@x.test", "status": "scheduled"} for n in range(2)]
+    recipients.append({"address": "3@x.test", "status": {"perm_fail": "Code: 550"}})
+    held = domain(*recipients, status={"temp_fail": RATE}, next_retry=stamp(-60))
+
+    queue = folded(nested(held, domain(*recipients)))
+
+    release = TAKEN_AT + timedelta(seconds=60)
+    assert queue.held == {("default", "rate"): Held(recipients=2, first_release_at=release, last_release_at=release)}
 
 
 @pytest.mark.parametrize("status", [{"completed": "Code: 250"}, {"perm_fail": "Error for x: Rate limited"}])
