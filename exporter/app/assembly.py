@@ -62,7 +62,7 @@ def assemble(
     """
     store = history.store
     exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
-    fleet = Fleet(group, store, exposition, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
+    fleet = Fleet(group, store, exposition, trail=settings.trail, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
     exposer = Exposer(exposition, lambda: fleet.boards, clock)
     fleet.subscribe(exposer.changed)
     retention = Retention(

@@ -107,7 +107,7 @@ class Reloader:
     async def _apply(self) -> None:
         new = await asyncio.to_thread(self._load)
         self._refuse_fixed_changes(new)
-        changes = await self._fleet.prepare(new.servers)
+        changes = await self._fleet.prepare(new.servers, new.trail)
         await self._reload_others(changes)
         await self._fleet.swap(changes)
         await self._fleet.retry(changes.kept)

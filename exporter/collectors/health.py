@@ -87,6 +87,7 @@ class CollectorsSource:
         yield own.STREAM_TRANSPORT, {(s.name, s.transport): 1 for s in streams if s.transport}
         yield own.LOG_GAPS, {(): board.log_gaps}
         yield own.LOG_PROBLEM, _flags(board.log_problem) if board.log_looked_at else {}
+        yield own.TRAIL_DROPPED, {(): board.trail_dropped}
         yield own.UNKNOWN_VALUES, {(field,): n for field, n in sorted(board.unknown.items())}
         yield own.SERIES_DROPPED, {(family,): n for family, n in sorted(board.dropped.items())}
 

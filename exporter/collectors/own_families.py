@@ -131,6 +131,12 @@ LOG_PROBLEM = _f(
     ("problem",),
     source=SELF,
 )
+TRAIL_DROPPED = _f(
+    C,
+    "stalwart_exporter_trail_rows_dropped_total",
+    "Rows of the trail that were counted but not kept, because the history could not be written for too long.",
+    source=SELF,
+)
 UNKNOWN_VALUES = _f(
     C,
     "stalwart_exporter_unknown_values_total",

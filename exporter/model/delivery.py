@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from exporter.model.trail_event import TrailEvent
 
 
 class Outcome(StrEnum):
@@ -59,6 +61,7 @@ class DeliveryOutcome:
         domain: Destination domain in lower case; empty if unknown.
         reason: A `FailureReason` value; empty for a delivery.
         code: SMTP reply code of three digits, or empty.
+        event: The event that is the outcome; that of a deferral without addresses. Not part of the value.
     """
 
     at: datetime
@@ -66,6 +69,7 @@ class DeliveryOutcome:
     domain: str
     reason: str
     code: str
+    event: DeliveryEvent | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ class LogLine:
         listener: The listener named in the line, or empty.
         local_port: The listener's port, or 0.
         delivery: The line as a delivery event; ``None`` if it is not one.
+        trail: The line as an event of the trail; ``None`` if it is not one.
         version: The server's version, from a line about its start; else empty.
         quotes_response: It contains an HTTP response, possibly one to the exporter.
         is_bare: It lacks the details that its event always has: in the log file each is on a line of its own.
@@ -95,6 +100,7 @@ class LogLine:
     listener: str = ""
     local_port: int = 0
     delivery: DeliveryEvent | None = None
+    trail: TrailEvent | None = None
     version: str = ""
     quotes_response: bool = False
     is_bare: bool = False
@@ -102,7 +108,8 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One finished delivery attempt: its id and its events in order of occurrence."""
+    """One finished delivery attempt: its id and its events in order of occurrence, also as events of the trail."""
 
     id: int
     events: Sequence[DeliveryEvent]
+    trail: Sequence[TrailEvent] = ()

@@ -2,7 +2,7 @@
 
 from exporter.settings.addresses import ListenAddress
 from exporter.settings.load import DEFAULT_PATH, load_settings
-from exporter.settings.models import LogSettings, Settings, StoreSettings, WebSettings
+from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebSettings
 from exporter.settings.secret import Secret
 from exporter.settings.server import (
     BasicLogin,
@@ -26,6 +26,7 @@ __all__ = [
     "StoreSettings",
     "StreamSettings",
     "TlsSettings",
+    "TrailSettings",
     "WebSettings",
     "load_settings",
 ]

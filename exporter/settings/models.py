@@ -12,8 +12,8 @@ from exporter.settings.addresses import ListenAddress
 from exporter.settings.rules import server_list_problems, validate_with
 from exporter.settings.section import Section
 from exporter.settings.server import ServerSettings
-from exporter.settings.types import Duration, FilePath, Listen, ReadableFile
-from exporter.settings.units import DAY
+from exporter.settings.types import Duration, FilePath, Listen, ReadableFile, Size
+from exporter.settings.units import DAY, GIB, MIB
 
 
 class WebSettings(Section):
@@ -56,6 +56,28 @@ class StoreSettings(Section):
     )
 
 
+class TrailSettings(Section):
+    """The trail: what happened to each message and each refused session, kept in the history."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether the trail is kept. Without it, `why`, `trail` and `senders` have nothing to show.",
+    )
+    keep: Annotated[Duration, Field(ge=3600.0, le=3650 * DAY)] = Field(
+        default=14 * DAY, description="How long to keep it."
+    )
+    max_size: Annotated[Size, Field(ge=16 * MIB)] = Field(
+        default=GIB,
+        description="Size that it may take up in the history; beyond it, the oldest goes first, even if it is younger "
+        "than `keep`. A message takes about 1 KiB.",
+    )
+    addresses: Literal["full", "hashed", "domain"] = Field(
+        default="full",
+        description="How much of an address is stored: `full`; `hashed`, a keyed hash by which an exact address can "
+        "still be found, beside the readable domain; `domain`, only the domain.",
+    )
+
+
 class LogSettings(Section):
     """The exporter's own log, on standard error."""
 
@@ -78,6 +100,7 @@ class Settings(Section):
 
     web: WebSettings = Field(default_factory=WebSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    trail: TrailSettings = Field(default_factory=TrailSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     servers: tuple[ServerSettings, ...] = ()
 

@@ -133,6 +133,7 @@ class ServerBoard:
         self.unknown: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
         self.log_gaps = 0
+        self.trail_dropped = 0
         self.log_looked_at = False
         self.log_problem: LogProblem | None = None
         self._monotonic = monotonic
@@ -205,6 +206,11 @@ class ServerBoard:
             self.unknown[name] = self.unknown.get(name, 0) + count
         if unknown:
             self.touch(Part.HEALTH)
+
+    def count_trail_dropped(self, rows: int) -> None:
+        """Count rows of the trail that could not be stored in time."""
+        self.trail_dropped += rows
+        self.touch(Part.HEALTH)
 
     def count_crash(self, collector: str, cause: str) -> None:
         """Count an unexpected end of a task: of *collector*, or of one without series. *cause* is a short text."""

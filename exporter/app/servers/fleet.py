@@ -24,7 +24,7 @@ from exporter.app.servers.supervise import Supervisor, end_all
 from exporter.app.servers.watched import WatchedServer
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
-from exporter.settings import ServerSettings
+from exporter.settings import ServerSettings, TrailSettings
 from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.store.store import Store
@@ -59,10 +59,12 @@ class Changes:
     Attributes:
         kept: Names of servers with unchanged settings.
         candidates: New servers, and those with changed settings.
+        trail: What is kept of the mail of all servers; if that has changed, so has every server.
     """
 
     kept: frozenset[str]
     candidates: Sequence[Candidate]
+    trail: TrailSettings
 
     async def aclose(self) -> None:
         """Close the candidates' connections, if the changes are not applied."""
@@ -83,6 +85,7 @@ class Fleet:
         store: Store,
         exposition: Exposition,
         *,
+        trail: TrailSettings,
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
@@ -91,6 +94,7 @@ class Fleet:
         self._group = group
         self._store = store
         self._exposition = exposition
+        self._trail = trail
         self._clock = clock
         self._rng = rng
         self._reraise_bugs = reraise_bugs
@@ -117,14 +121,16 @@ class Fleet:
         """Call *listener* after every change of a server or of the list of servers; it must return quickly."""
         self._listeners.append(listener)
 
-    async def prepare(self, wanted: Sequence[ServerSettings]) -> Changes:
+    async def prepare(self, wanted: Sequence[ServerSettings], trail: TrailSettings | None = None) -> Changes:
         """
         Build what is needed to watch *wanted* beyond the watched servers, and start nothing.
 
-        Raises `SettingsError` for an unusable certificate or key, and `StoreError` if the history cannot be read;
-        nothing is changed then.
+        *trail* is `None` if it has not changed. Raises `SettingsError` for an unusable certificate or key, and
+        `StoreError` if the history cannot be read; nothing is changed then.
         """
-        kept = frozenset(s.name for s in wanted if s.name in self._watched and self._watched[s.name].settings == s)
+        trail = trail or self._trail
+        same = {name for name, watched in self._watched.items() if watched.settings in wanted and trail == self._trail}
+        kept = frozenset(s.name for s in wanted if s.name in same)
         async with AsyncExitStack() as opened:
             candidates = []
             for settings in wanted:
@@ -136,7 +142,7 @@ class Fleet:
                     saved = None if before is not None else await self._load(connection, settings.name, self._store)
                     candidates.append(Candidate(settings, connection, costs, saved))
             opened.pop_all()
-        return Changes(kept, candidates)
+        return Changes(kept, candidates, trail)
 
     async def swap(self, changes: Changes) -> None:
         """
@@ -152,6 +158,7 @@ class Fleet:
         except BaseException:
             await changes.aclose()
             raise
+        self._trail = changes.trail
         for candidate in changes.candidates:
             saved = candidate.saved or handed_over[candidate.settings.name]
             self._begin(self._assemble(candidate.settings, candidate.connection, candidate.costs, saved, self._store))
@@ -196,6 +203,7 @@ class Fleet:
             costs,
             saved,
             store,
+            trail=self._trail,
             clock=self._clock,
             rng=self._rng,
             reraise_bugs=self._reraise_bugs,

@@ -14,6 +14,7 @@ from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, De
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
 from exporter.ingest.counting.sources import SourceChoice
+from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.jobs.inventory import InventoryJob
 from exporter.ingest.jobs.live_metrics import LiveMetrics
 from exporter.ingest.jobs.live_traces import LiveTraces
@@ -34,9 +35,10 @@ from exporter.ingest.loops.feed import Feed
 from exporter.ingest.loops.poller import Job, Poller
 from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability
-from exporter.settings import ServerSettings
+from exporter.settings import ServerSettings, TrailSettings
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
+from exporter.store.trail.masking import Addresses, AddressMask
 
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval if that is shorter."""
@@ -59,8 +61,12 @@ class Counting:
     reconciler: Reconciler | None
 
     @classmethod
-    def begin(cls, settings: ServerSettings, saved: Saved, *, streams: bool, clock: ServerClock) -> Counting:
+    def begin(
+        cls, settings: ServerSettings, saved: Saved, trail: TrailSettings, *, streams: bool, clock: ServerClock
+    ) -> Counting:
         """Restore the saved state."""
+        mask = AddressMask(Addresses(trail.addresses), saved.trail_secret)
+        policy = TrailPolicy(mask) if trail.enabled else None
         board, ledger = saved.board, saved.ledger
         choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
         owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
@@ -71,7 +77,7 @@ class Counting:
             choice,
             TotalsCounter(board, ledger, choice),
             owners,
-            DeliveryCounter(board, owners, clock, max_domains=settings.max_domains),
+            DeliveryCounter(board, owners, clock, max_domains=settings.max_domains, trail=policy),
             saved.reconciler if streams or ledger.watermark(LIVE_MARK) is not None else None,
         )
 

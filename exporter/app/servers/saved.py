@@ -10,6 +10,7 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
+from exporter.store.trail.masking import load_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,18 @@ class Saved:
     Attributes:
         board: Empty except for the tallies.
         reconciler: State of live and stored traces; present even for servers without streams.
+        trail_secret: The key of the history's hashed addresses.
     """
 
     board: ServerBoard
     ledger: Ledger
     reconciler: Reconciler
+    trail_secret: bytes
 
     @classmethod
     async def load(cls, name: str, store: Store, *, clock: ServerClock) -> Saved:
         """Read the state of the server *name* from *store*; raises `StoreError`."""
         board = ServerBoard(name, TallyBook(), monotonic=clock.monotonic)
         ledger = await Ledger.load(store, name, board.tallies, board)
-        return cls(board, ledger, await Reconciler.load(ledger, clock=clock))
+        secret = await load_secret(store)
+        return cls(board, ledger, await Reconciler.load(ledger, clock=clock), secret)

@@ -23,7 +23,7 @@ from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
 from exporter.ingest.loops.subscriber import Subscriber
 from exporter.model.server import Capability
-from exporter.settings import ServerSettings
+from exporter.settings import ServerSettings, TrailSettings
 from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.state.report_gauges import ReportGaugeBoard
@@ -83,6 +83,7 @@ class WatchedServer:
         saved: Saved,
         store: Store,
         *,
+        trail: TrailSettings,
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
@@ -104,7 +105,8 @@ class WatchedServer:
             reraise_bugs=reraise_bugs,
             kept_version=partial(kept_version, ledger),
         )
-        counting = Counting.begin(settings, saved, streams=connection.live is not None, clock=server_clock)
+        streams = connection.live is not None
+        counting = Counting.begin(settings, saved, trail, streams=streams, clock=server_clock)
         report_gauges = ReportGaugeBoard(monotonic=clock.monotonic)
         reports = ReportJob(
             board,
@@ -150,4 +152,4 @@ class WatchedServer:
         """Return the state for the next runtime of this server; call `settle` first, and do not use this one again."""
         board = ServerBoard(self.board.name, self.board.tallies, monotonic=self._clock.monotonic)
         ledger = self._saved.ledger.moved_to(board)
-        return Saved(board, ledger, self._saved.reconciler)
+        return Saved(board, ledger, self._saved.reconciler, self._saved.trail_secret)

@@ -12,6 +12,7 @@ from typing import Any
 
 from exporter.clock import Clock, unix_second
 from exporter.domains import UNKNOWN_DOMAIN
+from exporter.ingest.counting.trail.recorder import TrailPolicy, TrailRecorder
 from exporter.model.delivery import DeliveryOutcome, Outcome
 from exporter.stalwart.http.server_clock import STEP_SECONDS
 from exporter.state.board import Part, ServerBoard
@@ -91,18 +92,49 @@ def _same(owner: str, source: str) -> bool:
 
 
 class DeliveryCounter:
-    """Turns outcomes into increments, with a cap on the domain label."""
+    """Turns outcomes into increments, with a cap on the domain label, and into rows of the trail."""
 
-    def __init__(self, board: ServerBoard, owners: DeliveryOwners, clock: Clock, *, max_domains: int) -> None:
+    def __init__(
+        self,
+        board: ServerBoard,
+        owners: DeliveryOwners,
+        clock: Clock,
+        *,
+        max_domains: int,
+        trail: TrailPolicy | None = None,
+    ) -> None:
         self._board = board
         self._owners = owners
         self._clock = clock
         self._max_domains = max_domains
+        self._trail = trail
         known = {labels[0] for labels in board.tallies.family("domain_deliveries")}
         self._capped = CappedLabel(max_domains, sorted(known), now=clock.monotonic())
 
-    def count(self, source: str, outcomes: Iterable[DeliveryOutcome], increments: Increments) -> None:
-        """Add those *outcomes* that *source* owns; large batches are cheaper, since most outcomes are alike."""
+    def recorder(self, source: str, state: Any | None = None) -> TrailRecorder:
+        """Return a recorder for the trail of *source*, which continues with *state* of `TrailRecorder.to_state`."""
+
+        def owns(at: int) -> bool:
+            return self._owners.owns(source, at)
+
+        return TrailRecorder(source, self._trail, owns, is_complete=source != LOG, state=state)
+
+    def end_sessions(self, recorder: TrailRecorder) -> None:
+        """Let *recorder* conclude the sessions that have ended by the server's clock."""
+        recorder.take_ended(int(self._clock.now().timestamp()))
+
+    def count(
+        self,
+        source: str,
+        outcomes: Iterable[DeliveryOutcome],
+        increments: Increments,
+        recorder: TrailRecorder | None = None,
+    ) -> None:
+        """
+        Add those *outcomes* that *source* owns to *increments*, and their rows to *recorder*.
+
+        Large batches are cheaper, since most outcomes are alike.
+        """
         alike: dict[tuple[Outcome, str, str, str], int] = {}
         at, owned = None, False
         for outcome in outcomes:
@@ -112,6 +144,8 @@ class DeliveryCounter:
             if owned:
                 key = (outcome.outcome, outcome.reason, outcome.code, outcome.domain)
                 alike[key] = alike.get(key, 0) + 1
+                if recorder is not None:
+                    recorder.add_outcome(outcome)
         for (became, reason, code, domain), times in alike.items():
             add(increments, "deliveries", (became.value, reason, code), times)
             if self._max_domains:

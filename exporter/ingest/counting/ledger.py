@@ -2,7 +2,8 @@
 The only place where tallies change: increments and watermarks are committed together before they are shown.
 
 While the database cannot be written, tallies are kept in memory; the next successful write saves their values rather
-than increments, so nothing is lost or counted twice unless the process ends in between.
+than increments, so nothing is lost or counted twice unless the process ends in between. Rows of the trail wait with
+them, up to a limit.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from exporter.errors import StoreError
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, TallyBook, TallyKey
 from exporter.store.store import RowWriter, SeenIds, Store
+from exporter.store.trail.rows import TrailRows, trail_writer
 
 log = structlog.get_logger("exporter.ledger")
+
+MAX_UNSAVED_ROWS = 20_000
+"""Rows of the trail that are kept in memory while the database cannot be written; about ten megabytes."""
 
 
 class Ledger:
@@ -32,6 +37,7 @@ class Ledger:
         self._unsaved_tallies: dict[TallyKey, int] = {}
         self._unsaved_watermarks: dict[str, str] = {}
         self._unsaved_seen: list[SeenIds] = []
+        self._unsaved_trail: list[TrailRows] = []
         self._lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
         self._trouble = ""
@@ -63,14 +69,17 @@ class Ledger:
         seen: Sequence[SeenIds] = (),
         *,
         rows: RowWriter | None = None,
+        trail: TrailRows | None = None,
     ) -> None:
         """
-        Add *increments* and move *watermarks*, both or neither.
+        Add *increments* and rows of the *trail* and move *watermarks*, all or nothing.
 
         Completes even if the caller is cancelled: a committed step is always shown. A step with *rows* cannot be kept
-        in memory while the database cannot be written: it raises `StoreError` and has no effect.
+        in memory while the database cannot be written: it raises `StoreError` and has no effect. Rows of the trail are
+        kept, up to `MAX_UNSAVED_ROWS`; the oldest beyond that are dropped and counted.
         """
-        task = asyncio.create_task(self._record(increments, watermarks, seen, rows), name=f"{self._board.name}-record")
+        step = self._record(increments, watermarks, seen, rows, trail)
+        task = asyncio.create_task(step, name=f"{self._board.name}-record")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
@@ -79,7 +88,7 @@ class Ledger:
         """Wait until no write is in progress, then retry once what could not be written."""
         while self._under_way:
             await asyncio.wait(self._under_way)
-        if self._unsaved_tallies or self._unsaved_watermarks or self._unsaved_seen:
+        if self._unsaved_tallies or self._unsaved_watermarks or self._unsaved_seen or self._unsaved_trail:
             await self.record({}, {})
 
     def moved_to(self, board: ServerBoard) -> Ledger:
@@ -90,7 +99,8 @@ class Ledger:
         """
         heir = Ledger(self._store, board, self._watermarks)
         heir._unsaved_tallies, heir._unsaved_watermarks = self._unsaved_tallies, self._unsaved_watermarks
-        heir._unsaved_seen, heir._trouble = self._unsaved_seen, self._trouble
+        heir._unsaved_seen, heir._unsaved_trail = self._unsaved_seen, self._unsaved_trail
+        heir._trouble = self._trouble
         return heir
 
     async def _record(
@@ -99,6 +109,7 @@ class Ledger:
         watermarks: Mapping[str, Any],
         seen: Sequence[SeenIds],
         rows: RowWriter | None,
+        trail: TrailRows | None,
     ) -> None:
         async with self._lock:
             book = self._board.tallies
@@ -107,20 +118,34 @@ class Ledger:
             tallies = {**self._unsaved_tallies, **moved}
             states = {**self._unsaved_watermarks, **marks}
             ids = [*self._unsaved_seen, *seen]
+            kept = [*self._unsaved_trail, trail] if trail else self._unsaved_trail
+            writer = trail_writer(kept, self._board.name, rows) if kept else rows
             try:
-                await self._store.save(self._board.name, tallies=tallies, watermarks=states, seen=ids, rows=rows)
+                await self._store.save(self._board.name, tallies=tallies, watermarks=states, seen=ids, rows=writer)
             except StoreError as error:
                 if rows is not None:
                     raise
                 self._note_trouble(str(error))
                 self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = tallies, states, ids
+                self._unsaved_trail = self._bounded(kept)
             else:
                 self._note_trouble("")
                 self._unsaved_tallies, self._unsaved_watermarks, self._unsaved_seen = {}, {}, []
+                self._unsaved_trail = []
             book.apply(increments)
             self._watermarks.update(marks)
         if increments:
             self._board.touch(Part.TALLIES)
+
+    def _bounded(self, kept: Sequence[TrailRows]) -> list[TrailRows]:
+        """Return what is kept of the unsaved rows, the newest; count what is dropped."""
+        bounded = list(kept)
+        total = sum(len(part) for part in bounded)
+        while total > MAX_UNSAVED_ROWS:
+            dropped = bounded.pop(0)
+            total -= len(dropped)
+            self._board.count_trail_dropped(len(dropped))
+        return bounded
 
     def _note_trouble(self, error: str) -> None:
         """Log a change between saved and not saved, or a different error, but not every write."""

@@ -17,10 +17,13 @@ from exporter.stalwart.events.tracker import Decision
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments
+from exporter.store.trail.rows import TrailRows
 
 PING_SECONDS = 30.0
 SAVE_SECONDS = 30.0
 """How often the stream's position is saved while there are no deliveries."""
+
+TRAIL_MARK = "live_trail"
 
 SAVED_AT_ONCE = ("missed", "open", "withheld", "nameless", "put_off")
 """The parts of the state that are saved on every change."""
@@ -48,6 +51,7 @@ class LiveTraces:
         self._deliveries = deliveries
         self._reconciler = reconciler
         self._clock = clock
+        self._trail = deliveries.recorder(LIVE, ledger.watermark(TRAIL_MARK))
         self._saved_state: Any = None
         self._saved_at = clock.monotonic()
 
@@ -134,17 +138,23 @@ class LiveTraces:
 
     async def _count(self, outcomes: Sequence[DeliveryOutcome]) -> None:
         increments: Increments = {}
-        self._deliveries.count(LIVE, outcomes, increments)
-        await self._save(increments)
+        self._deliveries.count(LIVE, outcomes, increments, self._trail)
+        self._deliveries.end_sessions(self._trail)
+        await self._save(increments, self._trail.take())
 
-    async def _save(self, increments: Increments) -> None:
-        """Save increments and the stream's position together."""
+    async def _save(self, increments: Increments, trail: TrailRows) -> None:
+        """Save increments, the trail and the stream's position together."""
         rows = self._reconciler.take_rows()
         state = self._reconciler.to_state()
         changed = self._saved_state is None or any(state[what] != self._saved_state[what] for what in SAVED_AT_ONCE)
         due = self._clock.monotonic() - self._saved_at >= SAVE_SECONDS
-        if not (increments or rows or changed or due):
+        if not (increments or rows or trail or changed or due):
             return
         self._saved_state, self._saved_at = state, self._clock.monotonic()
-        marks = {LIVE_MARK: state, OWNERS_MARK: self._owners.to_state(), **self._reconciler.marks()}
-        await self._ledger.record(increments, marks, rows)
+        marks = {
+            LIVE_MARK: state,
+            TRAIL_MARK: self._trail.to_state(),
+            OWNERS_MARK: self._owners.to_state(),
+            **self._reconciler.marks(),
+        }
+        await self._ledger.record(increments, marks, rows, trail=trail)

@@ -22,6 +22,7 @@ from exporter.ingest.counting.dedup_window import RecentMultiset
 from exporter.ingest.counting.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.log_turns import Junction, TurnSplitter, item_of, since_last_turn
+from exporter.ingest.counting.trail.recorder import TrailRecorder
 from exporter.ingest.jobs.log_reading import (
     FEWEST_LINES,
     FIRST_LINES,
@@ -66,12 +67,14 @@ class _Counted:
     What one poll has counted.
 
     Attributes:
+        trail: What it keeps.
         lines: Number of new lines.
         ours: Number of new lines that our own requests caused.
         known: Whether any line is one of those counted last.
         bare: `has_bare_lines` of the newest new lines that show it.
     """
 
+    trail: TrailRecorder
     increments: Increments = field(default_factory=dict)
     lines: int = 0
     ours: int = 0
@@ -156,18 +159,20 @@ class LogJob:
             self._owners.take_over(LOG)
         if junction.is_missed:
             recent.begin_anew()
-        counted = await self._count_all(reading, recent, folder, are_new=not junction.is_missed)
+        counted = _Counted(self._deliveries.recorder(LOG, state.get("trail")))
+        await self._count_all(reading, recent, folder, counted, are_new=not junction.is_missed)
         if junction.is_missed or (not counted.known and horizon is not None and _begins_after(reading, horizon)):
             log.warning("log.gap_found", server=self._board.name, lines_read=lines_read)
             self._count_gap()
-        self._count_decided(folder.take_overdue((recent.horizon or 0) + WINDOW_SECONDS), counted.increments)
+        self._count_decided(folder.take_overdue((recent.horizon or 0) + WINDOW_SECONDS), counted)
+        self._deliveries.end_sessions(counted.trail)
         self._held_since = folder.held_since()
         self._pace(counted.lines)
         marks = {
-            LOG_MARK: _state_of(recent, folder),
+            LOG_MARK: _state_of(recent, folder, counted.trail),
             OWNERS_MARK: self._owners.to_state(),
         }
-        await self._ledger.record(counted.increments, marks)
+        await self._ledger.record(counted.increments, marks, trail=counted.trail.take())
         self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
 
     async def _read(self, client: StalwartClient, junction: Junction) -> LogReading:
@@ -187,13 +192,15 @@ class LogJob:
         self._watch.check(lines)
         recent = RecentMultiset(WINDOW_SECONDS)
         recent.take_new([item_of(line) for line in since_last_turn(lines)])
-        folder = AttemptTracker()
+        folder, trail = AttemptTracker(), self._deliveries.recorder(LOG)
         for line in reversed(lines):
             if line.delivery is not None:
                 folder.feed(line.delivery)
+            if line.trail is not None:
+                trail.feed(line.trail)
         folder.forget_deferrals()
         self._watch.first_lines(lines)
-        await self._ledger.record({}, {LOG_MARK: _state_of(recent, folder)})
+        await self._ledger.record({}, {LOG_MARK: _state_of(recent, folder, trail)})
 
     def _pace(self, new: int) -> None:
         """Adjust the next limit and interval to the number of *new* lines."""
@@ -202,10 +209,16 @@ class LogJob:
         self.sooner_seconds = max(SOONEST_SECONDS, self._interval * LINES_A_POLL / new) if fast else None
 
     async def _count_all(
-        self, reading: LogReading, recent: RecentMultiset, folder: AttemptTracker, *, are_new: bool
-    ) -> _Counted:
-        """Count the new lines of a reading; if *are_new* is false, only record them as counted."""
-        counted, looking, turns = _Counted(), recent.look(), TurnSplitter()
+        self,
+        reading: LogReading,
+        recent: RecentMultiset,
+        folder: AttemptTracker,
+        counted: _Counted,
+        *,
+        are_new: bool,
+    ) -> None:
+        """Add the new lines of a reading to *counted*; if *are_new* is false, only record them as counted."""
+        looking, turns = recent.look(), TurnSplitter()
         async for lines in reading.spool.oldest_first():
             for end in range(len(lines), 0, -LINES_AT_ONCE):
                 for has_turned, part in turns.split(lines[max(0, end - LINES_AT_ONCE) : end]):
@@ -220,7 +233,6 @@ class LogJob:
                     self._count(new[::-1] if are_new else (), folder, counted)
                 await asyncio.sleep(0)
         looking.finish()
-        return counted
 
     def _count_gap(self) -> None:
         """Record a gap: none of the lines was counted before, so lines in between were not read or no longer exist."""
@@ -237,11 +249,14 @@ class LogJob:
             counted.ours += ours
             if self._count_own or not ours:
                 add(increments, "log_entries", (line.level, self._event(line.event_id, increments)), 1)
+            if line.trail is not None:
+                counted.trail.feed(line.trail)
             if line.delivery is not None:
-                self._count_decided(folder.feed(line.delivery), increments)
+                self._count_decided(folder.feed(line.delivery), counted)
 
-    def _count_decided(self, decisions: Sequence[Decision], increments: Increments) -> None:
-        self._deliveries.count(LOG, [decision.outcome for decision in decisions], increments)
+    def _count_decided(self, decisions: Sequence[Decision], counted: _Counted) -> None:
+        outcomes = [decision.outcome for decision in decisions]
+        self._deliveries.count(LOG, outcomes, counted.increments, counted.trail)
 
     def _event(self, event_id: str, increments: Increments) -> str:
         """Return the label for an event id; ids unknown to us are accepted, since newer releases add some."""
@@ -256,6 +271,11 @@ def _begins_after(reading: LogReading, horizon: int) -> bool:
     return reading.oldest_at is not None and int(reading.oldest_at.timestamp()) >= horizon
 
 
-def _state_of(recent: RecentMultiset, tracker: AttemptTracker) -> Any:
+def _state_of(recent: RecentMultiset, tracker: AttemptTracker, trail: TrailRecorder) -> Any:
     """Return the watermark of the log as JSON-serializable data."""
-    return {"recent": recent.to_state(), "attempts": tracker.to_state(), "strays": tracker.strays.to_state()}
+    return {
+        "recent": recent.to_state(),
+        "attempts": tracker.to_state(),
+        "strays": tracker.strays.to_state(),
+        "trail": trail.to_state(),
+    }

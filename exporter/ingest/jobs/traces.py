@@ -27,6 +27,7 @@ from exporter.stalwart.events.tracker import AttemptTracker, Decision
 from exporter.stalwart.http.server_clock import STEP_SECONDS, ServerClock
 from exporter.state.tally import Increments
 from exporter.store.store import SeenIds
+from exporter.store.trail.rows import TrailRows
 
 log = structlog.get_logger("exporter.traces")
 
@@ -81,11 +82,11 @@ class TraceJob:
         unseen = [id_ for id_ in reversed(ids) if id_ not in self._memory]
         new, old = self._split_first(unseen) if is_first else reading.split(unseen)
         if old:
-            await self._record(old, {}, self._mark(reading.newest) if is_first else None)
+            await self._record(old, {}, mark=self._mark(reading.newest) if is_first else None)
         todo = [id_ for id_ in new if self._wants(id_)]
         if await self._count_all(client, todo[:MAX_A_POLL]) == len(todo):
             gone = self._memory.forget(ids, monotonic=began)
-            await self._record([], {}, self._next_mark(reading, ids), removed=gone)
+            await self._record([], {}, mark=self._next_mark(reading, ids), removed=gone)
             self._read_all(began)
 
     async def _first_look(self, client: StalwartClient) -> tuple[Reading, Sequence[int]]:
@@ -143,7 +144,7 @@ class TraceJob:
         """Read and count the traces of *ids*; return their number."""
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            await self._record(batch, self._count(await client.fetch_traces(batch)))
+            await self._record(batch, *self._count(await client.fetch_traces(batch)))
         return len(ids)
 
     def _read_all(self, began: float) -> None:
@@ -170,14 +171,17 @@ class TraceJob:
     def _wants(self, id_: int) -> bool:
         return self._reconciler is None or self._reconciler.wants(id_)
 
-    def _count(self, traces: Sequence[Trace]) -> Increments:
+    def _count(self, traces: Sequence[Trace]) -> tuple[Increments, TrailRows]:
         increments: Increments = {}
+        trail = self._deliveries.recorder(TRACES)
         for trace in traces:
             folder = AttemptTracker(one_attempt=True)
             for event in trace.events:
-                self._deliveries.count(TRACES, self._new(folder.feed(event)), increments)
-            self._deliveries.count(TRACES, self._new(folder.finish()), increments)
-        return increments
+                self._deliveries.count(TRACES, self._new(folder.feed(event)), increments, trail)
+            self._deliveries.count(TRACES, self._new(folder.finish()), increments, trail)
+            for told in trace.trail:
+                trail.feed(told)
+        return increments, trail.take()
 
     def _new(self, decisions: Sequence[Decision]) -> Sequence[DeliveryOutcome]:
         """Return the outcomes that were not counted live."""
@@ -190,6 +194,7 @@ class TraceJob:
         self,
         ids: Sequence[int],
         increments: Increments,
+        trail: TrailRows | None = None,
         mark: Mapping[str, int] | None = None,
         *,
         removed: Sequence[int] = (),
@@ -208,5 +213,5 @@ class TraceJob:
         if self._reconciler is not None:
             live = {LIVE_MARK: self._reconciler.to_state()}
             rows, marks = self._reconciler.take_rows(), {**marks, **live, **self._reconciler.marks()}
-        await self._ledger.record(increments, marks, [seen, *rows])
+        await self._ledger.record(increments, marks, [seen, *rows], trail=trail)
         self._memory.add(ids, monotonic=self._clock.monotonic())

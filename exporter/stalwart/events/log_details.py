@@ -34,7 +34,7 @@ _KEYS = (
 )
 _TEXTS = "details|causedBy|reason"
 _HEAD = re.compile(r'queueId = (?P<id>[0-9]{1,20}), (?:queueName = "(?P<name>[^"]{1,64})", )?from = "')
-_TAIL = re.compile(r"\], size = [0-9]+, total = [0-9]+(?=, |\Z)")
+_TAIL = re.compile(r"\], size = (?P<size>[0-9]{1,19}), total = [0-9]+(?=, |\Z)")
 _RECIPIENTS = '", to = ['
 _PAIR = re.compile(
     rf"(?P<key>{_KEYS}) = "
@@ -49,14 +49,23 @@ _SPAN_SAYS_ALL = {"delivery.attempt-start", "delivery.attempt-end", "queue.resch
 _WITHOUT_TEXT = _SPAN_SAYS_ALL | {"delivery.completed", "delivery.domain-delivery-start", "delivery.null-mx"}
 
 
-class _Span(NamedTuple):
-    """The delivery attempt that a line belongs to; `own_at` is where the event's own keys begin."""
+class Span(NamedTuple):
+    """
+    The delivery attempt that a line belongs to.
+
+    Attributes:
+        trusted: Whether sender and recipients are certain.
+        own_at: Where the event's own keys begin.
+        size: The message's size in bytes.
+    """
 
     queue_id: int
     queue_name: str
     recipients: tuple[str, ...]
     trusted: bool
     own_at: int
+    sender: str = ""
+    size: int = 0
 
 
 class _Own(NamedTuple):
@@ -66,7 +75,7 @@ class _Own(NamedTuple):
     text_at: int
 
 
-_NO_SPAN = _Span(0, DEFAULT_QUEUE, (), True, 0)
+NO_SPAN = Span(0, DEFAULT_QUEUE, (), True, 0)
 _NOTHING = _Own({}, -1)
 
 
@@ -81,11 +90,11 @@ class DetailsReader:
     def __init__(self, lines: Callable[[], Iterable[tuple[str, str]]] = lambda: ()) -> None:
         self._lines = lines
         self._certain: set[str] | None = None
-        self._spans: dict[str, tuple[str, _Span]] = {}
+        self._spans: dict[str, tuple[str, Span]] = {}
 
     def delivery_event(self, event_id: str, at: datetime, details: str) -> DeliveryEvent | None:
         """Return the event of a line; ``None`` if it is a check that was not ``strict``, which cannot fail delivery."""
-        span = self._span(event_id, details)
+        span = self.span(event_id, details)
         own = _NOTHING
         if span.trusted and event_id not in _SPAN_SAYS_ALL:
             own = _parse_own(details, span.own_at) or _NOTHING
@@ -96,32 +105,34 @@ class DetailsReader:
         return DeliveryEvent(
             event_id=event_id,
             at=at,
-            queue_id=span.queue_id or _number(pairs.get("queueId", "")),
+            queue_id=span.queue_id or parse_number(pairs.get("queueId", "")),
             queue_name=span.queue_name if span.queue_id else pairs.get("queueName", DEFAULT_QUEUE),
             recipient=pairs.get("to", ""),
             span_recipients=span.recipients,
             domain=pairs.get("domain", ""),
             hostname=pairs.get("hostname", ""),
-            code=_number(pairs.get("code", "")) or code,
+            code=parse_number(pairs.get("code", "")) or code,
             text=text,
         )
 
-    def _span(self, event_id: str, details: str) -> _Span:
-        """Return the span of a line; cached, since the many lines of an attempt begin alike."""
+    def span(self, event_id: str, details: str) -> Span:
+        """Return the span of a line, `NO_SPAN` if it has none; cached, since the lines of an attempt begin alike."""
         attempt = details[: details.find(', from = "')]
         known = self._spans.get(attempt)
         if known is not None and details.startswith(known[0]) and details[len(known[0]) :][:2] in ("", ", "):
             return known[1]
         head = _HEAD.match(details)
         if head is None:
-            return _NO_SPAN
+            return NO_SPAN
         queue_id, queue_name = int(head["id"]), head["name"] or DEFAULT_QUEUE
-        tails = islice(_TAIL.finditer(details, head.end()), MAX_ENDS)
+        tails = list(islice(_TAIL.finditer(details, head.end()), MAX_ENDS))
         ends = [(tail.start(), tail.end()) for tail in tails]
         if not ends:
-            return _Span(queue_id, queue_name, (), False, len(details))
+            return Span(queue_id, queue_name, (), False, len(details))
         start, end = ends[0] if len(ends) == 1 else self._likely(event_id, details, ends)
-        span = _Span(queue_id, queue_name, *_parse_recipients(details[head.end() - 1 : start]), end + 2)
+        size = int(tails[ends.index((start, end))]["size"])
+        sender, recipients, trusted = parse_addresses(details[head.end() - 1 : start])
+        span = Span(queue_id, queue_name, recipients, trusted, end + 2, sender, size)
         if len(ends) == 1:
             self._spans[attempt] = details[:end], span
         return span
@@ -159,7 +170,7 @@ def _parse_own(details: str, at: int) -> _Own | None:
             text = _TEXT.match(details, at)
             return _Own(pairs, text.end()) if text else None
         string = pair["string"]
-        pairs.setdefault(pair["key"], pair["bare"] if string is None else _unescaped(string))
+        pairs.setdefault(pair["key"], pair["bare"] if string is None else unescaped(string))
         at = pair.end()
     return _Own(pairs, -1)
 
@@ -168,29 +179,36 @@ def _parse_text(details: str, at: int) -> tuple[str, int]:
     """Parse a text, and its reply code or 0; empty if it is a list or another event's cause."""
     if details.startswith('"', at):
         # Only the server's numbers and times follow a text, so the last quote of the line closes it.
-        return _unescaped(details[at + 1 : max(at + 1, details.rfind('"'))][:TEXT_LIMIT]), 0
+        return unescaped(details[at + 1 : max(at + 1, details.rfind('"'))][:TEXT_LIMIT]), 0
     text, code = parse_logged_cause(details[at : at + TEXT_LIMIT])
-    return _unescaped(text), code
+    return unescaped(text), code
 
 
-def _parse_recipients(addresses: str) -> tuple[tuple[str, ...], bool]:
-    """Parse the recipients after the sender; the flag is false if an address imitates the server's format."""
-    _, *lists = addresses.split(_RECIPIENTS)
+def parse_addresses(addresses: str) -> tuple[str, tuple[str, ...], bool]:
+    """
+    Parse ``"sender", to = ["recipient", ...`` without the final bracket.
+
+    Returns the sender, the recipients, and false if an address imitates the server's format; both are empty then.
+    """
+    sender, *lists = addresses.split(_RECIPIENTS)
     if len(lists) != 1:
-        return (), False
+        return "", (), False
+    sender = unescaped(sender[1:])
     if not lists[0]:
-        return (), True
+        return sender, (), True
     recipients = lists[0][1:-1].split('", "')
     if not lists[0].startswith('"') or not lists[0].endswith('"') or lists[0].count('"') != 2 * len(recipients):
-        return (), False
-    return tuple(map(_unescaped, recipients)), True
+        return "", (), False
+    return sender, tuple(map(unescaped, recipients)), True
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """Return a string of the log as it was before it was written."""
     if "\\" not in text:
         return text
     return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), text)
 
 
-def _number(digits: str) -> int:
+def parse_number(digits: str) -> int:
+    """Return a number of the log; 0 if it is not one."""
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else 0

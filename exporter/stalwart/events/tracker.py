@@ -93,7 +93,7 @@ class AttemptTracker:
         elif event_id == SUCCESS:
             self._settle(key, event)
             domain = destination(event)
-            outcome = DeliveryOutcome(event.at, Outcome.DELIVERED, domain, "", three_digits(event.code))
+            outcome = DeliveryOutcome(event.at, Outcome.DELIVERED, domain, "", three_digits(event.code), event)
             return (Decision(event, outcome, True),)
         elif event_id == GIVEN_UP:
             return (self._give_up(key, event),)
@@ -293,4 +293,4 @@ class AttemptTracker:
 
 
 def _failed(event: DeliveryEvent, outcome: Outcome, why: AttemptFailure) -> DeliveryOutcome:
-    return DeliveryOutcome(at=event.at, outcome=outcome, domain=why.domain, reason=why.reason, code=why.code)
+    return DeliveryOutcome(event.at, outcome, why.domain, why.reason, why.code, event)

@@ -12,7 +12,7 @@ from pathlib import Path
 from exporter.app.servers.fleet import Fleet
 from exporter.clock import SystemClock
 from exporter.collectors.exposition import Exposition
-from exporter.settings import ServerSettings
+from exporter.settings import ServerSettings, TrailSettings
 from exporter.simulator import StandIn
 from exporter.store.store import Store
 from tests.support.standin import WATCHER, mail
@@ -41,7 +41,7 @@ async def fleet_on(store: Store) -> AsyncIterator[Fleet]:
     clock = SystemClock()
     async with asyncio.TaskGroup() as group:
         exposition = Exposition(extra=lambda _: b"", monotonic=clock.monotonic)
-        fleet = Fleet(group, store, exposition, clock=clock, rng=random.Random(1))  # noqa: S311 - jitter
+        fleet = Fleet(group, store, exposition, trail=TrailSettings(), clock=clock, rng=random.Random(1))  # noqa: S311 - jitter
         try:
             yield fleet
         finally:
