@@ -10,11 +10,12 @@ from functools import partial
 
 from exporter.app.expose import Exposer
 from exporter.app.history import History
-from exporter.app.http import HttpFront
+from exporter.app.http import HttpFront, Webhooks
 from exporter.app.own_registry import OwnRegistry
 from exporter.app.reload import LoadSettings, Reloader
 from exporter.app.servers.fleet import Fleet
 from exporter.app.servers.supervise import LongRun
+from exporter.app.servers.webhook import WebhookLimits
 from exporter.app.status import Status
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
@@ -62,7 +63,17 @@ def assemble(
     """
     store = history.store
     exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
-    fleet = Fleet(group, store, exposition, trail=settings.trail, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
+    limits = WebhookLimits(settings.webhooks.max_body, settings.webhooks.max_backlog)
+    fleet = Fleet(
+        group,
+        store,
+        exposition,
+        trail=settings.trail,
+        webhooks=limits,
+        clock=clock,
+        rng=rng,
+        reraise_bugs=reraise_bugs,
+    )
     exposer = Exposer(exposition, lambda: fleet.boards, clock)
     fleet.subscribe(exposer.changed)
     retention = Retention(
@@ -75,7 +86,8 @@ def assemble(
     reloader = Reloader(settings, load=load, fleet=fleet, retention=retention, changed=exposer.changed, clock=clock)
     exposition.add(ExporterSource(store.stats, reloader.state, count_tasks), server=None)
     status = _status(settings, fleet, store, clock)
-    front = _front(settings, exposition, status, reloader, clock, exposer.changed)
+    webhooks = Webhooks(fleet.find_webhook, settings.webhooks.listen, settings.webhooks.max_body)
+    front = _front(settings, exposition, status, reloader, webhooks, clock, exposer.changed)
     reloader.include(front)
     supervised: dict[str, LongRun] = {
         "retention": retention.run,
@@ -104,6 +116,7 @@ def _front(
     exposition: Exposition,
     status: Status,
     reloader: Reloader,
+    webhooks: Webhooks,
     clock: Clock,
     changed: Callable[[], None],
 ) -> HttpFront:
@@ -115,7 +128,15 @@ def _front(
         reloader=reloader if web.enable_reload else None,
         clock=clock,
     )
-    return HttpFront(app, web.listen, web.config_file, servers=len(settings.servers), clock=clock, changed=changed)
+    return HttpFront(
+        app,
+        web.listen,
+        web.config_file,
+        servers=len(settings.servers),
+        webhooks=webhooks,
+        clock=clock,
+        changed=changed,
+    )
 
 
 def count_tasks() -> int:

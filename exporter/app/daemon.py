@@ -91,7 +91,10 @@ class Daemon:
             await parts.fleet.swap(changes)
             stack.push_async_callback(end_all, self._begin(parts, group))
             port = parts.front.port
-            log.info("exporter.started", host=settings.web.listen.host, port=port, servers=len(settings.servers))
+            listening: dict[str, object] = {"host": settings.web.listen.host, "port": port}
+            if parts.front.webhooks_port is not None:
+                listening["webhooks_port"] = parts.front.webhooks_port
+            log.info("exporter.started", **listening, servers=len(settings.servers))
             if self._on_ready is not None:
                 self._on_ready(port)
             await self._stop_requested.wait()

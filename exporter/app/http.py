@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from exporter.clock import Clock
 from exporter.settings import ListenAddress
 from exporter.web.protocol import HttpLimits
 from exporter.web.server import WebServer
+from exporter.web.webhooks import FindTarget, WebhookReceiver
 
 if TYPE_CHECKING:
     from exporter.web.config.live import LiveWebConfig
@@ -27,6 +30,9 @@ DESCRIPTORS_OF_SERVER = 4
 
 FEWEST_CONNECTIONS = 8
 
+RECEIVER_CONNECTIONS = 32
+"""Connections to the address for webhook posts: each node of a server has one."""
+
 
 def limits_for(servers: int) -> HttpLimits:
     """Return the limits for clients: fewer connections if the process may open only few files."""
@@ -36,6 +42,25 @@ def limits_for(servers: int) -> HttpLimits:
         return HttpLimits()
     spare = allowed - OWN_DESCRIPTORS - DESCRIPTORS_OF_SERVER * servers
     return HttpLimits(connections=max(FEWEST_CONNECTIONS, min(most, spare)))
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """
+    Where webhook posts are received.
+
+    Attributes:
+        find: Returns the webhook at a path.
+        listen: An address of their own; ``None``: that of the pages.
+    """
+
+    find: FindTarget
+    listen: ListenAddress | None
+    max_body_bytes: int
+
+    def limited(self, limits: HttpLimits) -> HttpLimits:
+        """Return *limits* that let posts through."""
+        return replace(limits, is_upload=lambda path: self.find(path) is not None, upload_bytes=self.max_body_bytes)
 
 
 class HttpFront:
@@ -52,6 +77,7 @@ class HttpFront:
         config_file: Path | None,
         *,
         servers: int,
+        webhooks: Webhooks,
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
@@ -68,14 +94,23 @@ class HttpFront:
             self._live = LiveWebConfig(config, guard=guard, clock=clock, changed=changed)
             app = guard
         context = None if self._live is None else self._live.ssl_context
+        limits, own = limits_for(servers), webhooks.listen
+        if own is None:
+            # In front of the login: the signature of a post is checked instead.
+            app, limits = WebhookReceiver(webhooks.find, clock=clock, otherwise=app), webhooks.limited(limits)
         self._server = WebServer(
             app,
             host=listen.host,
             port=listen.port,
             clock=clock,
             ssl_context=context,
-            limits=limits_for(servers),
+            limits=limits,
         )
+        self._receiver: WebServer | None = None
+        if own is not None:
+            receiver = WebhookReceiver(webhooks.find, clock=clock)
+            small = replace(webhooks.limited(limits), connections=min(limits.connections, RECEIVER_CONNECTIONS))
+            self._receiver = WebServer(receiver, host=own.host, port=own.port, clock=clock, limits=small)
 
     @property
     def port(self) -> int:
@@ -87,13 +122,25 @@ class HttpFront:
         """Whether the latest content of the web configuration is in effect."""
         return self._live is None or not self._live.problems
 
+    @property
+    def webhooks_port(self) -> int | None:
+        """The port for webhook posts, once started; ``None`` if it is that of the pages."""
+        return None if self._receiver is None else self._receiver.port
+
     async def start(self) -> None:
-        """Listen; raises OSError with a readable message if the port is not available."""
+        """Listen; raises OSError with a readable message if a port is not available."""
         await self._server.start()
+        if self._receiver is not None:
+            try:
+                await self._receiver.start()
+            except OSError:
+                await self._server.stop()
+                raise
 
     async def stop(self) -> None:
         """Stop within two seconds."""
-        await self._server.stop()
+        servers = [server for server in (self._server, self._receiver) if server is not None]
+        await asyncio.gather(*(server.stop() for server in servers))
 
     async def reload(self) -> None:
         """Reload the web configuration; raises `SettingsError`."""
@@ -103,6 +150,8 @@ class HttpFront:
     def runs(self) -> Mapping[str, LongRun]:
         """Return the tasks that must run while it is serving, by name."""
         runs: dict[str, LongRun] = {"web": self._server.serve_forever}
+        if self._receiver is not None:
+            runs["webhook-receiver"] = self._receiver.serve_forever
         if self._live is not None:
             runs["web-config"] = self._live.run
         return runs

@@ -15,11 +15,12 @@ from exporter.clock import Clock
 from exporter.errors import ExporterError, SettingsError
 from exporter.ingest.loops.guard import catching_bugs
 from exporter.ingest.loops.retention import Retention
-from exporter.settings import Settings, WebSettings
+from exporter.settings import Settings, WebhooksSettings, WebSettings
 
 log = structlog.get_logger("exporter.app")
 
 WEB = tuple(WebSettings.model_fields)
+WEBHOOKS = tuple(WebhooksSettings.model_fields)
 
 LoadSettings = Callable[[], Settings]
 
@@ -133,6 +134,10 @@ class Reloader:
             for path, old, wanted in (
                 *((f"web.{name}", getattr(before.web, name), getattr(new.web, name)) for name in WEB),
                 ("store.path", before.store.path, new.store.path),
+                *(
+                    (f"webhooks.{name}", getattr(before.webhooks, name), getattr(new.webhooks, name))
+                    for name in WEBHOOKS
+                ),
             )
             if old != wanted
         ]

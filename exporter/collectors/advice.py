@@ -37,6 +37,7 @@ NEEDS: Mapping[Capability, Need] = {
     Capability.EVENT_COUNTERS: Need(()),
     Capability.LIVE_METRICS: Need(("metrics-live",), enterprise=True),
     Capability.LIVE_TRACES: Need(("tracing-live",), enterprise=True),
+    Capability.WEBHOOKS: Need(()),
 }
 """For servers up to v0.15."""
 
@@ -55,6 +56,8 @@ PAGE_LOGIN: Mapping[Generation, str] = {
 }
 """Where a server keeps the login of its metrics page."""
 
+NO_POSTS = "No signed post has arrived; stalwart-exporter webhook prints the server's settings."
+
 IN_PARTS = frozenset({Capability.INVENTORY})
 
 
@@ -70,6 +73,8 @@ def advice_for(
 
     *lacking* are the permissions that the key is known to lack; if empty, all required permissions are named.
     """
+    if capability is Capability.WEBHOOKS:
+        return NO_POSTS if status is CapabilityStatus.NOT_CONFIGURED else ""
     need = _need(capability, generation)
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:

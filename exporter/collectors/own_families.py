@@ -137,6 +137,52 @@ TRAIL_DROPPED = _f(
     "Rows of the trail that were counted but not kept, because the history could not be written for too long.",
     source=SELF,
 )
+WEBHOOK_POSTS = _f(
+    C,
+    "stalwart_exporter_webhook_posts_total",
+    "Webhook posts of the server, by result: stored, repeated, or refused as unsigned, forged, replayed, too_large, "
+    "incomplete, busy, full or not_stored.",
+    ("result",),
+    source=SELF,
+)
+WEBHOOK_EVENTS = _f(
+    C, "stalwart_exporter_webhook_events_total", "Events in stored webhook posts, including repeated ones.", source=SELF
+)
+WEBHOOK_REPEATED = _f(
+    C,
+    "stalwart_exporter_webhook_repeated_events_total",
+    "Events that the server posted again because its webhook post was not answered in time.",
+    source=SELF,
+)
+WEBHOOK_UNREADABLE = _f(
+    C,
+    "stalwart_exporter_webhook_unreadable_posts_total",
+    "Stored webhook posts that could not be read to their end.",
+    source=SELF,
+)
+WEBHOOK_HOLES = _f(
+    C,
+    "stalwart_exporter_webhook_holes_total",
+    "Times at which posted events may be missing: after a start of the server (server_start), or after the exporter "
+    "took no posts for more than five minutes (downtime).",
+    ("cause",),
+    source=SELF,
+)
+WEBHOOK_LAST_POST = _f(
+    G,
+    "stalwart_exporter_webhook_last_post_timestamp_seconds",
+    "Time of the last accepted webhook post; absent before the first.",
+    source=SELF,
+)
+WEBHOOK_PENDING_POSTS = _f(
+    G, "stalwart_exporter_webhook_pending_posts", "Stored webhook posts that are not yet counted.", source=SELF
+)
+WEBHOOK_PENDING_BYTES = _f(
+    G,
+    "stalwart_exporter_webhook_pending_bytes",
+    "Compressed size of stored webhook posts that are not yet counted.",
+    source=SELF,
+)
 UNKNOWN_VALUES = _f(
     C,
     "stalwart_exporter_unknown_values_total",

@@ -37,6 +37,7 @@ class Capability(StrEnum):
     EVENT_COUNTERS = "event_counters"
     LIVE_METRICS = "live_metrics"
     LIVE_TRACES = "live_traces"
+    WEBHOOKS = "webhooks"
 
 
 class CapabilityStatus(StrEnum):

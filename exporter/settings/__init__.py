@@ -1,9 +1,9 @@
 """The configuration: a TOML file with environment overrides, validated as a whole before anything starts."""
 
 from exporter.settings.addresses import ListenAddress
+from exporter.settings.credentials.secret import Secret
 from exporter.settings.load import DEFAULT_PATH, load_settings
-from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebSettings
-from exporter.settings.secret import Secret
+from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings, WebSettings
 from exporter.settings.server import (
     BasicLogin,
     BearerToken,
@@ -28,5 +28,6 @@ __all__ = [
     "TlsSettings",
     "TrailSettings",
     "WebSettings",
+    "WebhooksSettings",
     "load_settings",
 ]

@@ -39,6 +39,8 @@ _DISPLACES: Mapping[str, tuple[str, ...]] = {
     "native_password_file": ("native_password",),
 }
 
+_WEBHOOK_SECRETS: Mapping[str, str] = {"secret": "secret_file", "secret_file": "secret"}
+
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
@@ -110,6 +112,10 @@ def _apply_server(overlay: Overlay, given: Mapping[str, str]) -> None:
         return  # not a table in the file, which validation reports
     displaced = {key for path in used.values() if len(path) == 1 for key in _DISPLACES.get(path[0], ())}
     server = {key: value for key, value in servers[0].items() if key not in displaced}
+    webhook = server.get("webhook")
+    if isinstance(webhook, dict):
+        others = {_WEBHOOK_SECRETS.get(path[-1]) for path in used.values() if path[0] == "webhook"}
+        server["webhook"] = {key: value for key, value in webhook.items() if key not in others}
     overlay.tables["servers"] = [server]
     for name, path in used.items():
         if _put(server, path, given[name]):

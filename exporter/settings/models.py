@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from exporter.settings.addresses import ListenAddress
+from exporter.settings.credentials.webhook import webhook_path_problems
 from exporter.settings.rules import server_list_problems, validate_with
 from exporter.settings.section import Section
 from exporter.settings.server import ServerSettings
@@ -90,6 +91,27 @@ class LogSettings(Section):
     )
 
 
+class WebhooksSettings(Section):
+    """The receiver of webhook posts; it runs if a server has a `webhook`."""
+
+    listen: Listen | None = Field(
+        default=None,
+        description="Address to receive webhook posts on, without TLS: use loopback or a network of your own, or a "
+        "proxy with TLS in front. If unset, posts are received on the address of `[web]`, without its login: their "
+        "signature is checked instead.",
+    )
+    max_body: Annotated[Size, Field(ge=MIB, le=GIB)] = Field(
+        default=256 * MIB,
+        description="Largest body of a post. After an interruption, a server posts everything at once, 50 MB and more; "
+        "it repeats a post that is refused until its events are too old.",
+    )
+    max_backlog: Annotated[Size, Field(ge=MIB, le=1024 * GIB)] = Field(
+        default=GIB,
+        description="Disk space for posts that are not yet counted, per server. Beyond it, posts are answered with "
+        "503, so that the server keeps them.",
+    )
+
+
 class Settings(Section):
     """
     All settings. Two are equal if nothing differs, including secrets, certificates and warnings.
@@ -102,6 +124,7 @@ class Settings(Section):
     store: StoreSettings = Field(default_factory=StoreSettings)
     trail: TrailSettings = Field(default_factory=TrailSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    webhooks: WebhooksSettings = Field(default_factory=WebhooksSettings)
     servers: tuple[ServerSettings, ...] = ()
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
@@ -116,7 +139,8 @@ class Settings(Section):
     def _check_servers(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(data, Mapping):
             return handler(data)
-        found = [*server_list_problems(data.get("servers", ()))]
+        servers = data.get("servers", ())
+        found = [*server_list_problems(servers), *webhook_path_problems(servers)]
         # Report a table in place of the array once, with our message.
         known = {**data, "servers": ()} if isinstance(data.get("servers"), Mapping) else data
         return validate_with(known, handler, found)

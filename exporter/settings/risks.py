@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.errors import quote
+from exporter.settings.addresses import is_loopback
 from exporter.settings.files import is_world_readable
 from exporter.settings.models import Settings
 from exporter.settings.server import ServerSettings
@@ -17,6 +18,12 @@ _SECRET_FILES = ("password_file", "token_file", "native_password_file")
 
 def risks_of(settings: Settings) -> Iterator[str]:
     """Yield one line per risk in valid settings, with the path of the setting."""
+    listen = settings.webhooks.listen
+    if listen is not None and not is_loopback(listen.host):
+        yield (
+            "webhooks.listen: posts contain mail addresses and cross the network unencrypted; "
+            "use loopback, a network of your own, or a proxy with TLS in front"
+        )
     for index, server in enumerate(settings.servers):
         for path, text in _risks_of_server(server):
             yield f"servers[{index}].{path}: {text}"
@@ -28,14 +35,21 @@ def risks_of_file(path: Path, tables: Mapping[str, Any]) -> Iterator[str]:
     inline = [
         f"servers[{index}].{key}"
         for index, server in enumerate(servers if isinstance(servers, list) else [])
-        for key in _INLINE_SECRETS
-        if isinstance(server, Mapping) and server.get(key)
+        if isinstance(server, Mapping)
+        for key in (*_INLINE_SECRETS, "webhook.secret")
+        if _given(server, key)
     ]
     if inline and is_world_readable(path):
         yield (
             f"{inline[0]}: stands in {quote(str(path))}, which every user of this machine can read; "
             f"take that right away (chmod o-r) or use {inline[0].rpartition('.')[2]}_file"
         )
+
+
+def _given(server: Mapping[str, Any], key: str) -> bool:
+    table, _, name = key.rpartition(".")
+    inner = server.get(table, {}) if table else server
+    return isinstance(inner, Mapping) and bool(inner.get(name))
 
 
 def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
@@ -58,6 +72,10 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
             "servers from v0.16 on offer no WebSocket, so they have no live streams; use auto",
         )
     files = [(key, getattr(server, key)) for key in _SECRET_FILES]
-    for key, path in (*files, ("tls.key_file", server.tls.key_file)):
+    for key, path in (
+        *files,
+        ("tls.key_file", server.tls.key_file),
+        ("webhook.secret_file", server.webhook.secret_file),
+    ):
         if path is not None and is_world_readable(path):
             yield key, "every user of this machine can read the file; restrict it (chmod o-r)"

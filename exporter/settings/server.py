@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from exporter.settings.addresses import host_of, is_loopback
+from exporter.settings.credentials.secret import Secret, with_secrets_read
+from exporter.settings.credentials.webhook import WebhookSettings
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
 from exporter.settings.rules import credential_problems, tls_problems, validate_with
-from exporter.settings.secret import Secret, with_secrets_read
 from exporter.settings.section import Section
 from exporter.settings.types import (
     MAX_NAME_LENGTH,
@@ -223,6 +224,7 @@ class ServerSettings(Section):
     intervals: IntervalSettings = Field(default_factory=IntervalSettings)
     streams: StreamSettings = Field(default_factory=StreamSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
+    webhook: WebhookSettings = Field(default_factory=WebhookSettings)
 
     @property
     def host(self) -> str:

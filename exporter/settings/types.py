@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator
 
 from exporter.settings.addresses import ListenAddress, parse_listen, parse_server_url
+from exporter.settings.credentials.secret import Secret, check_secret
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
-from exporter.settings.secret import Secret, check_secret
 from exporter.settings.units import format_duration, format_size, parse_duration, parse_size
 
 MAX_NAME_LENGTH = 64
@@ -98,6 +99,16 @@ def _check_token(token: Secret) -> Secret:
     return token
 
 
+def _check_url_path(path: str) -> str:
+    if path and not _URL_PATH.fullmatch(path):
+        raise ValueError("not a path of letters, digits and -._~/ that begins with a slash")
+    if path.rstrip("/") in _TAKEN_PATHS or path.startswith("/-/"):
+        raise ValueError("the exporter serves a page of its own there")
+    return path
+
+
+_URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]{1,200}")
+_TAKEN_PATHS = ("/metrics", "/-")
 _DURATION_WORDS = "a duration such as 30s, 5m, 1h30m or 500ms, or a number of seconds"
 
 Duration: TypeAlias = Annotated[
@@ -146,6 +157,11 @@ Token: TypeAlias = Annotated[
     AfterValidator(check_secret),
     AfterValidator(_check_token),
     Accepts("secret", "an ASCII string without spaces"),
+]
+UrlPath: TypeAlias = Annotated[
+    str,
+    AfterValidator(_check_url_path),
+    Accepts("path", "the path of a URL, such as /webhooks/mx1"),
 ]
 FilePath: TypeAlias = Annotated[
     Path,

@@ -23,6 +23,7 @@ from exporter.state.costs import ApiCosts
 from exporter.state.distribution import Observations
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
+from exporter.state.webhooks import WebhookHealth
 
 T = TypeVar("T")
 
@@ -130,6 +131,7 @@ class ServerBoard:
         self.collectors: dict[str, CollectorHealth] = {}
         self.detection_failures: dict[str, int] = {}
         self.streams: dict[str, StreamHealth] = {}
+        self.webhook: WebhookHealth | None = None
         self.unknown: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
         self.log_gaps = 0

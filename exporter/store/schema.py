@@ -6,6 +6,8 @@ from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_
 from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
 from exporter.store.trail.schema import TRAIL_TABLES
+from exporter.store.webhooks.schema import COUNTED_TABLES as WEBHOOK_COUNTED_TABLES
+from exporter.store.webhooks.schema import WEBHOOK_TABLES
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -40,10 +42,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     REPORT_TABLES,
     TLS_POLICIES_ONCE,
     TRAIL_TABLES,
+    WEBHOOK_TABLES,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
-TABLES = ("tally", "watermark", "seen", *COUNTED_TABLES, *TRAIL_COUNTED_TABLES)
+TABLES = ("tally", "watermark", "seen", *COUNTED_TABLES, *TRAIL_COUNTED_TABLES, *WEBHOOK_COUNTED_TABLES)
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 
 TEMPORARY_TABLES = REPORT_TEMPORARY_TABLES

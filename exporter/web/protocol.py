@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import termios
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 
@@ -22,6 +26,7 @@ class HttpLimits:
         response_seconds: From writing a response's last byte until the client has taken it.
         head_bytes: Size of request line and headers.
         body_bytes: Size of a request's body, which no page reads.
+        is_upload: Whether bodies are received at a path; for these, the next two limits hold instead.
     """
 
     connections: int = 128
@@ -31,6 +36,13 @@ class HttpLimits:
     keep_alive_seconds: int = 75
     head_bytes: int = 16_384
     body_bytes: int = 65_536
+    is_upload: Callable[[str], bool] = lambda path: False
+    upload_bytes: int = 65_536
+    upload_seconds: float = 60.0
+
+
+TAKEN = "exporter.response_taken"
+"""The key in a scope's ``extensions`` of `BoundedProtocol.response_taken`."""
 
 
 ERROR_STATUS = 400
@@ -50,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
             unfinished
             request do not count.
         latest_status: Status of the latest response; 0 before the first one.
+        was_taken: Whether the client had the whole response when the connection was closed.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.closed = asyncio.Event()
         self.idle_since = self.loop.time()
         self.latest_status = 0
+        self.was_taken = False
         self._limits = limits
         self._request_timer: asyncio.TimerHandle | None = None
         self._response_timer: asyncio.TimerHandle | None = None
@@ -83,6 +97,28 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether the latest response was an error."""
         return self.latest_status >= ERROR_STATUS
 
+    def response_taken(self, cycle: RequestResponseCycle) -> bool | None:
+        """
+        Return whether the client's machine has acknowledged the whole response of *cycle*; ``None`` while that is open.
+
+        It may still get lost behind a proxy, or if the client ends at this moment.
+        """
+        if cycle.response_complete and self.cycle is not cycle:
+            return True  # The client has sent its next request.
+        if self.closed.is_set():
+            return self.was_taken
+        return True if cycle.response_complete and self._is_all_acknowledged() else None
+
+    def _is_all_acknowledged(self) -> bool:
+        if self.transport is None or self.transport.get_write_buffer_size() > 0:
+            return False
+        connection = self.transport.get_extra_info("socket")
+        try:
+            (waiting,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0" * 4))
+        except (OSError, ValueError):
+            return False
+        return bool(waiting == 0)
+
     def abort(self) -> None:
         """Close the connection at once, discarding unsent data."""
         if self.transport is not None:
@@ -93,6 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        complete = self.cycle is not None and self.cycle.response_complete
+        self.was_taken = complete and exc is None and self._is_all_acknowledged()
         super().connection_lost(exc)
         self._stop_request_timer()
         if self._response_timer is not None:
@@ -120,7 +158,11 @@ class BoundedProtocol(HttpToolsProtocol):
         # A head that arrived in one piece has not been counted yet.
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._limits.head_bytes:
             raise HeadTooLarge
-        self._allowed_bytes += self._limits.body_bytes
+        if self._limits.is_upload(self.url.partition(b"?")[0].decode("latin-1")):
+            self._allowed_bytes += self._limits.upload_bytes
+            self._expect_request(self._limits.upload_seconds)
+        else:
+            self._allowed_bytes += self._limits.body_bytes
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -141,9 +183,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._abort_if_unsent()
         super().timeout_keep_alive_handler()
 
-    def _expect_request(self) -> None:
+    def _expect_request(self, longer_seconds: float = 0.0) -> None:
+        """Limit the time for a request, if it is not limited already; always from now on if it may take *longer*."""
+        if longer_seconds:
+            self._stop_request_timer()
         if self._request_timer is None:
-            self._request_timer = self.loop.call_later(self._limits.request_seconds, self.abort)
+            self._request_timer = self.loop.call_later(longer_seconds or self._limits.request_seconds, self.abort)
 
     def _stop_request_timer(self) -> None:
         if self._request_timer is not None:

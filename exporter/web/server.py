@@ -7,6 +7,7 @@ import errno
 import socket
 import ssl
 from email.utils import format_datetime
+from functools import partial
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +16,7 @@ from uvicorn.server import ServerState
 
 from exporter.clock import Clock
 from exporter.web.listener import bind
-from exporter.web.protocol import BoundedProtocol, HttpLimits
+from exporter.web.protocol import TAKEN, BoundedProtocol, HttpLimits
 from exporter.web.slots import Seat, Slots
 
 log = structlog.get_logger("exporter.web")
@@ -185,10 +186,11 @@ class WebServer:
 
 
 def _noting_status(app: ASGIApp) -> ASGIApp:
-    """Return an application that records each response's status on its connection."""
+    """Return an application that records each response's status on its connection, and can ask whether it arrived."""
 
     async def noting(scope: Scope, receive: Receive, send: Send) -> None:
         connection: BoundedProtocol = scope["state"].pop(_CONNECTION)
+        scope.setdefault("extensions", {})[TAKEN] = partial(connection.response_taken, connection.cycle)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":

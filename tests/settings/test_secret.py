@@ -10,7 +10,7 @@ import pytest
 
 from exporter.errors import SettingsError
 from exporter.settings import Secret
-from exporter.settings.secret import read_secret
+from exporter.settings.credentials.secret import read_secret
 from tests.support.settings.configuration import MINIMAL, load_text, write_private
 
 NOBODY = 65534

@@ -22,12 +22,14 @@ from exporter.app.servers.connection import ServerConnection, connect
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import Supervisor, end_all
 from exporter.app.servers.watched import WatchedServer
+from exporter.app.servers.webhook import WebhookLimits
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
 from exporter.settings import ServerSettings, TrailSettings
 from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.store.store import Store
+from exporter.web.webhooks import Target
 
 log = structlog.get_logger("exporter.fleet")
 
@@ -86,6 +88,7 @@ class Fleet:
         exposition: Exposition,
         *,
         trail: TrailSettings,
+        webhooks: WebhookLimits,
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
@@ -95,6 +98,7 @@ class Fleet:
         self._store = store
         self._exposition = exposition
         self._trail = trail
+        self._webhook_limits = webhooks
         self._clock = clock
         self._rng = rng
         self._reraise_bugs = reraise_bugs
@@ -112,6 +116,13 @@ class Fleet:
     def boards(self) -> Sequence[ServerBoard]:
         """The boards of the watched servers."""
         return [watched.board for watched in self._watched.values()]
+
+    def find_webhook(self, path: str) -> Target | None:
+        """Return the webhook to which a server posts at *path*; ``None`` if there is none."""
+        for watched in self._watched.values():
+            if watched.webhook is not None and watched.webhook.path == path:
+                return watched.webhook.target
+        return None
 
     def earliest_now(self) -> datetime:
         """Return the earliest time of any server's clock: reports are stamped with their server's time."""
@@ -204,6 +215,7 @@ class Fleet:
             saved,
             store,
             trail=self._trail,
+            webhooks=self._webhook_limits,
             clock=self._clock,
             rng=self._rng,
             reraise_bugs=self._reraise_bugs,

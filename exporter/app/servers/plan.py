@@ -10,14 +10,16 @@ from urllib.parse import urlsplit
 from exporter.app.servers.connection import ServerConnection
 from exporter.app.servers.saved import Saved
 from exporter.clock import Clock
-from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.deliveries import OWNERS_MARK, WEBHOOK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
+from exporter.ingest.counting.repeats.shared_outcomes import SHARED_MARK, SharedOutcomes
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.jobs.inventory import InventoryJob
 from exporter.ingest.jobs.live_metrics import LiveMetrics
 from exporter.ingest.jobs.live_traces import LiveTraces
+from exporter.ingest.jobs.log_state import LOG_MARK, counted_until
 from exporter.ingest.jobs.logs import LogJob, OwnLines
 from exporter.ingest.jobs.queue import FailedJob, OutgoingJob, QueueJob
 from exporter.ingest.jobs.telemetry import (
@@ -59,6 +61,7 @@ class Counting:
     owners: DeliveryOwners
     deliveries: DeliveryCounter
     reconciler: Reconciler | None
+    shared: SharedOutcomes | None
 
     @classmethod
     def begin(
@@ -73,12 +76,18 @@ class Counting:
         if not streams:
             choice.out(LIVE)
             owners.give_up(LIVE)
+        has_webhook, was_shared = settings.webhook.key is not None, ledger.watermark(SHARED_MARK) is not None
+        if not has_webhook:
+            owners.give_up(WEBHOOK)
+        elif not was_shared:
+            saved.shared.begin(counted_until(ledger.watermark(LOG_MARK)))
         return cls(
             choice,
             TotalsCounter(board, ledger, choice),
             owners,
             DeliveryCounter(board, owners, clock, max_domains=settings.max_domains, trail=policy),
             saved.reconciler if streams or ledger.watermark(LIVE_MARK) is not None else None,
+            saved.shared if has_webhook or was_shared else None,
         )
 
 
@@ -135,6 +144,7 @@ def plan_of(
         owners,
         deliveries,
         own=OwnLines(board, connection.account, port),
+        shared=counting.shared,
         count_own=settings.count_own_requests,
         interval_seconds=every.logs,
     )

@@ -10,6 +10,7 @@ from exporter.app.servers.connection import ServerConnection
 from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import LongRun
+from exporter.app.servers.webhook import Webhook, WebhookLimits, webhook_of
 from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
@@ -17,8 +18,10 @@ from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
+from exporter.collectors.webhooks import WebhookSource
 from exporter.ingest.jobs.reports.job import ReportJob
 from exporter.ingest.jobs.version import VersionSearch, kept_version
+from exporter.ingest.jobs.webhooks import COLLECTOR
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
 from exporter.ingest.loops.subscriber import Subscriber
@@ -38,6 +41,7 @@ class WatchedServer:
     Attributes:
         board: The state of the server.
         connection: Closed by the runtime's owner, or passed to the next runtime.
+        webhook: ``None`` if none is configured.
         sources: The server's sources for the exposition.
     """
 
@@ -50,11 +54,13 @@ class WatchedServer:
         pollers: Sequence[Poller],
         subscribers: Sequence[Subscriber],
         report_gauges: ReportGaugeBoard,
+        webhook: Webhook | None,
         *,
         clock: Clock,
     ) -> None:
         self.settings = settings
         self.connection = connection
+        self.webhook = webhook
         self.board = board = saved.board
         self._saved = saved
         self._session = session
@@ -72,6 +78,7 @@ class WatchedServer:
             InventorySource(board, max_domains=settings.max_domains),
             ReportSource(board, report_gauges),
             CollectorsSource(board),
+            WebhookSource(board),
         )
 
     @classmethod
@@ -84,6 +91,7 @@ class WatchedServer:
         store: Store,
         *,
         trail: TrailSettings,
+        webhooks: WebhookLimits,
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
@@ -130,7 +138,8 @@ class WatchedServer:
             for feed in feeds_of(board, ledger, counting, server_clock)
             if connection.live is not None
         ]
-        return cls(settings, connection, saved, session, pollers, subscribers, report_gauges, clock=clock)
+        webhook = webhook_of(settings, saved, counting, store, webhooks, clock=clock, reraise_bugs=reraise_bugs)
+        return cls(settings, connection, saved, session, pollers, subscribers, report_gauges, webhook, clock=clock)
 
     def runs(self) -> Iterator[tuple[str, LongRun]]:
         """Yield the long-running tasks that watch the server, by collector name."""
@@ -138,6 +147,8 @@ class WatchedServer:
         yield "version", VersionSearch(self.board, self._saved.ledger, self._session, clock=self._clock).run
         yield from ((poller.name, poller.run) for poller in self._pollers)
         yield from ((subscriber.name, subscriber.run) for subscriber in self._subscribers)
+        if self.webhook is not None:
+            yield COLLECTOR, self.webhook.job.run
 
     async def retry(self) -> None:
         """Try again, even after refused credentials: an operator has reloaded."""
@@ -152,4 +163,5 @@ class WatchedServer:
         """Return the state for the next runtime of this server; call `settle` first, and do not use this one again."""
         board = ServerBoard(self.board.name, self.board.tallies, monotonic=self._clock.monotonic)
         ledger = self._saved.ledger.moved_to(board)
-        return Saved(board, ledger, self._saved.reconciler, self._saved.trail_secret)
+        saved = self._saved
+        return Saved(board, ledger, saved.reconciler, saved.trail_secret, saved.shared)

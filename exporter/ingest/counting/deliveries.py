@@ -1,8 +1,9 @@
 """
-Delivery outcomes from live traces, stored traces or the log, each counted once.
+Delivery outcomes from live traces, stored traces, a webhook or the log, each counted once.
 
-The log and the traces report the same deliveries. Each source therefore owns a span of *event* time, and an outcome is
-counted only by the owner of its second. Live and stored traces share their spans; see `reconciliation`.
+The traces and the log report the same deliveries. Each source therefore owns a span of *event* time, and an outcome is
+counted only by an owner of its second. Live and stored traces share their spans; see `reconciliation`. So do a webhook
+and the log; see `shared_outcomes`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
 
-LIVE, TRACES, LOG = "live", "traces", "log"
-TOGETHER = frozenset({LIVE, TRACES})
+LIVE, TRACES, WEBHOOK, LOG = "live", "traces", "webhook", "log"
+_PAIRS = (frozenset({LIVE, TRACES}), frozenset({WEBHOOK, LOG}))
 OWNERS_MARK = "delivery_owners"
 
 HANDOVER_SECONDS = 5
@@ -64,7 +65,7 @@ class DeliveryOwners:
         if not self._spans:
             return True
         owner = self._spans[0][1]
-        return (TOGETHER if owner in TOGETHER else {owner}) <= self._lost
+        return next(pair for pair in _PAIRS if owner in pair) <= self._lost
 
     def owns(self, source: str, at: int) -> bool:
         """Return whether *source* counts events at *at* (Unix seconds)."""
@@ -88,7 +89,7 @@ class DeliveryOwners:
 
 
 def _same(owner: str, source: str) -> bool:
-    return owner == source or {owner, source} <= TOGETHER
+    return any({owner, source} <= pair for pair in _PAIRS)
 
 
 class DeliveryCounter:

@@ -14,7 +14,7 @@ from typing import Any
 from exporter.clock import unix_second
 from exporter.ingest.counting.coverage import SETTLE_SECONDS, LiveCoverage
 from exporter.ingest.counting.ledger import Ledger
-from exporter.ingest.counting.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
+from exporter.ingest.counting.repeats.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
 from exporter.stalwart.events.attempt import AttemptKey
 from exporter.stalwart.events.snowflakes import second_of

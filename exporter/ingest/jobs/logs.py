@@ -12,6 +12,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from exporter.ingest.counting.dedup_window import RecentMultiset
 from exporter.ingest.counting.deliveries import LOG, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.log_turns import Junction, TurnSplitter, item_of, since_last_turn
+from exporter.ingest.counting.repeats.shared_outcomes import SharedOutcomes
 from exporter.ingest.counting.trail.recorder import TrailRecorder
 from exporter.ingest.jobs.log_reading import (
     FEWEST_LINES,
@@ -32,6 +34,7 @@ from exporter.ingest.jobs.log_reading import (
     BackwardsReader,
     LogReading,
 )
+from exporter.ingest.jobs.log_state import LOG_MARK, WINDOW_SECONDS, state_of
 from exporter.ingest.jobs.log_watch import LogWatch, OwnLines
 from exporter.model.delivery import LogLine
 from exporter.stalwart.client import StalwartClient
@@ -40,14 +43,11 @@ from exporter.stalwart.events.tracker import AttemptTracker, Decision
 from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
+from exporter.store.store import SeenIds
 
 __all__ = ["MAX_LINES", "LogJob", "OwnLines"]
 
 log = structlog.get_logger("exporter.logs")
-
-LOG_MARK = "log"
-WINDOW_SECONDS = 2
-"""The server's threads may write lines slightly out of order."""
 
 LINES_A_POLL = 2000
 """A log that grows by more lines per poll is polled more often, so that each poll has about this many."""
@@ -98,6 +98,7 @@ class LogJob:
         deliveries: DeliveryCounter,
         *,
         own: OwnLines | None,
+        shared: SharedOutcomes | None = None,
         count_own: bool = False,
         interval_seconds: float = 60.0,
         most_spooled_bytes: int = MAX_SPOOLED_BYTES,
@@ -109,6 +110,7 @@ class LogJob:
         self._owners = owners
         self._deliveries = deliveries
         self._own = own
+        self._shared = shared
         self._count_own = count_own
         self._interval = interval_seconds
         self._most_bytes = most_spooled_bytes
@@ -151,15 +153,26 @@ class LogJob:
         folder = AttemptTracker.from_state(
             state["attempts"], self._monotonic, self._held_since, state.get("strays", ())
         )
-        horizon = recent.horizon
         junction = Junction(recent)
         reading = await self._read(client, junction)
-        lines_read = reading.spool.lines
+        counted = _Counted(self._deliveries.recorder(LOG, state.get("trail")))
+        async with nullcontext() if self._shared is None else self._shared.counting():
+            await self._count_reading(reading, recent, folder, junction, counted)
+
+    async def _count_reading(
+        self,
+        reading: LogReading,
+        recent: RecentMultiset,
+        folder: AttemptTracker,
+        junction: Junction,
+        counted: _Counted,
+    ) -> None:
+        """Add what is new in *reading* to *counted*, and record it."""
+        horizon, lines_read = recent.horizon, reading.spool.lines
         if self._owners.vacant:
             self._owners.take_over(LOG)
         if junction.is_missed:
             recent.begin_anew()
-        counted = _Counted(self._deliveries.recorder(LOG, state.get("trail")))
         await self._count_all(reading, recent, folder, counted, are_new=not junction.is_missed)
         if junction.is_missed or (not counted.known and horizon is not None and _begins_after(reading, horizon)):
             log.warning("log.gap_found", server=self._board.name, lines_read=lines_read)
@@ -168,11 +181,15 @@ class LogJob:
         self._deliveries.end_sessions(counted.trail)
         self._held_since = folder.held_since()
         self._pace(counted.lines)
-        marks = {
-            LOG_MARK: _state_of(recent, folder, counted.trail),
+        marks: Mapping[str, Any] = {
+            LOG_MARK: state_of(recent, folder, counted.trail),
             OWNERS_MARK: self._owners.to_state(),
         }
-        await self._ledger.record(counted.increments, marks, trail=counted.trail.take())
+        rows: Sequence[SeenIds] = ()
+        if self._shared is not None:
+            self._shared.logged((recent.horizon or 0) + WINDOW_SECONDS)
+            rows, marks = self._shared.rows(LOG), {**marks, **self._shared.marks()}
+        await self._ledger.record(counted.increments, marks, rows, trail=counted.trail.take())
         self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
 
     async def _read(self, client: StalwartClient, junction: Junction) -> LogReading:
@@ -200,7 +217,7 @@ class LogJob:
                 trail.feed(line.trail)
         folder.forget_deferrals()
         self._watch.first_lines(lines)
-        await self._ledger.record({}, {LOG_MARK: _state_of(recent, folder, trail)})
+        await self._ledger.record({}, {LOG_MARK: state_of(recent, folder, trail)})
 
     def _pace(self, new: int) -> None:
         """Adjust the next limit and interval to the number of *new* lines."""
@@ -255,6 +272,8 @@ class LogJob:
                 self._count_decided(folder.feed(line.delivery), counted)
 
     def _count_decided(self, decisions: Sequence[Decision], counted: _Counted) -> None:
+        if self._shared is not None:
+            decisions = self._shared.take_logged(decisions, self._owners)
         outcomes = [decision.outcome for decision in decisions]
         self._deliveries.count(LOG, outcomes, counted.increments, counted.trail)
 
@@ -269,13 +288,3 @@ class LogJob:
 
 def _begins_after(reading: LogReading, horizon: int) -> bool:
     return reading.oldest_at is not None and int(reading.oldest_at.timestamp()) >= horizon
-
-
-def _state_of(recent: RecentMultiset, tracker: AttemptTracker, trail: TrailRecorder) -> Any:
-    """Return the watermark of the log as JSON-serializable data."""
-    return {
-        "recent": recent.to_state(),
-        "attempts": tracker.to_state(),
-        "strays": tracker.strays.to_state(),
-        "trail": trail.to_state(),
-    }

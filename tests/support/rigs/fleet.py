@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from exporter.app.servers.fleet import Fleet
+from exporter.app.servers.webhook import WebhookLimits
 from exporter.clock import SystemClock
 from exporter.collectors.exposition import Exposition
 from exporter.settings import ServerSettings, TrailSettings
@@ -41,7 +42,9 @@ async def fleet_on(store: Store) -> AsyncIterator[Fleet]:
     clock = SystemClock()
     async with asyncio.TaskGroup() as group:
         exposition = Exposition(extra=lambda _: b"", monotonic=clock.monotonic)
-        fleet = Fleet(group, store, exposition, trail=TrailSettings(), clock=clock, rng=random.Random(1))  # noqa: S311 - jitter
+        limits = WebhookLimits(max_body_bytes=1 << 20, max_backlog_bytes=1 << 20)
+        rng = random.Random(1)  # noqa: S311 - jitter
+        fleet = Fleet(group, store, exposition, trail=TrailSettings(), webhooks=limits, clock=clock, rng=rng)
         try:
             yield fleet
         finally:

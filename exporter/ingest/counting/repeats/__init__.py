@@ -1,0 +1,1 @@
+"""What is counted already: runs of posted events, and outcomes that two sources report."""

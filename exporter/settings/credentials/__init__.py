@@ -1,0 +1,1 @@
+"""Secrets, logins, and the tables of logins."""
