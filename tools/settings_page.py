@@ -19,7 +19,7 @@ from exporter.settings.environment import SHORT_NAMES, variable_name
 from exporter.settings.load import DEFAULT_PATH
 from exporter.settings.models import Settings
 from exporter.settings.section import Section
-from exporter.settings.server import ServerSettings
+from exporter.settings.servers.server import ServerSettings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 

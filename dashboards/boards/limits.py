@@ -1,8 +1,11 @@
-"""The server's own limits: recipients that they hold back."""
+"""Limits and waste of outgoing mail: recipients held back, the relay's budget, mail that the server itself makes."""
 
 from __future__ import annotations
 
-from dashboards.boards.kit import NONE_NOW, Query, capabilities, graph, q
+from alerts.thresholds import find, load
+from dashboards.boards.kit import NO_COUNTERS, NONE_NOW, Query, capabilities, graph, q
+
+BUDGET = find(load(), "alerts.StalwartRelayBudget.ratio")
 
 
 def _until(which: str, of: str) -> Query:
@@ -11,11 +14,18 @@ def _until(which: str, of: str) -> Query:
     return q(expr, f"{{{{server}}}} {{{{queue}}}} {which}")
 
 
-HELD = [
+def _budget(window: str) -> Query:
+    """The share of the budget that is used."""
+    used = f"increase(stalwart_relay_recipients_total{{SEL}}[{window}])"
+    expr = f'{used} / on (server) stalwart_relay_budget_recipients{{SEL,window="{window}"}}'
+    return q(expr, f"{{{{server}}}} {window}")
+
+
+LIMITS = [
     capabilities(
-        "queue",
-        "Source of held recipients",
-        "Whether the key can read the queue.",
+        "queue|logs|traces",
+        "Sources of this row",
+        "The queue for held recipients, log or traces for the relay, the server's counters or its log for the rest.",
         width=6,
     ),
     graph(
@@ -36,5 +46,24 @@ HELD = [
         _until("last", "max"),
         width=9,
         empty=NONE_NOW,
+    ),
+    graph(
+        "Relay budget used",
+        "Share of the relay's budget ([servers.relay] in the settings) used within the last hour and the last 24 hours."
+        " The line is the threshold of StalwartRelayBudget.",
+        "percentunit",
+        _budget("1h"),
+        _budget("1d"),
+        limits=[(BUDGET, "orange")],
+        empty="No relay in the settings",
+    ),
+    graph(
+        "Mail that the server itself makes",
+        "Bounces, reports and automatic answers among the messages that enter the queue, without mail from outside: "
+        "per hour, and as a share of all.",
+        "short",
+        q("server:stalwart_generated_messages:rate1h{SEL} * 3600", "{{server}} per hour"),
+        q("server:stalwart_generated_messages:ratio{SEL}", "{{server}} share"),
+        empty=NO_COUNTERS,
     ),
 ]

@@ -17,7 +17,7 @@ from dashboards.boards.kit import (
     q,
     rows_of,
 )
-from dashboards.boards.limits import HELD
+from dashboards.boards.limits import LIMITS
 
 _LIMITS = load()
 BACKLOG = find(_LIMITS, "alerts.StalwartQueueBacklog.messages")
@@ -272,7 +272,7 @@ QUEUE = Board(
     "Backlog, ages, destinations, error classes, and the delivery objective.",
     [
         ("Backlog", _BACKLOG),
-        ("Own limits", HELD),
+        ("Limits and budgets", LIMITS),
         ("Deliveries", _OUTCOMES),
         ("Destinations", _DESTINATIONS),
         ("Objective", _SLO),

@@ -176,6 +176,19 @@ DOMAIN_DELIVERIES = _f(
     ("domain", "outcome"),
     source=DELIVERIES,
 )
+RELAY_RECIPIENTS = _f(
+    C,
+    "stalwart_relay_recipients_total",
+    "Recipients accepted by the relay that the settings name.",
+    source=DELIVERIES,
+)
+RELAY_BUDGET = _f(
+    G,
+    "stalwart_relay_budget_recipients",
+    "Recipients that the relay accepts within the window, from the settings.",
+    ("window",),
+    source="settings",
+)
 LOG_ENTRIES = _f(C, "stalwart_log_entries_total", "Lines of the server's log.", ("level", "event"), source=LOGS)
 OUTGOING_REPORTS = _f(
     G, "stalwart_outgoing_reports", "Outgoing reports waiting to be sent.", ("kind",), source="outgoing reports"

@@ -80,6 +80,26 @@ class TallySource:
         yield from histograms(book)
 
 
+class RelaySource:
+    """
+    The use of the relay, and its *budget* by window; only for a server whose settings name one::
+
+        stalwart_relay_recipients_total{server="mx1"} 812
+        stalwart_relay_budget_recipients{server="mx1",window="1d"} 10000
+    """
+
+    def __init__(self, board: ServerBoard, budget: Mapping[str, int]) -> None:
+        self._board = board
+        self._budget = budget
+
+    def version(self) -> object:
+        return self._board.tallies.version
+
+    def collect(self) -> Iterator[Collected]:
+        yield f.RELAY_RECIPIENTS, {(): self._board.tallies.value(("relay_recipients", ()))}
+        yield f.RELAY_BUDGET, {(window,): recipients for window, recipients in sorted(self._budget.items())}
+
+
 def histograms(book: TallyBook) -> Iterator[Collected]:
     """Yield the histograms that have tallies, in the family's unit."""
     found: dict[str, dict[Labels, Buckets]] = {}

@@ -4,7 +4,7 @@ from exporter.settings.addresses import ListenAddress
 from exporter.settings.credentials.secret import Secret
 from exporter.settings.load import DEFAULT_PATH, load_settings
 from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings, WebSettings
-from exporter.settings.server import (
+from exporter.settings.servers.server import (
     BasicLogin,
     BearerToken,
     IntervalSettings,

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from exporter.settings.models import Settings
 from exporter.settings.section import Section
-from exporter.settings.server import ServerSettings
+from exporter.settings.servers.server import ServerSettings
 from exporter.settings.types import Accepts
 
 Loc = tuple[str | int, ...]

@@ -12,7 +12,7 @@ from exporter.settings.addresses import ListenAddress
 from exporter.settings.credentials.webhook import webhook_path_problems
 from exporter.settings.rules import server_list_problems, validate_with
 from exporter.settings.section import Section
-from exporter.settings.server import ServerSettings
+from exporter.settings.servers.server import ServerSettings
 from exporter.settings.types import Duration, FilePath, Listen, ReadableFile, Size
 from exporter.settings.units import DAY, GIB, MIB
 

@@ -10,7 +10,7 @@ from exporter.errors import quote
 from exporter.settings.addresses import is_loopback
 from exporter.settings.files import is_world_readable
 from exporter.settings.models import Settings
-from exporter.settings.server import ServerSettings
+from exporter.settings.servers.server import ServerSettings
 
 _INLINE_SECRETS = ("password", "token", "native_password")
 _SECRET_FILES = ("password_file", "token_file", "native_password_file")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator
 
+from exporter.domains import domain_name
 from exporter.settings.addresses import ListenAddress, parse_listen, parse_server_url
 from exporter.settings.credentials.secret import Secret, check_secret
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
@@ -92,6 +93,13 @@ def _check_username(name: str) -> str:
     return name
 
 
+def _check_host_name(name: str) -> str:
+    known = domain_name(name.strip())
+    if known is None:
+        raise ValueError("is not a host name")
+    return known
+
+
 def _check_token(token: Secret) -> Secret:
     value = token.get_secret_value()
     if not value.isascii() or " " in value:
@@ -146,6 +154,11 @@ Username: TypeAlias = Annotated[
     str,
     AfterValidator(_check_username),
     Accepts("string", "a string without colons and control characters"),
+]
+HostName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_check_host_name),
+    Accepts("host name", "a host name such as smtp.example.org"),
 ]
 Password: TypeAlias = Annotated[
     Secret,

@@ -85,7 +85,14 @@ class Counting:
             choice,
             TotalsCounter(board, ledger, choice),
             owners,
-            DeliveryCounter(board, owners, clock, max_domains=settings.max_domains, trail=policy),
+            DeliveryCounter(
+                board,
+                owners,
+                clock,
+                max_domains=settings.max_domains,
+                trail=policy,
+                relay_host=settings.relay.host or "",
+            ),
             saved.reconciler if streams or ledger.watermark(LIVE_MARK) is not None else None,
             saved.shared if has_webhook or was_shared else None,
         )

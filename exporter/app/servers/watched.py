@@ -17,7 +17,7 @@ from exporter.collectors.health import CollectorsSource, IdentitySource
 from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
-from exporter.collectors.telemetry import GaugeSource, TallySource
+from exporter.collectors.telemetry import GaugeSource, RelaySource, TallySource
 from exporter.collectors.webhooks import WebhookSource
 from exporter.ingest.jobs.reports.job import ReportJob
 from exporter.ingest.jobs.version import VersionSearch, kept_version
@@ -73,6 +73,7 @@ class WatchedServer:
             FailedSource(board),
             OutgoingSource(board),
             TallySource(board),
+            *([RelaySource(board, settings.relay.budget)] if settings.relay.host is not None else []),
             GaugeSource(board),
             AccountsSource(board),
             InventorySource(board, max_domains=settings.max_domains),

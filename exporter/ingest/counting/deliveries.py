@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from exporter.clock import Clock, unix_second
-from exporter.domains import UNKNOWN_DOMAIN
+from exporter.domains import UNKNOWN_DOMAIN, domain_name
 from exporter.ingest.counting.trail.recorder import TrailPolicy, TrailRecorder
 from exporter.model.delivery import DeliveryOutcome, Outcome
 from exporter.stalwart.http.server_clock import STEP_SECONDS
@@ -93,7 +93,11 @@ def _same(owner: str, source: str) -> bool:
 
 
 class DeliveryCounter:
-    """Turns outcomes into increments, with a cap on the domain label, and into rows of the trail."""
+    """
+    Turns outcomes into increments, with a cap on the domain label, and into rows of the trail.
+
+    *relay_host*: The host whose accepted recipients are counted, as from `domain_name`; empty if there is none.
+    """
 
     def __init__(
         self,
@@ -103,12 +107,14 @@ class DeliveryCounter:
         *,
         max_domains: int,
         trail: TrailPolicy | None = None,
+        relay_host: str = "",
     ) -> None:
         self._board = board
         self._owners = owners
         self._clock = clock
         self._max_domains = max_domains
         self._trail = trail
+        self._relay_host = relay_host
         known = {labels[0] for labels in board.tallies.family("domain_deliveries")}
         self._capped = CappedLabel(max_domains, sorted(known), now=clock.monotonic())
 
@@ -138,6 +144,7 @@ class DeliveryCounter:
         """
         alike: dict[tuple[Outcome, str, str, str], int] = {}
         at, owned = None, False
+        relayed = 0
         for outcome in outcomes:
             if outcome.at != at:
                 at = outcome.at
@@ -145,12 +152,21 @@ class DeliveryCounter:
             if owned:
                 key = (outcome.outcome, outcome.reason, outcome.code, outcome.domain)
                 alike[key] = alike.get(key, 0) + 1
+                relayed += self._relay_host != "" and self._is_relayed(outcome)
                 if recorder is not None:
                     recorder.add_outcome(outcome)
+        if relayed:
+            add(increments, "relay_recipients", (), relayed)
         for (became, reason, code, domain), times in alike.items():
             add(increments, "deliveries", (became.value, reason, code), times)
             if self._max_domains:
                 add(increments, "domain_deliveries", (self._label(domain, times), became.value), times)
+
+    def _is_relayed(self, outcome: DeliveryOutcome) -> bool:
+        event = outcome.event
+        if event is None or outcome.outcome is not Outcome.DELIVERED:
+            return False
+        return domain_name(event.hostname) == self._relay_host
 
     def _label(self, domain: str, times: int) -> str:
         dropped = self._capped.dropped

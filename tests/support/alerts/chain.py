@@ -243,6 +243,10 @@ failed = "1s"
 reports = "2s"
 outgoing = "2s"
 inventory = "1s"
+[servers.relay]
+host = "mx.ok.test"
+recipients_per_hour = 1000000
+recipients_per_day = 10000000
 """
 
 

@@ -58,6 +58,7 @@ class Destination:
         greylist_rounds: Attempts per recipient that are deferred before one is accepted.
         schedule: Replaces the virtual queue's schedule for mail to this domain, from v0.13 on.
         round_trip_ms: Time of one command.
+        relay: The relay through which mail to this domain goes, instead of its own host.
     """
 
     domain: str
@@ -72,12 +73,13 @@ class Destination:
     greylist_rounds: int = 1
     schedule: Schedule | None = None
     round_trip_ms: int = 0
+    relay: str = ""
     tries: dict[str, int] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
         """The name of the mail host."""
-        return f"mx.{self.domain}"
+        return self.relay or f"mx.{self.domain}"
 
     def rcpt_reply(self, address: str) -> Reply:
         """Return the host's reply to RCPT; severities as in SMTP."""

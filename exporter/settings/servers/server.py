@@ -15,6 +15,7 @@ from exporter.settings.credentials.webhook import WebhookSettings
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
 from exporter.settings.rules import credential_problems, tls_problems, validate_with
 from exporter.settings.section import Section
+from exporter.settings.servers.relay import RelaySettings
 from exporter.settings.types import (
     MAX_NAME_LENGTH,
     CertificatesFile,
@@ -225,6 +226,7 @@ class ServerSettings(Section):
     streams: StreamSettings = Field(default_factory=StreamSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
+    relay: RelaySettings = Field(default_factory=RelaySettings)
 
     @property
     def host(self) -> str:
