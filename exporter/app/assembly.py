@@ -13,6 +13,7 @@ from exporter.app.history import History
 from exporter.app.http import HttpFront, Webhooks
 from exporter.app.own_registry import OwnRegistry
 from exporter.app.reload import LoadSettings, Reloader
+from exporter.app.servers.checking import checking_of
 from exporter.app.servers.fleet import Fleet
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import WebhookLimits
@@ -59,17 +60,19 @@ def assemble(
     """
     Build all parts around the open *history*; the servers' tasks will run in *group*.
 
-    Raises `SettingsError` for unusable certificates in the web configuration.
+    Raises `SettingsError` for unusable certificates in the web configuration or of the checks.
     """
     store = history.store
     exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
     limits = WebhookLimits(settings.webhooks.max_body, settings.webhooks.max_backlog)
+    checking = checking_of(settings.checks, clock=clock, rng=rng)
     fleet = Fleet(
         group,
         store,
         exposition,
         trail=settings.trail,
         webhooks=limits,
+        checking=checking,
         clock=clock,
         rng=rng,
         reraise_bugs=reraise_bugs,

@@ -138,6 +138,7 @@ class Reloader:
                     (f"webhooks.{name}", getattr(before.webhooks, name), getattr(new.webhooks, name))
                     for name in WEBHOOKS
                 ),
+                ("checks", before.checks, new.checks),
             )
             if old != wanted
         ]

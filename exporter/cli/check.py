@@ -8,8 +8,8 @@ from pathlib import Path
 
 from exporter.app.preflight import find_problems
 from exporter.app.process import with_web_config
+from exporter.cli import config_result as settings_check
 from exporter.cli.output import console, plain
-from exporter.settings import check as settings_check
 
 
 def check(config: Path | None, web_config: Path | None, *, as_json: bool) -> int:

@@ -76,7 +76,13 @@ def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str
     if native is not None:
         server |= {"native_username": native[0], "native_password": native[1]}
     return Settings.model_validate(
-        {"web": {"listen": listen}, "store": {"path": folder / "history.sqlite3"}, "servers": [server]}
+        {
+            "web": {"listen": listen},
+            "store": {"path": folder / "history.sqlite3"},
+            # The simulated server's domains are not in DNS.
+            "checks": {"enabled": False},
+            "servers": [server],
+        }
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from exporter import __version__
+from exporter.cli.domains.command import domains_app
 from exporter.cli.reports.command import reports_app
 
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(reports_app)
+app.add_typer(domains_app)
 
 
 def _finite(value: float) -> float:

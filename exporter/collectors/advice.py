@@ -30,6 +30,7 @@ NEEDS: Mapping[Capability, Need] = {
     Capability.OUTGOING_REPORTS: Need(("outgoing-report-list",)),
     Capability.REPORTS: Need(("incoming-report-list", "incoming-report-get")),
     Capability.INVENTORY: Need(()),
+    Capability.DOMAIN_RECORDS: Need(("domain-list", "domain-get"), in_parts=True),
     Capability.LOGS: Need(("logs-view",), "a tracer of type 'log' with a path"),
     Capability.NATIVE_METRICS: Need((), "metrics.prometheus.enable, with the login of metrics.prometheus.auth"),
     Capability.STORED_METRICS: Need(("metrics-list",), "metrics.history.enable", enterprise=True),
@@ -58,7 +59,7 @@ PAGE_LOGIN: Mapping[Generation, str] = {
 
 NO_POSTS = "No signed post has arrived; stalwart-exporter webhook prints the server's settings."
 
-IN_PARTS = frozenset({Capability.INVENTORY})
+IN_PARTS = frozenset({Capability.INVENTORY, Capability.DOMAIN_RECORDS})
 
 
 def advice_for(

@@ -14,7 +14,7 @@ from exporter.collectors.family import family as _f
 G, C, H, GH, I = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM, Kind.GAUGE_HISTOGRAM, Kind.INFO  # noqa: E741 - one letter a kind keeps the table readable
 
 QUEUE, TOTALS, LOGS, DELIVERIES, REPORTS = "queue", "server counters", "log", "traces or log", "reports"
-INVENTORY = "inventory"
+INVENTORY, CHECKS = "inventory", "checks"
 
 UP = _f(G, "stalwart_up", "Whether the management API accepted the credentials at the last attempt.", source="any")
 CLOCK_SKEW = _f(
@@ -218,6 +218,22 @@ CLUSTER_NODES = _f(
     "Cluster nodes last seen within an hour (active), within a day (stale), or longer ago (inactive).",
     ("state",),
     source=INVENTORY,
+)
+
+DOMAIN_CHECK = _f(
+    G,
+    "stalwart_domain_check",
+    "1 for the latest result of each check of a domain (or of the server, by its host name); in 'other', the number of "
+    "further domains with it.",
+    ("domain", "check", "result"),
+    source=CHECKS,
+)
+DOMAIN_CHECK_CHANGE = _f(
+    G,
+    "stalwart_domain_check_change_timestamp_seconds",
+    "Time the check's result last changed between good and bad, or was first seen.",
+    ("domain", "check"),
+    source=CHECKS,
 )
 
 REPORTS_TOTAL = _f(

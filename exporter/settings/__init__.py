@@ -1,6 +1,7 @@
 """The configuration: a TOML file with environment overrides, validated as a whole before anything starts."""
 
 from exporter.settings.addresses import ListenAddress
+from exporter.settings.checks import CheckSettings
 from exporter.settings.credentials.secret import Secret
 from exporter.settings.load import DEFAULT_PATH, load_settings
 from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings, WebSettings
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_PATH",
     "BasicLogin",
     "BearerToken",
+    "CheckSettings",
     "IntervalSettings",
     "ListenAddress",
     "LogSettings",

@@ -51,6 +51,17 @@ def parse_listen(value: object) -> ListenAddress:
     return ListenAddress(host, port)
 
 
+def parse_resolver(text: str) -> str:
+    """Normalise the address of a DNS resolver to ``192.0.2.53:53`` or ``[::1]:53``; raises `ValueError`."""
+    bare = text.strip()
+    if _is_ip(bare, 4) or _is_ip(bare, 6):
+        return str(ListenAddress(bare, 53))
+    address = parse_listen(bare)
+    if address.port == 0 or not (_is_ip(address.host, 4) or _is_ip(address.host, 6)):
+        raise ValueError("an entry is not an IP address with an optional port")
+    return str(address)
+
+
 def parse_server_url(value: object) -> str:
     """
     Normalise a server's URL to ``https://host`` or ``https://host:port``, in lower case.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from exporter.settings.addresses import ListenAddress
+from exporter.settings.checks import CheckSettings
 from exporter.settings.credentials.webhook import webhook_path_problems
 from exporter.settings.rules import server_list_problems, validate_with
 from exporter.settings.section import Section
@@ -125,6 +126,7 @@ class Settings(Section):
     trail: TrailSettings = Field(default_factory=TrailSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     webhooks: WebhooksSettings = Field(default_factory=WebhooksSettings)
+    checks: CheckSettings = Field(default_factory=CheckSettings)
     servers: tuple[ServerSettings, ...] = ()
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +13,13 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator
 
 from exporter.domains import domain_name
-from exporter.settings.addresses import ListenAddress, parse_listen, parse_server_url
+from exporter.settings.addresses import ListenAddress, parse_listen, parse_resolver, parse_server_url
 from exporter.settings.credentials.secret import Secret, check_secret
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
 from exporter.settings.units import format_duration, format_size, parse_duration, parse_size
 
 MAX_NAME_LENGTH = 64
+MAX_LIST_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,54 @@ def _check_url_path(path: str) -> str:
 
 _URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]{1,200}")
 _TAKEN_PATHS = ("/metrics", "/-")
+
+
+def _parse_list(value: object) -> tuple[object, ...]:
+    """Accept an array, or a string with commas as in an environment variable."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise ValueError("not an array")
+    if len(value) > MAX_LIST_LENGTH:
+        raise ValueError(f"more than {MAX_LIST_LENGTH} entries")
+    return tuple(value)
+
+
+def _each(parse: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
+    def check(value: object) -> tuple[str, ...]:
+        entries = _parse_list(value)
+        if not all(isinstance(entry, str) for entry in entries):
+            raise ValueError("an entry is not a string")
+        return tuple(dict.fromkeys(parse(str(entry)) for entry in entries))
+
+    return check
+
+
+def _domain(text: str) -> str:
+    name = domain_name(text.strip())
+    if name is None:
+        raise ValueError("an entry is not a domain name")
+    return name
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        raise ValueError("an entry is not an IP address") from None
+
+
+def _mail_address(text: str) -> str:
+    local, at, domain = text.strip().rpartition("@")
+    if not local or not at or domain_name(domain) is None or not local.isprintable():
+        raise ValueError("an entry is not a mail address")
+    return f"{local.lower()}@{_domain(domain)}"
+
+
+def _show_list(values: Any) -> str:
+    return "[" + ", ".join(json.dumps(str(value)) for value in values) + "]"
+
+
 _DURATION_WORDS = "a duration such as 30s, 5m, 1h30m or 500ms, or a number of seconds"
 
 Duration: TypeAlias = Annotated[
@@ -180,6 +231,35 @@ FilePath: TypeAlias = Annotated[
     Path,
     AfterValidator(_check_path),
     Accepts("path", "the path of a file"),
+]
+Resolvers: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(_each(parse_resolver)),
+    PlainSerializer(list, return_type=list[str]),
+    Accepts(
+        "array of addresses",
+        'an array of IP addresses, each with a port if it is not 53, such as ["192.0.2.53", "[::1]:5353"]',
+        show=_show_list,
+        bare=True,
+    ),
+]
+Domains: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(_each(_domain)),
+    PlainSerializer(list, return_type=list[str]),
+    Accepts("array of names", 'an array of domain names, such as ["example.org"]', show=_show_list, bare=True),
+]
+IpAddresses: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(_each(_ip_address)),
+    PlainSerializer(list, return_type=list[str]),
+    Accepts("array of addresses", 'an array of IP addresses, such as ["192.0.2.25"]', show=_show_list, bare=True),
+]
+MailAddresses: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(_each(_mail_address)),
+    PlainSerializer(list, return_type=list[str]),
+    Accepts("array of addresses", 'an array of mail addresses, such as ["a@example.org"]', show=_show_list, bare=True),
 ]
 ReadableFile: TypeAlias = Annotated[
     FilePath,

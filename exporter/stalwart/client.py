@@ -11,6 +11,7 @@ from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
 from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
+from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
@@ -95,6 +96,27 @@ class StalwartClient(Protocol):
 
     async def fetch_inventory(self) -> Inventory:
         """Fetch what the server manages besides mail, as far as the key may read it."""
+
+    async def fetch_domains(self) -> Sequence[ServerDomain]:
+        """Fetch the server's domains; those that are disabled, or whose name is invalid, are left out."""
+
+    @property
+    def domains_at_once(self) -> int:
+        """The most domains whose records one request can fetch; at least 1."""
+
+    async def fetch_wanted_records(self, domains: Sequence[ServerDomain]) -> Sequence[DomainWants]:
+        """
+        Fetch the DNS records that the server wants for up to `domains_at_once` domains, with one request.
+
+        A domain that no longer exists is left out.
+        """
+
+    async def fetch_report_patterns(self) -> Sequence[str]:
+        """
+        Fetch the addresses whose incoming reports the server analyses, such as ``dmarc@*``.
+
+        Empty if the server does not disclose them, or not to this key.
+        """
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -15,6 +15,7 @@ from exporter.model.inventory import Inventory
 from exporter.model.live import StreamKind
 from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
+from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
@@ -95,6 +96,19 @@ class SwitchingClient:
 
     async def fetch_inventory(self) -> Inventory:
         return await self._current.fetch_inventory()
+
+    async def fetch_domains(self) -> Sequence[ServerDomain]:
+        return await self._current.fetch_domains()
+
+    @property
+    def domains_at_once(self) -> int:
+        return self._current.domains_at_once
+
+    async def fetch_wanted_records(self, domains: Sequence[ServerDomain]) -> Sequence[DomainWants]:
+        return await self._current.fetch_wanted_records(domains)
+
+    async def fetch_report_patterns(self) -> Sequence[str]:
+        return await self._current.fetch_report_patterns()
 
     async def aclose(self) -> None:
         """Close the connections of both generations."""

@@ -21,6 +21,7 @@ from exporter.model.server import Capability, CapabilityStatus, Edition, ServerI
 from exporter.stalwart.log_problems import LogProblem
 from exporter.state.costs import ApiCosts
 from exporter.state.distribution import Observations
+from exporter.state.posture import Posture
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
 from exporter.state.webhooks import WebhookHealth
@@ -39,6 +40,7 @@ class Part(StrEnum):
     OUTGOING = "outgoing"
     GAUGES = "gauges"
     INVENTORY = "inventory"
+    POSTURE = "posture"
     TALLIES = "tallies"
     HEALTH = "health"
 
@@ -201,6 +203,12 @@ class ServerBoard:
         """What the server manages besides mail; ``None`` unless fresh."""
         held = self._held(Part.INVENTORY)
         return held if isinstance(held, Inventory) else None
+
+    @property
+    def posture(self) -> Posture | None:
+        """The results of the checks; ``None`` unless fresh."""
+        held = self._held(Part.POSTURE)
+        return held if isinstance(held, Posture) else None
 
     def count_unknown(self, unknown: Mapping[str, int]) -> None:
         """Add to the counts of unknown values, by field."""

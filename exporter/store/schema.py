@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.store.posture.schema import POSTURE_COUNTED, POSTURE_TABLES
 from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
 from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
@@ -43,10 +44,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     TLS_POLICIES_ONCE,
     TRAIL_TABLES,
     WEBHOOK_TABLES,
+    POSTURE_TABLES,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
-TABLES = ("tally", "watermark", "seen", *COUNTED_TABLES, *TRAIL_COUNTED_TABLES, *WEBHOOK_COUNTED_TABLES)
+TABLES = (
+    "tally",
+    "watermark",
+    "seen",
+    *COUNTED_TABLES,
+    *TRAIL_COUNTED_TABLES,
+    *WEBHOOK_COUNTED_TABLES,
+    *POSTURE_COUNTED,
+)
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 
 TEMPORARY_TABLES = REPORT_TEMPORARY_TABLES

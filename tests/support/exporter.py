@@ -68,6 +68,7 @@ class Exporter:
         self._environ = dict(environ or {})
         self._config = directory / "config.toml"
         self._has_config = bool(config)
+        self._config_text = config
         if config:
             self._config.write_text(config)
         self._log = directory / "exporter.log"
@@ -91,6 +92,8 @@ class Exporter:
             "STALWART_EXPORTER_LISTEN": f"127.0.0.1:{self.port}",
             "STALWART_EXPORTER_STORE_PATH": str(self.directory / "history.sqlite3"),
             "STALWART_EXPORTER_TEST_RERAISE": "1",
+            # Tests that check domains bring a DNS server of their own.
+            **({} if "[checks]" in self._config_text else {"STALWART_EXPORTER_CHECKS__ENABLED": "false"}),
             "PYTHONWARNINGS": "error",
             **self._environ,
         }

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from exporter.app.servers.checking import Checking
 from exporter.app.servers.connection import ServerConnection, connect
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import Supervisor, end_all
@@ -89,6 +90,7 @@ class Fleet:
         *,
         trail: TrailSettings,
         webhooks: WebhookLimits,
+        checking: Checking | None = None,
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
@@ -99,6 +101,7 @@ class Fleet:
         self._exposition = exposition
         self._trail = trail
         self._webhook_limits = webhooks
+        self._checking = checking
         self._clock = clock
         self._rng = rng
         self._reraise_bugs = reraise_bugs
@@ -216,6 +219,7 @@ class Fleet:
             store,
             trail=self._trail,
             webhooks=self._webhook_limits,
+            checking=self._checking,
             clock=self._clock,
             rng=self._rng,
             reraise_bugs=self._reraise_bugs,

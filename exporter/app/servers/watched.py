@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from exporter.app.servers.checking import Checking, check_pollers
 from exporter.app.servers.connection import ServerConnection
 from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of
 from exporter.app.servers.saved import Saved
@@ -15,6 +16,7 @@ from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
 from exporter.collectors.inventory import AccountsSource, InventorySource
+from exporter.collectors.posture import PostureSource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.telemetry import GaugeSource, RelaySource, TallySource
@@ -27,6 +29,7 @@ from exporter.ingest.loops.session import Session
 from exporter.ingest.loops.subscriber import Subscriber
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings, TrailSettings
+from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.state.costs import ApiCosts
 from exporter.state.report_gauges import ReportGaugeBoard
@@ -78,6 +81,7 @@ class WatchedServer:
             AccountsSource(board),
             InventorySource(board, max_domains=settings.max_domains),
             ReportSource(board, report_gauges),
+            PostureSource(board, max_domains=settings.max_domains),
             CollectorsSource(board),
             WebhookSource(board),
         )
@@ -93,17 +97,16 @@ class WatchedServer:
         *,
         trail: TrailSettings,
         webhooks: WebhookLimits,
+        checking: Checking | None = None,
         clock: Clock,
         rng: random.Random,
         reraise_bugs: bool = False,
     ) -> WatchedServer:
-        """Build a server's parts; makes no request, reads no file and starts nothing."""
+        """Build a server's parts, without checks if there is no *checking*; makes no request and starts nothing."""
         board, ledger = saved.board, saved.ledger
         board.costs = costs
         server_clock = connection.server_clock
-        server_clock.subscribe(board.show_clock_skew)
-        if server_clock.skew_seconds is not None:
-            board.show_clock_skew(server_clock.skew_seconds)
+        _show_skew(board, server_clock)
         session = Session(
             detector=connection.detector,
             client=connection.client,
@@ -131,7 +134,10 @@ class WatchedServer:
             *plan_of(settings, board, ledger, connection, counting),
             ("reports", reports, settings.intervals.reports, Capability.REPORTS),
         ]
-        pollers = pollers_of(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
+        pollers = [
+            *pollers_of(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
+            *check_pollers(checking, settings, session, store, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
+        ]
         subscribers = [
             Subscriber(
                 feed=feed, live=connection.live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs
@@ -166,3 +172,10 @@ class WatchedServer:
         ledger = self._saved.ledger.moved_to(board)
         saved = self._saved
         return Saved(board, ledger, saved.reconciler, saved.trail_secret, saved.shared)
+
+
+def _show_skew(board: ServerBoard, clock: ServerClock) -> None:
+    """Show the difference between the clocks, now and whenever it is learned again."""
+    clock.subscribe(board.show_clock_skew)
+    if clock.skew_seconds is not None:
+        board.show_clock_skew(clock.skew_seconds)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from exporter.settings.addresses import host_of, is_loopback
+from exporter.settings.checks import OwnCheckSettings
 from exporter.settings.credentials.secret import Secret, with_secrets_read
 from exporter.settings.credentials.webhook import WebhookSettings
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
@@ -227,6 +228,7 @@ class ServerSettings(Section):
     tls: TlsSettings = Field(default_factory=TlsSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     relay: RelaySettings = Field(default_factory=RelaySettings)
+    checks: OwnCheckSettings = Field(default_factory=OwnCheckSettings)
 
     @property
     def host(self) -> str:

@@ -151,6 +151,10 @@ class Api:
                 return api_other.principals(world, request, tuple(rest))
             case ("settings", *rest):
                 return api_other.settings(world, request, tuple(rest))
+            case ("dns", "records", domain):
+                return api_other.dns_records(world, request, domain)
+            case ("dkim", signature):
+                return api_other.dkim_key(world, request, signature)
             case ("oauth",):
                 return api_other.oauth(world, request)
         raise NotFound

@@ -21,6 +21,9 @@ _FROM_REST: Final[dict[str, tuple[str, ...]]] = {
     "outgoing-report-get": ("sysDmarcInternalReportGet", "sysTlsInternalReportGet"),
     "incoming-report-list": tuple(f"sys{kind}ExternalReportQuery" for kind in ("Dmarc", "Tls", "Arf")),
     "incoming-report-get": tuple(f"sys{kind}ExternalReportGet" for kind in ("Dmarc", "Tls", "Arf")),
+    "domain-list": ("sysDomainQuery",),
+    "domain-get": ("sysDomainGet",),
+    "dkim-signature-get": _reading("DkimSignature"),
     "logs-view": _reading("Log"),
     "metrics-list": _reading("Metric"),
     "metrics-live": ("liveMetrics",),
@@ -37,7 +40,7 @@ _READERS: Final = _reading(
 )
 _ADMIN: Final = (
     *("sysActionCreate", "actionPauseMtaQueue", "actionResumeMtaQueue", "actionReloadBlockedIps", "impersonate"),
-    *("sysBlockedIpDestroy", "sysAllowedIpCreate", "sysTaskDestroy"),
+    *("sysReportSettingsGet", "sysBlockedIpDestroy", "sysAllowedIpCreate", "sysTaskDestroy"),
 )
 _USER: Final = (
     *("emailReceive", "emailSend", "authenticateWithAlias", "interactAi"),

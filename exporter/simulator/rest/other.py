@@ -11,6 +11,7 @@ from exporter.simulator.common.responses import Answer, NotFound, data, manageme
 from exporter.simulator.rest.queue import paged, require
 from exporter.simulator.world import reports
 from exporter.simulator.world.accounts.directory import LIST_PERMISSIONS
+from exporter.simulator.world.accounts.zone import rest_records
 from exporter.simulator.world.world import World
 
 MAX_CLIENT_ID = 20
@@ -98,6 +99,29 @@ def principals(world: World, request: Request, parts: tuple[str, ...]) -> Answer
     page = [] if parameters.flag("count") else found[skip : skip + limit] if limit else found[skip:]
     items = [world.directory.to_json(account, fields, empty_domain_lists=nested) for account in page]
     return data({"items": items, "total": len(found)})
+
+
+def dns_records(world: World, request: Request, domain: str) -> Answer:
+    """Handle `/api/dns/records/{domain}`; the domain need not exist."""
+    if request.method != "GET":
+        raise NotFound
+    require(request, "domain-get")
+    name = domain.lower()
+    keys = world.inventory.public_keys(name, local=name == world.profile.local_domain)
+    records = rest_records(name, world.profile.hostname, keys)
+    return data([{"type": one.kind, "name": one.name, "content": one.content} for one in records])
+
+
+def dkim_key(world: World, request: Request, signature: str) -> Answer:
+    """Handle `/api/dkim/{algorithm}-{domain}`: the public key."""
+    if request.method != "GET":
+        raise NotFound
+    require(request, "dkim-signature-get")
+    algorithm, _, domain = signature.partition("-")
+    for key in world.inventory.public_keys(domain, local=domain == world.profile.local_domain):
+        if key.kind == algorithm:
+            return data(key.key)
+    raise NotFound
 
 
 def settings(world: World, request: Request, parts: tuple[str, ...]) -> Answer:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from exporter.simulator.world.accounts.zone import PublicKey, new_public_key
 from exporter.simulator.world.telemetry.snowflake import Snowflakes
 
 TaskStatus = Literal["Pending", "Retry", "Failed"]
@@ -52,7 +54,13 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A DKIM key of the local domain; `next_stage` is when its stage changes."""
+    """
+    A DKIM key; `next_stage` is when its stage changes.
+
+    Attributes:
+        domain: Empty for the local domain.
+        public_key: In base64.
+    """
 
     number: int
     kind: str
@@ -60,6 +68,13 @@ class Signature:
     stage: str
     created: float
     next_stage: float | None
+    domain: str
+    public_key: str
+
+    @property
+    def algorithm(self) -> str:
+        """`rsa` or `ed25519`, as in DNS."""
+        return "rsa" if "Rsa" in self.kind else "ed25519"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +127,7 @@ class Inventory:
     Attributes:
         nodes: By node id; this server is node 0.
         allowed: Addresses that are never blocked.
+        report_patterns: Addresses whose reports are analysed.
     """
 
     def __init__(self, ids: Snowflakes, now: Callable[[], float], hostname: str) -> None:
@@ -124,6 +140,7 @@ class Inventory:
         self.blocks: dict[str, Block] = {}
         self.allowed: dict[str, int] = {}
         self.samples: dict[int, Sample] = {}
+        self.report_patterns = ["dmarc@*", "postmaster@*", "tls@*"]
         self.nodes: dict[int, Node] = {0: Node(node_id=0, hostname=hostname, renewed=self.set_up)}
         for attempts in (2, 1):
             self.add_task("SpamFilterMaintenance", status="Retry", attempts=attempts, reason=RULES_FAILURE)
@@ -172,9 +189,15 @@ class Inventory:
         return certificate
 
     def add_signature(
-        self, selector: str, *, kind: str = "Dkim1Ed25519Sha256", stage: str = "active", next_in: float | None = None
+        self,
+        selector: str,
+        *,
+        kind: str = "Dkim1Ed25519Sha256",
+        stage: str = "active",
+        next_in: float | None = None,
+        domain: str = "",
     ) -> Signature:
-        """Add a DKIM key whose stage changes in `next_in` seconds."""
+        """Add a DKIM key, by default of the local domain, whose stage changes in `next_in` seconds."""
         now = self._now()
         signature = Signature(
             number=self._number(),
@@ -183,9 +206,19 @@ class Inventory:
             stage=stage,
             created=now,
             next_stage=now + next_in if next_in is not None else None,
+            domain=domain,
+            public_key=new_public_key("rsa" if "Rsa" in kind else "ed25519", random.Random(selector + domain)),
         )
         self.signatures[signature.number] = signature
         return signature
+
+    def public_keys(self, domain: str, *, local: bool) -> list[PublicKey]:
+        """Return the DKIM keys of *domain*; *local* says that it is the local one."""
+        return [
+            PublicKey(one.selector, one.algorithm, one.public_key)
+            for one in self.signatures.values()
+            if one.domain == domain or (local and not one.domain)
+        ]
 
     def block(self, address: str, reason: str = "manual", expires_in: float | None = None) -> Block:
         """Block an address."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -67,6 +68,7 @@ class EndpointSpec(NamedTuple):
         has_body: Whether it has a JSON body.
         missing: The capability status that a 404 stands for.
         most_bytes: The size limit of a successful response; 0: only the transport's own limit applies.
+        fixed: Parameters that are always sent, with these values and no others.
     """
 
     method: str
@@ -78,6 +80,7 @@ class EndpointSpec(NamedTuple):
     has_body: bool = False
     missing: str = "unsupported"
     most_bytes: int = 0
+    fixed: Mapping[str, str] = MappingProxyType({})
 
 
 class Endpoint(Enum):
@@ -151,6 +154,16 @@ class Endpoint(Enum):
         missing="not_configured",
         most_bytes=MEDIUM_RESPONSE_BYTES,
     )
+    DOMAINS = EndpointSpec(
+        "GET",
+        "/api/principal",
+        frozenset({"limit", "page"}),
+        permission="domain-list",
+        most_bytes=MEDIUM_RESPONSE_BYTES,
+        # Without a known field, the server returns all fields of all principals, secrets included.
+        fixed={"types": "domain", "fields": "name"},
+    )
+    DNS_RECORDS = EndpointSpec("GET", "/api/dns/records/{}", permission="domain-get", most_bytes=SMALL_RESPONSE_BYTES)
     JMAP_SESSION = EndpointSpec(
         "GET",
         "/jmap/session",
@@ -212,21 +225,9 @@ class Endpoint(Enum):
 
 
 _READ_OBJECTS = (
-    "Account",
-    "ArfExternalReport",
-    "BlockedIp",
-    "Certificate",
-    "ClusterNode",
-    "DmarcExternalReport",
-    "DmarcInternalReport",
-    "Domain",
-    "Log",
-    "Metric",
-    "QueuedMessage",
-    "Task",
-    "TlsExternalReport",
-    "TlsInternalReport",
-    "Trace",
+    *("Account", "ArfExternalReport", "BlockedIp", "Certificate", "ClusterNode", "DmarcExternalReport"),
+    *("DmarcInternalReport", "Domain", "Log", "Metric", "QueuedMessage", "ReportSettings"),
+    *("Task", "TlsExternalReport", "TlsInternalReport", "Trace"),
 )
 
 JMAP_METHODS = frozenset(f"x:{name}/{verb}" for name in _READ_OBJECTS for verb in ("get", "query"))
@@ -272,7 +273,8 @@ def target_of(endpoint: Endpoint, params: Mapping[str, str | int], path_args: Se
             raise ValueError(f"{endpoint.label}: no parameter {name!r}")
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise ValueError(f"{endpoint.label}: parameter {name!r} needs a text or a number")
-    target = f"{path}?{urlencode(params, quote_via=quote, safe='')}" if params else path
+    query = {**spec.fixed, **params}
+    target = f"{path}?{urlencode(query, quote_via=quote, safe='')}" if query else path
     if len(target) > MAX_TARGET:
         raise PayloadError(
             f"{endpoint.label}: the server's token, id or cursor makes an address of {len(target)} bytes"

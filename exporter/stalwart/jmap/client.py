@@ -13,6 +13,7 @@ from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
 from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
+from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
@@ -22,6 +23,12 @@ from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newe
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired
 from exporter.stalwart.http.transport import Transport
+from exporter.stalwart.jmap.domains import (
+    DOMAINS_AT_ONCE,
+    fetch_domains,
+    fetch_report_patterns,
+    fetch_wanted_records,
+)
 from exporter.stalwart.jmap.identify import Identifier
 from exporter.stalwart.jmap.inventory import InventoryReader
 from exporter.stalwart.jmap.logs import LogReader
@@ -197,6 +204,23 @@ class JmapClient:
     async def fetch_inventory(self) -> Inventory:
         """Fetch what the server manages besides mail, as far as the key may read it."""
         return await self._inventory.read()
+
+    async def fetch_domains(self) -> Sequence[ServerDomain]:
+        """Fetch the server's enabled domains."""
+        return await fetch_domains(self._api, by_position=self._queue.paging is Paging.POSITION)
+
+    @property
+    def domains_at_once(self) -> int:
+        """The most domains whose records one request can fetch."""
+        return min(DOMAINS_AT_ONCE, self._api.limits.objects)
+
+    async def fetch_wanted_records(self, domains: Sequence[ServerDomain]) -> Sequence[DomainWants]:
+        """Fetch the records that the server wants for *domains*, with one request."""
+        return await fetch_wanted_records(self._api, domains)
+
+    async def fetch_report_patterns(self) -> Sequence[str]:
+        """Fetch the addresses whose reports the server analyses; empty if the key may not read the settings."""
+        return await fetch_report_patterns(self._api)
 
     async def aclose(self) -> None:
         """Close the connection."""

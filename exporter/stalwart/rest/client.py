@@ -18,6 +18,7 @@ from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
 from exporter.model.log import LogPage
 from exporter.model.outgoing import OutgoingReports
+from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation
@@ -27,6 +28,7 @@ from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newe
 from exporter.stalwart.http.allowlist import Endpoint, Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_response
 from exporter.stalwart.http.transport import Transport
+from exporter.stalwart.rest.domains import fetch_domains, fetch_wanted_records
 from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.queue.walk import PageSize, walk_queue
 from exporter.stalwart.rest.reports.client import fetch_report, fetch_report_ids
@@ -73,6 +75,7 @@ class RestClient:
 
     generation = Generation.REST
     reports_at_once = 1
+    domains_at_once = 1
 
     def __init__(self, transport: Transport, *, clock: Clock) -> None:
         self._transport = transport
@@ -190,6 +193,18 @@ class RestClient:
     async def fetch_inventory(self) -> Inventory:
         """Raise `TargetUnsupported` without a request: this generation would need too many."""
         raise TargetUnsupported("inventory: not read from servers of this generation")
+
+    async def fetch_domains(self) -> Sequence[ServerDomain]:
+        """Fetch the server's domains."""
+        return await fetch_domains(self._transport)
+
+    async def fetch_wanted_records(self, domains: Sequence[ServerDomain]) -> Sequence[DomainWants]:
+        """Fetch the records that the server wants for *domains*, one request each."""
+        return [await fetch_wanted_records(self._transport, domain) for domain in domains]
+
+    async def fetch_report_patterns(self) -> Sequence[str]:
+        """Return nothing, without a request: they are settings, which are only readable together with secrets."""
+        return []
 
     async def aclose(self) -> None:
         """Close the connection."""

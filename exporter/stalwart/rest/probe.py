@@ -52,6 +52,8 @@ def questions(now: datetime) -> tuple[Question, ...]:
         Question(Capability.OUTGOING_REPORTS, Endpoint.OUTGOING_REPORTS, {"limit": 1}),
         Question(Capability.REPORTS, Endpoint.REPORTS, {"limit": 1}, ("dmarc",)),
         Question(Capability.REPORTS, Endpoint.REPORT, path_args=("dmarc", "1_1"), absence_is_fine=True),
+        Question(Capability.DOMAIN_RECORDS, Endpoint.DOMAINS, {"limit": 1}),
+        Question(Capability.DOMAIN_RECORDS, Endpoint.DNS_RECORDS, path_args=("example.org",)),
         Question(Capability.LOGS, Endpoint.LOGS, {"limit": 1}),
         Question(Capability.STORED_METRICS, Endpoint.STORED_METRICS, {"after": stamp}),
         Question(

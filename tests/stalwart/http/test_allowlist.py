@@ -38,7 +38,7 @@ def test_path_arguments_never_lead_elsewhere(endpoint: Endpoint, path_args: list
 
     elements, pattern = urlsplit(target).path.split("/"), template.split("/")
     assert len(elements) == len(pattern)
-    assert "?" not in target
+    assert dict(parse_qsl(urlsplit(target).query)) == endpoint.value.fixed
     assert "#" not in target
     assert ".." not in elements
     filled = iter(path_args)
@@ -58,7 +58,7 @@ def test_parameters_arrive_as_they_were_meant_or_not_at_all(endpoint: Endpoint, 
         return
 
     sent = dict(parse_qsl(urlsplit(target).query, keep_blank_values=True, strict_parsing=bool(params)))
-    assert sent == {name: str(value) for name, value in params.items()}
+    assert sent == {**endpoint.value.fixed, **{name: str(value) for name, value in params.items()}}
     assert params.keys() <= endpoint.value.parameters
     assert "" not in sent.values()
 

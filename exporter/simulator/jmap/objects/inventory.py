@@ -13,6 +13,12 @@ DOMAIN_NUMBER = 1
 """The number of the first domain, to which the keys belong."""
 
 
+def domain_numbers(world: World) -> dict[str, int]:
+    """Return the number of each domain by its name."""
+    names = [account.name for account in world.directory.accounts.values() if account.kind == "domain"]
+    return {name: DOMAIN_NUMBER + place for place, name in enumerate(names)}
+
+
 def _stamp(seconds: float | None) -> str | None:
     return rfc3339(seconds) if seconds is not None else None
 
@@ -77,20 +83,22 @@ def certificates(world: World) -> list[Entry]:
 
 def signatures(world: World) -> list[Entry]:
     """Return the DKIM keys."""
+    numbers = domain_numbers(world)
     return [
         fixed_entry(
             one.number,
             {
                 "@type": one.kind,
-                "domainId": encode_id(DOMAIN_NUMBER),
+                "domainId": encode_id(numbers.get(one.domain, DOMAIN_NUMBER)),
                 "selector": one.selector,
                 "stage": one.stage,
+                "publicKey": one.public_key,
                 "privateKey": {"@type": "Text", "secret": "****"},
                 "createdAt": rfc3339(one.created),
                 "nextTransitionAt": _stamp(one.next_stage),
                 "memberTenantId": None,
             },
-            domainId=DOMAIN_NUMBER,
+            domainId=numbers.get(one.domain, DOMAIN_NUMBER),
             memberTenantId=None,
         )
         for one in world.inventory.signatures.values()

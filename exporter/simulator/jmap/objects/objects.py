@@ -12,6 +12,7 @@ from exporter.simulator.jmap.objects.inventory import (
     DOMAIN_NUMBER,
     blocks,
     certificates,
+    domain_numbers,
     nodes,
     samples,
     signatures,
@@ -22,7 +23,8 @@ from exporter.simulator.jmap.query import Entry, Rules, fixed_entry
 from exporter.simulator.jmap.wire import Json, as_list, as_set
 from exporter.simulator.world.accounts.api_keys import OWNER, account_number, credential_number
 from exporter.simulator.world.accounts.directory import Account
-from exporter.simulator.world.ids import encode_id
+from exporter.simulator.world.accounts.zone import zone_file
+from exporter.simulator.world.ids import decode_id, encode_id
 from exporter.simulator.world.reports import Kind
 from exporter.simulator.world.values import rfc3339
 from exporter.simulator.world.world import World
@@ -67,18 +69,11 @@ def _virtual_queues(world: World) -> list[Entry]:
 
 
 def _domains(world: World) -> list[Entry]:
-    return [
-        _domain(world, DOMAIN_NUMBER + place, account.name)
-        for place, account in enumerate(a for a in world.directory.accounts.values() if a.kind == "domain")
-    ]
+    return [_domain(world, number, name) for name, number in domain_numbers(world).items()]
 
 
 def _domain(world: World, number: int, name: str) -> Entry:
-    host = world.profile.hostname
-    zone = (
-        f'{host}. IN TXT "v=spf1 a -all"\n{name}. IN TXT "v=spf1 mx -all"\n{name}. IN MX 10 {host}.\n'
-        f'_dmarc.{name}. IN TXT "v=DMARC1; p=reject; rua=mailto:postmaster@{name}"\n'
-    )
+    keys = world.inventory.public_keys(name, local=name == world.profile.local_domain)
     shown: Json = {
         "name": name,
         "aliases": {},
@@ -91,9 +86,20 @@ def _domain(world: World, number: int, name: str) -> Entry:
         "subAddressing": {"@type": "Enabled"},
         "allowRelaying": False,
         "reportAddressUri": "mailto:postmaster",
-        "dnsZoneFile": zone,
+        "dnsZoneFile": zone_file(name, world.profile.hostname, keys),
     }
     return fixed_entry(number, shown, name=name, text=name, aliases=(), memberTenantId=None)
+
+
+def _report_settings(world: World) -> list[Entry]:
+    """Return the singleton; its number stands for the id ``singleton``."""
+    shown: Json = {
+        "inboundReportAddresses": as_set(world.inventory.report_patterns),
+        "inboundReportForwarding": False,
+        "outboundReportDomain": None,
+        "inboundReportMaxSize": 26_214_400,
+    }
+    return [fixed_entry(decode_id("singleton") or 0, shown)]
 
 
 def _accounts(world: World) -> list[Entry]:
@@ -188,5 +194,6 @@ TYPES: dict[str, ObjectType] = {
     "DkimSignature": _plain(signatures, domainId="id", memberTenantId="equal"),
     "BlockedIp": _plain(blocks, "address", address="equal"),
     "ClusterNode": ObjectType(nodes, Rules(sorts=frozenset({"id", "nodeId"}))),
+    "ReportSettings": _plain(_report_settings),
     "SpamTrainingSample": _plain(samples, accountId="id"),
 }

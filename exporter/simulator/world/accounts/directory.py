@@ -17,6 +17,9 @@ WATCHER_PERMISSIONS = frozenset(
         "outgoing-report-get",
         "incoming-report-list",
         "incoming-report-get",
+        "domain-list",
+        "domain-get",
+        "dkim-signature-get",
         "logs-view",
         "metrics-list",
         "metrics-live",
@@ -38,14 +41,12 @@ ADMIN_ONLY = frozenset(
         "individual-list",
         "group-list",
         "mailing-list-list",
-        "domain-list",
         "tenant-list",
         "role-list",
         "api-key-list",
         "oauth-client-list",
         "principal-list",
         "individual-get",
-        "domain-get",
     }
 )
 LIST_PERMISSIONS = {

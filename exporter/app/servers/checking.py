@@ -1,0 +1,109 @@
+"""The checks of domains: what all servers share, and the collector of one server."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from exporter.checks.budget import QueryBudget
+from exporter.checks.dns.exchange import ResolverAddress
+from exporter.checks.domains.run import DomainChecker, OwnSettings
+from exporter.checks.hosts.policy_file import HostAccess
+from exporter.clock import Clock
+from exporter.domains import domain_name
+from exporter.ingest.jobs.posture.job import PostureJob
+from exporter.ingest.jobs.posture.results import Results
+from exporter.ingest.jobs.posture.wants import WantsReader
+from exporter.ingest.loops.poller import Poller
+from exporter.ingest.loops.session import Session
+from exporter.settings import CheckSettings, ServerSettings
+from exporter.settings.addresses import parse_listen
+from exporter.stalwart.http.tls import client_context
+from exporter.store.posture.history import PostureHistory
+from exporter.store.store import Store
+
+COLLECTOR = "checks"
+FIRST_SECONDS = 30.0
+"""The first checks wait for this long, so that an exporter that is restarted again and again asks nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """
+    What all servers share.
+
+    Attributes:
+        checker: With the budget of queries.
+    """
+
+    settings: CheckSettings
+    checker: DomainChecker
+
+
+def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) -> Checking | None:
+    """Return what the checks of all servers share, ``None`` if they are disabled. Raises `SettingsError`."""
+    if not settings.enabled:
+        return None
+    addresses = [parse_listen(text) for text in settings.resolver]
+    checker = DomainChecker(
+        resolvers=[ResolverAddress(address.host, address.port) for address in addresses] or None,
+        budget=QueryBudget(clock=clock, per_second=settings.queries_per_second),
+        query_timeout_seconds=settings.query_timeout,
+        access=HostAccess(client_context(ca_file=settings.ca_file), settings.host_timeout),
+        trusted=settings.trust_resolver,
+        rng=rng,
+    )
+    return Checking(settings, checker)
+
+
+def own_settings(settings: ServerSettings) -> OwnSettings:
+    """Return what the operator says about a server."""
+    own = settings.checks
+    return OwnSettings(
+        host=domain_name(own.host) or "",
+        addresses=own.addresses,
+        mail_hosts=frozenset(own.mail_hosts),
+        report_addresses=frozenset(own.report_addresses),
+    )
+
+
+def check_pollers(
+    checking: Checking | None,
+    settings: ServerSettings,
+    session: Session,
+    store: Store,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    reraise_bugs: bool,
+) -> list[Poller]:
+    """Return the collector of one server's checks, if any; it does not speak for the management API."""
+    if checking is None:
+        return []
+    interval = checking.settings.interval
+    job = PostureJob(
+        session.board,
+        Results(PostureHistory(store, settings.name), settings.name, clock=clock),
+        checking.checker,
+        WantsReader(
+            clock=clock,
+            max_requests_per_minute=settings.max_requests_per_minute,
+            configured=settings.checks.domains,
+        ),
+        own_settings(settings),
+        clock=clock,
+        interval_seconds=interval,
+        reraise_bugs=reraise_bugs,
+    )
+    poller = Poller(
+        name=COLLECTOR,
+        job=job,
+        session=session,
+        interval_seconds=interval,
+        first_delay_seconds=min(FIRST_SECONDS * rng.uniform(1, 2), interval / 2),
+        clock=clock,
+        rng=rng,
+        speaks_for_api=False,
+        reraise_bugs=reraise_bugs,
+    )
+    return [poller]

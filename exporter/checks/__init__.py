@@ -1,0 +1,1 @@
+"""Checks that ask others than Stalwart: DNS resolvers, policy hosts and mail hosts."""

@@ -1,0 +1,1 @@
+"""DNS queries, with deadlines and a budget."""

@@ -1,0 +1,1 @@
+"""The checks of a domain and of the server's own addresses."""

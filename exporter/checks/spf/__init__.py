@@ -1,0 +1,1 @@
+"""SPF (RFC 7208): syntax, macros, limits and evaluation."""

@@ -1,0 +1,1 @@
+"""`stalwart-exporter domains`: the results of domain checks, and the records that make them good."""

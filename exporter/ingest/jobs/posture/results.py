@@ -1,0 +1,101 @@
+"""The results of one server's checks in memory, and what of them is not in the history yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.errors import StoreError
+from exporter.ingest.jobs.posture.since import advance
+from exporter.model.posture import CheckOutcome, CheckState
+from exporter.state.posture import Posture, Result
+from exporter.store.posture.history import Change, Key, PostureHistory, Since
+
+log = structlog.get_logger("exporter.checks")
+
+STATES_AT_ONCE = 200
+"""States that are written in one transaction."""
+
+MOST_UNSAVED = 5000
+"""The most states, and changes, that are kept while the history cannot be written."""
+
+
+class Results:
+    """
+    Results by domain and check.
+
+    Attributes:
+        trouble: Why the history could not be written last; ``None`` if it could.
+    """
+
+    def __init__(self, history: PostureHistory, server: str, *, clock: Clock) -> None:
+        self.trouble: StoreError | None = None
+        self._history = history
+        self._server = server
+        self._clock = clock
+        self._loaded = False
+        self._since: dict[Key, Since] = {}
+        self._results: dict[Key, Result] = {}
+        self._touched: set[Key] = set()
+        self._states: dict[Key, CheckState] = {}
+        self._changes: list[Change] = []
+        self._writing = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Begin a run; the first one reads the history. Raises `StoreError`."""
+        if not self._loaded:
+            self._since = dict(await self._history.load())
+            self._loaded = True
+        self._touched = set()
+        self.trouble = None
+
+    async def note(self, outcomes: Iterable[CheckOutcome]) -> None:
+        """Keep *outcomes*, and write what has accumulated now and then."""
+        at = int(self._clock.now().timestamp())
+        for outcome in outcomes:
+            key = outcome.domain, outcome.check
+            state, change = advance(self._since.get(key), outcome, at)
+            self._since[key] = Since(state.known, state.changed_at)
+            self._results[key] = Result(outcome.result, state.changed_at)
+            self._states[key] = state
+            self._touched.add(key)
+            if change is not None:
+                self._changes.append(change)
+                self._tell(change)
+        if len(self._states) >= STATES_AT_ONCE:
+            await self.save()
+
+    async def forget(self, keep: Callable[[Key], bool]) -> None:
+        """Write what is left, and delete the states that this run has not touched unless *keep* says otherwise."""
+        gone = [key for key in self._since if key not in self._touched and not keep(key)]
+        for key in gone:
+            del self._since[key]
+            self._results.pop(key, None)
+        await self.save(gone)
+
+    async def save(self, gone: Iterable[Key] = ()) -> None:
+        """Write what is not in the history yet; sets `trouble` if that fails, and keeps it for the next time."""
+        async with self._writing:
+            states, changes, self._states, self._changes = self._states, self._changes, {}, []
+            try:
+                await self._history.save(list(states.values()), changes, list(gone))
+            except StoreError as error:
+                self.trouble = error
+                self._states = dict(list({**states, **self._states}.items())[-MOST_UNSAVED:])
+                self._changes = [*changes, *self._changes][-MOST_UNSAVED:]
+
+    def posture(self) -> Posture:
+        """Return the results that are known now."""
+        return Posture(dict(self._results))
+
+    def _tell(self, change: Change) -> None:
+        log.info(
+            "domain_check.changed",
+            server=self._server,
+            domain=change.domain,
+            check=change.check.value,
+            result=change.result.value,
+        )

@@ -1,0 +1,93 @@
+"""The settings of the checks of domains."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from exporter.settings.section import Section
+from exporter.settings.types import (
+    CertificatesFile,
+    Count,
+    Domains,
+    Duration,
+    HostName,
+    IpAddresses,
+    MailAddresses,
+    Resolvers,
+)
+from exporter.settings.units import DAY, HOUR, MINUTE, SECOND
+
+
+class CheckSettings(Section):
+    """
+    Checks of the servers' domains: what is published in DNS, and served to others, against what the server wants.
+    """
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether to check domains. The checks ask the resolver about the servers' own domains, and fetch "
+        "their MTA-STS policies; nobody else is asked.",
+    )
+    interval: Annotated[Duration, Field(ge=SECOND, le=DAY)] = Field(
+        default=HOUR, description="Time between the starts of two runs of all checks."
+    )
+    resolver: Resolvers = Field(
+        default=(),
+        json_schema_extra={"default": "those of the system"},
+        description="DNS resolvers to ask, in this order. They must resolve recursively.",
+    )
+    trust_resolver: bool = Field(
+        default=False,
+        description="Whether to believe a resolver that says it has validated an answer with DNSSEC, which DANE "
+        "needs. Resolvers on this machine are always believed; set it if the network between is yours.",
+    )
+    query_timeout: Annotated[Duration, Field(ge=0.1, le=30 * SECOND)] = Field(
+        default=3.0, description="Deadline for the response to one DNS query. Each is sent at most twice."
+    )
+    queries_per_second: Count = Field(
+        default=90,
+        ge=1,
+        le=95,
+        json_schema_extra={"unit": "queries per second"},
+        description="Maximum rate of DNS queries of the whole exporter.",
+    )
+    host_timeout: Annotated[Duration, Field(ge=0.1, le=2 * MINUTE)] = Field(
+        default=10.0, description="Deadline for fetching an MTA-STS policy, or a certificate from a mail host."
+    )
+    ca_file: CertificatesFile | None = Field(
+        default=None,
+        description="Certificate authorities (PEM) to trust for MTA-STS policies instead of the system trust store. "
+        "For laboratories: other mail servers trust public authorities only.",
+    )
+
+
+class OwnCheckSettings(Section):
+    """What the checks cannot learn from the server."""
+
+    domains: Domains = Field(
+        default=(),
+        json_schema_extra={"default": "all of the server"},
+        description="Domains to check, instead of all domains of the server. For a key that may not list them, or to "
+        "leave out domains that are not meant to work.",
+    )
+    host: HostName = Field(
+        default="",
+        json_schema_extra={"default": "learned from the server"},
+        description="Name of the mail host, with which it greets other servers.",
+    )
+    addresses: IpAddresses = Field(
+        default=(),
+        json_schema_extra={"default": "those of `host`"},
+        description="Addresses that the server sends mail from. Set them if they differ from those that it receives "
+        "mail on, for example behind a relay.",
+    )
+    mail_hosts: Domains = Field(
+        default=(),
+        description="Further hosts that receive mail for the domains, such as a filtering service.",
+    )
+    report_addresses: MailAddresses = Field(
+        default=(),
+        description="Further addresses that DMARC and TLS reports may go to, such as those of a report service.",
+    )

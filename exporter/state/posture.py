@@ -1,0 +1,28 @@
+"""The latest results of the checks of one server's domains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exporter.model.posture import Check, CheckResult
+
+
+class Result(NamedTuple):
+    """A result, and when it last changed between good and bad (or was first seen), in Unix seconds."""
+
+    result: CheckResult
+    changed_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """
+    The results of one server.
+
+    Attributes:
+        results: By domain, or host name, and check.
+    """
+
+    results: Mapping[tuple[str, Check], Result]

@@ -1,0 +1,1 @@
+"""The history of checks: the latest result of each, and when it changed."""
