@@ -6,6 +6,7 @@ from alerts.thresholds import find, load
 from dashboards.boards.kit import NO_COUNTERS, NONE_NOW, Query, capabilities, graph, q
 
 BUDGET = find(load(), "alerts.StalwartRelayBudget.ratio")
+LOOP = find(load(), "alerts.StalwartReportLoop.reports")
 
 
 def _until(which: str, of: str) -> Query:
@@ -65,5 +66,14 @@ LIMITS = [
         q("server:stalwart_generated_messages:rate1h{SEL} * 3600", "{{server}} per hour"),
         q("server:stalwart_generated_messages:ratio{SEL}", "{{server}} share"),
         empty=NO_COUNTERS,
+    ),
+    graph(
+        "Peers that exchange nothing but reports",
+        "Reports exchanged within 7 days, in both directions, with domains that exchange no other mail: a loop. The "
+        "line is the threshold of StalwartReportLoop.",
+        "short",
+        q("max by (server, domain) (stalwart_report_only_peer_reports{SEL})", "{{server}} {{domain}}"),
+        limits=[(LOOP, "orange")],
+        empty=NONE_NOW,
     ),
 ]

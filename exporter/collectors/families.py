@@ -285,6 +285,14 @@ TLS_FAILURES = _f(
     ("domain", "failure"),
     source=REPORTS,
 )
+REPORT_ONLY_PEERS = _f(
+    G,
+    "stalwart_report_only_peer_reports",
+    "Reports exchanged within 7 days, in both directions, with peers that exchange no other mail; absent until the "
+    "trail covers 7 days.",
+    ("domain",),
+    source=f"{REPORTS} and trail",
+)
 ARF_REPORTS = _f(
     C, "stalwart_arf_reports_total", "ARF feedback reports added to the history.", ("feedback_type",), source=REPORTS
 )

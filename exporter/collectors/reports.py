@@ -52,3 +52,5 @@ class ReportSource:
             return
         yield f.DMARC_WINDOW_MESSAGES, gauges.window_messages
         yield f.DMARC_LAST_REPORT, gauges.last_heard
+        if gauges.peers is not None:
+            yield f.REPORT_ONLY_PEERS, gauges.peers

@@ -13,11 +13,14 @@ class ReportGauges:
 
     Attributes:
         window_messages: By domain, window (``1d``, ``7d``, ``30d``) and result (``aligned``, ``failed``).
+        peers: Reports exchanged within a week with peers that exchange nothing else, by domain; ``None`` while the
+            trail is too young to tell.
         last_heard: When the last report was received, by domain and reporter, in Unix seconds.
     """
 
     window_messages: Mapping[tuple[str, ...], int]
     last_heard: Mapping[tuple[str, ...], int]
+    peers: Mapping[tuple[str, ...], int] | None = None
 
 
 class ReportGaugeBoard:

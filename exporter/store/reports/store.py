@@ -16,6 +16,7 @@ from exporter.model.reports import ArfReport, TlsReport
 from exporter.stalwart.common.report_ids import lasting_id
 from exporter.store.inserts import MAX_PARAMETERS
 from exporter.store.reports.arf_identity import RENAME, Renamed, is_renamed, renamed_query
+from exporter.store.reports.peers import report_only_peers
 from exporter.store.reports.policies import PolicyKey, known_policies_query, unknown_policies
 from exporter.store.reports.rows import ReportRows, identity_of
 from exporter.store.reports.schema import SEEN_SOURCE
@@ -222,6 +223,10 @@ class ReportHistory:
         """
         rows = await self._store.read(LAST_HEARD, {"server": self._server, "most": most})
         return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    async def report_only_peers(self, now: datetime) -> Mapping[str, int] | None:
+        """Return what `peers.report_only_peers` returns for this server."""
+        return await report_only_peers(self._store, self._server, now)
 
 
 def _parts(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -14,12 +14,13 @@ from tests.support.listener.app import NOW, status_page
 
 
 def test_what_is_left_to_prometheus_is_known():
-    """Of all alerts these are not judged: about reports, about the exporter itself, and one of three days."""
+    """Of all alerts these are not judged: about reports, budgets, the exporter itself, and one of three days."""
     told = {problem.alert for situation in SITUATIONS.values() for problem in verdict(situation.page).problems}
 
     assert set(shipped().alerts) - told == {
         *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
         *("StalwartTlsReportFailures", "StalwartDeliverySloFastBurn", "StalwartDeliverySloSlowBurn"),
+        *("StalwartRelayBudget", "StalwartReportLoop"),
         *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
     }
 

@@ -17,6 +17,8 @@ WINDOWS = {1: "1d", 7: "7d", 30: "30d"}
 
 WINDOW_FAMILY, HEARD_FAMILY = "stalwart_dmarc_window_messages", "stalwart_dmarc_last_report_timestamp_seconds"
 
+PEERS_FAMILY = "stalwart_report_only_peer_reports"
+
 LABEL_LENGTH = 64
 
 _PRIVATE = re.compile(r"@|\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:]*:", re.IGNORECASE)
@@ -50,8 +52,20 @@ async def make_gauges(history: ReportHistory, *, now: datetime, most: int) -> Ma
         pair = (of_domain or OTHER_DOMAIN, reporter_label(reporter))
         heard[pair] = max(heard.get(pair, 0), at)
         unnamed += pairs if of_domain is None or reporter is None else 0
-    gauges = ReportGauges(window_messages=messages, last_heard=heard)
-    return Made(gauges, {WINDOW_FAMILY: len(longest) - len(named), HEARD_FAMILY: unnamed})
+    found = await history.report_only_peers(now)
+    peers, unnamed_peers = (None, 0) if found is None else _largest(found, most)
+    gauges = ReportGauges(window_messages=messages, last_heard=heard, peers=peers)
+    dropped = {WINDOW_FAMILY: len(longest) - len(named), HEARD_FAMILY: unnamed, PEERS_FAMILY: unnamed_peers}
+    return Made(gauges, dropped)
+
+
+def _largest(peers: Mapping[str, int], most: int) -> tuple[dict[tuple[str, ...], int], int]:
+    """Return the *most* busiest peers, the others combined, and how many those are."""
+    ranked = sorted(peers.items(), key=lambda item: (-item[1], item[0]))
+    shown: dict[tuple[str, ...], int] = {(domain,): reports for domain, reports in ranked[:most]}
+    if len(ranked) > most:
+        shown[OTHER_DOMAIN,] = sum(reports for _, reports in ranked[most:])
+    return shown, max(0, len(ranked) - most)
 
 
 def reporter_label(name: str | None) -> str:
