@@ -112,4 +112,4 @@ class Trace:
 
     id: int
     events: Sequence[DeliveryEvent]
-    trail: Sequence[TrailEvent] = ()
+    trail: Sequence[TrailEvent] = field(default=(), compare=False)

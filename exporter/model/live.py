@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.telemetry import ServerTotals
+from exporter.model.trail_event import TrailEvent
 
 
 class StreamKind(StrEnum):
@@ -39,12 +40,14 @@ class LiveEvents:
         received: The number of events of all kinds.
         oldest_at: When the first one occurred, in Unix seconds; 0 if there were none.
         newest_at: When the last one occurred, in Unix seconds; 0 if there were none.
+        trail: Those of the trail, in order of arrival.
     """
 
     events: Sequence[DeliveryEvent]
     received: int
     oldest_at: int
     newest_at: int
+    trail: Sequence[TrailEvent] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

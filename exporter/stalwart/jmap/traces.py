@@ -15,8 +15,10 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.model.trail_event import TrailEvent
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
+from exporter.stalwart.events.trail.values import TRAIL_TYPES, TrailDecoder
 from exporter.stalwart.http.responses import decoding_problem
 from exporter.stalwart.jmap.protocol.wire import in_order
 
@@ -53,8 +55,8 @@ _key_values = msgspec.json.Decoder(dict[str, KeyValue])
 
 def parse_trace_list(traces: Traces, ids: Mapping[str, int]) -> list[Trace]:
     """Parse the traces of *ids* (numbers by JMAP id), in that order; one that no longer exists is left out."""
-    events = {trace.id: _parse_events(trace, index) for index, trace in enumerate(traces.items)}
-    return [Trace(id=number, events=events[id_]) for id_, number in ids.items() if id_ in events]
+    parsed = {trace.id: _parse_events(trace, index, ids.get(trace.id, 0)) for index, trace in enumerate(traces.items)}
+    return [parsed[id_] for id_ in ids if id_ in parsed]
 
 
 def plain_values(key_values: Mapping[str, KeyValue]) -> dict[str, Any]:
@@ -65,19 +67,23 @@ def plain_values(key_values: Mapping[str, KeyValue]) -> dict[str, Any]:
     return values
 
 
-def _parse_events(trace: _Trace, index: int) -> list[DeliveryEvent]:
-    found = []
+def _parse_events(trace: _Trace, index: int, id_: int) -> Trace:
+    events: list[DeliveryEvent] = []
+    trail: list[TrailEvent] = []
+    decoder = TrailDecoder()
     opening: Mapping[str, Any] = {}
     for number, event in enumerate(in_order(trace.events)):
-        if not is_followed(event.event):
+        if not (is_followed(event.event) or event.event in TRAIL_TYPES):
             continue
         path = f"x:Trace/get.list[{index}].events[{number}]"
-        data = event_values(event, path)
+        data = event_values(event, path) if is_followed(event.event) else event_values_or_none(event, path)
         opening = opening or (data if "queueId" in data else {})
-        read = delivery_event(utc_second(event.timestamp, path, "timestamp"), event.event, data, opening)
-        if read is not None:
-            found.append(read)
-    return found
+        at = utc_second(event.timestamp, path, "timestamp")
+        if (read := delivery_event(at, event.event, data, opening)) is not None:
+            events.append(read)
+        if (told := decoder.read(at, event.event, data, opening)) is not None:
+            trail.append(told)
+    return Trace(id=id_, events=events, trail=trail)
 
 
 def event_values(event: Event, path: str) -> Mapping[str, Any]:
@@ -86,6 +92,14 @@ def event_values(event: Event, path: str) -> Mapping[str, Any]:
         return plain_values(_key_values.decode(event.key_values))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(decoding_problem(error, f"{path}.keyValues")) from error
+
+
+def event_values_or_none(event: Event, path: str) -> Mapping[str, Any]:
+    """Return the same, or nothing if it cannot be read, for an event that no outcome depends on."""
+    try:
+        return event_values(event, path)
+    except PayloadError:
+        return {}
 
 
 def _plain(value: Any) -> Any:

@@ -15,8 +15,10 @@ import msgspec
 
 from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent, Trace
+from exporter.model.trail_event import TrailEvent
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
+from exporter.stalwart.events.trail.values import TRAIL_TYPES, TrailDecoder
 from exporter.stalwart.http.responses import decode_response, decoding_problem
 
 
@@ -70,7 +72,7 @@ def parse_traces(body: bytes, ids: Sequence[int]) -> list[Trace]:
     if len(spans) != len(ids):
         raise PayloadError(f"data: {len(spans)} traces instead of {len(ids)}")
     return [
-        Trace(id=id_, events=_parse_span(span, f"data[{index}]" if nested else "data"))
+        _parse_span(id_, span, f"data[{index}]" if nested else "data")
         for index, (id_, span) in enumerate(zip(ids, spans, strict=True))
         if span
     ]
@@ -85,18 +87,27 @@ def _spans(body: bytes) -> tuple[list[list[_Event]], bool]:
     return ([span] if span else []), False
 
 
-def _parse_span(span: Sequence[_Event], path: str) -> list[DeliveryEvent]:
-    found = []
+def _parse_span(id_: int, span: Sequence[_Event], path: str) -> Trace:
+    events: list[DeliveryEvent] = []
+    trail: list[TrailEvent] = []
+    decoder = TrailDecoder()
     opening: Mapping[str, Any] = {}
     for index, event in enumerate(span):
-        if not is_followed(event.type):
+        if not (is_followed(event.type) or event.type in TRAIL_TYPES):
             continue
-        data = _data(event, f"{path}[{index}]")
+        try:
+            data = _data(event, f"{path}[{index}]")
+        except PayloadError:
+            if is_followed(event.type):
+                raise
+            continue
         opening = opening or (data if "queueId" in data else {})
-        read = delivery_event(utc_second(event.created_at, f"{path}[{index}]", "createdAt"), event.type, data, opening)
-        if read is not None:
-            found.append(read)
-    return found
+        at = utc_second(event.created_at, f"{path}[{index}]", "createdAt")
+        if (read := delivery_event(at, event.type, data, opening)) is not None:
+            events.append(read)
+        if (told := decoder.read(at, event.type, data, opening)) is not None:
+            trail.append(told)
+    return Trace(id=id_, events=events, trail=trail)
 
 
 def _data(event: _Event, path: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from exporter.model.trail import (
     TrailStep,
 )
 
+QUOTA, OVER_QUOTA = "limit.quota", "The mailbox is over its quota."
 EXPIRED, RESCHEDULED, EXPANDED = "delivery.failed", "queue.rescheduled", "smtp.rcpt-to"
 HAM, SPAM = "message-ingest.ham", "message-ingest.spam"
 
@@ -75,7 +76,7 @@ def _state(message: TrailMessage, known: Known, timeline: Timeline, now: datetim
         hostname=failure.hostname if failure else "",
         reason=last.reason,
         code=failure.code if failure and failure.code else last.code,
-        text=failure.text if failure else "",
+        text=_text(failure),
         next_retry=retries[-1].next_retry if retries and state is RecipientState.DEFERRED else None,
     )
 
@@ -123,6 +124,12 @@ def _mailbox(delivered: TrailOutcome, timeline: Timeline) -> Mailbox:
     return Mailbox.JUNK if kinds == {SPAM} else Mailbox.UNKNOWN
 
 
+def _text(failure: TrailStep | None) -> str:
+    if failure is None:
+        return ""
+    return OVER_QUOTA if failure.event_id == QUOTA else failure.text
+
+
 def _defers(outcome: TrailOutcome, queue_name: str) -> bool:
     return outcome.outcome is Outcome.TEMPORARY_FAILURE and (not queue_name or outcome.queue_name == queue_name)
 
@@ -136,7 +143,7 @@ def _last_failure(timeline: Timeline, address: str, queue_name: str) -> TrailSte
         and one.event_id != RESCHEDULED
         and one.recipient in ("", address)
         and (not queue_name or one.queue_name == queue_name)
-        and (one.text or one.code)
+        and (one.text or one.code or one.event_id == QUOTA)
     ]
     own = [one for one in failures if one.recipient == address]
     found = own or failures

@@ -8,18 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
+from exporter.ingest.counting.deliveries import LIVE, OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.jobs.logs import LogJob
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
 from exporter.stalwart.events.log_lines import parse_log_lines
+from exporter.stalwart.events.trace_events import delivery_event
+from exporter.stalwart.events.tracker import AttemptTracker, Decision
+from exporter.stalwart.events.trail.values import TrailDecoder
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.stalwart.jmap.logs import Line
 from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.state.board import ServerBoard
-from exporter.state.tally import TallyBook
+from exporter.state.tally import Increments, TallyBook
 from exporter.store.store import Store
 from exporter.store.trail.masking import Addresses, AddressMask, load_secret
 from tests.support.paths import RECORDINGS
@@ -73,12 +76,7 @@ class LogReader:
         cls, path: Path, *, addresses: Addresses = Addresses.FULL, file: LogFile | None = None, at: datetime = NOW
     ) -> LogReader:
         clock = HandClock(at)
-        store = await Store.open(path, now=at)
-        board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
-        ledger = await Ledger.load(store, "mx1", board.tallies, board)
-        owners = DeliveryOwners(ServerClock(clock), ledger.watermark("delivery_owners"))
-        policy = TrailPolicy(AddressMask(addresses, await load_secret(store)))
-        deliveries = DeliveryCounter(board, owners, ServerClock(clock), max_domains=25, trail=policy)
+        store, board, ledger, owners, deliveries = await _counting(path, clock, addresses)
         reader = cls(
             store, LogJob(board, ledger, owners, deliveries, own=None, monotonic=clock.monotonic), board, clock
         )
@@ -91,3 +89,68 @@ class LogReader:
             self.clock.seconds += max(0.0, (at - self.clock.now()).total_seconds())
         client: Any = self.file
         await self._job(client)
+
+
+class EventReader:
+    """A source that delivers events one by one, as a webhook does, and what is kept of them."""
+
+    def __init__(self, store: Store, board: ServerBoard, ledger: Ledger, deliveries: DeliveryCounter, clock: HandClock):
+        self.store = store
+        self.board = board
+        self.clock = clock
+        self._ledger = ledger
+        self._deliveries = deliveries
+        self._recorder = deliveries.recorder(LIVE)
+        self._decoder = TrailDecoder()
+        self._tracker = AttemptTracker(clock.monotonic)
+
+    @classmethod
+    async def start(cls, path: Path, *, at: datetime, addresses: Addresses = Addresses.FULL) -> EventReader:
+        clock = HandClock(at)
+        store, board, ledger, owners, deliveries = await _counting(path, clock, addresses)
+        owners.take_over(LIVE)
+        return cls(store, board, ledger, deliveries, clock)
+
+    async def take(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Count and keep events in order of arrival."""
+        increments: Increments = {}
+        for row in rows:
+            at = datetime.fromisoformat(row["createdAt"])
+            self._move_to(at)
+            told = self._decoder.read(at, row["type"], row["data"])
+            if told is not None:
+                self._recorder.feed(told)
+            event = delivery_event(at, row["type"], row["data"], row["data"])
+            if event is not None:
+                self._count(self._tracker.feed(event), increments)
+        await self._save(increments)
+
+    async def end(self, at: datetime) -> None:
+        """Let time pass until *at*."""
+        self._move_to(at)
+        increments: Increments = {}
+        self._count(self._tracker.finish(), increments)
+        self._deliveries.end_sessions(self._recorder)
+        await self._save(increments)
+
+    def _count(self, decisions: Sequence[Decision], increments: Increments) -> None:
+        self._deliveries.count(LIVE, [one.outcome for one in decisions], increments, self._recorder)
+
+    async def _save(self, increments: Increments) -> None:
+        await self._ledger.record(increments, {"events": self._recorder.to_state()}, trail=self._recorder.take())
+
+    def _move_to(self, at: datetime) -> None:
+        self.clock.seconds += max(0.0, (at - self.clock.now()).total_seconds())
+
+
+async def _counting(
+    path: Path, clock: HandClock, addresses: Addresses
+) -> tuple[Store, ServerBoard, Ledger, DeliveryOwners, DeliveryCounter]:
+    store = await Store.open(path, now=clock.now())
+    board = ServerBoard("mx1", TallyBook(), monotonic=clock.monotonic)
+    ledger = await Ledger.load(store, "mx1", board.tallies, board)
+    server_clock = ServerClock(clock)
+    owners = DeliveryOwners(server_clock, ledger.watermark(OWNERS_MARK))
+    policy = TrailPolicy(AddressMask(addresses, await load_secret(store)))
+    deliveries = DeliveryCounter(board, owners, server_clock, max_domains=25, trail=policy)
+    return store, board, ledger, owners, deliveries

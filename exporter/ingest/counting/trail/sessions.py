@@ -15,6 +15,7 @@ from typing import Any
 from exporter.model.trail import RefusalReason
 from exporter.model.trail_event import TrailEvent
 from exporter.stalwart.events.trail.kinds import (
+    CHECKS,
     CONNECTION_END,
     DMARC_FAILED,
     IPREV_FAILED,
@@ -33,7 +34,6 @@ MAX_SAVED = 256
 SILENT_SECONDS = 660
 """A session without an event for this long has ended: longer than the server's limit for a session, by its clock."""
 
-CHECKS = frozenset({SPF_FAILED, DMARC_FAILED, IPREV_FAILED})
 NO_SPF_RECORD = "spf.none"
 
 LATE_SECONDS = 5

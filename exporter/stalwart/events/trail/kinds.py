@@ -18,8 +18,11 @@ from exporter.stalwart.events.outcomes import (
 )
 
 AUTHENTICATED = "auth.success"
-MAIL_FROM, RCPT_TO, CONNECTION_END = "smtp.mail-from", "smtp.rcpt-to", "smtp.connection-end"
+CONNECTION_START, CONNECTION_END = "smtp.connection-start", "smtp.connection-end"
+MAIL_FROM, RCPT_TO = "smtp.mail-from", "smtp.rcpt-to"
+START_TLS = "delivery.start-tls"
 SPF_FAILED, DMARC_FAILED, IPREV_FAILED = "smtp.spf-from-fail", "smtp.dmarc-fail", "smtp.iprev-fail"
+CHECKS = frozenset({SPF_FAILED, DMARC_FAILED, IPREV_FAILED})
 SPAM_CLASSIFIED = "spam.classify"
 EXPIRED = "delivery.failed"
 QUOTA = "limit.quota"
@@ -112,15 +115,22 @@ OF_RECIPIENT = frozenset(
 )
 """The refusals of one recipient; the message may still be accepted for others."""
 
+ATTEMPT_OR_SESSION = frozenset(
+    {"queue.quota-exceeded", "security.unauthorized", "sieve.action-discard", "sieve.action-reject"}
+)
+"""The refusals that may also occur in an attempt, where they are steps."""
+
 STEP_EVENTS = (
     FOLLOWED_EVENTS - OUTCOME_EVENTS - {ATTEMPT_START, ATTEMPT_END, DOMAIN_START}
     | {PUT_OFF, EXPIRED, QUOTA, HAM, SPAM, DUPLICATE, ARRIVED}
-    | {"delivery.start-tls", "delivery.double-bounce", "message-ingest.error", "security.unauthorized"}
+    | {START_TLS, "delivery.double-bounce", "message-ingest.error"}
+    | ATTEMPT_OR_SESSION
 )
 """The events of an attempt that are kept as steps."""
 
 SESSION_EVENTS = frozenset(
-    {AUTHENTICATED, MAIL_FROM, RCPT_TO, CONNECTION_END, SPF_FAILED, DMARC_FAILED, IPREV_FAILED, SPAM_CLASSIFIED}
+    {AUTHENTICATED, CONNECTION_START, CONNECTION_END, MAIL_FROM, RCPT_TO, SPAM_CLASSIFIED}
+    | CHECKS
     | REFUSAL_EVENTS.keys()
     | REPORT_EVENTS
     | QUEUED_EVENTS.keys()

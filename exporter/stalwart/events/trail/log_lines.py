@@ -18,15 +18,13 @@ from exporter.stalwart.events.log_details import DetailsReader, Span, parse_addr
 from exporter.stalwart.events.outcomes import ATTEMPT_START, PUT_OFF
 from exporter.stalwart.events.trail.kinds import (
     AUTHENTICATED,
-    DMARC_FAILED,
+    CHECKS,
     DUPLICATE,
     HAM,
-    IPREV_FAILED,
     QUEUED_EVENTS,
     REPORT_EVENTS,
     SESSION_EVENTS,
     SPAM,
-    SPF_FAILED,
     STEP_EVENTS,
 )
 
@@ -59,7 +57,6 @@ _STRICT = "strict = true, "
 _SPF_FROM = re.compile(r'domain = "[^"]*", from = "(?P<address>.*)", result = ', re.DOTALL)
 _RESULT = re.compile(r"result = [A-Za-z -]{1,60} \((?P<result>[a-z.-]{1,40})\)")
 _REPORT_FROM = re.compile(r'(?:\A|, )from = "(?P<address>[^"]{1,320})"')
-_CHECK_EVENTS = frozenset({SPF_FAILED, DMARC_FAILED, IPREV_FAILED})
 _LIKE_DELIVERIES = STEP_EVENTS - {HAM, SPAM, DUPLICATE}
 
 
@@ -99,7 +96,7 @@ def _of_session(event_id: str, at: datetime, details: str, session: re.Match[str
     if event_id == AUTHENTICATED or event_id.startswith("auth."):
         account = _ACCOUNT.match(details, own_at)
         event.account = unescaped(account["account"]) if account else ""
-    elif event_id in _CHECK_EVENTS:
+    elif event_id in CHECKS:
         _add_check(event, details, own_at)
     else:
         _add_own(event, details, own_at)

@@ -17,14 +17,16 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
+from exporter.model.trail_event import TrailEvent
 from exporter.stalwart.common.native_page import UNDERFLOW
 from exporter.stalwart.common.timestamps import utc_second
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event, native_name
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES
+from exporter.stalwart.events.trail.values import TRAIL_TYPES
 from exporter.stalwart.jmap.live.spans import Spans
 from exporter.stalwart.jmap.native import WITHHELD, names_are_wrong
 from exporter.stalwart.jmap.schema import CounterNames
-from exporter.stalwart.jmap.traces import Event, event_values
+from exporter.stalwart.jmap.traces import Event, event_values, event_values_or_none
 from exporter.stalwart.streams.decoder import decode_frame
 
 _Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -95,23 +97,25 @@ def parse_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     read = decode_frame(_events_decoder, message)
     if isinstance(read, Heartbeat):
         return read
-    followed = FOLLOWED_TYPES
-    found = [
-        event
-        for index, raw in enumerate(read)
-        if raw.event in followed and (event := _delivery_event(raw, index, spans)) is not None
-    ]
     if not read:
-        return LiveEvents(found, 0, 0, 0)
+        return LiveEvents((), 0, 0, 0)
+    found: list[DeliveryEvent] = []
+    trail: list[TrailEvent] = []
+    followed, told = FOLLOWED_TYPES, TRAIL_TYPES
+    for index, raw in enumerate(read):
+        if raw.event not in followed and raw.event not in told:
+            continue
+        path = f"[{index}]"
+        at = utc_second(raw.timestamp, path, "timestamp")
+        values = event_values(raw, path) if raw.event in followed else event_values_or_none(raw, path)
+        if raw.event in followed and (event := spans.read(at, raw.event, values)) is not None:
+            found.append(event)
+        if raw.event in told and (kept := spans.trail.read(at, raw.event, values)) is not None:
+            trail.append(kept)
     oldest, newest = (
         int(utc_second(read[at].timestamp, f"[{at}]", "timestamp").timestamp()) for at in (0, len(read) - 1)
     )
-    return LiveEvents(found, len(read), oldest, newest)
-
-
-def _delivery_event(raw: Event, index: int, spans: Spans) -> DeliveryEvent | None:
-    path = f"[{index}]"
-    return spans.read(utc_second(raw.timestamp, path, "timestamp"), raw.event, event_values(raw, path))
+    return LiveEvents(found, len(read), oldest, newest, trail)
 
 
 def _present(number: int | None, index: int, name: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.events.trace_events import delivery_event
+from exporter.stalwart.events.trail.values import TrailDecoder
 
 MAX_UNDER_WAY = 8192
 """The most running attempts that are tracked; more than the coverage of complete attempts tracks."""
@@ -26,9 +27,15 @@ _OPENING_KEYS = ("queueId", "queueName", "to")
 
 
 class Spans:
-    """The messages of one server's delivery attempts, across reconnects of the stream."""
+    """
+    The messages of one server's delivery attempts, across reconnects of the stream.
+
+    Attributes:
+        trail: Decodes the same events for the trail.
+    """
 
     def __init__(self) -> None:
+        self.trail = TrailDecoder()
         self._under_way: dict[int, Mapping[str, Any]] = {}
         self._ended: dict[int, Mapping[str, Any]] = {}
 

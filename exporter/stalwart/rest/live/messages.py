@@ -20,11 +20,13 @@ from exporter.errors import PayloadError
 from exporter.model.delivery import DeliveryEvent
 from exporter.model.live import Heartbeat, LiveEvents
 from exporter.model.telemetry import HistogramTotals, ServerTotals
+from exporter.model.trail_event import TrailEvent
 from exporter.stalwart.common.native_page import UNDERFLOW
 from exporter.stalwart.events.log_details import DEFAULT_QUEUE, TEXT_LIMIT
 from exporter.stalwart.events.names import GAUGES, HISTOGRAMS, canonical_event
 from exporter.stalwart.events.outcomes import DOMAIN_START, PLAIN_EVENTS, STRICT_EVENTS
 from exporter.stalwart.events.trace_events import FOLLOWED_TYPES, delivery_event, event_text
+from exporter.stalwart.events.trail.values import TRAIL_TYPES, TrailDecoder
 from exporter.stalwart.http.responses import decoding_problem
 from exporter.stalwart.streams.decoder import decode_frame
 
@@ -69,6 +71,7 @@ _metrics_decoder = msgspec.json.Decoder(list[_Metric])
 _events_decoder = msgspec.json.Decoder(list[_Event])
 _usual_decoder = msgspec.json.Decoder(list[_UsualData])
 _data_decoder = msgspec.json.Decoder(dict[str, Any])
+_values_decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def parse_metrics(message: bytes) -> ServerTotals | Heartbeat:
@@ -99,8 +102,9 @@ def parse_traces(message: bytes) -> LiveEvents | Heartbeat:
     events = _delivery_events(read)
     if not read:
         return LiveEvents(events, 0, 0, 0)
+    trail = _trail_events(read)
     oldest, newest = (int(_second(read[index].created_at, index).timestamp()) for index in (0, len(read) - 1))
-    return LiveEvents(events, len(read), oldest, newest)
+    return LiveEvents(events, len(read), oldest, newest, trail)
 
 
 class _Totals:
@@ -133,6 +137,31 @@ def _delivery_events(read: Sequence[_Event]) -> Sequence[DeliveryEvent]:
     except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):
         # Decode one by one: a value of an unexpected type counts as absent, and invalid data is reported by its path.
         return [event for index, raw in enumerate(read) if (event := _delivery_event(raw, index)) is not None]
+
+
+def _trail_events(read: Sequence[_Event]) -> Sequence[TrailEvent]:
+    """Return the events of the trail; an event of this stream has its span's keys, so that no state is needed."""
+    told = [(index, event) for index, event in enumerate(read) if event.type in TRAIL_TYPES]
+    if not told:
+        return ()
+    try:
+        values = _values_decoder.decode(b"[" + b",".join([event.data for _, event in told]) + b"]")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        values = [_values_or_none(event, index) for index, event in told]
+    decoder = TrailDecoder()
+    found = [
+        decoder.read(_second(event.created_at, index), event.type, data)
+        for (index, event), data in zip(told, values, strict=True)
+    ]
+    return [event for event in found if event is not None]
+
+
+def _values_or_none(event: _Event, index: int) -> dict[str, Any]:
+    """Return an event's values; none if they cannot be read, since no outcome depends on them."""
+    try:
+        return _values(event, index)
+    except PayloadError:
+        return {}
 
 
 def _usual_events(followed: Sequence[_Event]) -> Sequence[DeliveryEvent]:
@@ -179,11 +208,15 @@ def _full_event(event_id: str, at: datetime, queue: str, data: _UsualData) -> De
 def _delivery_event(raw: _Event, index: int) -> DeliveryEvent | None:
     if raw.type not in FOLLOWED_TYPES:
         return None
+    data = _values(raw, index)
+    return delivery_event(_second(raw.created_at, index), raw.type, data, data)
+
+
+def _values(raw: _Event, index: int) -> dict[str, Any]:
     try:
-        data = _data_decoder.decode(raw.data)
+        return _data_decoder.decode(raw.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadError(decoding_problem(error, f"[{index}].data")) from error
-    return delivery_event(_second(raw.created_at, index), raw.type, data, data)
 
 
 def _second(stamp: str, index: int) -> datetime:
