@@ -1,13 +1,13 @@
 """
 All metric families that the exporter can expose, each declared once: name, type, labels and help.
 
-Families about a server are declared here, those about the exporter itself in `own_families`. `docs/metrics.md`, the
-command ``stalwart-exporter metrics`` and the exposition are generated from both.
+Families about a server are declared here and in `mail_families`, those about the exporter itself in `own_families`.
+`docs/metrics.md`, the command ``stalwart-exporter metrics`` and the exposition are generated from all of them.
 """
 
 from __future__ import annotations
 
-from exporter.collectors import own_families
+from exporter.collectors import mail_families, own_families
 from exporter.collectors.family import Kind, declared
 from exporter.collectors.family import family as _f
 
@@ -75,27 +75,6 @@ QUEUE_FAILURES = _f(
     "stalwart_queue_failures",
     "Failing recipients of queued messages by error class and SMTP reply code.",
     ("status", "reason", "code"),
-    source=QUEUE,
-)
-QUEUE_HELD = _f(
-    G,
-    "stalwart_queue_held_recipients",
-    "Waiting recipients that an outbound limit of the server itself holds back.",
-    ("queue", "limiter"),
-    source=QUEUE,
-)
-QUEUE_HELD_FIRST_RELEASE = _f(
-    G,
-    "stalwart_queue_held_first_release_timestamp_seconds",
-    "Earliest next attempt of the recipients held back by a limit; absent while there are none.",
-    ("queue", "limiter"),
-    source=QUEUE,
-)
-QUEUE_HELD_LAST_RELEASE = _f(
-    G,
-    "stalwart_queue_held_last_release_timestamp_seconds",
-    "Latest next attempt of the recipients held back by a limit; absent while there are none.",
-    ("queue", "limiter"),
     source=QUEUE,
 )
 QUEUE_TRUNCATED = _f(
@@ -175,19 +154,6 @@ DOMAIN_DELIVERIES = _f(
     "Delivery outcomes by recipient domain; domains beyond the limit in 'other'.",
     ("domain", "outcome"),
     source=DELIVERIES,
-)
-RELAY_RECIPIENTS = _f(
-    C,
-    "stalwart_relay_recipients_total",
-    "Recipients accepted by the relay that the settings name.",
-    source=DELIVERIES,
-)
-RELAY_BUDGET = _f(
-    G,
-    "stalwart_relay_budget_recipients",
-    "Recipients that the relay accepts within the window, from the settings.",
-    ("window",),
-    source="settings",
 )
 LOG_ENTRIES = _f(C, "stalwart_log_entries_total", "Lines of the server's log.", ("level", "event"), source=LOGS)
 OUTGOING_REPORTS = _f(
@@ -285,19 +251,15 @@ TLS_FAILURES = _f(
     ("domain", "failure"),
     source=REPORTS,
 )
-REPORT_ONLY_PEERS = _f(
-    G,
-    "stalwart_report_only_peer_reports",
-    "Reports exchanged within 7 days, in both directions, with peers that exchange no other mail; absent until the "
-    "trail covers 7 days.",
-    ("domain",),
-    source=f"{REPORTS} and trail",
-)
 ARF_REPORTS = _f(
     C, "stalwart_arf_reports_total", "ARF feedback reports added to the history.", ("feedback_type",), source=REPORTS
 )
 
-FAMILIES = (*declared(globals().values()), *declared(vars(own_families).values()))
+FAMILIES = (
+    *declared(globals().values()),
+    *declared(vars(mail_families).values()),
+    *declared(vars(own_families).values()),
+)
 """All families, in the order of the exposition."""
 
 BY_NAME = {family.name: family for family in FAMILIES}

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 
 from exporter.collectors import families as f
+from exporter.collectors import mail_families as m
 from exporter.collectors.exposition import Buckets, Collected, Labels
 from exporter.model.queue import LIMITERS, OTHER_DOMAIN, Distribution, QueueSnapshot, RecipientStatus
 from exporter.state.board import Part, ServerBoard
@@ -46,10 +47,10 @@ class QueueSource:
             yield f.QUEUE_DOMAINS, self._domains(queue)
         yield f.QUEUE_FAILURES, {(s.value, r.value, c): n for (s, r, c), n in sorted(queue.failures.items())}
         pairs = sorted({*queue.held, *itertools.product(names, LIMITERS.values())})
-        yield f.QUEUE_HELD, {pair: queue.held[pair].recipients if pair in queue.held else 0 for pair in pairs}
+        yield m.QUEUE_HELD, {pair: queue.held[pair].recipients if pair in queue.held else 0 for pair in pairs}
         held = sorted(queue.held.items())
-        yield f.QUEUE_HELD_FIRST_RELEASE, {pair: one.first_release_at.timestamp() for pair, one in held}
-        yield f.QUEUE_HELD_LAST_RELEASE, {pair: one.last_release_at.timestamp() for pair, one in held}
+        yield m.QUEUE_HELD_FIRST_RELEASE, {pair: one.first_release_at.timestamp() for pair, one in held}
+        yield m.QUEUE_HELD_LAST_RELEASE, {pair: one.last_release_at.timestamp() for pair, one in held}
         yield f.QUEUE_TRUNCATED, {(): int(queue.truncated)}
 
     def _domains(self, queue: QueueSnapshot) -> Mapping[Labels, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exporter.collectors import families as f
+from exporter.collectors import mail_families as m
 from exporter.collectors.exposition import Collected
 from exporter.ingest.counting.report_counter import (
     ARF_REPORTS,
@@ -53,4 +54,4 @@ class ReportSource:
         yield f.DMARC_WINDOW_MESSAGES, gauges.window_messages
         yield f.DMARC_LAST_REPORT, gauges.last_heard
         if gauges.peers is not None:
-            yield f.REPORT_ONLY_PEERS, gauges.peers
+            yield m.REPORT_ONLY_PEERS, gauges.peers

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter.collectors import families as f
+from exporter.collectors import mail_families as m
 from exporter.collectors.exposition import Buckets, Collected, Labels
 from exporter.collectors.family import Family
 from exporter.state.board import Part, ServerBoard
@@ -96,8 +97,8 @@ class RelaySource:
         return self._board.tallies.version
 
     def collect(self) -> Iterator[Collected]:
-        yield f.RELAY_RECIPIENTS, {(): self._board.tallies.value(("relay_recipients", ()))}
-        yield f.RELAY_BUDGET, {(window,): recipients for window, recipients in sorted(self._budget.items())}
+        yield m.RELAY_RECIPIENTS, {(): self._board.tallies.value(("relay_recipients", ()))}
+        yield m.RELAY_BUDGET, {(window,): recipients for window, recipients in sorted(self._budget.items())}
 
 
 def histograms(book: TallyBook) -> Iterator[Collected]:
