@@ -17,7 +17,8 @@ from exporter.errors import (
     TargetUnsupported,
 )
 from exporter.model.server import Edition, Generation, ServerIdentity
-from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint, Login
+from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint
+from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_response
 from exporter.stalwart.http.transport import Transport
 

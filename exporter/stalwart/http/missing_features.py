@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporter.clock import Clock
 from exporter.errors import TargetUnsupported
-from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import EndpointTable
 
 TELEMETRY = "/api/telemetry/"
 """The paths of Enterprise telemetry; a server without Enterprise code or licence has none of them."""
@@ -33,7 +33,7 @@ class MissingFeatures:
         self._missing_since: float | None = None
         self._was_there = False
 
-    def check(self, endpoint: Endpoint) -> None:
+    def check(self, endpoint: EndpointTable) -> None:
         """Raise `TargetUnsupported` if an earlier response has shown that *endpoint* is missing."""
         if self._found is None or not _is_telemetry(endpoint):
             return
@@ -46,7 +46,7 @@ class MissingFeatures:
             )
         self._found = None
 
-    def note(self, endpoint: Endpoint, error: TargetUnsupported) -> None:
+    def note(self, endpoint: EndpointTable, error: TargetUnsupported) -> None:
         """Record that *endpoint* is missing."""
         if not _is_telemetry(endpoint) or error.status not in ("unsupported", "not_licensed"):
             return
@@ -58,7 +58,7 @@ class MissingFeatures:
         elif not self._was_there:
             self._found = (error.status, endpoint.label, error.certain, now + CONFIRM_SECONDS)
 
-    def note_there(self, endpoint: Endpoint) -> None:
+    def note_there(self, endpoint: EndpointTable) -> None:
         """Record a successful response of *endpoint*."""
         if _is_telemetry(endpoint):
             self._missing_since, self._was_there = None, True
@@ -68,5 +68,5 @@ class MissingFeatures:
         self._found = None
 
 
-def _is_telemetry(endpoint: Endpoint) -> bool:
+def _is_telemetry(endpoint: EndpointTable) -> bool:
     return endpoint.value.template.startswith(TELEMETRY)

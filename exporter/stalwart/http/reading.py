@@ -8,8 +8,8 @@ from collections.abc import Callable
 import httpx
 
 from exporter.errors import PayloadError, PayloadTooLarge
-from exporter.stalwart.http.allowlist import Endpoint, ResponseForm
 from exporter.stalwart.http.credentials import Credentials
+from exporter.stalwart.http.endpoint import EndpointTable, ResponseForm
 from exporter.stalwart.http.network import begin_body
 from exporter.stalwart.http.pace import Pace
 from exporter.stalwart.http.responses import SMALL_BYTES, RawResponse
@@ -29,7 +29,9 @@ class Reading:
         received: Body bytes so far.
     """
 
-    def __init__(self, endpoint: Endpoint, max_body_bytes: int, on_headers: Callable[[httpx.Headers], None]) -> None:
+    def __init__(
+        self, endpoint: EndpointTable, max_body_bytes: int, on_headers: Callable[[httpx.Headers], None]
+    ) -> None:
         self.status: int | None = None
         self.received = 0
         self._endpoint = endpoint

@@ -23,7 +23,7 @@ from exporter.errors import (
     TargetUnsupported,
     quote,
 )
-from exporter.stalwart.http.allowlist import Endpoint, ResponseForm
+from exporter.stalwart.http.endpoint import EndpointTable, ResponseForm
 
 SMALL_BYTES = 64 * 1024
 """Error objects are no longer than this, and no more of an error page is read."""
@@ -93,7 +93,7 @@ def quoted(text: str) -> str:
     return quote(_ADDRESS.sub("***", text[:1024]))
 
 
-def check_response(endpoint: Endpoint, answer: RawResponse) -> None:
+def check_response(endpoint: EndpointTable, answer: RawResponse) -> None:
     """Raise the matching `TargetError` unless the response is usable."""
     if answer.status == 200:
         _check_body(endpoint, answer)
@@ -120,7 +120,7 @@ def decoding_problem(error: Exception, path: str = "") -> str:
     return f"{path}{below.removesuffix('`')}".lstrip(".") + f": {quote(what)}" if path or below else quote(what)
 
 
-def _check_body(endpoint: Endpoint, answer: RawResponse) -> None:
+def _check_body(endpoint: EndpointTable, answer: RawResponse) -> None:
     kind = endpoint.value.answer
     if answer.is_page():
         raise PayloadError(f"{endpoint.label}: an HTML page instead of data: a proxy, or another program's port")
@@ -146,14 +146,14 @@ def _check_body(endpoint: Endpoint, answer: RawResponse) -> None:
         raise _error_of_object(endpoint, answer, document)
 
 
-def _check_text(endpoint: Endpoint, body: bytes) -> None:
+def _check_text(endpoint: EndpointTable, body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise PayloadError(f"{endpoint.label}: not UTF-8") from error
 
 
-def _error_of_object(endpoint: Endpoint, answer: RawResponse, document: Mapping[str, Any]) -> Exception:
+def _error_of_object(endpoint: EndpointTable, answer: RawResponse, document: Mapping[str, Any]) -> Exception:
     kind = document.get("error")
     if kind is None:
         return PayloadError("data: missing")
@@ -173,7 +173,7 @@ def _error_of_object(endpoint: Endpoint, answer: RawResponse, document: Mapping[
     return TargetServerError(message)
 
 
-def _error_of_status(endpoint: Endpoint, answer: RawResponse) -> Exception:
+def _error_of_status(endpoint: EndpointTable, answer: RawResponse) -> Exception:
     status, name = answer.status, endpoint.label
     problem = _problem(answer)
     title, detail = problem.get("title"), problem.get("detail")
@@ -204,7 +204,7 @@ def _error_of_status(endpoint: Endpoint, answer: RawResponse) -> Exception:
     return PayloadError(f"{name}: unexpected HTTP status {status}")
 
 
-def _refusal(endpoint: Endpoint, answer: RawResponse) -> TargetRefused:
+def _refusal(endpoint: EndpointTable, answer: RawResponse) -> TargetRefused:
     if not answer.authenticated:
         return AuthenticationRequired(f"{endpoint.label}: the server requires credentials (HTTP {answer.status})")
     why = (
@@ -218,7 +218,7 @@ def _refusal(endpoint: Endpoint, answer: RawResponse) -> TargetRefused:
     )
 
 
-def _denial(endpoint: Endpoint, title: str, detail: str) -> Exception:
+def _denial(endpoint: EndpointTable, title: str, detail: str) -> Exception:
     if (title, detail) == ("Forbidden", "Forbidden"):
         return TargetRefused(
             f"{endpoint.label}: the server refuses the exporter's address (HTTP 403): {BAN_HINT}, "
@@ -229,7 +229,7 @@ def _denial(endpoint: Endpoint, title: str, detail: str) -> Exception:
     return TargetForbidden(f"{endpoint.label}: the key lacks {needed} (HTTP 403)", certain=False)
 
 
-def _busy(endpoint: Endpoint, answer: RawResponse, title: str) -> Exception:
+def _busy(endpoint: EndpointTable, answer: RawResponse, title: str) -> Exception:
     if "authentication" in title.lower():
         kind = CredentialsRefused if answer.authenticated else TargetRefused
         return kind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import httpcore
 import httpx
@@ -13,8 +13,9 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.errors import PayloadTooLarge, TargetRefused, TargetUnsupported
-from exporter.stalwart.http.allowlist import Endpoint, Login, ResponseForm, check_body, target_of
+from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.credentials import Credentials
+from exporter.stalwart.http.endpoint import EndpointTable, Login, ResponseForm, target_of
 from exporter.stalwart.http.missing_features import MissingFeatures
 from exporter.stalwart.http.network import BODY_PIECE_BYTES, HEAD_BYTES, NetworkTransport
 from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
@@ -34,7 +35,7 @@ _HEADERS = {"Accept": "application/json, text/plain", "Accept-Encoding": "identi
 
 class Transport:
     """
-    The requests of `Endpoint` to one server, sent one at a time.
+    The *allowed* requests to one server, sent one at a time; by default those of `Endpoint`.
 
     Refused credentials are not sent again: requests that need them raise `TargetRefused` without network access until
     `allow_retry` is called. Since there is one request at a time, a wrong password is sent only once.
@@ -62,6 +63,7 @@ class Transport:
         observer: RequestObserver | None = None,
         server_clock: ServerClock | None = None,
         resolver: Resolver | None = None,
+        allowed: Collection[EndpointTable] = frozenset(Endpoint),
     ) -> None:
         """Raise ``ValueError`` for an invalid URL. Without *tls* the system trust store is used."""
         self._base_url = _checked_base_url(base_url)
@@ -71,6 +73,7 @@ class Transport:
             Login.NATIVE: native_credentials,
         }
         self._refused: set[Login] = set()
+        self._allowed = allowed
         self._clock = clock
         self._throttle = throttle
         self._total_timeout_seconds = total_timeout_seconds
@@ -113,7 +116,7 @@ class Transport:
 
     async def request(
         self,
-        endpoint: Endpoint,
+        endpoint: EndpointTable,
         *,
         params: Mapping[str, str | int] | None = None,
         path_args: Sequence[str] = (),
@@ -125,12 +128,14 @@ class Transport:
 
         Raises a `TargetError` for any other response, and ``ValueError`` for a request that is not in the allow-list.
         """
+        if endpoint not in self._allowed:
+            raise ValueError(f"{endpoint.label}: not in the allow-list of this connection")
         url = self._base_url + target_of(endpoint, params or {}, path_args)
         spec = endpoint.value
         is_stream = spec.answer is ResponseForm.STREAM
         if is_stream or credentials not in spec.logins or spec.has_body != (body is not None):
             raise ValueError(f"{endpoint.label}: not in the allow-list in this form")
-        check_body(endpoint, body)
+        endpoint.check_body(body)
         self._usable(endpoint, credentials)
         self._missing_features.check(endpoint)
         async with self._turn:
@@ -166,7 +171,7 @@ class Transport:
         """Close the connection."""
         await self._http.aclose()
 
-    def _usable(self, endpoint: Endpoint, login: Login) -> Credentials | None:
+    def _usable(self, endpoint: EndpointTable, login: Login) -> Credentials | None:
         credentials = self._credentials[login]
         if credentials is None:
             if login is Login.NONE:
@@ -188,7 +193,9 @@ class Transport:
 
         return learn
 
-    async def _exchange(self, endpoint: Endpoint, request: httpx.Request, login: Credentials | None) -> RawResponse:
+    async def _exchange(
+        self, endpoint: EndpointTable, request: httpx.Request, login: Credentials | None
+    ) -> RawResponse:
         """Send a request and read the response within the deadline; report both to the observer."""
         started = self._clock.monotonic()
         reading = Reading(endpoint, self._max_body_bytes, self._learn_date_of(started))

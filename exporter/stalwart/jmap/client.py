@@ -20,7 +20,8 @@ from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.common.ids import decode_id, encode_id
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
-from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.http.responses import AuthenticationRequired
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.domains import (

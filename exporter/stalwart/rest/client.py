@@ -25,7 +25,8 @@ from exporter.model.server import Generation
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
 from exporter.stalwart.common.native_page import parse_native_page
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
-from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_response
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.domains import fetch_domains, fetch_wanted_records

@@ -20,7 +20,8 @@ from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetSe
 from exporter.model.server import Capability, CapabilityStatus, Edition
 from exporter.stalwart.common.probe import Examination, PartialProbe
 from exporter.stalwart.detect import Version, fetch_version
-from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.http.transport import Transport
 
 __all__ = ["Examination", "Examiner"]

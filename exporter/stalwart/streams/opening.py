@@ -17,7 +17,8 @@ import httpx
 
 from exporter.clock import Clock
 from exporter.errors import PayloadError, TargetError, TargetRefused, TargetServerError, TargetUnreachable
-from exporter.stalwart.http.allowlist import Endpoint, target_of
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import target_of
 from exporter.stalwart.http.network import NetworkTransport, begin_body
 from exporter.stalwart.http.network_errors import NETWORK_ERRORS, translate
 from exporter.stalwart.http.observer import RequestObserver

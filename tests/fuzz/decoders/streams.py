@@ -12,7 +12,8 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from exporter.errors import TargetUnreachable
-from exporter.stalwart.http.allowlist import Endpoint, target_of
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import target_of
 from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.jmap.live import messages as jmap_live
 from exporter.stalwart.jmap.live.client import _parse_token as read_jmap_token

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint, Login, target_of
+from exporter.stalwart.http.allowlist import VERSION_REQUEST, Endpoint
+from exporter.stalwart.http.endpoint import Login, target_of
 from tests.support.servers.raw import always, reply, run, talking
 
 CHANGING = ("purge", "reload", "update", "train", "delete", "reindex", "undelete", "troubleshoot", "settings")

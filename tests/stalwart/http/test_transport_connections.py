@@ -12,7 +12,8 @@ from exporter.errors import (
     TargetTimeout,
     TargetUnreachable,
 )
-from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import Login
 from tests.support.servers.raw import (
     GOOD,
     Asked,

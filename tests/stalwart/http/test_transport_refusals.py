@@ -10,7 +10,8 @@ from exporter.errors import (
     TargetError,
     TargetRefused,
 )
-from exporter.stalwart.http.allowlist import Endpoint, Login
+from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.endpoint import Login
 from tests.support.servers.raw import (
     FORBIDDEN,
     GOOD,

@@ -20,8 +20,9 @@ from exporter.errors import (
     TargetServerError,
     TargetUnsupported,
 )
-from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint, Login
+from exporter.stalwart.http.allowlist import JMAP_METHODS, Endpoint
 from exporter.stalwart.http.credentials import Bearer
+from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses, failure_of, in_order, request_of
 from tests.support.replays.jmap import NARROW_KEY, JmapServer, MethodError
 from tests.support.replays.jmap_client import asked, transport_to
