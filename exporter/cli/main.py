@@ -10,6 +10,7 @@ import typer
 
 from exporter import __version__
 from exporter.cli.domains.command import domains_app
+from exporter.cli.queue.command import queue_app
 from exporter.cli.reports.command import reports_app
 
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(queue_app)
 app.add_typer(reports_app)
 app.add_typer(domains_app)
 

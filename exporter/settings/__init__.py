@@ -2,12 +2,12 @@
 
 from exporter.settings.addresses import ListenAddress
 from exporter.settings.checks import CheckSettings
+from exporter.settings.credentials.login import BasicLogin, BearerToken
+from exporter.settings.credentials.operator import OperatorSettings
 from exporter.settings.credentials.secret import Secret
 from exporter.settings.load import DEFAULT_PATH, load_settings
 from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings, WebSettings
 from exporter.settings.servers.server import (
-    BasicLogin,
-    BearerToken,
     IntervalSettings,
     ServerSettings,
     StreamSettings,
@@ -22,6 +22,7 @@ __all__ = [
     "IntervalSettings",
     "ListenAddress",
     "LogSettings",
+    "OperatorSettings",
     "Secret",
     "ServerSettings",
     "Settings",

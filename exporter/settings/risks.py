@@ -36,7 +36,7 @@ def risks_of_file(path: Path, tables: Mapping[str, Any]) -> Iterator[str]:
         f"servers[{index}].{key}"
         for index, server in enumerate(servers if isinstance(servers, list) else [])
         if isinstance(server, Mapping)
-        for key in (*_INLINE_SECRETS, "webhook.secret")
+        for key in (*_INLINE_SECRETS, "webhook.secret", "operator.password", "operator.token")
         if _given(server, key)
     ]
     if inline and is_world_readable(path):
@@ -76,6 +76,8 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
         *files,
         ("tls.key_file", server.tls.key_file),
         ("webhook.secret_file", server.webhook.secret_file),
+        ("operator.password_file", server.operator.password_file),
+        ("operator.token_file", server.operator.token_file),
     ):
         if path is not None and is_world_readable(path):
             yield key, "every user of this machine can read the file; restrict it (chmod o-r)"

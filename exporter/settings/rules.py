@@ -40,10 +40,16 @@ def validate_with(data: Any, handler: ModelWrapValidatorHandler[ModelT], found: 
 
 
 def credential_problems(given: Mapping[str, object]) -> Iterator[Found]:
+    """Require exactly one kind of credentials, complete, and the metrics page's login complete if there is one."""
+    yield from login_problems(given)
+    yield from _twice(given, "native_password")
+    yield from _halves(given, "native_username", "native_password")
+
+
+def login_problems(given: Mapping[str, object]) -> Iterator[Found]:
     """Require exactly one kind of credentials, complete."""
-    for name in ("password", "token", "native_password"):
-        if _has(given, name) and _has(given, f"{name}_file"):
-            yield (f"{name}_file",), f"conflicts with {name}; accepted: only one of the two"
+    yield from _twice(given, "password")
+    yield from _twice(given, "token")
     basic = [key for key in ("username", "password", "password_file") if _has(given, key)]
     bearer = [key for key in ("token", "token_file") if _has(given, key)]
     if basic and bearer:
@@ -52,13 +58,17 @@ def credential_problems(given: Mapping[str, object]) -> Iterator[Found]:
         yield (), f"no credentials; accepted: {_CREDENTIALS}"
     elif basic:
         yield from _halves(given, "username", "password")
-    yield from _halves(given, "native_username", "native_password")
 
 
 _CREDENTIALS = "username with password or password_file, or token or token_file"
 
 
 _SERVERS = "[[servers]] in the file, or STALWART_EXPORTER_URL, each with credentials"
+
+
+def _twice(given: Mapping[str, object], name: str) -> Iterator[Found]:
+    if _has(given, name) and _has(given, f"{name}_file"):
+        yield (f"{name}_file",), f"conflicts with {name}; accepted: only one of the two"
 
 
 def _halves(given: Mapping[str, object], username: str, password: str) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.store.audit import AUDIT_TABLES
 from exporter.store.posture.schema import POSTURE_COUNTED, POSTURE_TABLES
 from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
 from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
@@ -45,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     TRAIL_TABLES,
     WEBHOOK_TABLES,
     POSTURE_TABLES,
+    AUDIT_TABLES,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +10,9 @@ from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationIn
 
 from exporter.settings.addresses import host_of, is_loopback
 from exporter.settings.checks import OwnCheckSettings
-from exporter.settings.credentials.secret import Secret, with_secrets_read
+from exporter.settings.credentials.login import BasicLogin, BearerToken
+from exporter.settings.credentials.operator import OperatorSettings
+from exporter.settings.credentials.secret import with_secrets_read
 from exporter.settings.credentials.webhook import WebhookSettings
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
 from exporter.settings.rules import credential_problems, tls_problems, validate_with
@@ -38,21 +39,6 @@ REMOTE_REQUEST_LIMIT = 60
 
 Interval = Annotated[Duration, Field(ge=SECOND, le=DAY)]
 Deadline = Annotated[Duration, Field(ge=0.1, le=10 * MINUTE)]
-
-
-@dataclass(frozen=True, slots=True)
-class BasicLogin:
-    """Credentials of HTTP Basic authentication."""
-
-    username: str
-    password: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class BearerToken:
-    """An API key or an OAuth access token."""
-
-    token: Secret
 
 
 class IntervalSettings(Section):
@@ -229,6 +215,7 @@ class ServerSettings(Section):
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     relay: RelaySettings = Field(default_factory=RelaySettings)
     checks: OwnCheckSettings = Field(default_factory=OwnCheckSettings)
+    operator: OperatorSettings = Field(default_factory=OperatorSettings)
 
     @property
     def host(self) -> str:

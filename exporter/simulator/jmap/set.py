@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from exporter.simulator.jmap.documents import MAX_OBJECTS
 from exporter.simulator.jmap.permissions import may
-from exporter.simulator.jmap.wire import NOT_PERMITTED, Json, MethodError, moment
+from exporter.simulator.jmap.queue_patch import apply_patch
+from exporter.simulator.jmap.wire import TOO_MANY_IDS, Json, MethodError
 from exporter.simulator.world.accounts.directory import Account
 from exporter.simulator.world.ids import encode_id, id_of
-from exporter.simulator.world.mail.queue import Message
 from exporter.simulator.world.world import World
 
-ACTIONS = frozenset({"PauseMtaQueue", "ResumeMtaQueue", "ReloadBlockedIps"})
 ACTION_ID = "bvqf3xy"
 SETTABLE = frozenset({"Action", "QueuedMessage", "BlockedIp", "AllowedIp", "Task"})
-
-RETRIES_SINCE = (0, 16, 9)
-"""Older releases answer `updated` and change nothing outside a virtual queue named `default`."""
 
 NOT_FOUND: Json = {"type": "notFound"}
 _VERBS = {"create": "Create", "update": "Update", "destroy": "Destroy"}
@@ -27,10 +24,16 @@ def set_objects(world: World, caller: Account, kind: str, arguments: Json) -> Js
     """Return the response to `x:<kind>/set`. Raises `MethodError` if it is not permitted or not supported."""
     for verb, name in _VERBS.items():
         if arguments.get(verb) and not may(caller, f"sys{kind}{name}"):
-            raise MethodError("forbidden", NOT_PERMITTED)
+            raise MethodError("forbidden", _not_permitted(caller, kind, verb))
     change = _CHANGES.get(kind)
     told = _act(world, caller, arguments) if kind == "Action" else change(world, arguments) if change else {}
     return {name: value for name, value in told.items() if value}
+
+
+def _not_permitted(caller: Account, kind: str, verb: str) -> str:
+    """Return the description for a missing permission, which names the verb only if another one is permitted."""
+    verbs = verb if any(may(caller, f"sys{kind}{name}") for name in _VERBS.values()) else "create, update or destroy"
+    return f"You are not authorized to {verbs} objects of this type"
 
 
 def _act(world: World, caller: Account, arguments: Json) -> Json:
@@ -38,10 +41,11 @@ def _act(world: World, caller: Account, arguments: Json) -> Json:
     refused: Json = {}
     for key, wanted in (arguments.get("create") or {}).items():
         kind = wanted.get("@type") if isinstance(wanted, dict) else None
-        if kind not in ACTIONS:
+        if not isinstance(kind, str):
             refused[key] = {"type": "invalidProperties", "properties": ["@type"]}
         elif not may(caller, f"action{kind}"):
-            refused[key] = {"type": "forbidden", "description": NOT_PERMITTED}
+            said = f"Insufficient permissions to perform action of type {kind}"
+            refused[key] = {"type": "forbidden", "description": said}
         else:
             _perform(world, kind)
             created[key] = {"id": ACTION_ID}
@@ -56,39 +60,26 @@ def _perform(world: World, kind: str) -> None:
 
 
 def _set_queue(world: World, arguments: Json) -> Json:
+    updates = arguments.get("update") or {}
+    if len(updates) + len(arguments.get("destroy") or ()) > MAX_OBJECTS:
+        raise MethodError("requestTooLarge", TOO_MANY_IDS)
     updated: Json = {}
     refused: Json = {}
-    for text, patch in (arguments.get("update") or {}).items():
+    for text, patch in updates.items():
         number = id_of(text)
         if number is None:
             continue
         message = world.queue.messages.get(number)
-        problem = NOT_FOUND if message is None else _patch_problem(patch)
-        if problem is not None or message is None:
+        problem = NOT_FOUND if message is None else apply_patch(world, message, patch)
+        if problem is not None:
             refused[encode_id(number)] = problem
         else:
-            _retry(world, message, moment(patch["nextRetry"]))
             updated[encode_id(number)] = None
-    return {"updated": updated, "notUpdated": refused, **_destroy(arguments, world.cancel)}
-
-
-def _patch_problem(patch: Any) -> Json | None:
-    """Return what is wrong with a patch; only the next retry can be changed here."""
-    unknown = [name for name in patch if name != "nextRetry"] if isinstance(patch, dict) else ["nextRetry"]
-    if unknown:
-        return {"type": "invalidPatch", "description": "Invalid property", "properties": unknown[:1]}
-    if moment(patch.get("nextRetry")) is None:
-        said = "Failed to parse UTCDateTime from string"
-        return {"type": "invalidPatch", "description": said, "properties": ["nextRetry"]}
-    return None
-
-
-def _retry(world: World, message: Message, at: float | None) -> None:
-    works = world.profile.release >= RETRIES_SINCE
-    for recipient in message.pending():
-        if works or recipient.queue == "default":
-            recipient.next_retry = max(at or 0.0, world.now())
-    world.queue.note_due(message)
+    return {
+        "updated": updated,
+        "notUpdated": refused,
+        **_destroy(arguments, lambda number: world.operations.cancel(number, None)),
+    }
 
 
 def _set_blocks(world: World, arguments: Json) -> Json:

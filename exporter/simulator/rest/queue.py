@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exporter.simulator.common.parameters import Parameters, Request
 from exporter.simulator.common.responses import Answer, Forbidden, NotFound, data, encode
 from exporter.simulator.rest.queue_json import message_to_json
+from exporter.simulator.world.mail.operations import Choice, everybody
 from exporter.simulator.world.mail.queue import Message
 from exporter.simulator.world.world import World
 
@@ -50,10 +51,12 @@ def answer(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
         case "PATCH", ("messages", queue_id):
             require(request, "message-queue-update")
             at = _future(request.parameters.moment("at"), world.now())
-            return data(world.retry(_known(world, queue_id), request.parameters.text("filter"), at))
+            chosen = _chosen(request.parameters.text("filter"), by_domain=world.profile.nested_queue)
+            return data(world.operations.retry(_known(world, queue_id), chosen or everybody, at or world.now()))
         case "DELETE", ("messages", queue_id):
             require(request, "message-queue-delete")
-            return data(world.cancel(_known(world, queue_id), request.parameters.text("filter")))
+            chosen = _chosen(request.parameters.text("filter"))
+            return data(world.operations.cancel(_known(world, queue_id), chosen))
         case ("PATCH" | "DELETE") as method, ("messages",) if world.profile.has_queue_status:
             require(request, "message-queue-update" if method == "PATCH" else "message-queue-delete")
             return _bulk(world, request)
@@ -70,6 +73,13 @@ def answer(world: World, request: Request, parts: tuple[str, ...]) -> Answer:
             require(request, "outgoing-report-get")
             return _report(world, report_id)
     raise NotFound
+
+
+def _chosen(part: str, *, by_domain: bool = False) -> Choice | None:
+    """Return which recipients a `filter` means; None without one."""
+    if not part:
+        return None
+    return lambda recipient: part in (recipient.domain if by_domain else recipient.address)
 
 
 def _known(world: World, queue_id: str) -> int:
@@ -193,8 +203,11 @@ def _bulk(world: World, request: Request) -> Answer:
     parameters = request.parameters
     if parameters.flag("values"):
         return data(False)
-    change = world.retry if request.method == "PATCH" else world.cancel
-    return data(any([change(message.queue_id) for message in _visited(world, request, parameters).real]))
+    ids = [message.queue_id for message in _visited(world, request, parameters).real]
+    if request.method == "DELETE":
+        return data(world.operations.bulk_cancel(ids))
+    at = _future(parameters.moment("at"), world.now()) or world.now()
+    return data(any([world.operations.retry(queue_id, everybody, at) for queue_id in ids]))
 
 
 def _reports(world: World, parameters: Parameters) -> Answer:

@@ -25,6 +25,7 @@ class Profile:
         log_level, log_ansi, log_multiline: Configuration of that tracer. At level `TRACE` the log holds each HTTP
             request
             and response.
+        remote_queue: The virtual queue of mail for other servers, which an administrator can change to `default`.
         policy_lookups: MTA-STS and DANE are looked up before delivery (None: from v0.13 on, as in the recordings).
         signs_mail: Keys for DKIM and ARC are configured; a new server warns with each message it queues.
         metrics_interval_seconds: Time between two samples of the metrics history, aligned to the clock.
@@ -46,6 +47,7 @@ class Profile:
     log_level: str = "INFO"
     log_ansi: bool = False
     log_multiline: bool = False
+    remote_queue: Literal["remote", "default"] = "remote"
     policy_lookups: bool | None = None
     signs_mail: bool = False
     metrics_interval_seconds: float = 3600.0
@@ -88,6 +90,16 @@ class Profile:
     def has_queue_status(self) -> bool:
         """Whether `/api/queue/status` exists, and list responses carry `status`."""
         return self.release >= (0, 11)
+
+    @property
+    def ignores_recipients(self) -> bool:
+        """Whether retries, and cancellations of single recipients, do nothing outside a virtual queue `default`."""
+        return (0, 13) <= self.release < (0, 16, 9)
+
+    @property
+    def sleeps_after_pause(self) -> bool:
+        """Whether a resumed queue waits for the next queue event."""
+        return (0, 11) <= self.release < (0, 16, 13)
 
     @property
     def caches_logins(self) -> bool:

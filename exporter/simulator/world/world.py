@@ -17,6 +17,7 @@ from exporter.simulator.world.inventory import AUTH_FAILURE, Inventory
 from exporter.simulator.world.mail.delivery import Deliverer
 from exporter.simulator.world.mail.destinations import Destination, Temper, lab_destinations
 from exporter.simulator.world.mail.failures import Reply
+from exporter.simulator.world.mail.operations import Operations
 from exporter.simulator.world.mail.queue import Message, Queue
 from exporter.simulator.world.mail.schedules import DEFAULT_SCHEDULES, Schedule
 from exporter.simulator.world.mail.smtp import OUTSIDE_IP, Sessions
@@ -46,6 +47,7 @@ class World:
     Attributes:
         synthetic: A long queue that is computed on request, in front of the real one.
         http: Events of the HTTP listener.
+        operations: What operators do to the queue.
         inventory: Objects of the JMAP generation only: tasks, certificates, nodes and others.
     """
 
@@ -86,6 +88,7 @@ class World:
         self.http = HttpEvents(self._context, self.directory)
         self.gate = Gate(self.profile, self.directory, self.now, self.http.logged_in)
         spool = Spool(self._context, self.queue)
+        self.operations = Operations(self._context, self.queue)
         self._deliverer = Deliverer(self._context, self.queue, spool, self.directory)
         self._sessions = Sessions(self._context, spool, self.directory, self.reports)
         self._speak()
@@ -161,18 +164,6 @@ class World:
         if not succeeds and any([self.gate.count_failure(name, ip) == "banned" for _ in range(tries)]):
             self.ban(ip)
 
-    def cancel(self, queue_id: int, address: str = "") -> bool:
-        """
-        Remove a message without notice, or fail the recipients whose address contains `address`, as an operator does.
-
-        Returns whether anything changed.
-        """
-        return self.queue.cancel(queue_id, address)
-
-    def retry(self, queue_id: int, address: str = "", at: float | None = None) -> bool:
-        """Schedule an attempt now or at `at`, as an operator does; a limit by time becomes one by attempts."""
-        return self.queue.retry(queue_id, address, at if at is not None else self.now())
-
     def set_destination(self, domain: str, temper: Temper | str, **settings: Any) -> Destination:
         """Set a domain's temper, and other settings of `Destination`."""
         known = self._context.destinations.get(domain) or Destination(domain)
@@ -241,13 +232,11 @@ class World:
 
     def pause_queue(self) -> bool:
         """Stop processing the queue; return whether it was running."""
-        was_running, self.queue.running = self.queue.running, False
-        return was_running
+        return self.operations.pause()
 
     def resume_queue(self) -> bool:
-        """Process the queue again; return whether it was already running."""
-        was_running, self.queue.running = self.queue.running, True
-        return was_running
+        """Process the queue again; return whether it was already running. Some releases wait for a queue event."""
+        return self.operations.resume()
 
     def synthetic_queue(self, count: int) -> SyntheticQueue:
         """Add a long queue in front of the real one, without an object for each message."""
@@ -264,7 +253,7 @@ class World:
         self.timeline.restart()
         self.journal.restart()
         self.gate.restart()
-        self.queue.running = True
+        self.queue.running, self.queue.asleep = True, False
         self.queue.unlock_all()
         self._housekeeping.start()
 

@@ -162,6 +162,9 @@ CURES: dict[str, Callable[[Patient], bool]] = {
     "StalwartBans": _is_let_in,
 }
 
+IGNORED = {("StalwartQueueStuck", "0.15.5"), ("StalwartQueueExpired", "0.15.5")}
+"""A retry that the release accepts and ignores, as the page says; it still wakes the queue."""
+
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", CURES)
@@ -174,7 +177,7 @@ def test_the_mitigation_helps(name: str, version: str):
             lines = [line for line in block.lines_for(generation(version)) if is_about_the_server(line)]
             run(lines, patient.environment(name))
 
-        assert (before, CURES[name](patient)) == (False, True)
+        assert (before, CURES[name](patient)) == (False, (name, version) not in IGNORED)
 
 
 def test_a_failed_task_can_be_removed():

@@ -122,7 +122,7 @@ def test_a_vanished_anchor_is_an_error(server: StandIn, client: httpx.Client) ->
     """An anchor that has left the queue is not passed over in silence."""
     server.call(lambda world: queue_of(world, 2))
     first = call(client, ("x:QueuedMessage/query", ASCENDING | {"position": 0, "limit": 1}))[0]["ids"][0]
-    server.call(lambda world: world.cancel(decode_id(first) or 0))
+    server.call(lambda world: world.operations.cancel(decode_id(first) or 0, None))
 
     further = call(client, ("x:QueuedMessage/query", ASCENDING | {"anchor": first, "anchorOffset": 1}))
 

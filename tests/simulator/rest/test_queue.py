@@ -130,7 +130,7 @@ def test_queue_state_is_switched_and_told() -> None:
 
 def test_retry_and_cancel_change_one_message() -> None:
     """PATCH makes a message due now and drops its time limit; DELETE removes it."""
-    with serving(ADMIN) as (server, client):
+    with serving(ADMIN, remote_queue="default") as (server, client):
         first, second, *_ = server.call(submit_some)
 
         assert client.patch(f"{LIST}/{first}").json() == {"data": True}
@@ -142,7 +142,7 @@ def test_retry_and_cancel_change_one_message() -> None:
 
 def test_some_recipients_are_cancelled_by_address() -> None:
     """With `filter` only matching recipients fail, and the message goes with the last of them."""
-    with serving(ADMIN) as (server, client):
+    with serving(ADMIN, remote_queue="default") as (server, client):
         message = server.call(lambda world: world.submit(["a@defer.test", "b@defer.test"])).queue_id
         server.call(lambda world: world.tick())
 
@@ -158,7 +158,7 @@ def test_some_recipients_are_cancelled_by_address() -> None:
 
 def test_retry_may_be_put_off() -> None:
     """`at` in the future is obeyed, in the past it means now."""
-    with serving(ADMIN) as (server, client):
+    with serving(ADMIN, remote_queue="default") as (server, client):
         first, *_ = server.call(submit_some)
 
         client.patch(f"{LIST}/{first}?at=2099-01-01T00:00:00Z")

@@ -39,8 +39,8 @@ class Deliverer:
         if self._context.profile.release < (0, 15):
             self._index(ingested)
         message.locked.discard(queue)
-        if message.queue_id in self._queue.messages:
-            self._queue.note_due(message)
+        if message.pending():
+            self._queue.put_back(message)
 
     def _deliver(self, attempt: Attempt, ingested: list[Keys]) -> Iterator[float]:
         message, now = attempt.message, self._context.now()

@@ -115,16 +115,24 @@ class Queue:
     Attributes:
         virtual: Whether each virtual queue is attempted separately; up to v0.12 there is one queue.
         running: False while paused; the real server keeps this in memory, so it is true after each start.
+        asleep: Resumed, but waiting for a queue event: a new message, or a retry.
     """
 
     def __init__(self, *, virtual: bool) -> None:
         self.virtual = virtual
         self.messages: dict[int, Message] = {}
         self.running = True
+        self.asleep = False
         self._due: list[tuple[float, int, str]] = []
 
     def add(self, message: Message) -> None:
         """Add a message and record its due time."""
+        self.messages[message.queue_id] = message
+        self.wake()
+        self.note_due(message)
+
+    def put_back(self, message: Message) -> None:
+        """Write back a message after an attempt, even if it was removed meanwhile."""
         self.messages[message.queue_id] = message
         self.note_due(message)
 
@@ -132,36 +140,9 @@ class Queue:
         """Remove a message; unknown ids are ignored."""
         self.messages.pop(queue_id, None)
 
-    def cancel(self, queue_id: int, address: str) -> bool:
-        """
-        Remove a message without notice, or fail the recipients whose address contains `address`.
-
-        Returns whether anything changed.
-        """
-        message = self.messages.get(queue_id)
-        if message is None:
-            return False
-        chosen = [recipient for recipient in message.pending() if address in recipient.address]
-        for recipient in chosen:
-            recipient.status = "perm_fail"
-            recipient.failure = Failure(
-                reason="io_error", entity="localhost", permanent=True, detail="Delivery canceled."
-            )
-        if not address or not message.pending():
-            self.remove(queue_id)
-        return bool(chosen) or not address
-
-    def retry(self, queue_id: int, address: str, at: float) -> bool:
-        """Schedule an attempt at `at`; a limit by time becomes one by attempts."""
-        message = self.messages.get(queue_id)
-        chosen = message.pending() if message is not None else []
-        chosen = [recipient for recipient in chosen if address in recipient.address]
-        for recipient in chosen:
-            recipient.next_retry = at
-            recipient.expires, recipient.max_attempts = None, recipient.retry_num + 10
-        if message is not None:
-            self.note_due(message)
-        return bool(chosen)
+    def wake(self) -> None:
+        """Note a queue event, which ends the sleep after a pause."""
+        self.asleep = False
 
     def note_due(self, message: Message) -> None:
         """Record when each virtual queue must process a message."""
@@ -172,11 +153,11 @@ class Queue:
 
     def next_due(self) -> float | None:
         """Return the earliest due time; None if there is none, or the queue is paused."""
-        return self._due[0][0] if self._due and self.running else None
+        return self._due[0][0] if self._due and self.running and not self.asleep else None
 
     def take_due(self, now: float) -> tuple[Message, str | None] | None:
         """Return the next message to attempt and its virtual queue; None if nothing is due at `now`."""
-        while self.running and self._due and self._due[0][0] <= now:
+        while self.running and not self.asleep and self._due and self._due[0][0] <= now:
             due, queue_id, name = heapq.heappop(self._due)
             message = self.messages.get(queue_id)
             queue = name or None

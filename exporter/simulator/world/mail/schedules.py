@@ -42,6 +42,7 @@ _USUAL_RETRY = (2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, H
 DEFAULT_SCHEDULES = {
     "local": Schedule("local", _USUAL_RETRY, (DAY, 3 * DAY), 3 * DAY),
     "remote": Schedule("remote", _USUAL_RETRY, (DAY, 3 * DAY), 3 * DAY),
+    "default": Schedule("default", _USUAL_RETRY, (DAY, 3 * DAY), 3 * DAY),
     "dsn": Schedule("dsn", (15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR), (NEVER,), None, 10),
     "report": Schedule("report", (30 * MINUTE, HOUR, 2 * HOUR), (NEVER,), None, 8),
 }

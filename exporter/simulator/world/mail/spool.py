@@ -80,7 +80,7 @@ class Spool:
         if domain == context.profile.local_domain:
             name = "local"
         else:
-            name = source if source in ("dsn", "report") else "remote"
+            name = source if source in ("dsn", "report") else context.profile.remote_queue
         schedule = context.schedule(name, domain)
         return Recipient(
             f"{local}{at}{domain}",

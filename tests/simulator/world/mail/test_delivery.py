@@ -94,7 +94,7 @@ def test_restart_during_an_attempt_attempts_again() -> None:
 
 
 def test_paused_queue_accepts_and_does_not_deliver() -> None:
-    """While paused mail waits; after the pause it is delivered."""
+    """While paused mail waits; after the pause it is delivered, once something wakes the queue."""
     made = world()
     made.pause_queue()
     made.submit(["u@ok.test"])
@@ -102,9 +102,12 @@ def test_paused_queue_accepts_and_does_not_deliver() -> None:
     waiting = made.queue_size()
 
     made.resume_queue()
+    made.advance(600)
+    asleep = made.queue_size()
+    made.submit(["v@ok.test"])
     made.tick()
 
-    assert waiting == 1
+    assert (waiting, asleep) == (1, 1)
     assert made.queue_size() == 0
 
 

@@ -1,0 +1,1 @@
+"""`queue`: list, show, retry and cancel queued messages, pause and resume deliveries."""

@@ -1,0 +1,1 @@
+"""Queue control of v0.16 and newer."""
