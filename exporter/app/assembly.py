@@ -22,6 +22,7 @@ from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource
 from exporter.ingest.loops.retention import Retention
+from exporter.ingest.loops.trail_retention import TrailRetention
 from exporter.settings import Settings
 from exporter.store.store import Store
 from exporter.web.app import create_app
@@ -86,7 +87,23 @@ def assemble(
         now=fleet.earliest_now,
         reraise_bugs=reraise_bugs,
     )
-    reloader = Reloader(settings, load=load, fleet=fleet, retention=retention, changed=exposer.changed, clock=clock)
+    trail_retention = TrailRetention(
+        store,
+        keep_seconds=settings.trail.keep,
+        max_bytes=settings.trail.max_size,
+        clock=clock,
+        now=fleet.earliest_now,
+        reraise_bugs=reraise_bugs,
+    )
+    reloader = Reloader(
+        settings,
+        load=load,
+        fleet=fleet,
+        retention=retention,
+        trail_retention=trail_retention,
+        changed=exposer.changed,
+        clock=clock,
+    )
     exposition.add(ExporterSource(store.stats, reloader.state, count_tasks), server=None)
     status = _status(settings, fleet, store, clock)
     webhooks = Webhooks(fleet.find_webhook, settings.webhooks.listen, settings.webhooks.max_body)
@@ -94,7 +111,8 @@ def assemble(
     reloader.include(front)
     supervised: dict[str, LongRun] = {
         "retention": retention.run,
-        "history": partial(history.keep, users=(fleet, retention), changed=exposer.changed),
+        "trail-retention": trail_retention.run,
+        "history": partial(history.keep, users=(fleet, retention, trail_retention), changed=exposer.changed),
         "store-stats": partial(history.measure, changed=exposer.changed),
         "reload": partial(reloader.run, reload_requested),
     }

@@ -15,6 +15,7 @@ from exporter.clock import Clock
 from exporter.errors import ExporterError, SettingsError
 from exporter.ingest.loops.guard import catching_bugs
 from exporter.ingest.loops.retention import Retention
+from exporter.ingest.loops.trail_retention import TrailRetention
 from exporter.settings import Settings, WebhooksSettings, WebSettings
 
 log = structlog.get_logger("exporter.app")
@@ -54,6 +55,7 @@ class Reloader:
         load: LoadSettings,
         fleet: Fleet,
         retention: Retention,
+        trail_retention: TrailRetention,
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
@@ -61,6 +63,7 @@ class Reloader:
         self._load = load
         self._fleet = fleet
         self._retention = retention
+        self._trail_retention = trail_retention
         self._changed = changed
         self._clock = clock
         self._also: list[Reloadable] = []
@@ -115,6 +118,8 @@ class Reloader:
         if new.log != self._settings.log:
             set_up_logging(level=new.log.level, style=new.log.format)
         self._retention.keep = timedelta(seconds=new.store.retention)
+        self._trail_retention.keep_seconds = new.trail.keep
+        self._trail_retention.max_bytes = new.trail.max_size
         self._settings = new
         self._successful, self._loaded_at = True, self._clock.now()
         log.info("exporter.reloaded", servers=len(new.servers))

@@ -117,7 +117,9 @@ class ExporterSource:
 
     def version(self) -> object:
         s = self._store
-        return (s.duration_sum, s.ok, sum(s.errors.values()), s.size_bytes, tuple(s.rows.values()), self._reload())
+        trail = (s.trail_bytes, s.trail_oldest_at)
+        errors = sum(s.errors.values())
+        return (s.duration_sum, s.ok, errors, s.size_bytes, tuple(s.rows.values()), trail, self._reload())
 
     def collect(self) -> Iterator[Collected]:
         yield own.BUILD, {(__version__, platform.python_version()): 1}
@@ -125,6 +127,8 @@ class ExporterSource:
         s = self._store
         yield own.STORE_SIZE, {(): s.size_bytes}
         yield own.STORE_ROWS, {(table,): n for table, n in sorted(s.rows.items())}
+        yield own.TRAIL_BYTES, {(): s.trail_bytes} if s.trail_bytes is not None else {}
+        yield own.TRAIL_OLDEST, {(): s.trail_oldest_at} if s.trail_oldest_at is not None else {}
         yield own.STORE_WRITE, {(): Buckets(DURATION_BOUNDS, tuple(s.durations), s.duration_sum)}
         yield own.STORE_ERRORS, {(reason,): n for reason, n in sorted(s.errors.items())}
         yield own.STORE_OK, {(): int(s.ok)}

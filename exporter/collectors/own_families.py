@@ -204,6 +204,20 @@ STORE_SIZE = _f(
     source=SELF,
     per_server=False,
 )
+TRAIL_BYTES = _f(
+    G,
+    "stalwart_exporter_trail_size_bytes",
+    "Estimated size of the trail in the history, with its indexes.",
+    source=SELF,
+    per_server=False,
+)
+TRAIL_OLDEST = _f(
+    G,
+    "stalwart_exporter_trail_oldest_timestamp_seconds",
+    "Time of the oldest message, outcome or refusal that is kept; absent if there is none.",
+    source=SELF,
+    per_server=False,
+)
 STORE_ROWS = _f(
     G, "stalwart_exporter_store_rows", "Rows in the history file.", ("table",), source=SELF, per_server=False
 )

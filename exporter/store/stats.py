@@ -36,6 +36,8 @@ class StoreStats:
         error: SQLite's message if it failed.
         errors: Number of failures by reason; all reasons are present from the start, so that a first failure is an
             increase.
+        trail_bytes: Estimated size of the trail; ``None`` before the first measurement.
+        trail_oldest_at: When the oldest of it happened, in Unix seconds; ``None`` if it is empty.
     """
 
     ok: bool = True
@@ -45,6 +47,8 @@ class StoreStats:
     duration_sum: float = 0.0
     size_bytes: int = 0
     rows: dict[str, int] = field(default_factory=dict)
+    trail_bytes: int | None = None
+    trail_oldest_at: int | None = None
 
     def succeeded(self, seconds: float) -> None:
         """Record a transaction that took *seconds*."""

@@ -38,6 +38,9 @@ PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
 )
 
+COUNT_PAUSE = 2000
+"""A table is counted again after this many times the duration of the last count: a long one takes a while."""
+
 MAX_INTEGER = (1 << 63) - 1
 """SQLite's largest integer."""
 
@@ -85,6 +88,7 @@ class Store:
         self._lock: HistoryLock | None = lock
         self._patience = patience
         self._writer = asyncio.Lock()
+        self._count_again: dict[str, float] = {}
 
     @classmethod
     async def open(cls, path: Path, *, now: datetime, checking: Patience | None = None) -> Store:
@@ -210,10 +214,14 @@ class Store:
         await self.write(write)
 
     async def refresh_stats(self) -> None:
-        """Update the row counts and the size in `stats`."""
+        """Update the row counts and the size in `stats`; long tables are counted less often."""
         for table in TABLES:
+            began = time.monotonic()
+            if began < self._count_again.get(table, 0.0):
+                continue
             rows = await self.read(f"SELECT count(*) FROM {table}", ())  # noqa: S608 - a name from our own schema
             self.stats.rows[table] = next(iter(rows))[0]
+            self._count_again[table] = began + COUNT_PAUSE * (time.monotonic() - began)
         self.stats.size_bytes = await asyncio.to_thread(file.size_bytes, self.path)
 
     async def read(self, sql: str, parameters: Parameters = ()) -> Iterable[sqlite3.Row]:

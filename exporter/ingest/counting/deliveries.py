@@ -19,6 +19,7 @@ from exporter.stalwart.http.server_clock import STEP_SECONDS
 from exporter.state.board import Part, ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
+from exporter.store.trail.masking import AddressMask
 
 LIVE, TRACES, WEBHOOK, LOG = "live", "traces", "webhook", "log"
 _PAIRS = (frozenset({LIVE, TRACES}), frozenset({WEBHOOK, LOG}))
@@ -117,6 +118,11 @@ class DeliveryCounter:
         self._relay_host = relay_host
         known = {labels[0] for labels in board.tallies.family("domain_deliveries")}
         self._capped = CappedLabel(max_domains, sorted(known), now=clock.monotonic())
+
+    @property
+    def mask(self) -> AddressMask | None:
+        """The mask of what is kept; ``None`` if nothing is."""
+        return None if self._trail is None else self._trail.mask
 
     def recorder(self, source: str, state: Any | None = None) -> TrailRecorder:
         """Return a recorder for the trail of *source*, which continues with *state* of `TrailRecorder.to_state`."""

@@ -21,6 +21,8 @@ from exporter.stalwart.events.snowflakes import second_of
 from exporter.stalwart.events.tracker import AttemptTracker
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.store.store import SeenIds
+from exporter.store.trail.masking import AddressMask
+from exporter.store.trail.schema import TEXT_LIMIT
 
 LIVE_MARK, LIVED_MARK = "live_traces", "lived"
 
@@ -162,9 +164,9 @@ class Reconciler:
         since = coverage.missing_since
         return 0 if since is None else min(MAX_AGE_SECONDS, max(0, coverage.until - since))
 
-    def to_state(self) -> Any:
+    def to_state(self, mask: AddressMask | None = None) -> Any:
         """
-        Return coverage and waiting outcomes as JSON-serializable data.
+        Return coverage and waiting outcomes as JSON-serializable data; their events masked, or without *mask* dropped.
 
         Save it in each transaction that counts outcomes, since those no longer wait. ``at`` is when the stream was last
         complete, by our clock.
@@ -172,11 +174,11 @@ class Reconciler:
         told_at = int(self._clock.ours().timestamp() - self.coverage.silent_seconds)
         passed = self._now() - self._clock.monotonic()
         withheld = [
-            [key.hex(), int(until + passed), *_outcome_state(outcome)]
+            [key.hex(), int(until + passed), *_outcome_state(outcome, mask)]
             for key, held in self._withheld.items()
             for until, outcome in held
         ]
-        nameless = [_outcome_state(outcome) for outcome in self._nameless]
+        nameless = [_outcome_state(outcome, mask) for outcome in self._nameless]
         put_off = self.attempts.to_state(deferred_only=True)
         waiting = {"withheld": withheld, "nameless": nameless, "put_off": put_off}
         return {**self.coverage.to_state(), **waiting, "at": told_at}
@@ -201,10 +203,19 @@ class Reconciler:
         return {LIVED_MARK: self._now()}
 
 
-def _outcome_state(outcome: DeliveryOutcome) -> list[Any]:
-    return [unix_second(outcome.at), outcome.outcome.value, outcome.domain, outcome.reason, outcome.code]
+def _outcome_state(outcome: DeliveryOutcome, mask: AddressMask | None) -> list[Any]:
+    state = [unix_second(outcome.at), outcome.outcome.value, outcome.domain, outcome.reason, outcome.code]
+    event = outcome.event
+    if event is None or mask is None:
+        return state
+    named = [event.queue_id, event.queue_name, mask.address(event.recipient), event.hostname]
+    return [*state, event.event_id, *named, mask.text(event.text)[:TEXT_LIMIT]]
 
 
 def _outcome_from(state: Sequence[Any]) -> DeliveryOutcome:
-    second, became, domain, reason, code = state
-    return DeliveryOutcome(datetime.fromtimestamp(second, UTC), Outcome(became), domain, reason, code)
+    second, became, domain, reason, code, *rest = state
+    at, event = datetime.fromtimestamp(second, UTC), None
+    if rest:
+        event_id, queue_id, queue_name, recipient, hostname, text = rest
+        event = DeliveryEvent(event_id, at, queue_id, queue_name, recipient, hostname=hostname, text=text)
+    return DeliveryOutcome(at, Outcome(became), domain, reason, code, event)

@@ -147,7 +147,7 @@ class LiveTraces:
     async def _save(self, increments: Increments, trail: TrailRows) -> None:
         """Save increments, the trail and the stream's position together."""
         rows = self._reconciler.take_rows()
-        state = self._reconciler.to_state()
+        state = self._reconciler.to_state(self._deliveries.mask)
         changed = self._saved_state is None or any(state[what] != self._saved_state[what] for what in SAVED_AT_ONCE)
         due = self._clock.monotonic() - self._saved_at >= SAVE_SECONDS
         if not (increments or rows or trail or changed or due):

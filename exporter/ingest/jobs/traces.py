@@ -211,7 +211,7 @@ class TraceJob:
         }
         rows: Sequence[SeenIds] = ()
         if self._reconciler is not None:
-            live = {LIVE_MARK: self._reconciler.to_state()}
+            live = {LIVE_MARK: self._reconciler.to_state(self._deliveries.mask)}
             rows, marks = self._reconciler.take_rows(), {**marks, **live, **self._reconciler.marks()}
         await self._ledger.record(increments, marks, [seen, *rows], trail=trail)
         self._memory.add(ids, monotonic=self._clock.monotonic())

@@ -14,6 +14,7 @@ from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.jobs.logs import LogJob
 from exporter.model.delivery import LogLine
 from exporter.model.log import LogPage
+from exporter.model.trail import MessageTrail, TrailOutcome, TrailStep
 from exporter.stalwart.events.log_lines import parse_log_lines
 from exporter.stalwart.events.trace_events import delivery_event
 from exporter.stalwart.events.tracker import AttemptTracker, Decision
@@ -23,14 +24,50 @@ from exporter.stalwart.jmap.logs import Line
 from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.state.board import ServerBoard
 from exporter.state.tally import Increments, TallyBook
+from exporter.store.reading import reading
 from exporter.store.store import Store
+from exporter.store.trail.filter import TrailFilter
 from exporter.store.trail.masking import Addresses, AddressMask, load_secret
+from exporter.store.trail.queries import list_messages, list_refusals, load_trail
 from tests.support.paths import RECORDINGS
 from tests.support.virtual_time import HandClock
 
 FOLDERS = ("ops-0.15.5", "ops-0.16.18")
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
+MOST = 500
+
+
+def told(path: Path, now: datetime) -> list[str]:
+    """All that the history at *path* says of messages and refused sessions, one line each, oldest first."""
+    lines = []
+    with reading(path) as connection:
+        for message in list_messages(connection, TrailFilter(), most=MOST):
+            trail = load_trail(connection, message.server, message.queue_id, now=now)
+            assert trail is not None
+            lines.append((message.seen_at, message.queue_id, _message_line(trail)))
+        for refusal in list_refusals(connection, TrailFilter(), most=MOST):
+            client = f"{refusal.account or '-'}@{refusal.remote_ip or '-'}"
+            guess = " (inferred)" if refusal.is_inferred else ""
+            parties = f"{refusal.sender or '-'} to {refusal.recipient or '-'}"
+            lines.append((refusal.at, 0, f"refused {refusal.reason}{guess}: {client} {parties}"))
+    return [line for _, _, line in sorted(lines)]
+
+
+def _message_line(trail: MessageTrail) -> str:
+    message = trail.message
+    origin = f"cause {message.cause}" if message.cause else f"{message.account or '-'}@{message.remote_ip or '-'}"
+    ends = ", ".join(
+        " ".join(filter(None, (one.address, one.state, one.mailbox, one.code))) for one in trail.recipients
+    )
+    steps = " > ".join(_step(one) for one in trail.timeline)
+    return f"{message.kind or 'seen'} {message.queue_id} {origin} {message.sender}: {ends} [{steps}]"
+
+
+def _step(one: TrailStep | TrailOutcome) -> str:
+    if isinstance(one, TrailOutcome):
+        return " ".join(filter(None, (one.outcome.upper(), one.recipient, one.hostname, one.code)))
+    return " ".join(filter(None, (one.event_id.partition(".")[2], one.recipient, one.hostname, one.code)))
 
 
 def stories(folder: str) -> dict[str, Any]:
