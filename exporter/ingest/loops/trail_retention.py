@@ -23,7 +23,7 @@ PAUSE_SECONDS = 0.1
 SHARE_KEPT = 0.95
 """The share of the maximum size that is left after pruning, so that it is not reached again at once."""
 
-PART_ROWS = 5000
+PART_ROWS = 1000
 """Messages, outcomes or refusals that are dropped at a time because of the size."""
 
 
@@ -78,8 +78,9 @@ class TrailRetention:
                 gone = await self._prune_before(before)
                 size -= gone * row_bytes
                 total += gone
-        self._store.stats.trail_bytes = max(0, int(size))
-        self._store.stats.trail_oldest_at = (await measure_trail(self._store)).oldest_at if total else extent.oldest_at
+        if total:
+            extent = await measure_trail(self._store)
+        self._store.stats.trail_bytes, self._store.stats.trail_oldest_at = extent
         if total:
             log.info("trail.pruned", rows=total)
         return total

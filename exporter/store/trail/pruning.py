@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import NamedTuple
 
 from exporter.store.store import Store
@@ -30,7 +31,13 @@ _LENGTHS = {
 }
 """Bytes of a row with its entries in the indexes, about, as SQL."""
 
-_LATEST = {"trail_outcome": "id DESC", "trail_message": "server DESC, at DESC"}
+_LATEST = {
+    "trail_message": "server DESC, at DESC",
+    "trail_recipient": "server DESC, queue_id DESC",
+    "trail_outcome": "id DESC",
+    "trail_step": "server DESC, queue_id DESC",
+    "trail_refusal": "server DESC, at DESC",
+}
 
 
 class TrailExtent(NamedTuple):
@@ -50,8 +57,8 @@ async def measure_trail(store: Store) -> TrailExtent:
     """Return what the trail holds, by the rows that the store has counted last; raises `StoreError`."""
     size = 0.0
     for table, length in _LENGTHS.items():
-        latest = _LATEST.get(table, "1 DESC, 2 DESC")
-        sql = f"SELECT avg(n) FROM (SELECT {length} AS n FROM {table} ORDER BY {latest} LIMIT {SAMPLE})"  # noqa: S608 - our own SQL
+        latest = f"SELECT {length} AS n FROM {table} ORDER BY {_LATEST[table]} LIMIT {SAMPLE}"  # noqa: S608 - our own SQL
+        sql = f"SELECT avg(n) FROM ({latest})"  # noqa: S608 - as above
         average = next(iter(await store.read(sql)))[0]
         size += store.stats.rows.get(table, 0) * (average or 0.0) * FILL
     oldest: list[int] = []
@@ -77,37 +84,46 @@ async def prune_trail(store: Store, *, before: int, batch: int = PRUNE_BATCH) ->
     """
     Delete up to *batch* messages, outcomes and refusals each that are older than *before*, in Unix seconds.
 
-    Returns the number of rows that were deleted, those below the messages included; 0 means that nothing is left.
+    Returns the number of rows that were deleted, those below the messages included; 0 means that nothing is left. The
+    store's row counts follow.
     """
     servers = await _servers(store)
 
-    def prune(connection: sqlite3.Connection) -> int:
-        gone = sum(_prune_server(connection, server, before, batch) for server in servers)
+    def prune(connection: sqlite3.Connection) -> Counter[str]:
+        gone: Counter[str] = Counter()
+        for server in servers:
+            gone += _prune_server(connection, server, before, batch)
         cursor = connection.execute(
             "DELETE FROM trail_outcome WHERE id IN"
             " (SELECT id FROM (SELECT id, at FROM trail_outcome ORDER BY id LIMIT ?) WHERE at < ?)",
             (batch, before),
         )
-        return gone + cursor.rowcount
+        gone["trail_outcome"] += cursor.rowcount
+        return gone
 
-    return await store.write(prune)
+    gone = await store.write(prune)
+    for table, rows in gone.items():
+        store.stats.rows[table] = max(0, store.stats.rows.get(table, 0) - rows)
+    return gone.total()
 
 
-def _prune_server(connection: sqlite3.Connection, server: str, before: int, batch: int) -> int:
+def _prune_server(connection: sqlite3.Connection, server: str, before: int, batch: int) -> Counter[str]:
     found = connection.execute(
         "SELECT server, queue_id FROM trail_message WHERE server = ? AND at < ? ORDER BY at LIMIT ?",
         (server, before, batch),
     ).fetchall()
-    changes = connection.total_changes
+    gone: Counter[str] = Counter()
     for table in ("trail_step", "trail_recipient", "trail_message"):
-        connection.executemany(f"DELETE FROM {table} WHERE server = ? AND queue_id = ?", found)  # noqa: S608 - as above
-    connection.execute(
+        cursor = connection.executemany(f"DELETE FROM {table} WHERE server = ? AND queue_id = ?", found)  # noqa: S608 - as above
+        gone[table] += max(0, cursor.rowcount)
+    cursor = connection.execute(
         "DELETE FROM trail_refusal WHERE (server, at, event, remote_ip, remote_port, recipient) IN"
         " (SELECT server, at, event, remote_ip, remote_port, recipient FROM trail_refusal"
         " WHERE server = ? AND at < ? ORDER BY at LIMIT ?)",
         (server, before, batch),
     )
-    return connection.total_changes - changes
+    gone["trail_refusal"] += cursor.rowcount
+    return gone
 
 
 async def _nth(store: Store, sql: str, parameters: tuple[object, ...]) -> list[int]:

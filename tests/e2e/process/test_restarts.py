@@ -19,6 +19,7 @@ from tests.support.standin import (
     counting,
     enterprise,
     fleet,
+    kept,
     outcomes,
     outcomes_by_domain,
 )
@@ -67,6 +68,7 @@ def test_killed_at_any_moment_it_counts_each_delivery_once(tmp_path: Path):
 
         for name, scene in scenes.items():
             assert scene.shown("stalwart_deliveries_total", "outcome", "reason", "code") == outcomes(scene.server), name
+            assert kept(scene) == outcomes(scene.server), name
             by_domain = scene.shown("stalwart_domain_deliveries_total", "domain", "outcome")
             assert by_domain == outcomes_by_domain(scene.server), name
 

@@ -22,6 +22,7 @@ from tests.support.standin import (
     counting,
     enterprise,
     fleet,
+    kept,
     outcomes,
     outcomes_by_domain,
 )
@@ -65,6 +66,7 @@ def agree(*scenes: Scene) -> None:
     for scene in scenes:
         shown = scene.shown("stalwart_deliveries_total", "outcome", "reason", "code")
         assert shown == outcomes(scene.server), scene.name
+        assert kept(scene) == shown, scene.name
         shown = scene.shown("stalwart_domain_deliveries_total", "domain", "outcome")
         assert shown == outcomes_by_domain(scene.server), scene.name
 

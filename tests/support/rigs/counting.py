@@ -14,6 +14,7 @@ from exporter.errors import TargetUnreachable
 from exporter.ingest.counting.deliveries import OWNERS_MARK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.reconciliation import Reconciler
+from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.ingest.jobs.traces import TraceJob
 from exporter.model.delivery import Trace
@@ -23,6 +24,7 @@ from exporter.stalwart.rest.live.client import stream_decoder
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store
+from exporter.store.trail.masking import Addresses, AddressMask, load_secret
 from tests.support.virtual_time import HandClock
 from tests.support.worlds.hour import START, Hour
 
@@ -167,7 +169,8 @@ class Counting:
         board = ServerBoard("mx1", book, monotonic=clock.monotonic)
         ledger = await Ledger.load(store, "mx1", book, board)
         owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
-        deliveries = DeliveryCounter(board, owners, clock, max_domains=25)
+        policy = TrailPolicy(AddressMask(Addresses.HASHED, await load_secret(store)))
+        deliveries = DeliveryCounter(board, owners, clock, max_domains=25, trail=policy)
         reconciler = await Reconciler.load(ledger, clock=clock)
         feed = LiveTraces(board, ledger, owners, deliveries, reconciler, clock=clock)
         job = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=reconciler)
@@ -176,6 +179,11 @@ class Counting:
     def shown(self, family: str) -> dict[tuple[str, ...], int]:
         """A family's tallies that are not zero."""
         return {labels: n for labels, n in self.board.tallies.family(family).items() if n}
+
+    async def kept(self) -> dict[tuple[str, ...], int]:
+        """The outcomes in the trail, by the labels of the family of deliveries."""
+        rows = await self.store.read("SELECT outcome, reason, code, count(*) FROM trail_outcome GROUP BY 1, 2, 3")
+        return {(outcome, reason, code): count for outcome, reason, code, count in rows}
 
 
 class Play:
@@ -225,6 +233,7 @@ class Play:
             for second in range(START, self._end + SETTLE_SECONDS):
                 self._set_clocks(second)
                 await self._second(second)
+            assert await self._run.kept() == self._run.shown("deliveries")
             return self._run.shown("deliveries"), self._run.shown("domain_deliveries"), self._stored
         finally:
             if self._run is not None:
