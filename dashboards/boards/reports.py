@@ -16,6 +16,8 @@ from dashboards.boards.kit import (
     rows_of,
 )
 
+NO_CHECKS = "No checks: see the row's first panel"
+
 _LIMITS = load()
 DMARC_RATIO = find(_LIMITS, "alerts.StalwartDmarcFailureSpike.ratio")
 SILENCE = seconds(find(_LIMITS, "alerts.StalwartDmarcReporterSilent.silence"))
@@ -170,9 +172,51 @@ _COUNTED = [
     ),
 ]
 
+_CHECKED = [
+    capabilities(
+        "domain_records",
+        "Source of the checks",
+        "What the server wants published is read on every edition; the key needs `domain-list` and `domain-get` "
+        "(from v0.16 on `sysDomainQuery` and `sysDomainGet`).",
+    ),
+    rows_of(
+        "Bad checks",
+        "What DNS has, or a host serves, is not what the server needs. `stalwart-exporter domains show` says what to "
+        "publish.",
+        "short",
+        q('max by (server, domain, check) (stalwart_domain_check{SEL,result="bad"})'),
+        renamed={"Value": "domains"},
+        width=10,
+        empty=NONE_NOW,
+    ),
+    graph(
+        "Checks by result",
+        "Number of checks with each result. Unknown: the resolver or a host did not answer.",
+        "short",
+        q("sum by (server, result) (stalwart_domain_check{SEL})", "{{server}} {{result}}"),
+        width=8,
+        empty=NO_CHECKS,
+    ),
+    rows_of(
+        "Last changes",
+        "Time since each check last changed between good and bad, or was first seen.",
+        "s",
+        q("sort(max by (server, domain, check) (time() - stalwart_domain_check_change_timestamp_seconds{SEL}))"),
+        renamed={"Value": "ago"},
+        empty=NO_CHECKS,
+    ),
+]
+
 REPORTS = Board(
     "stalwart-reports",
     "Stalwart / Reports",
     "What others report about our mail: DMARC, TLS-RPT and ARF.",
-    [("Reports", _TAKEN), ("DMARC", _DMARC), ("TLS-RPT", _TLS), ("ARF", _ARF), ("The server's own count", _COUNTED)],
+    [
+        ("Domains", _CHECKED),
+        ("Reports", _TAKEN),
+        ("DMARC", _DMARC),
+        ("TLS-RPT", _TLS),
+        ("ARF", _ARF),
+        ("The server's own count", _COUNTED),
+    ],
 )

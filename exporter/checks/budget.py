@@ -9,8 +9,8 @@ from exporter.clock import Clock
 BURST = 5
 """Queries that may follow each other at once; with the rate, the most in any second."""
 
-MOST_PER_SECOND = 95
-"""With `BURST`, at most 100 queries in any second."""
+MOST_PER_SECOND = 90
+"""With `BURST`, fewer than 100 queries in any second."""
 
 
 class QueryBudget:

@@ -160,7 +160,8 @@ def doctor(
     """
     Query each server once and report its version, capabilities, missing permissions and how to grant them.
 
-    Warns about a key that can change the server. Exit status: 0 no problem found, 1 a server failed in whole or part,
+    Warns about a key that can change the server, and checks the first domains in DNS, which does not affect the exit
+    status. Exit status: 0 no problem found, 1 a server failed in whole or part,
     did not respond or refused the credentials, 2 the configuration is invalid, 3 permissions are missing.
     """
     from exporter.cli.doctor.command import examine

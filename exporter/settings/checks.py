@@ -49,7 +49,7 @@ class CheckSettings(Section):
     queries_per_second: Count = Field(
         default=90,
         ge=1,
-        le=95,
+        le=90,
         json_schema_extra={"unit": "queries per second"},
         description="Maximum rate of DNS queries of the whole exporter.",
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from exporter.checks.budget import QueryBudget
 from exporter.checks.dns.exchange import ResolverAddress
+from exporter.checks.dns.resolver import are_local
 from exporter.checks.domains.run import DomainChecker, OwnSettings
 from exporter.checks.hosts.policy_file import HostAccess
 from exporter.clock import Clock
-from exporter.domains import domain_name
 from exporter.ingest.jobs.posture.job import PostureJob
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.posture.wants import WantsReader
@@ -50,7 +50,7 @@ def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) ->
         budget=QueryBudget(clock=clock, per_second=settings.queries_per_second),
         query_timeout_seconds=settings.query_timeout,
         access=HostAccess(client_context(ca_file=settings.ca_file), settings.host_timeout),
-        trusted=settings.trust_resolver,
+        trusts=lambda servers: settings.trust_resolver or are_local(servers),
         rng=rng,
     )
     return Checking(settings, checker)
@@ -60,7 +60,7 @@ def own_settings(settings: ServerSettings) -> OwnSettings:
     """Return what the operator says about a server."""
     own = settings.checks
     return OwnSettings(
-        host=domain_name(own.host) or "",
+        host=own.host,
         addresses=own.addresses,
         mail_hosts=frozenset(own.mail_hosts),
         report_addresses=frozenset(own.report_addresses),

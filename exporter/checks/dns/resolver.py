@@ -26,7 +26,8 @@ MOST_HOPS = 4
 
 ATTEMPTS = 2
 SILENCES = 30
-"""After this many queries in a row without a response, the rest of the run is not asked."""
+FIRST_SILENCES = 8
+"""After this many queries in a row without a response (the first ones of a run), the rest of the run is not asked."""
 
 _Question = tuple[str, dns.rdatatype.RdataType]
 
@@ -47,6 +48,7 @@ class DnsResolver:
         self._trusted = trusted
         self._answers: dict[_Question, asyncio.Future[Answer[Any]]] = {}
         self._silences = 0
+        self._answered = False
 
     async def texts(self, name: str) -> Answer[str]:
         """Return the texts of TXT records, their chunks joined, one character per byte."""
@@ -104,6 +106,8 @@ class DnsResolver:
             name = dns.name.from_text(text)
         except (dns.exception.DNSException, UnicodeError, ValueError):
             return Answer(status=Status.NO_NAME, name=text)
+        if name == dns.name.root:
+            return Answer(status=Status.NO_NAME, name=text)
         authenticated = self._trusted
         for _ in range(MOST_HOPS):
             read, validated = await self._read(name, kind)
@@ -122,18 +126,17 @@ class DnsResolver:
     async def _read(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> tuple[Read, bool]:
         """Return what the first usable response says, and whether it claims to be validated."""
         why = "no resolver is configured"
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             for server in self._servers:
-                if self._silences >= SILENCES:
+                if self._silences >= (SILENCES if self._answered else FIRST_SILENCES):
                     return Read(Status.FAILED, (), name, why="no resolver answers"), False
-                timeout = self._timeout_seconds * (attempt + 1)
                 try:
-                    response = await exchange(name, kind, server, self._budget, timeout_seconds=timeout)
+                    response = await exchange(name, kind, server, self._budget, timeout_seconds=self._timeout_seconds)
                 except ExchangeFailed as error:
                     self._silences = self._silences + 1 if error.silent else 0
                     why = str(error)
                     continue
-                self._silences = 0
+                self._silences, self._answered = 0, True
                 read = read_response(response, name, kind)
                 if read.status is not Status.FAILED:
                     return read, bool(response.flags & dns.flags.AD)
@@ -141,6 +144,6 @@ class DnsResolver:
         return Read(Status.FAILED, (), name, why=why), False
 
 
-def is_loopback(server: ResolverAddress) -> bool:
-    """Whether a resolver runs on this machine, so that nobody can change its answers on the way."""
-    return ipaddress.ip_address(server.host).is_loopback
+def are_local(servers: Sequence[ResolverAddress]) -> bool:
+    """Whether all resolvers run on this machine, so that nobody can change their answers on the way."""
+    return bool(servers) and all(ipaddress.ip_address(server.host).is_loopback for server in servers)

@@ -67,24 +67,39 @@ class DomainContext:
 class Findings:
     """What one check saw; the worst counts, and what is certainly bad outweighs what is unknown."""
 
-    seen: list[str] = field(default_factory=list)
     result: CheckResult = CheckResult.GOOD
+    _wrong: list[str] = field(default_factory=list)
+    _unsure: list[str] = field(default_factory=list)
+    _notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         """Add a sentence; text from DNS is made printable and bounded."""
-        if len(self.seen) < SEEN_MOST:
-            self.seen.append(clean(text))
+        self._notes.append(clean(text))
 
     def bad(self, text: str) -> None:
         """Add what is wrong."""
         self.result = CheckResult.BAD
-        self.note(text)
+        self._wrong.append(clean(text))
 
     def unknown(self, text: str) -> None:
         """Add what could not be found out."""
         if self.result is CheckResult.GOOD:
             self.result = CheckResult.UNKNOWN
-        self.note(text)
+        self._unsure.append(clean(text))
+
+    def take(self, other: Findings, prefix: str = "") -> None:
+        """Add what a part of the check saw."""
+        for texts, more in zip(
+            (self._wrong, self._unsure, self._notes), (other._wrong, other._unsure, other._notes), strict=True
+        ):
+            texts += [clean(prefix + text) for text in more]
+        if other.is_bad or self.result is CheckResult.GOOD:
+            self.result = other.result
+
+    @property
+    def seen(self) -> list[str]:
+        """The first sentences: what is wrong, what could not be found out, then the rest."""
+        return [*self._wrong, *self._unsure, *self._notes][:SEEN_MOST]
 
     @property
     def is_bad(self) -> bool:

@@ -9,7 +9,7 @@ import re
 from exporter.checks.dns.answers import Answer
 from exporter.checks.domains.context import DomainContext, Findings, texts_of
 from exporter.checks.domains.tags import TagError, parse_tags
-from exporter.model.posture import Check, CheckOutcome, CheckResult, Record
+from exporter.model.posture import Check, CheckOutcome, Record
 
 MOST_SELECTORS = 16
 MARK = "._domainkey."
@@ -34,18 +34,11 @@ async def check_dkim(context: DomainContext) -> CheckOutcome:
         answer = await context.resolver.texts(key.name)
         _compare(key, answer, inner)
         selector = key.name.partition(MARK)[0]
-        for text in inner.seen:
-            findings.note(f"{selector}: {text}")
-        findings.result = _worst(findings, inner)
+        findings.take(inner, f"{selector}: ")
         if inner.is_bad:
             publish.append(key)
             remove += texts_of(key.name, answer.values)
     return findings.outcome(context.domain, Check.DKIM, publish=publish, remove=remove)
-
-
-def _worst(*parts: Findings) -> CheckResult:
-    results = {part.result for part in parts}
-    return next(r for r in (CheckResult.BAD, CheckResult.UNKNOWN, CheckResult.GOOD) if r in results)
 
 
 def _compare(key: Record, answer: Answer[str], findings: Findings) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from exporter.checks.budget import QueryBudget
 from exporter.checks.dns.answers import Answer, Status, failed
 from exporter.checks.dns.exchange import ResolverAddress
-from exporter.checks.dns.resolver import DnsResolver, is_loopback
+from exporter.checks.dns.resolver import DnsResolver
 from exporter.checks.dns.rewriting import rewrites
 from exporter.checks.dns.system import system_resolvers
 from exporter.checks.domains.autoconfig import check_autoconfig
@@ -67,8 +67,8 @@ class DomainChecker:
     """
     Starts runs. One is shared by all servers, and with it the *budget*.
 
-    *resolvers* are ``None`` for those of the system, which are read again for each run. *trusted* says that the way to
-    the resolvers is secure; that to resolvers on this machine always is.
+    *resolvers* are ``None`` for those of the system, which are read again for each run. *trusts* says whether the
+    way to the resolvers is secure, so that what they say about DNSSEC can be believed.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class DomainChecker:
         budget: QueryBudget,
         query_timeout_seconds: float,
         access: HostAccess,
-        trusted: bool,
+        trusts: Callable[[Sequence[ResolverAddress]], bool],
         rng: random.Random,
     ) -> None:
         self._resolvers = resolvers
         self._budget = budget
         self._timeout_seconds = query_timeout_seconds
         self._access = access
-        self._trusted = trusted
+        self._trusts = trusts
         self._rng = rng
 
     async def begin(
@@ -95,8 +95,9 @@ class DomainChecker:
         servers = self._resolvers
         if servers is None:
             servers = await asyncio.to_thread(system_resolvers)
-        trusted = self._trusted or (bool(servers) and all(map(is_loopback, servers)))
-        resolver = DnsResolver(servers, self._budget, timeout_seconds=self._timeout_seconds, trusted=trusted)
+        resolver = DnsResolver(
+            servers, self._budget, timeout_seconds=self._timeout_seconds, trusted=self._trusts(servers)
+        )
         host = given.host or common_host(known)
         ours = OwnSide(
             host=host,

@@ -34,7 +34,7 @@ async def _check_reverse(resolver: DnsResolver, ours: OwnSide) -> CheckOutcome:
         inner = Findings()
         names = await resolver.pointers(address)
         await _check_names(resolver, address, names, inner)
-        _merge(findings, inner)
+        findings.take(inner)
         if inner.is_bad and ours.host:
             name = host_text(dns.reversename.from_address(address))
             publish.append(Record(name=name, type="PTR", content=f"{ours.host}."))
@@ -104,13 +104,3 @@ def _require_addresses(ours: OwnSide, findings: Findings) -> None:
     if not ours.addresses.values:
         why = ours.addresses.why or "the host name has no address"
         findings.unknown(f"the addresses that mail is sent from are not known: {why}")
-
-
-def _merge(findings: Findings, inner: Findings) -> None:
-    for text in inner.seen:
-        if inner.is_bad:
-            findings.bad(text)
-        elif inner.result is not findings.result.GOOD:
-            findings.unknown(text)
-        else:
-            findings.note(text)

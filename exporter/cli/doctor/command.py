@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from exporter.app.servers.connection import ServerConnection, connect
+from exporter.cli.doctor.domains import check_domains
 from exporter.cli.doctor.finding import FAILED, Finding, exit_status
 from exporter.cli.doctor.text import show
 from exporter.cli.output import complain, console
@@ -16,7 +17,7 @@ from exporter.clock import SystemClock
 from exporter.collectors.advice import advice_for, refused_login
 from exporter.errors import SettingsError, TargetError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Generation, ServerIdentity
-from exporter.settings import ServerSettings, load_settings
+from exporter.settings import CheckSettings, ServerSettings, load_settings
 from exporter.stalwart.common.probe import Examination
 from exporter.stalwart.jmap.probe import examine as examine_jmap
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
@@ -39,7 +40,7 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
     if not servers:
         complain(f"no server has the name {only or ''}")
         return EXIT_SETTINGS
-    findings = asyncio.run(_examine_all(servers, listen_seconds))
+    findings = asyncio.run(_examine_all(servers, settings.checks, listen_seconds))
     if as_json:
         console.print_json(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -48,11 +49,11 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
     return exit_status(findings)
 
 
-async def _examine_all(servers: list[ServerSettings], listen_seconds: float) -> list[Finding]:
-    return list(await asyncio.gather(*(_examine(server, listen_seconds) for server in servers)))
+async def _examine_all(servers: list[ServerSettings], checks: CheckSettings, listen_seconds: float) -> list[Finding]:
+    return list(await asyncio.gather(*(_examine(server, checks, listen_seconds) for server in servers)))
 
 
-async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
+async def _examine(settings: ServerSettings, checks: CheckSettings, listen_seconds: float) -> Finding:
     finding = Finding(server=settings.name, url=settings.url)
     try:
         connection = connect(settings, clock=SystemClock(), observer=None, ask_version=False)
@@ -61,26 +62,39 @@ async def _examine(settings: ServerSettings, listen_seconds: float) -> Finding:
         return finding
     finding.account = connection.account
     try:
-        await _fill(finding, connection, ask_version=settings.ask_version)
+        leave_out = frozenset() if checks.enabled else frozenset({Capability.DOMAIN_RECORDS})
+        await _fill(finding, connection, ask_version=settings.ask_version, leave_out=leave_out)
         finding.log = await _look_at_log(finding, connection)
+        if _may_check_domains(finding, settings):
+            finding.domains = await check_domains(connection, settings, checks)
         finding.streams = await _listen(finding, connection, listen_seconds)
     except TargetError as error:
         finding.trouble = str(error)
+    except SettingsError as error:
+        finding.trouble = "; ".join(error.problems)
     finally:
         await connection.aclose()
     return finding
 
 
-async def _fill(finding: Finding, connection: ServerConnection, *, ask_version: bool) -> None:
+def _may_check_domains(finding: Finding, settings: ServerSettings) -> bool:
+    status = finding.capabilities.get(Capability.DOMAIN_RECORDS.value)
+    return status == CapabilityStatus.AVAILABLE.value or bool(finding.capabilities and settings.checks.domains)
+
+
+async def _fill(
+    finding: Finding, connection: ServerConnection, *, ask_version: bool, leave_out: frozenset[Capability]
+) -> None:
     identity = await connection.detector.detect()
     finding.api, finding.edition = identity.generation.value, identity.edition.value
     if identity.generation is Generation.UNKNOWN:
         finding.trouble = identity.note
         return
     if identity.generation is Generation.JMAP:
-        found = await examine_jmap(connection.jmap, identity)
+        found = await examine_jmap(connection.jmap, identity, leave_out=leave_out)
     else:
-        found = await Examiner(connection.transport).examine(SystemClock().now(), ask_version=ask_version)
+        examiner = Examiner(connection.transport, leave_out=leave_out)
+        found = await examiner.examine(SystemClock().now(), ask_version=ask_version)
     finding.edition, finding.version = found.edition.value, found.version or identity.version
     finding.note = _note(identity, found)
     finding.missing_permissions = list(found.missing)

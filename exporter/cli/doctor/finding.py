@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from exporter.cli.doctor.domains import DomainFindings
+
 EXIT_TROUBLE = 1
 EXIT_MISSING = 3
 
@@ -25,6 +27,7 @@ class Finding:
         missing_permissions: Permissions that would make a capability available.
         warnings: What works but should be changed.
         streams, log: Problems of the live streams and of the log.
+        domains: Results of the domain checks.
         native_login_refused: Whether the server's metrics page refuses the configured login.
     """
 
@@ -41,6 +44,7 @@ class Finding:
     missing_permissions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     native_login_refused: bool = False
+    domains: DomainFindings = field(default_factory=DomainFindings)
     streams: str = ""
     log: str = ""
 

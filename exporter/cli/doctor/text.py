@@ -6,8 +6,11 @@ import json
 
 from rich.table import Table
 
+from exporter.cli.doctor.domains import DomainFinding, DomainFindings
 from exporter.cli.doctor.finding import FAILED, Finding
 from exporter.cli.output import console, plain, print_whole
+from exporter.domains import shown_domain
+from exporter.model.posture import CheckResult
 from exporter.model.server import Generation
 from exporter.stalwart.common.probe import LOG_IN
 
@@ -25,6 +28,7 @@ def show(finding: Finding) -> None:
     if finding.note:
         console.print(f"  {plain(finding.note)}", soft_wrap=True)
     _capabilities(finding)
+    _domains(finding.domains)
     for warning in finding.warnings:
         console.print(f"\n  [yellow]warning[/yellow]: {plain(warning)}", soft_wrap=True)
     if finding.log:
@@ -46,6 +50,36 @@ def _capabilities(finding: Finding) -> None:
         colour = COLOURS.get(status, "yellow")
         table.add_row(f"  {name}", f"[{colour}]{status}[/{colour}]", plain(finding.meanings.get(name, "")))
     print_whole(table)
+
+
+def _domains(found: DomainFindings) -> None:
+    if found.domains:
+        console.print()
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("  domain", "good", "bad", "unknown"):
+            table.add_column(column)
+        for one in found.domains:
+            good = sum(result == CheckResult.GOOD for result in one.checks.values())
+            table.add_row(
+                f"  {plain(shown_domain(one.domain))}",
+                str(good),
+                f"[red]{_why(one, CheckResult.BAD)}[/red]",
+                f"[yellow]{_why(one, CheckResult.UNKNOWN)}[/yellow]",
+            )
+        print_whole(table)
+    if found.left_out:
+        console.print(f"  {found.left_out} more domains: `stalwart-exporter domains list` shows what the daemon found.")
+    if found.trouble:
+        console.print(f"  [red]domain checks[/red]: {plain(found.trouble)}", soft_wrap=True)
+
+
+def _why(one: DomainFinding, result: CheckResult) -> str:
+    """Return the checks with *result*, each with the first thing that it saw, which is what decided."""
+    return plain("; ".join(f"{name} ({one.seen[name][0]})" for name in one.checks if _is(one, name, result)))
+
+
+def _is(one: DomainFinding, name: str, result: CheckResult) -> bool:
+    return one.checks[name] == result and bool(one.seen.get(name))
 
 
 def _grants(finding: Finding) -> None:

@@ -8,7 +8,7 @@ server's own metrics page has a login of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
@@ -55,9 +55,11 @@ _CHANGES = re.compile(
 Question = Callable[[], Awaitable[object]]
 
 
-async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
+async def examine(
+    client: JmapClient, identity: ServerIdentity, *, leave_out: Collection[Capability] = ()
+) -> Examination:
     """
-    Check each capability, and list the missing permissions for those that the server has.
+    Check each capability but *leave_out*, and list the missing permissions for those that the server has.
 
     *identity* is the result of a recent `identify`.
     """
@@ -65,7 +67,7 @@ async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
     can_log_in = LOG_IN in permissions
     parts = PartialProbe()
     if can_log_in:
-        await _ask_all(parts, client, identity, permissions)
+        await _ask_all(parts, client, identity, permissions, leave_out)
     await parts.ask_native(client.fetch_native_totals)
     return Examination(
         statuses=parts.statuses,
@@ -80,11 +82,17 @@ async def examine(client: JmapClient, identity: ServerIdentity) -> Examination:
 
 
 async def _ask_all(
-    parts: PartialProbe, client: JmapClient, identity: ServerIdentity, permissions: Iterable[str]
+    parts: PartialProbe,
+    client: JmapClient,
+    identity: ServerIdentity,
+    permissions: Iterable[str],
+    leave_out: Collection[Capability],
 ) -> None:
     parts.statuses[Capability.QUEUE_STATUS] = CapabilityStatus.UNSUPPORTED
     asked = _questions(client)
     for capability, needed in PERMISSIONS.items():
+        if capability in leave_out:
+            continue
         lacking = [name for name in needed if name not in permissions]
         if capability in LICENSED and identity.edition is Edition.COMMUNITY:
             parts.statuses[capability] = CapabilityStatus.NOT_LICENSED

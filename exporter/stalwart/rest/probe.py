@@ -11,7 +11,7 @@ refused, even telemetry that the server lacks. ``/api/account`` does not exist t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -69,10 +69,11 @@ def questions(now: datetime) -> tuple[Question, ...]:
 
 
 class Examiner:
-    """The checks of one server."""
+    """The checks of one server, except of what is to be left out."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, leave_out: Collection[Capability] = ()) -> None:
         self._transport = transport
+        self._leave_out = leave_out
         self._parts = PartialProbe()
 
     async def examine(self, now: datetime, *, ask_version: bool = False) -> Examination:
@@ -93,7 +94,7 @@ class Examiner:
         """Send all requests; false, without any result, if the key cannot log in."""
         asked_whether = False
         for question in questions(now):
-            if not self._parts.settled(question.capability):
+            if question.capability not in self._leave_out and not self._parts.settled(question.capability):
                 await self._ask(question)
             if self._parts.lacking and not asked_whether:
                 asked_whether = True

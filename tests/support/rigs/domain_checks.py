@@ -65,7 +65,7 @@ def checker_for(
         budget=QueryBudget(clock=SystemClock(), per_second=per_second),
         query_timeout_seconds=timeout_seconds,
         access=access or HostAccess(None, timeout_seconds),
-        trusted=trusted,
+        trusts=lambda servers: trusted,
         rng=random.Random(7),  # noqa: S311 - names to ask for, not a secret
     )
 
