@@ -7,7 +7,17 @@ import sys
 
 from benchmarks.rows import show
 
-NAMES = ("scrape", "crowds", "queue_decode", "queue_walk", "log_decode", "idle", "reports", "streams")
+NAMES = (
+    "scrape",
+    "crowds",
+    "queue_decode",
+    "queue_walk",
+    "log_decode",
+    "idle",
+    "history.reports",
+    "streams",
+    "history.why",
+)
 
 
 def main(wanted: list[str]) -> int:

@@ -12,6 +12,8 @@ from exporter import __version__
 from exporter.cli.domains.command import domains_app
 from exporter.cli.queue.command import queue_app
 from exporter.cli.reports.command import reports_app
+from exporter.cli.trail.command import trail_app
+from exporter.cli.why.command import why
 
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
 
@@ -26,6 +28,8 @@ app = typer.Typer(
 app.add_typer(queue_app)
 app.add_typer(reports_app)
 app.add_typer(domains_app)
+app.add_typer(trail_app)
+app.command()(why)
 
 
 def _finite(value: float) -> float:

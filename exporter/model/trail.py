@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from exporter.model.delivery import Outcome
 
+HIDDEN = "(hidden)"
+"""In place of an address that the reader may not see."""
+
 
 class MessageKind(StrEnum):
     """How a message came into the queue; `UNKNOWN` if that was not seen."""

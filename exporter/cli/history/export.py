@@ -40,14 +40,14 @@ class Exported:
 
     Attributes:
         items: Read while they are written, so that memory stays bounded.
-        total: The number of items, for the progress bar.
+        total: The number of items, for the progress bar; ``None`` if counting them would take too long.
         noun: What the items are, in the plural.
         columns: The columns of the CSV form.
         lines: The lines of an item in the CSV form; columns that a line does not have stay empty.
     """
 
     items: Iterable[Fields]
-    total: int
+    total: int | None
     noun: str
     columns: Sequence[str]
     lines: Callable[[Fields], Iterable[Fields]]
@@ -90,7 +90,7 @@ def _target(output: Path | None) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _progress(total: int, noun: str, *, shown: bool) -> Iterator[Callable[[], None]]:
+def _progress(total: int | None, noun: str, *, shown: bool) -> Iterator[Callable[[], None]]:
     columns = (TextColumn(noun), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=problems, disable=not (shown and problems.is_terminal)) as progress:
         task = progress.add_task(noun, total=total)

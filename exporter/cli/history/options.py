@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from exporter.domains import domain_name
-from exporter.settings import DEFAULT_PATH, StoreSettings
+from exporter.settings import DEFAULT_PATH, StoreSettings, TrailSettings
 from exporter.settings.environment import apply_environment
 from exporter.settings.units import DAY, format_duration, parse_duration
 
@@ -60,7 +60,7 @@ def store_settings(store: Path | None, config: Path | None) -> StoreSettings:
 
     Reads the configuration without its servers: users who read reports may lack permission to read their secrets.
     """
-    tables = _store_table(config)
+    tables = _table(config, "store")
     if store is not None:
         tables = {**tables, "path": str(store)}
     try:
@@ -70,7 +70,16 @@ def store_settings(store: Path | None, config: Path | None) -> StoreSettings:
         raise typer.BadParameter(f"store.{where}: {error.errors()[0]['msg']}") from None
 
 
-def _store_table(config: Path | None) -> Mapping[str, Any]:
+def trail_settings(config: Path | None) -> TrailSettings:
+    """Return the settings of the trail, read as those of the store."""
+    try:
+        return TrailSettings.model_validate(_table(config, "trail"))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise typer.BadParameter(f"trail.{where}: {error.errors()[0]['msg']}") from None
+
+
+def _table(config: Path | None, section: str) -> Mapping[str, Any]:
     path = config if config is not None else DEFAULT_PATH
     tables: dict[str, Any] = {}
     try:
@@ -80,8 +89,8 @@ def _store_table(config: Path | None) -> Mapping[str, Any]:
         raise typer.BadParameter(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise typer.BadParameter(f"{path}: not valid TOML") from None
-    store = apply_environment(tables, dict(os.environ)).tables.get("store", {})
-    return store if isinstance(store, Mapping) else {}
+    found = apply_environment(tables, dict(os.environ)).tables.get(section, {})
+    return found if isinstance(found, Mapping) else {}
 
 
 def one_of(option: str, text: str, words: Iterable[str]) -> str:

@@ -46,6 +46,11 @@ def minute(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def moment(at: datetime) -> str:
+    """Format a time to the second: ``2026-11-21 10:00:00`` in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def number(count: int) -> str:
     """Format a number with digits in groups of three."""
     return f"{count:,}".replace(",", " ")

@@ -27,6 +27,7 @@ class QueuedRecipient:
         attempts: Failed attempts so far.
         next_retry_at: In the past while an attempt runs or waits for a slot. Means nothing once it is not pending.
         expires_at: ``None`` if attempts are counted instead.
+        limiter: The server's own limit that holds it back, a value of `LIMITERS`; empty if none does.
     """
 
     address: str
@@ -36,6 +37,7 @@ class QueuedRecipient:
     attempts: int
     next_retry_at: datetime
     expires_at: datetime | None
+    limiter: str = ""
 
     @property
     def is_pending(self) -> bool:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from exporter.clock import unix_second
 from exporter.model.report_words import ReportKind
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.packing import unpack
@@ -30,6 +33,23 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
     "arf_feedback": ("domains", "uris", "authentication_results"),
 }
 """The tables below ``report``, with their columns that hold a JSON list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFailure:
+    """
+    Failed sessions to a domain that one reporter has reported for one result.
+
+    Attributes:
+        reporter: Empty if it is summed over reporters.
+        result: As in RFC 8460, for example ``certificate-expired``.
+        ends_at: The end of the newest report with it.
+    """
+
+    reporter: str
+    result: str
+    sessions: int
+    ends_at: datetime
 
 
 def list_reports(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
@@ -89,6 +109,36 @@ def backfill_progress(connection: sqlite3.Connection) -> Sequence[Fields]:
 def _count_by_kind(connection: sqlite3.Connection, table: str) -> Mapping[tuple[str, str], int]:
     rows = connection.execute(f"SELECT server, kind, count(*) FROM {table} GROUP BY server, kind")  # noqa: S608 - one of our own tables
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+def list_tls_failures(
+    connection: sqlite3.Connection,
+    domain: str,
+    *,
+    server: str | None,
+    received_since: datetime,
+    most: int,
+    with_reporter: bool,
+) -> Sequence[TlsFailure]:
+    """Return the failures in reports received since then, most sessions first; without reporters, summed over them."""
+    rows = connection.execute(
+        "SELECT CASE WHEN ?5 THEN r.reporter ELSE '' END AS reporter, f.result,"
+        " sum(f.sessions) AS sessions, max(r.ends_at) AS ends_at"
+        " FROM report r JOIN tls_policy p ON p.report = r.id"
+        " JOIN tls_failure f ON f.report = p.report AND f.policy = p.policy"
+        " WHERE r.received_at >= ?1 AND r.kind = 'tls' AND (?2 IS NULL OR r.server = ?2) AND p.domain = ?3"
+        " GROUP BY 1, f.result ORDER BY sessions DESC, 1 LIMIT ?4",
+        (unix_second(received_since), server, domain, most, with_reporter),
+    )
+    return [
+        TlsFailure(
+            reporter=row["reporter"],
+            result=row["result"],
+            sessions=row["sessions"],
+            ends_at=datetime.fromtimestamp(row["ends_at"], UTC),
+        )
+        for row in rows
+    ]
 
 
 def load_rejected(connection: sqlite3.Connection, id_: int) -> Fields | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from exporter.clock import unix_second
+from exporter.domains import domain_of
 from exporter.model.delivery import Outcome
 from exporter.model.trail import MessageKind, RefusalReason
 from exporter.store.trail.schema import to_key
@@ -63,15 +64,17 @@ class Route(NamedTuple):
     parameters: Sequence[object]
 
 
-_MESSAGES = "SELECT m.* FROM trail_message m WHERE m.server = ?"
+# The planner has no statistics of these tables; without INDEXED BY it reads all of a server's mail in order of time.
+_MESSAGES = "SELECT m.* FROM trail_message m {} WHERE m.server = ?"
 _BY_RECIPIENT = (
-    "SELECT m.* FROM trail_recipient r CROSS JOIN trail_message m ON m.server = r.server AND m.queue_id = r.queue_id"
+    "SELECT m.* FROM trail_recipient r {} CROSS JOIN trail_message m ON m.server = r.server AND m.queue_id = r.queue_id"
     " WHERE r.server = ?"
 )
-_REFUSALS = "SELECT m.* FROM trail_refusal m WHERE m.server = ?"
+_REFUSALS = "SELECT m.* FROM trail_refusal m {} WHERE m.server = ?"
+# The sign keeps the planner from looking through all recipients of the domain instead of those of the message.
 _HAS_DOMAIN = (
     "(m.sender_domain = ? OR EXISTS (SELECT 1 FROM trail_recipient x"
-    " WHERE x.server = m.server AND x.queue_id = m.queue_id AND x.domain = ?))"
+    " WHERE x.server = m.server AND x.queue_id = m.queue_id AND +x.domain = ?))"
 )
 _HAS_ADDRESS = (
     "(m.sender IN (?, ?) OR EXISTS (SELECT 1 FROM trail_recipient x"
@@ -100,23 +103,43 @@ def message_routes(wanted: TrailFilter, server: str, forms: Sequence[str], accou
         rest.add("m.account IN (?, ?)", *accounts)
     if wanted.outcome is not None:
         rest.add(_HAS_OUTCOME, wanted.outcome.value)
+    if wanted.only_domain is not None:
+        _limit(rest, wanted, wanted.only_domain, forms)
     if wanted.kind is not None:
         rest.add("m.kind = ?", wanted.kind.value)
     if wanted.queue_id is not None:
         key = to_key(wanted.queue_id)
         yield rest.route(_MESSAGES, server, "m.queue_id = ?", key)
-        yield rest.route(_MESSAGES, server, "m.cause <> 0 AND m.cause = ?", key)
+        yield rest.route(_MESSAGES, server, "m.cause <> 0 AND m.cause = ?", key, index="message_cause")
     elif wanted.message_id is not None:
-        yield rest.route(_MESSAGES, server, "m.message_id <> '' AND m.message_id = ?", wanted.message_id)
+        by_header = "m.message_id <> '' AND m.message_id = ?"
+        yield rest.route(_MESSAGES, server, by_header, wanted.message_id, index="message_header")
     elif wanted.address is not None:
         for form in dict.fromkeys(forms):
-            yield rest.route(_MESSAGES, server, "m.sender <> '' AND m.sender = ?", form)
-            yield rest.route(_BY_RECIPIENT, server, "r.address = ?", form, by="r")
+            yield rest.route(_MESSAGES, server, "m.sender <> '' AND m.sender = ?", form, index="message_sender")
+            yield rest.route(_BY_RECIPIENT, server, "r.address = ?", form, by="r", index="recipient_address")
     elif (domain := wanted.domain or wanted.only_domain) is not None:
-        yield rest.route(_MESSAGES, server, "m.sender_domain <> '' AND m.sender_domain = ?", domain)
-        yield rest.route(_BY_RECIPIENT, server, "r.domain = ?", domain, by="r")
+        by_sender = "m.sender_domain <> '' AND m.sender_domain = ?"
+        yield rest.route(_MESSAGES, server, by_sender, domain, index="message_sender_domain")
+        yield rest.route(_BY_RECIPIENT, server, "r.domain = ?", domain, by="r", index="recipient_domain")
     else:
-        yield rest.route(_MESSAGES, server)
+        yield rest.route(_MESSAGES, server, index="message_at")
+
+
+def _limit(rest: _Conditions, wanted: TrailFilter, only: str, forms: Sequence[str]) -> None:
+    """
+    Let a reader who is limited to one domain find nothing by the other recipients of the mail that it has received.
+
+    That they are there would be learned from the message being found, even if nothing of them is shown.
+    """
+    if wanted.address is not None and domain_of(wanted.address) != only:
+        rest.add("(m.sender_domain = ? OR m.sender IN (?, ?))", only, *forms)
+    if wanted.domain is not None and wanted.domain != only:
+        rest.add("m.sender_domain IN (?, ?)", only, wanted.domain)
+    if wanted.account is not None:
+        rest.add("m.sender_domain = ?", only)
+    if wanted.outcome is not None:
+        rest.add(f"(m.sender_domain = ? OR {_HAS_OUTCOME[:-1]} AND o.domain = ?))", only, wanted.outcome.value, only)
 
 
 def refusal_routes(wanted: TrailFilter, server: str, forms: Sequence[str], accounts: Sequence[str]) -> Iterator[Route]:
@@ -133,11 +156,14 @@ def refusal_routes(wanted: TrailFilter, server: str, forms: Sequence[str], accou
         rest.add("m.reason = ?", wanted.reason.value)
     if wanted.address is not None:
         for form in dict.fromkeys(forms):
-            yield rest.route(_REFUSALS, server, "m.sender <> '' AND m.sender = ?", form)
-            yield rest.route(_REFUSALS, server, "m.recipient <> '' AND m.recipient = ?", form)
+            yield rest.route(_REFUSALS, server, "m.sender <> '' AND m.sender = ?", form, index="refusal_sender")
+            by_recipient = "m.recipient <> '' AND m.recipient = ?"
+            yield rest.route(_REFUSALS, server, by_recipient, form, index="refusal_recipient")
     elif (domain := wanted.domain or wanted.only_domain) is not None:
-        yield rest.route(_REFUSALS, server, "m.sender_domain <> '' AND m.sender_domain = ?", domain)
-        yield rest.route(_REFUSALS, server, "m.recipient_domain <> '' AND m.recipient_domain = ?", domain)
+        by_sender = "m.sender_domain <> '' AND m.sender_domain = ?"
+        by_recipient = "m.recipient_domain <> '' AND m.recipient_domain = ?"
+        yield rest.route(_REFUSALS, server, by_sender, domain, index="refusal_sender_domain")
+        yield rest.route(_REFUSALS, server, by_recipient, domain, index="refusal_recipient_domain")
     else:
         yield rest.route(_REFUSALS, server)
 
@@ -156,9 +182,11 @@ class _Conditions:
         self._parts.append(sql)
         self._values += values
 
-    def route(self, select: str, server: str, found_by: str = "", *values: object, by: str = "m") -> Route:
-        """Return the route of *select* that is found *by* the index of a table with the condition *found_by*."""
-        parts, parameters = [select], [server, *values]
+    def route(
+        self, select: str, server: str, found_by: str = "", *values: object, by: str = "m", index: str = ""
+    ) -> Route:
+        """Return the route of *select* that is found *by* the *index* of a table with the condition *found_by*."""
+        parts, parameters = [select.format(f"INDEXED BY trail_{index}" if index else "")], [server, *values]
         if found_by:
             parts.append(found_by)
         for sql, second in ((f"{by}.at >= ?", self._since), (f"{by}.at < ?", self._until)):

@@ -166,7 +166,8 @@ def _recipients(
 
 def _caused(connection: sqlite3.Connection, server: str, queue_id: int) -> Sequence[TrailMessage]:
     rows = connection.execute(
-        "SELECT * FROM trail_message WHERE server = ? AND cause <> 0 AND cause = ? ORDER BY at LIMIT ?",
+        "SELECT * FROM trail_message INDEXED BY trail_message_cause"
+        " WHERE server = ? AND cause <> 0 AND cause = ? ORDER BY at LIMIT ?",
         (server, to_key(queue_id), MOST_CAUSED),
     )
     return [_message(row) for row in rows]

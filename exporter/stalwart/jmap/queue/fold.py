@@ -30,7 +30,7 @@ _REASONS = {
     "concurrencyLimited": FailureReason.CONCURRENCY_LIMITED,
     "io": FailureReason.IO_ERROR,
 }
-_LIMITERS = {error_type: LIMITERS[reason] for error_type, reason in _REASONS.items() if reason in LIMITERS}
+LIMITER_TYPES = {error_type: LIMITERS[reason] for error_type, reason in _REASONS.items() if reason in LIMITERS}
 _WAITING = (RecipientStatus.SCHEDULED, RecipientStatus.TEMPORARY_FAILURE)
 _FAILING = (RecipientStatus.TEMPORARY_FAILURE, RecipientStatus.PERMANENT_FAILURE)
 
@@ -104,7 +104,7 @@ class QueueFold:
         """Count the recipients that the server's own limits hold back."""
         releases: dict[tuple[str, str], list[datetime]] = {}
         for recipient in deferred:
-            limiter = _LIMITERS.get(recipient.status.error_type or "")
+            limiter = LIMITER_TYPES.get(recipient.status.error_type or "")
             if limiter is not None:
                 releases.setdefault((recipient.queue_name, limiter), []).append(recipient.retry_due)
         for (queue, limiter), next_retries in releases.items():

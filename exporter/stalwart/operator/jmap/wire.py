@@ -16,6 +16,7 @@ import msgspec
 from exporter.model.queue import RecipientStatus
 from exporter.printable import shortened
 from exporter.stalwart.http.responses import quoted
+from exporter.stalwart.jmap.queue.fold import LIMITER_TYPES
 from exporter.stalwart.jmap.queue.wire import Expiry
 from exporter.stalwart.operator.client import ACCEPTED, NOT_FOUND, Answer, Verdict
 from exporter.stalwart.operator.messages import MAX_REPLY, QueuedMessage, QueuedRecipient
@@ -132,6 +133,7 @@ def _recipient(address: str, recipient: _Recipient) -> QueuedRecipient:
         attempts=recipient.retry_count,
         next_retry_at=recipient.retry_due,
         expires_at=recipient.expires.expires_at if recipient.expires is not None else None,
+        limiter=LIMITER_TYPES.get(recipient.status.error_type or "", ""),
     )
 
 

@@ -14,8 +14,9 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from exporter.errors import PayloadError
-from exporter.model.queue import RecipientStatus
+from exporter.model.queue import LIMITERS, RecipientStatus
 from exporter.printable import shortened
+from exporter.stalwart.events.failures import classify_failure
 from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.operator.messages import MAX_REPLY, QueuedMessage, QueuedRecipient
 from exporter.stalwart.rest.queue.wire import NEVER, SCHEDULED, Count, Domain, FlatRecipient, Moment, StatusDetail
@@ -109,6 +110,7 @@ def _recipient(
         attempts=attempts,
         next_retry_at=next_retry_at,
         expires_at=None if expires_at == NEVER else expires_at,
+        limiter=LIMITERS.get(classify_failure(reply)[0], "") if kind is RecipientStatus.TEMPORARY_FAILURE else "",
     )
 
 

@@ -8,7 +8,7 @@ import subprocess
 import venv
 from pathlib import Path
 
-from benchmarks.report_windows import SEED_TIME
+from benchmarks.history.report_windows import SEED_TIME
 from benchmarks.traffic.reports import make
 
 PARSEDMARC = "parsedmarc==11.1.0"

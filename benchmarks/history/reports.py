@@ -12,7 +12,7 @@ indexes cost what they cost in use. The limits: a tenth of parsedmarc's time, an
 lives on what reports share; the rows of reports that are each about another domain tell what it takes without.
 
 It takes about three minutes on two quiet cores and two gigabytes below ``BENCH_DIR`` (or where temporary files go),
-which are given back. ``python -m benchmarks.reports --records 1000000`` for a smaller file.
+which are given back. ``python -m benchmarks.history.reports --records 1000000`` for a smaller file.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from typing import Any, TypeVar, cast
 
 import uvloop
 
-from benchmarks.parsedmarc import parsedmarc, peer_python
-from benchmarks.report_windows import SEED_TIME, fill, windows
+from benchmarks.history.parsedmarc import parsedmarc, peer_python
+from benchmarks.history.report_windows import SEED_TIME, fill, windows
 from benchmarks.rows import Row, show
 from benchmarks.traffic.reports import DOMAINS, make
 from exporter.app.process import settle_memory
@@ -238,7 +238,7 @@ def rates(path: Path) -> list[Row]:
 def alone(name: str, path: Path, seed: int, domains: int = DOMAINS) -> float:
     """One of our measurements in a process of its own."""
     options = {"--measure": name, "--file": path, "--seed": seed, "--domains": domains}
-    command = [sys.executable, "-m", "benchmarks.reports", *map(str, chain.from_iterable(options.items()))]
+    command = [sys.executable, "-m", "benchmarks.history.reports", *map(str, chain.from_iterable(options.items()))]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 

@@ -1,0 +1,1 @@
+"""What the history costs: reports and the trail."""

@@ -1,0 +1,1 @@
+"""`stalwart-exporter trail`: the kept messages and refusals, printed and exported."""

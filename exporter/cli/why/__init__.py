@@ -1,0 +1,1 @@
+"""`stalwart-exporter why`: what happened to a message, in words and with the evidence."""
