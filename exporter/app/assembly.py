@@ -80,21 +80,7 @@ def assemble(
     )
     exposer = Exposer(exposition, lambda: fleet.boards, clock)
     fleet.subscribe(exposer.changed)
-    retention = Retention(
-        store,
-        keep_seconds=settings.store.retention,
-        clock=clock,
-        now=fleet.earliest_now,
-        reraise_bugs=reraise_bugs,
-    )
-    trail_retention = TrailRetention(
-        store,
-        keep_seconds=settings.trail.keep,
-        max_bytes=settings.trail.max_size,
-        clock=clock,
-        now=fleet.earliest_now,
-        reraise_bugs=reraise_bugs,
-    )
+    retention, trail_retention = _retentions(settings, store, fleet, clock=clock, reraise_bugs=reraise_bugs)
     reloader = Reloader(
         settings,
         load=load,
@@ -119,6 +105,28 @@ def assemble(
     if settings.web.status_page:
         supervised["status"] = status.run
     return Assembly(front, fleet, {"exposer": exposer.run, **front.runs()}, supervised)
+
+
+def _retentions(
+    settings: Settings, store: Store, fleet: Fleet, *, clock: Clock, reraise_bugs: bool
+) -> tuple[Retention, TrailRetention]:
+    """Return what keeps the reports and the trail within their bounds."""
+    reports = Retention(
+        store,
+        keep_seconds=settings.store.retention,
+        clock=clock,
+        now=fleet.earliest_now,
+        reraise_bugs=reraise_bugs,
+    )
+    trail = TrailRetention(
+        store,
+        keep_seconds=settings.trail.keep,
+        max_bytes=settings.trail.max_size,
+        clock=clock,
+        now=fleet.earliest_now,
+        reraise_bugs=reraise_bugs,
+    )
+    return reports, trail
 
 
 def _status(settings: Settings, fleet: Fleet, store: Store, clock: Clock) -> Status:

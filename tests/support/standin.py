@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -268,15 +267,6 @@ def _wait_runs(
 def outcomes(server: StandIn) -> dict[tuple[str, ...], float]:
     """What became of recipients, by outcome, reason and code, as the stand-in knows it."""
     return _summed(server, lambda key: (key.outcome, key.reason, key.code))
-
-
-def kept(scene: Scene) -> dict[tuple[str, ...], float]:
-    """The outcomes that the trail keeps of a server, by outcome, reason and code."""
-    with closing(sqlite3.connect(f"file:{scene.exporter.directory / 'history.sqlite3'}?mode=ro", uri=True)) as history:
-        rows = history.execute(
-            "SELECT outcome, reason, code, count(*) FROM trail_outcome WHERE server = ? GROUP BY 1, 2, 3", (scene.name,)
-        ).fetchall()
-    return {(outcome, reason, code): float(count) for outcome, reason, code, count in rows}
 
 
 def outcomes_by_domain(server: StandIn) -> dict[tuple[str, ...], float]:

@@ -19,10 +19,10 @@ from tests.support.standin import (
     counting,
     enterprise,
     fleet,
-    kept,
     outcomes,
     outcomes_by_domain,
 )
+from tests.support.trail import kept
 
 ALLOWED = re.compile(
     r"GET /(api/queue/(messages|status|reports)|api/logs|api/reports/(dmarc|tls|arf)(/[\d_]+)?"

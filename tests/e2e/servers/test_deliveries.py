@@ -22,10 +22,10 @@ from tests.support.standin import (
     counting,
     enterprise,
     fleet,
-    kept,
     outcomes,
     outcomes_by_domain,
 )
+from tests.support.trail import kept
 
 SOURCES = {
     "log-0.12": community("0.12.5"),
