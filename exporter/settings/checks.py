@@ -47,11 +47,11 @@ class CheckSettings(Section):
         default=3.0, description="Deadline for the response to one DNS query. Each is sent at most twice."
     )
     queries_per_second: Count = Field(
-        default=90,
+        default=75,
         ge=1,
         le=90,
         json_schema_extra={"unit": "queries per second"},
-        description="Maximum rate of DNS queries of the whole exporter.",
+        description="Maximum rate of DNS queries of the whole exporter. A domain takes about seven per run.",
     )
     host_timeout: Annotated[Duration, Field(ge=0.1, le=2 * MINUTE)] = Field(
         default=10.0, description="Deadline for fetching an MTA-STS policy, or a certificate from a mail host."

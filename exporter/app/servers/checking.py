@@ -9,7 +9,7 @@ from exporter.checks.budget import QueryBudget
 from exporter.checks.dns.exchange import ResolverAddress
 from exporter.checks.dns.resolver import are_local
 from exporter.checks.domains.run import DomainChecker, OwnSettings
-from exporter.checks.hosts.policy_file import HostAccess
+from exporter.checks.hosts.access import HostAccess
 from exporter.clock import Clock
 from exporter.ingest.jobs.posture.job import PostureJob
 from exporter.ingest.jobs.posture.results import Results

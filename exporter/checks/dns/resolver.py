@@ -86,6 +86,11 @@ class DnsResolver:
             return Answer(status=Status.FOUND, values=values, name=four.name or six.name, authenticated=authenticated)
         return next((part for part in (four, six) if part.failed), four)
 
+    async def any_addresses(self, name: str) -> Answer[str]:
+        """Return the IPv4 addresses of a host, or if it has none, its IPv6 addresses."""
+        four = await self.addresses_of_family(name, 4)
+        return await self.addresses_of_family(name, 6) if four.status is Status.NO_DATA else four
+
     async def _look_up(self, name: str, kind: dns.rdatatype.RdataType) -> Answer[Any]:
         question = (name.lower().removesuffix("."), kind)
         held = self._answers.get(question)

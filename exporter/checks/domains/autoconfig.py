@@ -61,7 +61,7 @@ def _check_service(record: Record, answer: Answer[Srv], findings: Findings) -> b
 async def _check_host(context: DomainContext, record: Record, findings: Findings) -> bool:
     """Return whether a host name leads to the wanted host, as an alias or by its addresses."""
     target = record.content.lower().removesuffix(".")
-    found = await context.resolver.addresses(record.name)
+    found = await context.resolver.any_addresses(record.name)
     if found.failed:
         findings.unknown(f"{record.name}: {found.why}")
         return True
@@ -70,7 +70,7 @@ async def _check_host(context: DomainContext, record: Record, findings: Findings
         return False
     if found.name == target:
         return True
-    wanted = await context.resolver.addresses(target)
+    wanted = await context.resolver.any_addresses(target)
     if wanted.failed:
         findings.unknown(f"{target}: {wanted.why}")
     elif not set(found.values) & set(wanted.values):

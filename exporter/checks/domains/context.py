@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from exporter.checks.dns.answers import Answer
 from exporter.checks.dns.resolver import DnsResolver
-from exporter.checks.hosts.policy_file import HostAccess
+from exporter.checks.hosts.hosts import Hosts
 from exporter.domains import domain_name
 from exporter.model.posture import (
     SEEN_LENGTH,
@@ -51,7 +51,7 @@ class DomainContext:
     resolver: DnsResolver
     wants: DomainWants
     ours: OwnSide
-    access: HostAccess
+    hosts: Hosts
 
     @property
     def domain(self) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from exporter.checks.dns.answers import Tlsa
 from exporter.checks.domains.context import DomainContext, Findings
+from exporter.checks.hosts.access import HostSilent, HostWrong
 from exporter.checks.hosts.der import DerError, public_key_info
-from exporter.checks.hosts.policy_file import HostSilent, HostWrong
-from exporter.checks.hosts.smtp_certificate import fetch_certificates
 from exporter.model.posture import Check, CheckOutcome, Record
 
 MOST_HOSTS = 4
@@ -59,7 +58,7 @@ async def _compare(context: DomainContext, host: str, records: Sequence[Tlsa], f
         return []
     try:
         greeting = context.ours.host or host
-        certificates = await fetch_certificates(host, addresses.values[0], greeting, context.access)
+        certificates = await context.hosts.certificates(host, addresses.values[0], greeting)
         key = public_key_info(certificates[0])
     except (HostSilent, HostWrong, DerError) as error:
         findings.unknown(f"{host}: {error}")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from exporter.checks.domains.context import DomainContext, Findings, texts_of
 from exporter.checks.domains.tags import TagError, claims, parse_tags
-from exporter.checks.hosts.policy_file import PATH, HostSilent, HostWrong, fetch_policy
+from exporter.checks.hosts.access import HostSilent, HostWrong
+from exporter.checks.hosts.policy_file import PATH
 from exporter.domains import domain_name
 from exporter.model.posture import Check, CheckOutcome, PolicyFile, Record
 
@@ -133,7 +134,7 @@ async def _mail_hosts(context: DomainContext, findings: Findings) -> list[str]:
 async def _check_policy(context: DomainContext, hosts: Sequence[str], findings: Findings) -> list[Record]:
     """Check the policy; return the record of the policy host if that is missing."""
     host = f"mta-sts.{context.domain}"
-    addresses = await context.resolver.addresses(host)
+    addresses = await context.resolver.any_addresses(host)
     if addresses.failed:
         findings.unknown(f"{host}: {addresses.why}")
         return []
@@ -143,7 +144,7 @@ async def _check_policy(context: DomainContext, hosts: Sequence[str], findings: 
         wanted = context.wanted("CNAME", host)
         return wanted or ([Record(name=host, type="CNAME", content=f"{target}.")] if target else [])
     try:
-        policy = parse_policy(await fetch_policy(host, addresses.values[0], context.access))
+        policy = parse_policy(await context.hosts.policy(host, addresses.values[0]))
     except HostSilent as error:
         findings.unknown(f"{host}: {error}")
     except (HostWrong, PolicyError) as error:

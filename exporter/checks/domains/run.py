@@ -25,7 +25,8 @@ from exporter.checks.domains.reports import check_dmarc_reports, check_tls_repor
 from exporter.checks.domains.sending import check_server
 from exporter.checks.domains.spf import check_spf
 from exporter.checks.domains.tls_rpt import check_tls_rpt
-from exporter.checks.hosts.policy_file import HostAccess
+from exporter.checks.hosts.access import HostAccess
+from exporter.checks.hosts.hosts import Hosts
 from exporter.model.posture import Check, CheckOutcome, CheckResult, DomainWants
 
 REWRITTEN = "the resolver has addresses for names that do not exist, so none of its answers can be believed"
@@ -108,15 +109,15 @@ class DomainChecker:
             report_addresses=given.report_addresses,
         )
         rewritten = await rewrites(resolver, domains, self._rng)
-        return CheckRun(resolver, ours, self._access, rewritten=rewritten)
+        return CheckRun(resolver, ours, Hosts(self._access), rewritten=rewritten)
 
 
 class CheckRun:
     """A run of checks."""
 
-    def __init__(self, resolver: DnsResolver, ours: OwnSide, access: HostAccess, *, rewritten: bool) -> None:
+    def __init__(self, resolver: DnsResolver, ours: OwnSide, hosts: Hosts, *, rewritten: bool) -> None:
         self._resolver = resolver
-        self._access = access
+        self._hosts = hosts
         self._ours = ours
         self._rewritten = rewritten
 
@@ -126,7 +127,7 @@ class CheckRun:
 
     async def check_domain(self, wants: DomainWants, *, leave_out: Collection[Check] = ()) -> list[CheckOutcome]:
         """Run all checks of one domain but *leave_out*."""
-        context = DomainContext(resolver=self._resolver, wants=wants, ours=self._ours, access=self._access)
+        context = DomainContext(resolver=self._resolver, wants=wants, ours=self._ours, hosts=self._hosts)
         outcomes = []
         for check, run in DOMAIN_CHECKS:
             outcome = None if check in leave_out else await run(context)

@@ -9,37 +9,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx
 
+from exporter.checks.hosts.access import HostAccess, HostSilent, HostWrong
+
 MOST_BYTES = 64 * 1024
 PATH = "/.well-known/mta-sts.txt"
-
-
-class HostSilent(Exception):
-    """A host could not be reached from here, which says nothing about its other clients; the message says why."""
-
-
-class HostWrong(Exception):
-    """A host answered as it should not; the message says how."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostAccess:
-    """
-    How hosts are reached.
-
-    Attributes:
-        tls: Verifies policy hosts; ``None``: the system's trust store.
-        timeout_seconds: Deadline for a whole exchange.
-        https_port, smtp_port: The well-known ports; others are for tests.
-    """
-
-    tls: ssl.SSLContext | None
-    timeout_seconds: float
-    https_port: int = 443
-    smtp_port: int = 25
 
 
 async def fetch_policy(host: str, address: str, access: HostAccess) -> str:
@@ -53,6 +29,8 @@ async def fetch_policy(host: str, address: str, access: HostAccess) -> str:
             httpx.AsyncClient(verify=tls, trust_env=False, timeout=access.timeout_seconds) as client,
             client.stream("GET", url, headers={"Host": host}, extensions={"sni_hostname": host}) as response,
         ):
+            if response.status_code in (429, 503):
+                raise HostSilent(f"is too busy (status {response.status_code})")
             if response.status_code != 200:
                 raise HostWrong(f"the status is {response.status_code} instead of 200")
             return (await _read(response)).decode("utf-8", "replace")

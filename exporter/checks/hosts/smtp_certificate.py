@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from typing import Any
 
-from exporter.checks.hosts.policy_file import HostAccess, HostSilent, HostWrong
+from exporter.checks.hosts.access import HostAccess, HostSilent, HostWrong
 
 MOST_LINES = 100
 LINE_BYTES = 2048

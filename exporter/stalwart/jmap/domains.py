@@ -21,7 +21,7 @@ from exporter.stalwart.jmap.protocol.wire import Call
 from exporter.stalwart.jmap.zone import parse_zone
 
 PAGE_ROWS = 500
-DOMAINS_AT_ONCE = 50
+DOMAINS_AT_ONCE = 100
 """Each zone file takes the server some work, and the response some kilobytes."""
 
 MOST_PATTERNS = 100

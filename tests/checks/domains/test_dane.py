@@ -10,8 +10,8 @@ import pytest
 
 from exporter.checks.dns.answers import Tlsa
 from exporter.checks.domains.dane import matches
+from exporter.checks.hosts.access import HostAccess
 from exporter.checks.hosts.der import DerError, public_key_info
-from exporter.checks.hosts.policy_file import HostAccess
 from exporter.model.posture import Check, CheckOutcome, CheckResult
 from tests.support.certificates import Authority, Identity
 from tests.support.dns.hosts import mail_host

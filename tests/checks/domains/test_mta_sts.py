@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from exporter.checks.domains.mta_sts import Policy, PolicyError, admits, parse_policy
-from exporter.checks.hosts.policy_file import MOST_BYTES, HostAccess
+from exporter.checks.hosts.access import HostAccess
+from exporter.checks.hosts.policy_file import MOST_BYTES
 from exporter.model.posture import Check, CheckOutcome, CheckResult, DomainWants, Record
 from tests.support.certificates import Authority, Identity, client_context
 from tests.support.dns.hosts import policy_host, policy_response

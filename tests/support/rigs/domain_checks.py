@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from exporter.checks.budget import QueryBudget
 from exporter.checks.dns.exchange import ResolverAddress
 from exporter.checks.domains.run import CheckRun, DomainChecker, OwnSettings
-from exporter.checks.hosts.policy_file import HostAccess
+from exporter.checks.hosts.access import HostAccess
 from exporter.clock import SystemClock
 from exporter.model.posture import Check, CheckOutcome, DomainWants, Record
 from tests.support.dns.server import DnsServer

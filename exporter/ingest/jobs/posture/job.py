@@ -29,8 +29,11 @@ FIRST_REQUESTS = 12
 WORKERS = 24
 """Domains that are checked at the same time; what limits them is the budget of queries."""
 
-ALL_CHECKS_DOMAINS = 250
-"""Beyond this many domains, the check that matters least is made of a part of them in each run."""
+ALL_CHECKS_DOMAINS = 100
+"""Beyond this many domains, the costly checks are made of a part of them in each run."""
+
+COSTLY = (Check.AUTOCONFIG, Check.MTA_STS)
+"""Checks with many queries, or with a request to a host that the domains share and that may limit requests."""
 
 RUN_SECONDS = 120.0
 """How long the answers of a resolver are remembered."""
@@ -76,7 +79,7 @@ class PostureJob:
         await self._results.note(await run.check_server())
         failed = await self._check(run, domains)
         in_parts = {domain.name for domain in domains} if len(domains) > ALL_CHECKS_DOMAINS else set()
-        await self._results.forget(lambda key: key[0] in failed or (key[1] is Check.AUTOCONFIG and key[0] in in_parts))
+        await self._results.forget(lambda key: key[0] in failed or (key[1] in COSTLY and key[0] in in_parts))
         self._publish()
         await self._read_on(client, domains, first, until)
         if self._results.trouble is not None:
@@ -134,7 +137,7 @@ class PostureJob:
         self, run: CheckRun, waiting: Iterator[tuple[int, ServerDomain]], parts: int, failed: set[str]
     ) -> None:
         for place, domain in waiting:
-            leave_out = (Check.AUTOCONFIG,) if parts > 1 and (place + self._number) % parts else ()
+            leave_out = COSTLY if parts > 1 and (place + self._number) % parts else ()
             work = run.check_domain(self._wants.wants(domain), leave_out=leave_out)
             try:
                 outcomes = await catching_bugs(work, server=self._board.name, task="checks", reraise=self._reraise_bugs)
