@@ -20,7 +20,7 @@ _RELEASES = {
     Generation.REST: "Stalwart v0.13 to v0.15 ignores this",
     Generation.JMAP: "Stalwart before v0.16.9 ignores this",
 }
-DUE_NOW = "due now, not attempted yet"
+DUE_NOW = "due now; no attempt has ended yet"
 DUE_BEFORE = "it was due before: an attempt is running, or the queue is paused or asleep"
 SLACK = timedelta(seconds=1)
 """The server drops fractions of a second."""
