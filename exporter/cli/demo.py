@@ -17,6 +17,7 @@ from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings
 from exporter.settings.addresses import parse_listen
 from exporter.simulator import Profile, simulating
+from exporter.simulator.harness.script import BIG
 
 POLL_SECONDS = 2.0
 COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
@@ -59,7 +60,7 @@ async def _run(listen: str, speed: float, edition: str, seed: int, folder: Path)
     )
     async with simulating(profile, speed=speed, seed=seed) as server:
         settings = demo_settings(server.url, listen, folder, native=profile.native_login)
-        daemon = Daemon(settings, load=lambda: settings, on_ready=_announce(server.url, edition, speed))
+        daemon = Daemon(settings, load=lambda: settings, on_ready=_announce(server.url, edition, speed, settings))
         await daemon.run()
 
 
@@ -86,7 +87,7 @@ def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str
     )
 
 
-def _announce(server_url: str, edition: str, speed: float) -> Callable[[int], None]:
+def _announce(server_url: str, edition: str, speed: float, settings: Settings) -> Callable[[int], None]:
     def announce(port: int) -> None:
         at = f"http://127.0.0.1:{port}"
         minutes = DAY_HOURS * 60 / speed
@@ -97,6 +98,9 @@ def _announce(server_url: str, edition: str, speed: float) -> Callable[[int], No
             "normal traffic, a growing backlog, a failing destination, recovery, password guessing, a paused queue.",
             "Watch the metrics:",
             f"  curl -s {at}/metrics | grep -E 'stalwart_(queue_messages|failed_deliveries|deliveries_total)'",
+            "Ask what happened to mail:",
+            f"  stalwart-exporter why --store {settings.store.path} {BIG}",
+            f"  stalwart-exporter trail list --store {settings.store.path}",
             "Stop with Ctrl-C.",
         ):
             console.print(line, soft_wrap=True)

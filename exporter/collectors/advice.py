@@ -75,7 +75,7 @@ def advice_for(
     *lacking* are the permissions that the key is known to lack; if empty, all required permissions are named.
     """
     if capability is Capability.WEBHOOKS:
-        return NO_POSTS if status is CapabilityStatus.NOT_CONFIGURED else ""
+        return "" if status is CapabilityStatus.AVAILABLE else NO_POSTS
     need = _need(capability, generation)
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:
