@@ -86,7 +86,7 @@ class LogLine:
         listener: The listener named in the line, or empty.
         local_port: The listener's port, or 0.
         delivery: The line as a delivery event; ``None`` if it is not one.
-        trail: The line as an event of the trail; ``None`` if it is not one.
+        details: Those of an event of the trail, if `delivery` does not contain all that is kept of it; else empty.
         version: The server's version, from a line about its start; else empty.
         quotes_response: It contains an HTTP response, possibly one to the exporter.
         is_bare: It lacks the details that its event always has: in the log file each is on a line of its own.
@@ -100,7 +100,7 @@ class LogLine:
     listener: str = ""
     local_port: int = 0
     delivery: DeliveryEvent | None = None
-    trail: TrailEvent | None = None
+    details: str = ""
     version: str = ""
     quotes_response: bool = False
     is_bare: bool = False

@@ -40,14 +40,14 @@ class LiveEvents:
         received: The number of events of all kinds.
         oldest_at: When the first one occurred, in Unix seconds; 0 if there were none.
         newest_at: When the last one occurred, in Unix seconds; 0 if there were none.
-        trail: Those of the trail, in order of arrival.
+        trail: Those of the trail, in order of arrival; decoded when they are iterated over, once.
     """
 
     events: Sequence[DeliveryEvent]
     received: int
     oldest_at: int
     newest_at: int
-    trail: Sequence[TrailEvent] = field(default=(), compare=False)
+    trail: Iterable[TrailEvent] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,9 @@ class LiveTraces:
         """Process a message and return the outcomes to count for it."""
         coverage, attempts = self._reconciler.coverage, self._reconciler.attempts
         outcomes: list[DeliveryOutcome] = []
-        for told in read.trail:
-            self._trail.feed(told)
+        if self._trail.enabled:
+            for told in read.trail:
+                self._trail.feed(told)
         for event in read.events:
             decisions = attempts.feed(event)
             if event.event_id == ATTEMPT_END:

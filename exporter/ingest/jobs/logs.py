@@ -40,6 +40,7 @@ from exporter.model.delivery import LogLine
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.events.attempt import AttemptKey
 from exporter.stalwart.events.tracker import AttemptTracker, Decision
+from exporter.stalwart.events.trail.log_lines import TrailLines
 from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
@@ -210,11 +211,12 @@ class LogJob:
         recent = RecentMultiset(WINDOW_SECONDS)
         recent.take_new([item_of(line) for line in since_last_turn(lines)])
         folder, trail = AttemptTracker(), self._deliveries.recorder(LOG)
+        told_by = TrailLines()
         for line in reversed(lines):
             if line.delivery is not None:
                 folder.feed(line.delivery)
-            if line.trail is not None:
-                trail.feed(line.trail)
+            if trail.enabled and (told := told_by.event(line)) is not None:
+                trail.feed(told)
         folder.forget_deferrals()
         self._watch.first_lines(lines)
         await self._ledger.record({}, {LOG_MARK: state_of(recent, folder, trail)})
@@ -259,6 +261,7 @@ class LogJob:
     def _count(self, lines: Sequence[LogLine], folder: AttemptTracker, counted: _Counted) -> None:
         increments = counted.increments
         counted.lines += len(lines)
+        told_by = TrailLines()
         for line in lines:
             if line.version:
                 self._board.learn_version(line.version)
@@ -266,8 +269,8 @@ class LogJob:
             counted.ours += ours
             if self._count_own or not ours:
                 add(increments, "log_entries", (line.level, self._event(line.event_id, increments)), 1)
-            if line.trail is not None:
-                counted.trail.feed(line.trail)
+            if counted.trail.enabled and (told := told_by.event(line)) is not None:
+                counted.trail.feed(told)
             if line.delivery is not None:
                 self._count_decided(folder.feed(line.delivery), counted)
 

@@ -21,8 +21,7 @@ from exporter.model.delivery import DeliveryEvent, LogLine
 from exporter.stalwart.events.log_details import DEFAULT_QUEUE, DetailsReader
 from exporter.stalwart.events.names import canonical_event
 from exporter.stalwart.events.outcomes import FOLLOWED_EVENTS, OUTCOME_EVENTS
-from exporter.stalwart.events.trail.kinds import TRAIL_EVENTS
-from exporter.stalwart.events.trail.log_lines import trail_event
+from exporter.stalwart.events.trail.kinds import DETAILED_EVENTS
 from exporter.stalwart.http.responses import decoding_problem
 
 STARTUP = "server.startup"
@@ -99,15 +98,12 @@ def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:
         return _bare(at, level, event_id, fingerprint)
     if event_id in FOLLOWED_EVENTS:
         event = details.delivery_event(event_id, at, line.details)
-        trail = None
-        if event_id in TRAIL_EVENTS and event is not None:
-            trail = trail_event(details, event_id, at, line.details, event)
-        return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event, trail=trail)
+        kept = line.details if event_id in DETAILED_EVENTS else ""
+        return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event, details=kept)
     if event_id.startswith("auth."):
-        return _authentication(at, level, event_id, fingerprint, line.details, details)
-    if event_id in TRAIL_EVENTS:
-        trail = trail_event(details, event_id, at, line.details, None)
-        return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, trail=trail)
+        return _authentication(at, level, event_id, fingerprint, line.details)
+    if event_id in DETAILED_EVENTS:
+        return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, details=line.details)
     version = _version(line.details) if event_id == STARTUP else ""
     return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, version=version)
 
@@ -118,9 +114,7 @@ def _bare(at: datetime, level: str, event_id: str, fingerprint: int) -> LogLine:
     return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, delivery=event, is_bare=True)
 
 
-def _authentication(
-    at: datetime, level: str, event_id: str, fingerprint: int, details: str, reader: DetailsReader
-) -> LogLine:
+def _authentication(at: datetime, level: str, event_id: str, fingerprint: int, details: str) -> LogLine:
     listener = _LISTENER.match(details)
     account = _ACCOUNT.match(details, listener.end() if listener else 0)
     return LogLine(
@@ -131,7 +125,7 @@ def _authentication(
         account=account["account"] if account else "",
         listener=listener["listener"] if listener else "",
         local_port=int(listener["port"]) if listener else 0,
-        trail=trail_event(reader, event_id, at, details, None) if event_id in TRAIL_EVENTS else None,
+        details=details if event_id in DETAILED_EVENTS else "",
     )
 
 

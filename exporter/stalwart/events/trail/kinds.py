@@ -136,5 +136,8 @@ SESSION_EVENTS = frozenset(
     | QUEUED_EVENTS.keys()
 )
 
+DETAILED_EVENTS = SESSION_EVENTS | (STEP_EVENTS - FOLLOWED_EVENTS) | {ATTEMPT_START, PUT_OFF}
+"""The events of which a delivery event does not contain all that is kept."""
+
 TRAIL_EVENTS = SESSION_EVENTS | STEP_EVENTS | {ATTEMPT_START}
 """All events that the trail uses; a decoder may skip all others."""

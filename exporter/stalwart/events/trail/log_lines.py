@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from exporter.model.delivery import DeliveryEvent
+from exporter.model.delivery import DeliveryEvent, LogLine
 from exporter.model.trail_event import TrailEvent
 from exporter.stalwart.events.log_details import DetailsReader, Span, parse_addresses, parse_number, unescaped
 from exporter.stalwart.events.outcomes import ATTEMPT_START, PUT_OFF
@@ -57,30 +57,47 @@ _STRICT = "strict = true, "
 _SPF_FROM = re.compile(r'domain = "[^"]*", from = "(?P<address>.*)", result = ', re.DOTALL)
 _RESULT = re.compile(r"result = [A-Za-z -]{1,60} \((?P<result>[a-z.-]{1,40})\)")
 _REPORT_FROM = re.compile(r'(?:\A|, )from = "(?P<address>[^"]{1,320})"')
-_LIKE_DELIVERIES = STEP_EVENTS - {HAM, SPAM, DUPLICATE}
 
 
-def trail_event(
-    reader: DetailsReader, event_id: str, at: datetime, details: str, delivery: DeliveryEvent | None
-) -> TrailEvent | None:
-    """
-    Return the event of a line with one of `TRAIL_EVENTS`; ``None`` if it says nothing about a message or a session.
+class TrailLines:
+    """A reader of the trail's events for some lines in order; the lines of an attempt begin alike, so keep one."""
 
-    *delivery* is the line as a delivery event, if it is one.
-    """
-    session = _SESSION.match(details)
-    if session is not None:
-        return _of_session(event_id, at, details, session)
-    if details.startswith("queueId = "):
-        span = reader.span(event_id, details)
-        if span.own_at < len(details) or event_id not in QUEUED_EVENTS:
-            return _of_attempt(reader, event_id, at, details, span, delivery)
-    if event_id in QUEUED_EVENTS:
-        return _queued(event_id, at, details, 0, TrailEvent(event_id, at))
-    if event_id in REPORT_EVENTS:
-        found = _REPORT_FROM.search(details)
-        return TrailEvent(event_id, at, sender=unescaped(found["address"]) if found else "")
-    return _of_session(event_id, at, details, None) if event_id in SESSION_EVENTS else None
+    def __init__(self) -> None:
+        self._reader = DetailsReader()
+
+    def event(self, line: LogLine) -> TrailEvent | None:
+        """Return the event of a line; ``None`` if it says nothing about a message or a session."""
+        event_id, at, details = line.event_id, line.at, line.details
+        if not details:
+            delivery = line.delivery
+            return _of_delivery(delivery) if delivery is not None and event_id in STEP_EVENTS else None
+        session = _SESSION.match(details)
+        if session is not None:
+            return _of_session(event_id, at, details, session)
+        if details.startswith("queueId = "):
+            span = self._reader.span(event_id, details)
+            if span.own_at < len(details) or event_id not in QUEUED_EVENTS:
+                return _of_attempt(self._reader, event_id, at, details, span)
+        if event_id in QUEUED_EVENTS:
+            return _queued(event_id, at, details, 0, TrailEvent(event_id, at))
+        if event_id in REPORT_EVENTS:
+            found = _REPORT_FROM.search(details)
+            return TrailEvent(event_id, at, sender=unescaped(found["address"]) if found else "")
+        return _of_session(event_id, at, details, None) if event_id in SESSION_EVENTS else None
+
+
+def _of_delivery(read: DeliveryEvent) -> TrailEvent:
+    return TrailEvent(
+        read.event_id,
+        read.at,
+        queue_id=read.queue_id,
+        queue_name=read.queue_name,
+        recipient=read.recipient,
+        hostname=read.hostname,
+        domain=read.domain,
+        code=read.code,
+        text=read.text,
+    )
 
 
 def _of_session(event_id: str, at: datetime, details: str, session: re.Match[str] | None) -> TrailEvent | None:
@@ -130,9 +147,7 @@ def _queued(event_id: str, at: datetime, details: str, own_at: int, event: Trail
     return event
 
 
-def _of_attempt(
-    reader: DetailsReader, event_id: str, at: datetime, details: str, span: Span, delivery: DeliveryEvent | None
-) -> TrailEvent | None:
+def _of_attempt(reader: DetailsReader, event_id: str, at: datetime, details: str, span: Span) -> TrailEvent | None:
     event = TrailEvent(event_id, at, queue_id=span.queue_id, queue_name=span.queue_name)
     if event_id in QUEUED_EVENTS:
         return _queued(event_id, at, details, span.own_at, event)
@@ -145,12 +160,9 @@ def _of_attempt(
         ingested = _INGESTED.match(details, span.own_at)
         if ingested is not None:
             event.account, event.message_id = ingested["account"], unescaped(ingested["message"])
-    elif event_id in _LIKE_DELIVERIES:
-        read = delivery or reader.delivery_event(event_id, at, details)
-        if read is None:
-            return None
-        event.recipient, event.hostname, event.domain = read.recipient, read.hostname, read.domain
-        event.code, event.text = read.code, read.text
+    elif event_id in STEP_EVENTS:
+        read = reader.delivery_event(event_id, at, details)
+        return None if read is None else _of_delivery(read)
     else:
         return None
     return event

@@ -9,7 +9,8 @@ own page.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
 
@@ -100,22 +101,33 @@ def parse_traces(message: bytes, spans: Spans) -> LiveEvents | Heartbeat:
     if not read:
         return LiveEvents((), 0, 0, 0)
     found: list[DeliveryEvent] = []
-    trail: list[TrailEvent] = []
-    followed, told = FOLLOWED_TYPES, TRAIL_TYPES
+    known: dict[int, Mapping[str, Any]] = {}
+    followed = FOLLOWED_TYPES
     for index, raw in enumerate(read):
-        if raw.event not in followed and raw.event not in told:
-            continue
-        path = f"[{index}]"
-        at = utc_second(raw.timestamp, path, "timestamp")
-        values = event_values(raw, path) if raw.event in followed else event_values_or_none(raw, path)
-        if raw.event in followed and (event := spans.read(at, raw.event, values)) is not None:
-            found.append(event)
-        if raw.event in told and (kept := spans.trail.read(at, raw.event, values)) is not None:
-            trail.append(kept)
+        if raw.event in followed:
+            path = f"[{index}]"
+            values = known[index] = event_values(raw, path)
+            event = spans.read(utc_second(raw.timestamp, path, "timestamp"), raw.event, values)
+            if event is not None:
+                found.append(event)
     oldest, newest = (
         int(utc_second(read[at].timestamp, f"[{at}]", "timestamp").timestamp()) for at in (0, len(read) - 1)
     )
-    return LiveEvents(found, len(read), oldest, newest, trail)
+    return LiveEvents(found, len(read), oldest, newest, _trail_events(read, known, spans))
+
+
+def _trail_events(read: Sequence[Event], known: Mapping[int, Mapping[str, Any]], spans: Spans) -> Iterator[TrailEvent]:
+    """Yield the events of the trail; *known* are the values that are already decoded."""
+    for index, raw in enumerate(read):
+        if raw.event in TRAIL_TYPES:
+            path = f"[{index}]"
+            values = known[index] if index in known else event_values_or_none(raw, path)
+            try:
+                event = spans.trail.read(utc_second(raw.timestamp, path, "timestamp"), raw.event, values)
+            except PayloadError:
+                continue
+            if event is not None:
+                yield event
 
 
 def _present(number: int | None, index: int, name: str) -> int:

@@ -8,7 +8,7 @@ span). An object with an ``interval`` is a heartbeat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any
@@ -102,9 +102,8 @@ def parse_traces(message: bytes) -> LiveEvents | Heartbeat:
     events = _delivery_events(read)
     if not read:
         return LiveEvents(events, 0, 0, 0)
-    trail = _trail_events(read)
     oldest, newest = (int(_second(read[index].created_at, index).timestamp()) for index in (0, len(read) - 1))
-    return LiveEvents(events, len(read), oldest, newest, trail)
+    return LiveEvents(events, len(read), oldest, newest, _trail_events(read))
 
 
 class _Totals:
@@ -139,21 +138,23 @@ def _delivery_events(read: Sequence[_Event]) -> Sequence[DeliveryEvent]:
         return [event for index, raw in enumerate(read) if (event := _delivery_event(raw, index)) is not None]
 
 
-def _trail_events(read: Sequence[_Event]) -> Sequence[TrailEvent]:
-    """Return the events of the trail; an event of this stream has its span's keys, so that no state is needed."""
+def _trail_events(read: Sequence[_Event]) -> Iterator[TrailEvent]:
+    """Yield the events of the trail; an event of this stream has its span's keys, so that no state is needed."""
     told = [(index, event) for index, event in enumerate(read) if event.type in TRAIL_TYPES]
     if not told:
-        return ()
+        return
     try:
         values = _values_decoder.decode(b"[" + b",".join([event.data for _, event in told]) + b"]")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         values = [_values_or_none(event, index) for index, event in told]
     decoder = TrailDecoder()
-    found = [
-        decoder.read(_second(event.created_at, index), event.type, data)
-        for (index, event), data in zip(told, values, strict=True)
-    ]
-    return [event for event in found if event is not None]
+    for (index, event), data in zip(told, values, strict=True):
+        try:
+            kept = decoder.read(_second(event.created_at, index), event.type, data)
+        except PayloadError:
+            continue
+        if kept is not None:
+            yield kept
 
 
 def _values_or_none(event: _Event, index: int) -> dict[str, Any]:
