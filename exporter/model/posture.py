@@ -39,6 +39,7 @@ class Check(StrEnum):
     AUTOCONFIG = "autoconfig"
     FCRDNS = "fcrdns"
     HELO = "helo"
+    REPORTERS = "reporters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from exporter.model.posture import Check, CheckResult, CheckState
 from exporter.store.posture.details import pack_details
+from exporter.store.posture.reporters import Expected, expected_reports
 from exporter.store.store import Store
 
 Key = tuple[str, Check]
@@ -73,6 +74,10 @@ class PostureHistory:
             for domain, check, known, changed_at in rows
             if check in names
         }
+
+    async def expected_reports(self, *, since: int, until: int, at_least: int) -> Mapping[str, Sequence[Expected]]:
+        """Return who should have reported about each domain; see `exporter.store.posture.reporters`."""
+        return await expected_reports(self._store, self._server, since=since, until=until, at_least=at_least)
 
     async def save(self, states: Sequence[CheckState], changes: Sequence[Change], gone: Collection[Key] = ()) -> None:
         """Write *states* and *changes*, and delete the states of *gone*; their changes stay. Raises `StoreError`."""

@@ -78,7 +78,9 @@ class PostureJob:
         run = await self._begin(domains)
         await self._results.note(await run.check_server())
         failed = await self._check(run, domains)
-        in_parts = {domain.name for domain in domains} if len(domains) > ALL_CHECKS_DOMAINS else set()
+        names = {domain.name for domain in domains}
+        await self._results.note_reporters(names)
+        in_parts = names if len(domains) > ALL_CHECKS_DOMAINS else set()
         await self._results.forget(lambda key: key[0] in failed or (key[1] in COSTLY and key[0] in in_parts))
         self._publish()
         await self._read_on(client, domains, first, until)

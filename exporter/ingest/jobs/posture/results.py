@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
 from exporter.clock import Clock
 from exporter.errors import StoreError
+from exporter.ingest.jobs.posture.reporters import AT_LEAST, LOOK_BACK, SETTLED, reporter_outcomes
 from exporter.ingest.jobs.posture.since import advance
 from exporter.model.posture import CheckOutcome, CheckState
 from exporter.state.posture import Posture, Result
@@ -67,6 +68,19 @@ class Results:
                 self._tell(change)
         if len(self._states) >= STATES_AT_ONCE:
             await self.save()
+
+    async def note_reporters(self, domains: Collection[str]) -> None:
+        """Keep whether those report about *domains* who should; sets `trouble` if the history cannot be read."""
+        now = int(self._clock.now().timestamp())
+        try:
+            expected = await self._history.expected_reports(
+                since=now - LOOK_BACK, until=now - SETTLED, at_least=AT_LEAST
+            )
+        except StoreError as error:
+            self.trouble = error
+            return
+        own = {domain: receivers for domain, receivers in expected.items() if domain in domains}
+        await self.note(reporter_outcomes(own, self._results))
 
     async def forget(self, keep: Callable[[Key], bool]) -> None:
         """Write what is left, and delete the states that this run has not touched unless *keep* says otherwise."""

@@ -11,6 +11,8 @@ RSA_TAIL = bytes.fromhex("0203010001")
 RSA_BYTES = 256
 ED25519_BYTES = 32
 CHUNK = 255
+CONFIG_DIGEST = "pAuzHZtdHNVeIba11BzcJgxl/Ll2V1iEgbXXhUPbb24="
+"""Of the document for mail clients, which does not depend on the domain."""
 
 
 class WantedRecord(NamedTuple):
@@ -76,10 +78,10 @@ def zone_records(domain: str, host: str, keys: list[PublicKey]) -> list[WantedRe
         WantedRecord("CNAME", f"mta-sts.{domain}.", f"{host}."),
         WantedRecord("TXT", f"_mta-sts.{domain}.", "v=STSv1; id=1174151114417012272"),
         WantedRecord("TXT", f"_smtp._tls.{domain}.", f"v=TLSRPTv1; rua={report}"),
-        *(
-            WantedRecord("CNAME", f"{name}.{domain}.", f"{host}.")
-            for name in ("ua-auto-config", "autoconfig", "autodiscover")
-        ),
+        WantedRecord("CNAME", f"ua-auto-config.{domain}.", f"{host}."),
+        WantedRecord("TXT", f"_ua-auto-config.{domain}.", f"v=UAAC1; a=sha256; d={CONFIG_DIGEST}"),
+        WantedRecord("CNAME", f"autoconfig.{domain}.", f"{host}."),
+        WantedRecord("CNAME", f"autodiscover.{domain}.", f"{host}."),
     ]
 
 
