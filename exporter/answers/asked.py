@@ -1,5 +1,5 @@
 """
-What is asked for: a queue id in any spelling, a message id, an address or a domain.
+What is asked for: a queue id in any spelling, a message id, an address, a domain, an account or a client's address.
 
 Contract: Stalwart v0.10-v0.16. Logs, webhooks and the REST API show a queue id in decimal, the reply to the sender
 (``250 2.0.0 Message queued with id 4c40c9d9fe0395a.``, from v0.12.4) in hexadecimal, and the API of v0.16 in base 32.
@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from exporter.domains import domain_name, domain_of
 from exporter.stalwart.common.ids import decode_id
@@ -34,6 +35,8 @@ class Asked:
         address: A mail address, in lower case; ``None`` if it cannot be one.
         message_id: The header ``Message-ID`` without angle brackets; ``None`` if it cannot be one.
         domain: As from `domain_name`; ``None`` if it cannot be one.
+        remote_ip: The IP address of a client; ``None`` if it is none.
+        account: An account's name without a domain, as up to v0.15; ``None`` if it cannot be one.
     """
 
     text: str
@@ -41,11 +44,13 @@ class Asked:
     address: str | None = None
     message_id: str | None = None
     domain: str | None = None
+    remote_ip: str | None = None
+    account: str | None = None
 
     @property
     def is_nothing(self) -> bool:
         """Whether the text can be none of these."""
-        return not self.queue_ids and self.address is None and self.message_id is None and self.domain is None
+        return self == Asked(text=self.text)
 
 
 def parse_asked(text: str) -> Asked:
@@ -61,7 +66,9 @@ def parse_asked(text: str) -> Asked:
         return Asked(text=text, address=inner.lower() if domain_of(inner) else None, message_id=inner)
     if text != inner:
         return Asked(text=text, message_id=inner)
-    return Asked(text=text, queue_ids=tuple(_queue_ids(inner)), domain=domain_name(inner))
+    with suppress(ValueError):
+        return Asked(text=text, remote_ip=str(ip_address(inner)))
+    return Asked(text=text, queue_ids=tuple(_queue_ids(inner)), domain=domain_name(inner), account=inner)
 
 
 def _queue_ids(text: str) -> Sequence[int]:

@@ -67,9 +67,21 @@ def _by_text(reader: TrailReader, asked: Asked, wanted: TrailFilter) -> Found:
             return by_address
     if by_header.is_empty and not in_brackets:
         by_header = _by_header(reader, asked, wanted)
-    if by_header.is_empty and asked.domain is not None:
-        return replace(_search(reader, replace(wanted, domain=asked.domain)), domain=asked.domain)
-    return by_header
+    if not by_header.is_empty:
+        return by_header
+    if asked.remote_ip is not None:
+        return _search(reader, replace(wanted, remote_ip=asked.remote_ip))
+    by_domain = Found()
+    if asked.domain is not None:
+        by_domain = replace(_search(reader, replace(wanted, domain=asked.domain)), domain=asked.domain)
+    return _by_account(reader, asked.account, wanted) if by_domain.is_empty else by_domain
+
+
+def _by_account(reader: TrailReader, account: str | None, wanted: TrailFilter) -> Found:
+    """Return the refused logins and submissions of an account."""
+    if account is None:
+        return Found()
+    return Found(refusals=reader.refusals(replace(wanted, account=account), most=MOST_MATCHES))
 
 
 def _by_header(reader: TrailReader, asked: Asked, wanted: TrailFilter) -> Found:
@@ -81,6 +93,11 @@ def _by_header(reader: TrailReader, asked: Asked, wanted: TrailFilter) -> Found:
 def _by_address(reader: TrailReader, address: str, wanted: TrailFilter) -> Found:
     forms = frozenset(reader.mask().searched(address))
     found = replace(_search(reader, replace(wanted, address=address)), addresses=forms)
+    # A refused login has no sender; from v0.16 on, the account's name is its address.
+    of_account = _by_account(reader, address, wanted).refusals
+    if of_account:
+        both = {*found.refusals, *of_account}
+        found = replace(found, refusals=sorted(both, key=lambda one: one.at, reverse=True)[:MOST_MATCHES])
     if not found.is_empty:
         return found
     coarse = f"@{domain_of(address)}"

@@ -55,11 +55,12 @@ def tell_nothing(reader: TrailReader, asked: Asked, wanted: TrailFilter, coverag
 
 def _what(reader: TrailReader, asked: Asked) -> str:
     """Return what was asked for, unless it names a domain that the reader may not know of."""
-    if reader.only_domain is not None and not asked.queue_ids:
+    if reader.only_domain is not None and not asked.queue_ids and asked.remote_ip is None:
         own = reader.only_domain in (asked.domain, domain_of(asked.address or ""), domain_of(asked.message_id or ""))
         return f"{name(asked.text)}" if own else f"that in {name(reader.only_domain)}"
     if asked.is_nothing:
-        return f"{name(asked.text) or 'an empty text'}: it is no queue id, message id, address or domain"
+        shown = name(asked.text) or "an empty text"
+        return f"{shown}: it is no queue id, message id, address, domain, account or IP address"
     return name(asked.text)
 
 
@@ -114,6 +115,8 @@ def _about_source(asked: Asked, spans: Sequence[Span]) -> Sequence[str]:
         said.append(
             "A log at level info has no failed logins and no senders refused by a rule; webhooks or live traces do."
         )
+    if asked.remote_ip is not None:
+        said.append("Only refused sessions are found by the address of the client.")
     return said
 
 

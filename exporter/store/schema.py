@@ -7,7 +7,7 @@ from exporter.store.posture.schema import POSTURE_COUNTED, POSTURE_TABLES
 from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
 from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
-from exporter.store.trail.schema import TRAIL_TABLES
+from exporter.store.trail.schema import REFUSALS_BY_CLIENT, TRAIL_TABLES
 from exporter.store.webhooks.schema import COUNTED_TABLES as WEBHOOK_COUNTED_TABLES
 from exporter.store.webhooks.schema import WEBHOOK_TABLES
 
@@ -47,6 +47,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     WEBHOOK_TABLES,
     POSTURE_TABLES,
     AUDIT_TABLES,
+    REFUSALS_BY_CLIENT,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 

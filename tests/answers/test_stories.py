@@ -69,8 +69,8 @@ CASES = (
     Case("in-inbox", "", Fate.DELIVERED, ("the mailbox on this server",), ("Junk",)),
     Case("in-spam", "", Fate.DELIVERED, ("the Junk folder",)),
     Case("in-spam-dnsbl", "", Fate.DELIVERED, ("the Junk folder",)),
-    Case("in-spam-rejected", "bob@example.test", Fate.REFUSED, ("not accepted", "does not report why", "spam filter")),
-    Case("in-spam-discarded", "bob@example.test", Fate.REFUSED, ("not accepted", "does not report why", "spam filter")),
+    Case("in-spam-rejected", "bob@example.test", Fate.REFUSED, ("someone@partner.test", "spam")),
+    Case("in-spam-discarded", "bob@example.test", Fate.REFUSED, ("someone@partner.test", "spam")),
     Case("in-unknown", "nobody@example.test", Fate.REFUSED, ("someone@partner.test", "the mailbox does not exist")),
     Case("in-partly-unknown", "", Fate.DELIVERED, ("to bob@example.test",), ("nobody@example.test",)),
     Case("in-partly-unknown", "nobody@example.test", Fate.REFUSED, ("does not exist",), ("bob@example.test",)),
@@ -83,15 +83,30 @@ CASES = (
     Case("sub-two-in-one-session", "q@reject.test", Fate.FAILED, ("q@reject.test it was refused",), ("p@ok.test",)),
     Case("sub-double-bounce", "u@reject.test", Fate.FAILED, ("bounce to back@reject.test could not be delivered",)),
     Case("in-null-sender", "", Fate.DELIVERED, ("bounce from another server", "bob@example.test")),
+    Case("in-dnsbl", "192.0.2.43", Fate.REFUSED, ("client 192.0.2.43", "rule")),
+    Case("in-iprev", "192.0.2.44", Fate.REFUSED, ("client 192.0.2.44", "reverse DNS")),
+    Case("in-size-declared", "192.0.2.30", Fate.REFUSED, ("client 192.0.2.30", "larger than this server accepts")),
     Case("in-aborted", "bob@example.test", Fate.REFUSED, ("not accepted", "the client gave up")),
 )
 """Subjects are those of the recording; what is said follows from what was done and from the replies to the client."""
 
+BY_EVENTS = (
+    Case("over-quota", "dave@example.test", Fate.QUEUED, ("the mailbox is over its quota", "raise its quota")),
+    Case("in-dnsbl", "x@nobody.test", Fate.REFUSED, ("does not allow the sender address", "blocklists")),
+    Case("login-smtp-wrong", "{account}", Fate.REFUSED, ("the login was wrong", "account alice")),
+    Case("login-imap-wrong", "{account}", Fate.REFUSED, ("the login was wrong", "account alice")),
+    Case("login-http-wrong", "{account}", Fate.REFUSED, ("the login was wrong", "account alice")),
+    Case("login-unknown-user", "127.0.0.1", Fate.REFUSED, ("the login was wrong", "account ghost")),
+)
+BY_EVENTS_OF_JMAP = (
+    Case("in-spam-rejected", "bob@example.test", Fate.REFUSED, ("was refused", "its spam score was too high")),
+    Case("in-spam-discarded", "bob@example.test", Fate.REFUSED, ("thrown away", "told that it was accepted")),
+)
+SOURCES = ("log", "events")
+
 UNSEEN = (
-    # The log at level info has neither the sender nor the recipient of these, or nothing at all.
+    # The log at level info has not the sender of these, or nothing at all.
     ("in-dnsbl", "someone@partner.test"),
-    ("in-iprev", "someone@partner.test"),
-    ("in-size-declared", "someone@partner.test"),
     ("report-dmarc", "reports@example.test"),
     ("report-tls", "tls@example.test"),
     ("report-arf", "abuse@example.test"),
@@ -99,12 +114,32 @@ UNSEEN = (
 )
 
 
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.what or 'id'}")
-def test_the_answer_is_what_happened(tmp_path: Path, folder: str, case: Case):
-    """In words and as an exit status, from the log of either generation."""
-    with kept(tmp_path / "h.sqlite3", folder, case.name) as (connection, now):
-        found = answer(connection, case.what or queue_id_in_reply(folder, case.name), now)
+def test_the_answer_is_what_happened(tmp_path: Path, folder: str, case: Case, source: str):
+    """In words and as an exit status, from the log and from the events of either generation."""
+    check(tmp_path / "h.sqlite3", folder, case, source)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("case", BY_EVENTS, ids=lambda case: case.name)
+def test_events_know_more_than_a_log(tmp_path: Path, folder: str, case: Case):
+    """Logins, senders that a rule refused, a full mailbox."""
+    check(tmp_path / "h.sqlite3", folder, case, "events")
+
+
+@pytest.mark.parametrize("case", BY_EVENTS_OF_JMAP, ids=lambda case: case.name)
+def test_the_newer_generation_says_what_its_spam_filter_did(tmp_path: Path, case: Case):
+    """The older one says nothing, not even in its events."""
+    check(tmp_path / "h.sqlite3", "ops-0.16.18", case, "events")
+
+
+def check(path: Path, folder: str, case: Case, source: str) -> None:
+    """Take the case in, ask, and compare."""
+    with kept(path, folder, case.name, source=source) as (connection, now):
+        what = case.what.format(account={"ops-0.15.5": "alice", "ops-0.16.18": "alice@example.test"}[folder])
+        found = answer(connection, what or queue_id_in_reply(folder, case.name), now)
 
     said = " ".join([found.happened, found.next, *found.todo])
     assert found.fate is case.fate, said

@@ -36,6 +36,7 @@ Result = Annotated[
     str | None, typer.Option(help="Only messages with such a recipient or attempt: delivered, failed or deferred.")
 ]
 Reason = Annotated[str | None, typer.Option(help="With --refused: only refusals for this reason, such as greylisted.")]
+Client = Annotated[str | None, typer.Option(help="With --refused: only refusals of this client, by its IP address.")]
 Since = Annotated[str | None, typer.Option(help="Only mail accepted or refused since: 7d, 2026-11-21, or a time.")]
 Until = Annotated[str | None, typer.Option(help="Only mail accepted or refused before: 1d, 2026-11-21, or a time.")]
 Refused = Annotated[bool, typer.Option("--refused", help="Refused sessions, recipients and messages instead.")]
@@ -55,6 +56,7 @@ def list_(
     kind: Kind = None,
     result: Result = None,
     reason: Reason = None,
+    client: Client = None,
     since: Since = None,
     until: Until = None,
     only_domain: OnlyDomain = None,
@@ -81,6 +83,7 @@ def list_(
         kind=kind,
         result=result,
         reason=reason,
+        client=client,
         since=since,
         until=until,
         only_domain=only_domain,
@@ -136,6 +139,7 @@ def export(
     kind: Kind = None,
     result: Result = None,
     reason: Reason = None,
+    client: Client = None,
     since: Since = None,
     until: Until = None,
     only_domain: OnlyDomain = None,
@@ -162,6 +166,7 @@ def export(
         kind=kind,
         result=result,
         reason=reason,
+        client=client,
         since=since,
         until=until,
         only_domain=only_domain,

@@ -32,6 +32,7 @@ class Given:
     kind: str | None = None
     result: str | None = None
     reason: str | None = None
+    client: str | None = None
     since: str | None = None
     until: str | None = None
     only_domain: str | None = None
@@ -41,13 +42,14 @@ def filter_of(given: Given, *, now: datetime, refused: bool) -> TrailFilter:
     """Return the filter; raises `typer.BadParameter`, which exits with status 2."""
     if refused and (given.kind is not None or given.result is not None):
         raise typer.BadParameter("--kind and --result are about messages, not about refusals (--refused)")
-    if not refused and given.reason is not None:
-        raise typer.BadParameter("--reason is about refusals: add --refused")
+    if not refused and (given.reason is not None or given.client is not None):
+        raise typer.BadParameter("--reason and --client are about refusals: add --refused")
     return TrailFilter(
         server=given.server,
         domain=None if given.domain is None else domain_of("--domain", given.domain),
         address=None if given.address is None else given.address.strip().lower(),
         account=given.account,
+        remote_ip=given.client,
         kind=None if given.kind is None else MessageKind(one_of("--kind", given.kind, KINDS)),
         outcome=None if given.result is None else RESULTS[one_of("--result", given.result, RESULTS)],
         reason=None if given.reason is None else RefusalReason(one_of("--reason", given.reason, [*RefusalReason])),

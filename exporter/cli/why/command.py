@@ -8,7 +8,9 @@ import typer
 
 from exporter.cli.history.arguments import AsJson, Config, StorePath, finish, now
 
-What = Annotated[str, typer.Argument(metavar="WHAT", help="A queue id, message id, address or domain.")]
+What = Annotated[
+    str, typer.Argument(metavar="WHAT", help="A queue id, message id, address, domain, account or client's IP address.")
+]
 Server = Annotated[str | None, typer.Option(help="Only mail of this server.")]
 Since = Annotated[str | None, typer.Option(help="Only mail accepted or refused since: 7d, 2026-11-21, or a time.")]
 OnlyDomain = Annotated[
@@ -32,10 +34,10 @@ def why(
     """
     Say what happened to a message: where it is now, what happens next, what to do, and the evidence.
 
-    WHAT is a queue id (decimal as in logs, hexadecimal as in the reply to the sender, or as in the JMAP API), a message
-    id, an address or a domain. Of several matches, the newest is explained. Exit status: 0 delivered, 1 the history
-    cannot be read, 2 invalid options, 3 nothing is known, 4 still in the queue, 5 failed, 6 refused, 7 the end is not
-    known.
+    WHAT is a queue id (decimal as in logs, hexadecimal as in the reply to the sender, or as in the JMAP API), a
+    message id, an address or a domain; an account or a client's IP address finds what was refused to it. Of several
+    matches, the newest is explained. Exit status: 0 delivered, 1 the history cannot be read, 2 invalid options, 3
+    nothing is known, 4 still in the queue, 5 failed, 6 refused, 7 the end is not known.
     """
     from exporter.answers.asked import parse_asked
     from exporter.answers.fate import EXIT_STATUS

@@ -25,6 +25,7 @@ class TrailFilter:
         domain: The domain of the sender or of a recipient, as from `domain_name`.
         message_id: The header ``Message-ID``, without angle brackets, where the server has reported it.
         account: The authenticated account, as the server names it.
+        remote_ip: The client's address; matches refusals only.
         since: Earliest time of acceptance or refusal, inclusive.
         until: Latest time, exclusive.
         outcome: At least one outcome of this kind.
@@ -39,6 +40,7 @@ class TrailFilter:
     domain: str | None = None
     message_id: str | None = None
     account: str | None = None
+    remote_ip: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     outcome: Outcome | None = None
@@ -49,7 +51,7 @@ class TrailFilter:
     @property
     def wants_messages(self) -> bool:
         """Whether a message can match."""
-        return self.reason is None
+        return self.reason is None and self.remote_ip is None
 
     @property
     def wants_refusals(self) -> bool:
@@ -154,6 +156,8 @@ def refusal_routes(wanted: TrailFilter, server: str, forms: Sequence[str], accou
         rest.add("m.account IN (?, ?)", *accounts)
     if wanted.reason is not None:
         rest.add("m.reason = ?", wanted.reason.value)
+    if wanted.remote_ip is not None:
+        rest.add("m.remote_ip = ?", wanted.remote_ip)
     if wanted.address is not None:
         for form in dict.fromkeys(forms):
             yield rest.route(_REFUSALS, server, "m.sender <> '' AND m.sender = ?", form, index="refusal_sender")
@@ -164,6 +168,12 @@ def refusal_routes(wanted: TrailFilter, server: str, forms: Sequence[str], accou
         by_recipient = "m.recipient_domain <> '' AND m.recipient_domain = ?"
         yield rest.route(_REFUSALS, server, by_sender, domain, index="refusal_sender_domain")
         yield rest.route(_REFUSALS, server, by_recipient, domain, index="refusal_recipient_domain")
+    elif wanted.account is not None:
+        for account in dict.fromkeys(accounts):
+            yield rest.route(_REFUSALS, server, "m.account <> '' AND m.account = ?", account, index="refusal_account")
+    elif wanted.remote_ip is not None:
+        by_client = "m.remote_ip <> '' AND m.remote_ip = ?"
+        yield rest.route(_REFUSALS, server, by_client, wanted.remote_ip, index="refusal_client")
     else:
         yield rest.route(_REFUSALS, server)
 

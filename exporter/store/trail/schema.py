@@ -125,6 +125,12 @@ TRAIL_TABLES = (
     "CREATE INDEX trail_refusal_sender_domain ON trail_refusal (server, sender_domain, at) WHERE sender_domain <> ''",
 )
 
+REFUSALS_BY_CLIENT = (
+    "CREATE INDEX trail_refusal_account ON trail_refusal (server, account, at) WHERE account <> ''",
+    "CREATE INDEX trail_refusal_client ON trail_refusal (server, remote_ip, at) WHERE remote_ip <> ''",
+)
+"""A later migration: refusals that name neither sender nor recipient are found by the account or the client."""
+
 COUNTED_TABLES = ("trail_message", "trail_recipient", "trail_outcome", "trail_step", "trail_refusal")
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 

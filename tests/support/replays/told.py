@@ -22,16 +22,18 @@ from exporter.store.trail.filter import TrailFilter
 from exporter.store.trail.masking import Addresses
 from exporter.store.trail.reader import TrailReader
 from tests.support.paths import ROOT
-from tests.support.replays.trail import FOLDERS, LogReader, log_lines, stories
+from tests.support.replays.trail import FOLDERS, EventReader, LogReader, log_lines, stories
 
 
-def keep(path: Path, folder: str, names: Sequence[str], *, addresses: Addresses = Addresses.FULL) -> datetime:
-    """Take the log of some cases into a history; return the time of their last line."""
+def keep(
+    path: Path, folder: str, names: Sequence[str], *, addresses: Addresses = Addresses.FULL, source: str = "log"
+) -> datetime:
+    """Take some cases into a history, from the log or as events; return the time of their last line."""
+    time = {"log": "timestamp", "events": "createdAt"}[source]
+    rows = sorted((row for name in names for row in stories(folder)[name][source]), key=lambda row: str(row[time]))
+    begins, ends = (datetime.fromisoformat(rows[at][time]) for at in (0, -1))
 
-    async def play() -> datetime:
-        rows = [row for name in names for row in stories(folder)[name]["log"]]
-        rows.sort(key=lambda row: str(row["timestamp"]))
-        begins, ends = (datetime.fromisoformat(rows[at]["timestamp"]) for at in (0, -1))
+    async def read() -> None:
         reader = await LogReader.start(path, at=begins, addresses=addresses)
         await reader.poll()
         reader.file.lines += log_lines(rows)
@@ -39,9 +41,15 @@ def keep(path: Path, folder: str, names: Sequence[str], *, addresses: Addresses 
         # By now, sessions that fell silent have ended, and late reasons have arrived.
         await reader.poll(ends + timedelta(hours=1))
         await reader.store.aclose()
-        return ends
 
-    return asyncio.run(play())
+    async def take() -> None:
+        reader = await EventReader.start(path, at=begins, addresses=addresses)
+        await reader.take(rows)
+        await reader.end(ends + timedelta(hours=1))
+        await reader.store.aclose()
+
+    asyncio.run(read() if source == "log" else take())
+    return ends
 
 
 def answer(
@@ -63,9 +71,9 @@ def answer(
 
 
 @contextmanager
-def kept(path: Path, folder: str, *names: str) -> Iterator[tuple[History, datetime]]:
+def kept(path: Path, folder: str, *names: str, source: str = "log") -> Iterator[tuple[History, datetime]]:
     """A history of some cases, open for reading, and a moment after their end."""
-    ends = keep(path, folder, names)
+    ends = keep(path, folder, names, source=source)
     with reading(path) as connection:
         yield connection, ends + timedelta(seconds=2)
 
