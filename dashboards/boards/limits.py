@@ -76,4 +76,27 @@ LIMITS = [
         limits=[(LOOP, "orange")],
         empty=NONE_NOW,
     ),
+    graph(
+        "Unusual senders",
+        "Accounts that exceed what their own past allows, by reason: StalwartUnusualSender. `stalwart-exporter senders "
+        "unusual` names them.",
+        "short",
+        q("max by (server, reason) (stalwart_unusual_senders{SEL})", "{{server}} {{reason}}"),
+        empty="No trail",
+    ),
+    graph(
+        "Submissions by domain",
+        "Messages submitted per minute, by domain of the envelope sender.",
+        "cpm",
+        q("sum by (server, domain) (rate(stalwart_submissions_total{SEL}[$__rate_interval])) * 60"),
+        stacked=True,
+        empty="No trail",
+    ),
+    graph(
+        "Submitting accounts",
+        "Accounts with at least one submission in the last 24 hours.",
+        "short",
+        q("max by (server) (stalwart_submitting_accounts{SEL})"),
+        empty="No trail",
+    ),
 ]

@@ -12,6 +12,7 @@ from exporter import __version__
 from exporter.cli.domains.command import domains_app
 from exporter.cli.queue.command import queue_app
 from exporter.cli.reports.command import reports_app
+from exporter.cli.senders.command import senders_app
 from exporter.cli.trail.command import trail_app
 from exporter.cli.why.command import why
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(queue_app)
 app.add_typer(reports_app)
+app.add_typer(senders_app)
 app.add_typer(domains_app)
 app.add_typer(trail_app)
 app.command()(why)

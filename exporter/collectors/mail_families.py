@@ -47,3 +47,24 @@ REPORT_ONLY_PEERS = _f(
     ("domain",),
     source="reports and trail",
 )
+
+SUBMITTING_ACCOUNTS = _f(
+    Kind.GAUGE,
+    "stalwart_submitting_accounts",
+    "Senders with at least one submission in the last 24 hours, by account or, where none is known, envelope sender.",
+    source="trail",
+)
+UNUSUAL_SENDERS = _f(
+    Kind.GAUGE,
+    "stalwart_unusual_senders",
+    "Senders that exceed what their own past allows, in this hour or the one before, or for 'day' in the last 24.",
+    ("reason",),
+    source="trail",
+)
+SUBMISSIONS = _f(
+    Kind.COUNTER,
+    "stalwart_submissions_total",
+    "Messages submitted by the server's users, by domain of the envelope sender; beyond the limit, 'other'.",
+    ("domain",),
+    source="trail",
+)

@@ -1,4 +1,4 @@
-"""The sums of the outbound queue at one instant."""
+"""The sums of the outbound queue at one instant, and the reports that wait to be sent."""
 
 from __future__ import annotations
 
@@ -144,3 +144,15 @@ class QueueSnapshot:
     held: Mapping[tuple[str, str], Held]
     truncated: bool
     unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingReports:
+    """
+    DMARC and TLS reports waiting to be sent.
+
+    Attributes:
+        waiting: By kind (``dmarc``, ``tls``, ``unknown``); the two known kinds are always present.
+    """
+
+    waiting: Mapping[str, int]

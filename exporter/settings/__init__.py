@@ -7,8 +7,8 @@ from exporter.settings.credentials.operator import OperatorSettings
 from exporter.settings.credentials.secret import Secret
 from exporter.settings.load import DEFAULT_PATH, load_settings
 from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings, WebSettings
+from exporter.settings.servers.intervals import IntervalSettings
 from exporter.settings.servers.server import (
-    IntervalSettings,
     ServerSettings,
     StreamSettings,
     TlsSettings,

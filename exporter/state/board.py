@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 from exporter.errors import InternalError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.inventory import Inventory
-from exporter.model.outgoing import OutgoingReports
-from exporter.model.queue import QueueSnapshot
+from exporter.model.queue import OutgoingReports, QueueSnapshot
+from exporter.model.senders import SenderSnapshot
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
 from exporter.stalwart.log_problems import LogProblem
 from exporter.state.costs import ApiCosts
@@ -41,6 +41,7 @@ class Part(StrEnum):
     GAUGES = "gauges"
     INVENTORY = "inventory"
     POSTURE = "posture"
+    SENDERS = "senders"
     TALLIES = "tallies"
     HEALTH = "health"
 
@@ -191,6 +192,12 @@ class ServerBoard:
         """Reports waiting to be sent; ``None`` unless fresh."""
         held = self._held(Part.OUTGOING)
         return held if isinstance(held, OutgoingReports) else None
+
+    @property
+    def senders(self) -> SenderSnapshot | None:
+        """Who sends; ``None`` unless fresh."""
+        held = self._held(Part.SENDERS)
+        return held if isinstance(held, SenderSnapshot) else None
 
     @property
     def gauges(self) -> Mapping[str, int] | None:

@@ -8,6 +8,8 @@ from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_
 from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
 from exporter.store.trail.schema import REFUSALS_BY_CLIENT, TRAIL_TABLES
+from exporter.store.trail.senders.schema import COUNTED_TABLES as SENDER_COUNTED_TABLES
+from exporter.store.trail.senders.schema import SENDER_TABLES
 from exporter.store.webhooks.schema import COUNTED_TABLES as WEBHOOK_COUNTED_TABLES
 from exporter.store.webhooks.schema import WEBHOOK_TABLES
 
@@ -48,6 +50,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     POSTURE_TABLES,
     AUDIT_TABLES,
     REFUSALS_BY_CLIENT,
+    SENDER_TABLES,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
@@ -59,6 +62,7 @@ TABLES = (
     *TRAIL_COUNTED_TABLES,
     *WEBHOOK_COUNTED_TABLES,
     *POSTURE_COUNTED,
+    *SENDER_COUNTED_TABLES,
 )
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 

@@ -12,8 +12,7 @@ from exporter.collectors.exposition import Exposition, Format
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.telemetry import GaugeSource, TallySource
 from exporter.ingest.jobs.queue import fresh_seconds
-from exporter.model.outgoing import OutgoingReports
-from exporter.model.queue import Distribution, QueueSnapshot, RecipientStatus
+from exporter.model.queue import Distribution, OutgoingReports, QueueSnapshot, RecipientStatus
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import TallyBook
 from tests.support.virtual_time import HandClock

@@ -33,7 +33,7 @@ RENAMED = {
 
 DAY_SECONDS = 86_400
 QUEUE_PATH = "/api/queue/messages"
-COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
+COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing", "senders")
 
 
 def community(version: str = "0.15.5", **changes: Any) -> Profile:

@@ -16,12 +16,13 @@ from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
 from exporter.ingest.counting.repeats.shared_outcomes import SHARED_MARK, SharedOutcomes
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.counting.trail.recorder import TrailPolicy
+from exporter.ingest.counting.trail.senders import SendersJob
 from exporter.ingest.jobs.inventory import InventoryJob
 from exporter.ingest.jobs.live_metrics import LiveMetrics
 from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.ingest.jobs.log_state import LOG_MARK, counted_until
 from exporter.ingest.jobs.logs import LogJob, OwnLines
-from exporter.ingest.jobs.queue import FailedJob, OutgoingJob, QueueJob
+from exporter.ingest.jobs.queue import FailedJob, OutgoingJob, QueueJob, fresh_seconds
 from exporter.ingest.jobs.telemetry import (
     COUNTERS_MARK,
     LIVE,
@@ -40,15 +41,16 @@ from exporter.model.server import Capability
 from exporter.settings import ServerSettings, TrailSettings
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
+from exporter.store.store import Store
 from exporter.store.trail.masking import Addresses, AddressMask
 
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval if that is shorter."""
 
-SILENT = ("native", "failed", "inventory")
+SILENT = ("native", "failed", "inventory", "senders")
 """Collectors that do not use the management API, or not in every run."""
 
-FREE = ("failed",)
+FREE = ("failed", "senders")
 """Collectors that make no request, so that retrying them costs the server nothing."""
 
 
@@ -169,3 +171,22 @@ def plan_of(
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),
         ("inventory", InventoryJob(board, interval_seconds=every.inventory), every.inventory, None),
     ]
+
+
+def senders_of(
+    settings: ServerSettings,
+    trail: TrailSettings,
+    board: ServerBoard,
+    ledger: Ledger,
+    store: Store,
+    *,
+    clock: ServerClock,
+) -> Plan:
+    """Return the collector of senders; none without the trail, in whose transactions they are counted."""
+    if not trail.enabled:
+        return []
+    every = settings.intervals.senders
+    job = SendersJob(
+        board, ledger, store, clock=clock, fresh_seconds=fresh_seconds(every), max_domains=settings.max_domains
+    )
+    return [("senders", job, every, None)]

@@ -8,7 +8,7 @@ from functools import partial
 
 from exporter.app.servers.checking import Checking, check_pollers
 from exporter.app.servers.connection import ServerConnection
-from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of
+from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of, senders_of
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import Webhook, WebhookLimits, webhook_of
@@ -19,6 +19,7 @@ from exporter.collectors.inventory import AccountsSource, InventorySource
 from exporter.collectors.posture import PostureSource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
+from exporter.collectors.senders import SenderSource
 from exporter.collectors.telemetry import GaugeSource, RelaySource, TallySource
 from exporter.collectors.webhooks import WebhookSource
 from exporter.ingest.jobs.reports.job import ReportJob
@@ -81,6 +82,7 @@ class WatchedServer:
             AccountsSource(board),
             InventorySource(board, max_domains=settings.max_domains),
             ReportSource(board, report_gauges),
+            SenderSource(board),
             PostureSource(board, max_domains=settings.max_domains),
             CollectorsSource(board),
             WebhookSource(board),
@@ -117,8 +119,7 @@ class WatchedServer:
             reraise_bugs=reraise_bugs,
             kept_version=partial(kept_version, ledger),
         )
-        streams = connection.live is not None
-        counting = Counting.begin(settings, saved, trail, streams=streams, clock=server_clock)
+        counting = Counting.begin(settings, saved, trail, streams=connection.live is not None, clock=server_clock)
         report_gauges = ReportGaugeBoard(monotonic=clock.monotonic)
         reports = ReportJob(
             board,
@@ -133,6 +134,7 @@ class WatchedServer:
         plan: Plan = [
             *plan_of(settings, board, ledger, connection, counting),
             ("reports", reports, settings.intervals.reports, Capability.REPORTS),
+            *senders_of(settings, trail, board, ledger, store, clock=server_clock),
         ]
         pollers = [
             *pollers_of(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),

@@ -17,6 +17,7 @@ from exporter.settings.credentials.webhook import WebhookSettings
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
 from exporter.settings.rules import credential_problems, tls_problems, validate_with
 from exporter.settings.section import Section
+from exporter.settings.servers.intervals import IntervalSettings
 from exporter.settings.servers.relay import RelaySettings
 from exporter.settings.types import (
     MAX_NAME_LENGTH,
@@ -32,43 +33,12 @@ from exporter.settings.types import (
     Token,
     Username,
 )
-from exporter.settings.units import DAY, GIB, KIB, MIB, MINUTE, SECOND
+from exporter.settings.units import GIB, KIB, MIB, MINUTE
 
 REMOTE_REQUEST_LIMIT = 60
 """Requests per minute to a remote server stay below this: Stalwart allows 100 per address it considers anonymous."""
 
-Interval = Annotated[Duration, Field(ge=SECOND, le=DAY)]
 Deadline = Annotated[Duration, Field(ge=0.1, le=10 * MINUTE)]
-
-
-class IntervalSettings(Section):
-    """Time between the starts of two polls. Polls of one collector never overlap."""
-
-    queue: Interval = Field(
-        default=30.0,
-        description="Outbound queue. Short, since a growing queue is the first sign of trouble.",
-    )
-    metrics: Interval = Field(
-        default=60.0, description="Stored metrics (Enterprise edition). The server writes them hourly."
-    )
-    native: Interval = Field(
-        default=60.0,
-        description="The server's own Prometheus page. Polled only if `native_username` is set.",
-    )
-    logs: Interval = Field(default=60.0, description="New lines in the server's log.")
-    traces: Interval = Field(default=60.0, description="Stored traces of delivery attempts (Enterprise edition).")
-    failed: Interval = Field(
-        default=60.0, description="Failing recipients, counted from the pages of the queue collector."
-    )
-    reports: Interval = Field(
-        default=300.0, description="Received DMARC, TLS and ARF reports. They arrive a few times per day."
-    )
-    outgoing: Interval = Field(default=300.0, description="Outgoing DMARC and TLS reports waiting to be sent.")
-    inventory: Interval = Field(
-        default=300.0,
-        description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes (v0.16 "
-        "and newer). Takes about eight requests, for values that change slowly.",
-    )
 
 
 class StreamSettings(Section):

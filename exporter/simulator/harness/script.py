@@ -57,6 +57,16 @@ def _resume(world: World) -> None:
     world.resume_queue()
 
 
+def _steal(world: World) -> None:
+    """A stolen account: 300 messages to 250 strangers within ten minutes."""
+
+    def send(number: int) -> None:
+        world.submit([f"stranger{number % 250}@{BIG}"], sender=f"bob@{world.profile.local_domain}")
+
+    for number in range(300):
+        world.after(2.0 * number / world.speed, lambda number=number: send(number))  # type: ignore[misc]
+
+
 OVERLOADED = Reply(451, "4.3.2", "System overloaded, try again later")
 PHASES = (
     Phase(0.0, "calm", CALM),
@@ -67,6 +77,7 @@ PHASES = (
     Phase(14.0, "password guessing", replace(CALM, wrong_logins=200.0)),
     Phase(15.0, "queue paused", CALM, _pause),
     Phase(17.5, "queue resumed", CALM, _resume),
+    Phase(19.0, "an account is stolen", CALM, _steal),
     Phase(20.0, "our mail is refused as spam", CALM, _set(CAMPUS, Temper.REJECT, Reply(550, "5.7.1", "Listed"))),
     Phase(22.0, "evening", replace(CALM, outgoing=40.0), _set(CAMPUS, Temper.ACCEPT)),
 )

@@ -12,9 +12,8 @@ from exporter.model.delivery import Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
 from exporter.model.inventory import Inventory
 from exporter.model.log import LogPage
-from exporter.model.outgoing import OutgoingReports
 from exporter.model.posture import DomainWants, ServerDomain
-from exporter.model.queue import QueueSnapshot
+from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries

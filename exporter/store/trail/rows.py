@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.domains import domain_of
+from exporter.model.delivery import Outcome
 from exporter.model.trail import MessageKind, RefusalReason
 from exporter.store.inserts import Insert
 from exporter.store.trail.schema import to_key
+from exporter.store.trail.senders.rows import SenderCounter, known_submissions
 
 INFERRED_NEAR_SECONDS = 900
 """An inferred refusal is dropped if a named one of the same session was stored at most this long after it."""
@@ -146,7 +148,10 @@ class TrailRows:
         return len(self.messages) + len(self.recipients) + len(self.outcomes) + len(self.steps) + len(self.refusals)
 
     def write(self, connection: sqlite3.Connection, server: str) -> None:
-        """Write the rows; requires an open transaction."""
+        """Write the rows, and count them for their senders; requires an open transaction."""
+        submitted = {to_key(row.queue_id): row for row in self.messages.values() if row.kind is MessageKind.SUBMITTED}
+        known = known_submissions(connection, server, submitted)
+        senders = SenderCounter(connection, server)
         MESSAGE.write(connection, [value for row in self.messages.values() for value in _message(server, row)])
         RECIPIENT.write(
             connection,
@@ -158,8 +163,29 @@ class TrailRows:
         )
         OUTCOME.write(connection, [value for row in self.outcomes for value in (server, to_key(row[0]), *row[1:])])
         STEP.write(connection, [value for row in self.steps for value in (server, to_key(row[0]), *row[1:])])
-        for row in self.refusals:
-            _write_refusal(connection, server, row)
+        for refusal in self.refusals:
+            if _write_refusal(connection, server, refusal) and refusal.reason is not RefusalReason.AUTHENTICATION:
+                senders.refused(refusal.account, refusal.at)
+        self._count(senders, [row for key, row in submitted.items() if key not in known])
+        senders.write()
+
+    def _count(self, senders: SenderCounter, submitted: Sequence[MessageRow]) -> None:
+        """Count new submissions, and the recipients that have failed permanently."""
+        addresses: dict[int, list[str]] = {row.queue_id: [] for row in submitted}
+        for queue_id, address in self.recipients if submitted else ():
+            if queue_id in addresses:
+                addresses[queue_id].append(address)
+        for row in submitted:
+            senders.submitted(
+                account=row.account,
+                sender=row.sender,
+                at=row.accepted_at or row.at,
+                recipients=row.recipients,
+                addresses=addresses[row.queue_id],
+            )
+        for outcome in self.outcomes:
+            if outcome.outcome == Outcome.PERMANENT_FAILURE and outcome.queue_id:
+                senders.failed(to_key(outcome.queue_id), outcome.at)
 
 
 def trail_writer(
@@ -196,12 +222,13 @@ def _message(server: str, row: MessageRow) -> tuple[object, ...]:
     )
 
 
-def _write_refusal(connection: sqlite3.Connection, server: str, row: RefusalRow) -> None:
+def _write_refusal(connection: sqlite3.Connection, server: str, row: RefusalRow) -> bool:
+    """Write a refusal and return whether it is new."""
     if row.inferred:
         near = (server, row.at, row.at + INFERRED_NEAR_SECONDS, row.remote_ip, row.remote_port)
         if connection.execute(_NAMED_NEAR, near).fetchone() is not None:
-            return
-    connection.execute(
+            return False
+    written = connection.execute(
         REFUSAL.one,
         (
             server,
@@ -222,3 +249,4 @@ def _write_refusal(connection: sqlite3.Connection, server: str, row: RefusalRow)
             int(row.inferred),
         ),
     )
+    return written.rowcount > 0

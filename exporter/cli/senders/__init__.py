@@ -1,0 +1,1 @@
+"""The command ``senders``: who sends how much, and who sends unusually."""

@@ -1,0 +1,1 @@
+"""What accounts send: the hours of each, and their queries."""
