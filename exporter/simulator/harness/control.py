@@ -12,6 +12,7 @@ from exporter.simulator.common import responses as answers
 from exporter.simulator.common.responses import Answer
 from exporter.simulator.harness.front import Front
 from exporter.simulator.harness.listener import Listener
+from exporter.simulator.harness.poster import Poster
 from exporter.simulator.world.accounts.api_keys import api_key
 from exporter.simulator.world.mail.failures import Reply
 from exporter.simulator.world.mail.limits import Limit
@@ -37,8 +38,16 @@ class Controlled(Protocol):
     def resume(self) -> None:
         """Answer requests again."""
 
+    poster: Poster
+
+    def add_webhook(self, name: str, **settings: Any) -> None:
+        """Add a webhook."""
+
     async def restart(self) -> None:
         """Restart the server."""
+
+    async def shut_down(self) -> None:
+        """Restart the server after an orderly end."""
 
     async def upgrade(self, version: str | None = None, **changes: Any) -> None:
         """Restart it as another release, or with other features."""
@@ -49,7 +58,7 @@ class Control:
     The ASGI application of the control port.
 
     GET a name in `looks`, or POST a JSON object to a name in `acts`; the response is `{"data": …}`, or a 400 with the
-    reason. Four acts need the event loop: restart, upgrade, stop-listening, start-listening.
+    reason. Five acts need the event loop: restart, shut-down, upgrade, stop-listening, start-listening.
     """
 
     def __init__(self, simulator: Controlled) -> None:
@@ -58,6 +67,7 @@ class Control:
             "ledger": self._ledger,
             "requests": self._requests,
             "queue": self._queue,
+            "webhooks": lambda: self._simulator.world.webhooks.to_json(),
             "keys": self._keys,
         }
         self.acts: dict[str, Callable[[Arguments], Any]] = {
@@ -91,6 +101,10 @@ class Control:
             "block": lambda a: self._simulator.world.inventory.block(**a).number,
             "node": lambda a: self._simulator.world.inventory.add_node(**a).node_id,
             "sample": lambda a: self._simulator.world.inventory.add_sample(**a).number,
+            "webhook": lambda a: self._simulator.add_webhook(**a),
+            "webhook-events": lambda a: self._simulator.world.webhooks.change(a["name"], a["events"]),
+            "lose-answers": lambda a: self._simulator.poster.lost_answers.update({a["name"]: int(a["times"])}),
+            "hang-up": lambda a: self._simulator.poster.hung_up.update({a["name"]: int(a["times"])}),
             "broken-report": lambda a: self._simulator.world.receive_broken_dmarc(),
         }
 
@@ -123,6 +137,8 @@ class Control:
     async def _act(self, name: str, arguments: Arguments) -> Any:
         if name == "restart":
             return await self._simulator.restart()
+        if name == "shut-down":
+            return await self._simulator.shut_down()
         if name == "upgrade":
             return await self._simulator.upgrade(**arguments)
         if name == "stop-listening":

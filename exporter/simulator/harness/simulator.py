@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 from exporter.simulator.harness.control import Control
 from exporter.simulator.harness.front import Front
 from exporter.simulator.harness.listener import Listener
+from exporter.simulator.harness.poster import Poster
 from exporter.simulator.harness.script import Script, full_day
 from exporter.simulator.world.clock import Clock
 from exporter.simulator.world.profile import Profile
 from exporter.simulator.world.telemetry.events import Span
+from exporter.simulator.world.telemetry.webhooks import SHUTDOWN
 from exporter.simulator.world.world import World
 
 TICK_SECONDS = 0.2
@@ -44,6 +46,7 @@ class Simulator:
 
     Attributes:
         front: Requests received, faults, and whether the server hangs.
+        poster: Sends the webhooks.
         control: The control port, if requested.
     """
 
@@ -65,6 +68,7 @@ class Simulator:
         self.front = Front(self.world)
         self.listener = Listener(self.front, host, port, _Doorkeeper(self.world))
         self.front.on_ban = self.listener.drop
+        self.poster = Poster(self.world.webhooks, keeps_alive=lambda: self.world.profile.jmap)
         self.control = Listener(Control(self), "127.0.0.1", control_port) if with_control else None
         self._ticking = ticking
         self._script = script
@@ -87,6 +91,7 @@ class Simulator:
             self._script.begin(self.world)
         if self._ticking:
             self._ticker = asyncio.create_task(self._tick(), name="stand-in ticker")
+        self.poster.begin()
         return self
 
     async def __aexit__(
@@ -95,6 +100,7 @@ class Simulator:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        await self.poster.stop()
         await self._opened.aclose()
 
     async def _tick(self) -> NoReturn:
@@ -115,15 +121,34 @@ class Simulator:
 
     async def restart(self) -> None:
         """Restart the server process: connections drop, and the port opens again."""
-        await self.listener.close()
+        await self._end_process()
         self.world.restart()
+        await self._begin_process()
+
+    async def shut_down(self) -> None:
+        """Restart the process after an orderly end: what has just happened is posted, but not what failed before."""
+        self.world.raise_event(SHUTDOWN, {"causedBy": "SIGTERM"})
+        await self.poster.flush()
+        await self.restart()
+
+    async def _end_process(self) -> None:
+        await self.poster.stop()
+        await self.listener.close()
+
+    async def _begin_process(self) -> None:
         await self.listener.open()
+        self.poster.begin()
+
+    def add_webhook(self, name: str, **settings: Any) -> None:
+        """Add a webhook, with keywords of `Webhook`, and begin to post; another of the same id is not changed."""
+        self.world.webhooks.add(name, **settings)
+        self.poster.begin()
 
     async def upgrade(self, version: str | None = None, **changes: Any) -> None:
         """Restart the server process as another release, edition or configuration, with keywords of the profile."""
-        await self.listener.close()
+        await self._end_process()
         self.world.upgrade(version, **changes)
-        await self.listener.open()
+        await self._begin_process()
 
 
 @asynccontextmanager

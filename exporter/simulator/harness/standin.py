@@ -141,6 +141,29 @@ class StandIn:
         """Restart the server process: connections drop, and counters start at zero."""
         self.run(self.simulator.restart())
 
+    def add_webhook(self, url: str, name: str = "exporter", **settings: Any) -> None:
+        """Post events to *url* from now on, with keywords of `Webhook`."""
+
+        async def add() -> None:
+            self.simulator.add_webhook(name, url=url, **settings)
+
+        self.run(add())
+
+    def shut_down(self) -> None:
+        """Restart the server process after an orderly end."""
+        self.run(self.simulator.shut_down())
+
+    def lose_answers(self, times: int, name: str = "exporter", *, hang_up: bool = False) -> None:
+        """Let the next *times* posts fail at the server although the receiver takes them."""
+        poster = self.simulator.poster
+        counts = poster.hung_up if hang_up else poster.lost_answers
+        self.call(lambda _: counts.__setitem__(name, times))
+
+    def webhook_state(self, name: str = "exporter") -> dict[str, Any]:
+        """Return the counts of a webhook."""
+        state: dict[str, Any] = self.call(lambda world: world.webhooks.to_json()[name])
+        return state
+
     def upgrade(self, version: str | None = None, **changes: Any) -> None:
         """Restart the server process as another release, edition or configuration, with keywords of the profile."""
         self.run(self.simulator.upgrade(version, **changes))

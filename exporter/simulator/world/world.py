@@ -33,22 +33,21 @@ from exporter.simulator.world.telemetry.names import jmap_name
 from exporter.simulator.world.telemetry.samples import SampleStore
 from exporter.simulator.world.telemetry.snowflake import Snowflakes
 from exporter.simulator.world.telemetry.traces import TraceStore
+from exporter.simulator.world.telemetry.webhooks import Webhooks
 from exporter.simulator.world.timeline import Timeline
 from exporter.simulator.world.values import Address, Keys
 
 
 class World:
     """
-    A mail server and its environment.
-
-    Time comes from the clock; `tick` runs everything that has become due. Nothing here does I/O, and nothing is
-    thread-safe.
+    A mail server and its environment; without I/O, and not thread-safe. `tick` runs everything that has become due.
 
     Attributes:
         synthetic: A long queue that is computed on request, in front of the real one.
         http: Events of the HTTP listener.
         operations: What operators do to the queue.
         inventory: Objects of the JMAP generation only: tasks, certificates, nodes and others.
+        webhooks: What is posted to others; none at first.
     """
 
     def __init__(
@@ -85,6 +84,8 @@ class World:
             outgoing=self.outgoing,
         )
         self.limits = self._context.limits
+        self.webhooks = Webhooks(lambda: self.profile, self.now, random.Random(seed))
+        self.journal.listeners.append(self.webhooks.collect)
         self.http = HttpEvents(self._context, self.directory)
         self.gate = Gate(self.profile, self.directory, self.now, self.http.logged_in)
         spool = Spool(self._context, self.queue)
@@ -95,9 +96,8 @@ class World:
         self._housekeeping = Housekeeping(self._context, self.timeline, self.directory, spool, self.queue_size)
         self._housekeeping.start()
 
-    def _speak(self) -> None:
-        """Use the event names of this release."""
-        self.journal.written_name = jmap_name if self.profile.jmap else str
+    def _speak(self) -> None:  # Use the event names of this release.
+        self.journal.written_name = self.webhooks.written_name = jmap_name if self.profile.jmap else str
 
     # Time
 
@@ -249,7 +249,8 @@ class World:
         return len(self.queue.messages) + (self.synthetic.count if self.synthetic is not None else 0)
 
     def restart(self) -> None:
-        """Restart the process: counters, running attempts and cached logins are lost, the store stays."""
+        """Restart the process: counters, running attempts, cached logins and unposted events are lost."""
+        self.webhooks.end_process()
         self.timeline.restart()
         self.journal.restart()
         self.gate.restart()
