@@ -16,6 +16,7 @@ NAMES = (
     "idle",
     "history.reports",
     "streams",
+    "webhooks",
     "history.why",
 )
 

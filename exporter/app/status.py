@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +20,7 @@ from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS
 from exporter.state.board import CollectorHealth, ServerBoard
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
+from exporter.state.webhooks import INCOMPLETE, REPEATED, STORED
 from exporter.store.stats import StoreStats
 from exporter.web.interfaces import (
     CapabilityRow,
@@ -31,6 +32,7 @@ from exporter.web.interfaces import (
     StatusPage,
     StoreStatus,
     StreamStatus,
+    WebhookFacts,
 )
 from exporter.web.verdict.deliveries import DELIVERED_REMOTELY, OUTCOMES
 from exporter.web.verdict.events import is_watched
@@ -38,6 +40,7 @@ from exporter.web.verdict.history import EVENT, History
 from exporter.web.verdict.queue import MESSAGES
 from exporter.web.verdict.server import LOG_GAPS, server_conditions
 from exporter.web.verdict.thresholds import Thresholds
+from exporter.web.verdict.webhooks import REFUSED
 
 OBSERVE_SECONDS = 15.0
 """How often conditions are evaluated, so that the page can show since when they hold."""
@@ -139,13 +142,14 @@ def server_status(board: ServerBoard, url: str, history: History | None = None) 
             for c, s in sorted(board.capabilities.items())
         ],
         collectors=[collector_status(health) for health in board.collectors.values()],
-        streams=[stream_status(stream, board) for stream in board.streams.values()],
+        streams=[*(stream_status(stream, board) for stream in board.streams.values()), *webhook_rows(board)],
         queue=queue_facts(board.queue) if board.queue is not None else None,
         certificates=_certificates(inventory.certificates or ()) if inventory is not None else {},
         failed_tasks=_failed(inventory.tasks or {}) if inventory is not None else {},
         metrics_source=board.metrics_source,
         clock_skew_seconds=board.clock_skew_seconds,
         log_problem=LOG_PROBLEM_WORDS[board.log_problem] if board.log_problem is not None else "",
+        webhook=WebhookFacts(last_post_at=board.webhook.last_post_at) if board.webhook is not None else None,
         recent=history,
     )
 
@@ -188,6 +192,9 @@ def numbers(board: ServerBoard) -> Mapping[str, float]:
     found[DELIVERED_REMOTELY] = book.value(("events", ("delivery.delivered",)))
     found |= _events(book)
     found[LOG_GAPS] = board.log_gaps
+    if board.webhook is not None:
+        posts = board.webhook.posts.items()
+        found |= {REFUSED + result: float(n) for result, n in posts if result not in (STORED, REPEATED, INCOMPLETE)}
     if board.queue is not None:
         found[MESSAGES] = board.queue.messages
     return found
@@ -207,6 +214,14 @@ def stream_status(stream: StreamHealth, board: ServerBoard) -> StreamStatus:
         last_event_at=stream.last_event_at,
         off="" if offer is CapabilityStatus.AVAILABLE else offer.value,
     )
+
+
+def webhook_rows(board: ServerBoard) -> Iterator[StreamStatus]:
+    """Yield the webhook as a row among the live streams, if there is one."""
+    if board.webhook is not None:
+        last = board.webhook.last_post_at
+        off = "no post yet" if last is None else ""
+        yield StreamStatus(name="webhook", connected=last is not None, transport="", last_event_at=last, off=off)
 
 
 def _advice(board: ServerBoard, capability: Capability, status: CapabilityStatus) -> str:

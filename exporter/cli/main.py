@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from exporter.cli.senders.command import senders_app
 from exporter.cli.trail.command import trail_app
 from exporter.cli.why.command import why
 
+WEBHOOK_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
 
 app = typer.Typer(
@@ -173,6 +175,37 @@ def doctor(
     from exporter.cli.doctor.command import examine
 
     raise typer.Exit(examine(config, only=server, as_json=as_json, listen_seconds=listen))
+
+
+@app.command()
+def webhook(
+    generation: Annotated[
+        str, typer.Option(help="Management API of the server: rest (up to v0.15) or jmap (v0.16 and newer).")
+    ],
+    config: Config = None,
+    server: Annotated[str | None, typer.Option(help="Name of the server. Default: the first with a webhook.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="URL of the receiver as the server reaches it. Default: from the configuration.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Id of the webhook in the server.")] = "exporter",
+    show_key: Annotated[
+        bool, typer.Option("--show-key", help="Print the signature key instead of a placeholder.")
+    ] = False,
+) -> None:
+    """
+    Print the server's webhook settings, ready to paste, with the exact list of events.
+
+    Patterns would post passwords and whole messages, so the list has none. Needs `[servers.webhook]` in the
+    configuration. Changes nothing. Exit status: 0 printed, 2 the configuration or an option is invalid.
+    """
+    from exporter.cli.webhook.command import print_settings
+
+    if generation not in ("rest", "jmap"):
+        raise typer.BadParameter("must be rest or jmap", param_hint="--generation")
+    if not WEBHOOK_NAME.fullmatch(name):
+        raise typer.BadParameter("must be letters, digits and hyphens", param_hint="--name")
+    status = print_settings(config, generation=generation, only=server, url=url, name=name, show_key=show_key)
+    raise typer.Exit(status)
 
 
 @app.command()

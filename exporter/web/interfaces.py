@@ -132,6 +132,18 @@ class QueueFacts:
     deferring: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookFacts:
+    """
+    The webhook of a server.
+
+    Attributes:
+        last_post_at: Aware, in UTC; ``None`` before the first accepted post.
+    """
+
+    last_post_at: datetime | None
+
+
 class Recent(Protocol):
     """The recent history of one server's numbers and conditions."""
 
@@ -168,6 +180,7 @@ class ServerStatus:
         metrics_source: As in ``stalwart_exporter_metrics_source``; empty if there is none.
         clock_skew_seconds: The server's clock minus ours; ``None`` if unknown.
         log_problem: Why the log cannot be read in full, for the operator; empty without a problem.
+        webhook: ``None`` if none is configured.
         recent: ``None`` without a history.
     """
 
@@ -188,6 +201,7 @@ class ServerStatus:
     metrics_source: str = ""
     clock_skew_seconds: float | None = None
     log_problem: str = ""
+    webhook: WebhookFacts | None = None
     recent: Recent | None = None
 
 

@@ -122,9 +122,9 @@ class WebhookReceiver:
             target.feed.received(result)
             return
         await _answer(result)(scope, receive, send)
-        target.feed.received(result)
         if body and await _is_taken(scope):
             target.feed.answered(body)
+        target.feed.received(result)
 
     async def _take(self, target: Target, scope: Scope, receive: Receive) -> tuple[str, int]:
         """Receive and store a body; return the result and the number of the body."""

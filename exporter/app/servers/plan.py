@@ -13,7 +13,7 @@ from exporter.clock import Clock
 from exporter.ingest.counting.deliveries import OWNERS_MARK, WEBHOOK, DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
-from exporter.ingest.counting.repeats.shared_outcomes import SHARED_MARK, SharedOutcomes
+from exporter.ingest.counting.repeats.shared_outcomes import SharedOutcomes
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.counting.trail.senders import SendersJob
@@ -43,6 +43,7 @@ from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.store.store import Store
 from exporter.store.trail.masking import Addresses, AddressMask
+from exporter.store.webhooks.summary import SHARED_MARK
 
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval if that is shorter."""

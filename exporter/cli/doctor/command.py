@@ -12,6 +12,7 @@ from exporter.app.servers.connection import ServerConnection, connect
 from exporter.cli.doctor.domains import check_domains
 from exporter.cli.doctor.finding import FAILED, Finding, exit_status
 from exporter.cli.doctor.text import show
+from exporter.cli.doctor.webhook import look_at_webhook
 from exporter.cli.output import complain, console
 from exporter.clock import SystemClock
 from exporter.collectors.advice import advice_for, refused_login
@@ -41,6 +42,8 @@ def examine(config: Path | None, *, only: str | None, as_json: bool, listen_seco
         complain(f"no server has the name {only or ''}")
         return EXIT_SETTINGS
     findings = asyncio.run(_examine_all(servers, settings.checks, listen_seconds))
+    for finding, server in zip(findings, servers, strict=True):
+        finding.webhook = list(look_at_webhook(server, settings.store.path))
     if as_json:
         console.print_json(json.dumps([asdict(finding) for finding in findings]))
     else:

@@ -28,6 +28,7 @@ class Finding:
         warnings: What works but should be changed.
         streams, log: Problems of the live streams and of the log.
         domains: Results of the domain checks.
+        webhook: Problems of the webhook, as the daemon has seen it.
         native_login_refused: Whether the server's metrics page refuses the configured login.
     """
 
@@ -47,6 +48,7 @@ class Finding:
     domains: DomainFindings = field(default_factory=DomainFindings)
     streams: str = ""
     log: str = ""
+    webhook: list[str] = field(default_factory=list)
 
 
 def exit_status(findings: Sequence[Finding]) -> int:

@@ -35,6 +35,8 @@ def show(finding: Finding) -> None:
         console.print(f"\n  [red]log[/red]: {plain(finding.log)}", soft_wrap=True)
     if finding.streams:
         console.print(f"\n  [red]live streams[/red]: {plain(finding.streams)}", soft_wrap=True)
+    for problem in finding.webhook:
+        console.print(f"\n  [red]webhook[/red]: {plain(problem)}", soft_wrap=True)
     if finding.missing_permissions:
         _grants(finding)
     console.print()

@@ -219,7 +219,8 @@ class LogJob:
                 trail.feed(told)
         folder.forget_deferrals()
         self._watch.first_lines(lines)
-        await self._ledger.record({}, {LOG_MARK: state_of(recent, folder, trail)})
+        shared = {} if self._shared is None else self._shared.marks()
+        await self._ledger.record({}, {LOG_MARK: state_of(recent, folder, trail), **shared})
 
     def _pace(self, new: int) -> None:
         """Adjust the next limit and interval to the number of *new* lines."""

@@ -14,10 +14,9 @@ from exporter.ingest.counting.ledger import Ledger
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.state.board import Part, ServerBoard
 from exporter.state.webhooks import DOWNTIME, REPEATED, STARTED, STORED, UNAVAILABLE, WebhookHealth
+from exporter.store.webhooks.summary import FEED_MARK, TYPES_MARK
 
 log = structlog.get_logger("exporter.webhooks")
-
-FEED_MARK, TYPES_MARK = "webhook_feed", "webhook_types"
 
 LONGEST_DOWN_SECONDS = 300
 """A server drops events that it could not post for this long, unless it is configured otherwise."""

@@ -2,7 +2,7 @@
 The posts of a server's webhook, counted event by event.
 
 A post was stored and answered before; it is counted here, in the order of arrival and in slices. Each slice is one
-transaction with the tallies, and records how far the post was counted; the last one removes the body.
+transaction with the tallies, and records how many of its new events are counted; the last one removes the body.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from exporter.ingest.counting.deliveries import OWNERS_MARK, WEBHOOK, DeliveryCo
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.repeats.posted_runs import Batch, PostedRuns, batch_of
 from exporter.ingest.counting.repeats.shared_outcomes import SharedOutcomes
+from exporter.ingest.counting.trail.recorder import TrailRecorder
 from exporter.ingest.jobs.log_state import LOG_MARK
 from exporter.ingest.jobs.webhook_feed import WebhookFeed
 from exporter.ingest.loops.guard import catching_bugs
 from exporter.model.webhook import PostedEvent
 from exporter.stalwart.events.outcomes import PUT_OFF
 from exporter.stalwart.events.tracker import AttemptTracker, Decision
-from exporter.stalwart.webhooks.events import STARTUP, EventReader, parse_second
+from exporter.stalwart.webhooks.events import STARTUP, EventReader, in_order, is_wanted, parse_second
 from exporter.stalwart.webhooks.wire import EventSplitter, WireEvent
 from exporter.state.board import CollectorHealth, Part, ServerBoard
 from exporter.state.tally import Increments
@@ -38,7 +39,10 @@ log = structlog.get_logger("exporter.webhooks")
 WEBHOOK_MARK = "webhook"
 COLLECTOR = "webhooks"
 
-SLICE_EVENTS = 2000
+WINDOW_EVENTS = 10_000
+"""Events that are sorted together; more are only in a backlog of several minutes."""
+
+SLICE_EVENTS = 500
 """Events per transaction."""
 
 EVENTS_AT_ONCE = 100
@@ -126,19 +130,32 @@ class WebhookJob:
         repeated, gone = await asyncio.to_thread(runs.repeated, post)
         if not body.done:
             self._note_post(post, sum(repeated), is_whole=is_whole)
-        done, kept = 0, list[WireEvent]()
-        async for events in self._events(body):
-            for event in events[: len(post) - done]:
-                if done >= body.done and not repeated[done]:
-                    kept.append(event)
-                done += 1
-            if len(kept) >= SLICE_EVENTS:
-                await self._count(kept, self._inbox.progress(body.body, done))
-                kept = []
+        passed, part = 0, list[WireEvent]()
+        async for window in self._windows(body, repeated):
+            for at in range(0, len(window), SLICE_EVENTS):
+                if part:
+                    await self._count(part, self._inbox.progress(body.body, passed))
+                counted_before = max(0, body.done - passed)
+                passed += len(window[at : at + SLICE_EVENTS])
+                part = list(window[at : at + SLICE_EVENTS][counted_before:])
         run = StoredRun(post.body, post.at, post.answered, post.digests, post.seconds.tobytes())
         answered = [batch.body for batch in runs.batches if batch.answered]
-        await self._count(kept, self._inbox.finished(body.body, run, gone, answered))
+        await self._count(part, self._inbox.finished(body.body, run, gone, answered))
         runs.add(post, gone)
+
+    async def _windows(self, body: PendingBody, repeated: bytearray) -> AsyncIterator[Sequence[WireEvent]]:
+        """Yield the new events that matter, each window in the order in which they happened."""
+        window: list[WireEvent] = []
+        number = 0
+        async for events in self._events(body):
+            for event in events[: len(repeated) - number]:
+                if not repeated[number] and is_wanted(event.type):
+                    window.append(event)
+                number += 1
+            if len(window) >= WINDOW_EVENTS:
+                yield await asyncio.to_thread(in_order, window)
+                window = []
+        yield await asyncio.to_thread(in_order, window)
 
     async def _survey(self, body: PendingBody) -> tuple[Batch, bool]:
         """Read a post's checksums and times; also return whether it could be read to its end."""
@@ -194,11 +211,13 @@ class WebhookJob:
         reader, trail = EventReader(state["reader"]), self._deliveries.recorder(WEBHOOK, state.get("trail"))
         increments: Increments = {}
         async with self._shared.counting():
-            decisions = await self._decide(reader.read(events, is_last=is_idle), tracker)
+            decisions = await self._decide(reader.read(events, is_last=is_idle), tracker, trail)
+            await asyncio.sleep(0)
             counted = self._shared.take_posted(self._usable(decisions), self._owners)
             self._deliveries.count(WEBHOOK, [one.outcome for one in counted], increments, trail)
             self._deliveries.end_sessions(trail)
             kept = trail.take()
+            await asyncio.sleep(0)
             if rows is None and not counted and not len(kept):
                 return
             if reader.unreadable:
@@ -213,7 +232,9 @@ class WebhookJob:
             await self._ledger.record(increments, marks, self._shared.rows(WEBHOOK), rows=rows, trail=kept)
         self._held_since = tracker.held_since()
 
-    async def _decide(self, events: Iterable[PostedEvent], tracker: AttemptTracker) -> list[Decision]:
+    async def _decide(
+        self, events: Iterable[PostedEvent], tracker: AttemptTracker, trail: TrailRecorder
+    ) -> list[Decision]:
         decisions: list[Decision] = []
         for number, event in enumerate(events):
             if number % EVENTS_AT_ONCE == EVENTS_AT_ONCE - 1:
@@ -223,6 +244,8 @@ class WebhookJob:
                 self._shared.hole(unix_second(event.at))
             if event.version:
                 self._board.learn_version(event.version)
+            if event.trail is not None:
+                trail.feed(event.trail)
             if event.delivery is not None:
                 decisions += tracker.feed(event.delivery)
         return [*decisions, *tracker.take_overdue(self._shared.posted_until)]

@@ -16,7 +16,6 @@ from exporter.simulator.world.telemetry.webhooks import Webhook, Webhooks
 
 REDIRECTS = (301, 302)
 MAX_REDIRECTS = 10
-READ_LIMIT = 1 << 16
 
 
 class Poster:

@@ -18,6 +18,7 @@ from exporter.model.webhook import PostedEvent
 from exporter.stalwart.events.names import canonical_event
 from exporter.stalwart.events.outcomes import ATTEMPT_END, ATTEMPT_START
 from exporter.stalwart.events.trace_events import delivery_event, is_followed
+from exporter.stalwart.events.trail.values import TRAIL_TYPES, TrailDecoder
 from exporter.stalwart.webhooks.spans import AttemptSpans
 from exporter.stalwart.webhooks.wire import WireEvent
 
@@ -39,6 +40,11 @@ def parse_second(created_at: str) -> datetime | None:
         return whole_second(at) if at.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
+
+
+def is_wanted(type_: str) -> bool:
+    """Whether an event of a type says anything about a delivery, a message, a session or the server."""
+    return type_ in TRAIL_TYPES or is_followed(type_) or type_ == STARTUP
 
 
 def in_order(events: Iterable[WireEvent]) -> list[WireEvent]:
@@ -70,6 +76,7 @@ class EventReader:
         self._held: list[WireEvent] = [WireEvent(*event) for event in (state["held"] if state else ())]
         self._newest = 0
         self._is_last = False
+        self._trail = TrailDecoder()
 
     def read(self, events: Sequence[WireEvent], *, is_last: bool = False) -> Iterator[PostedEvent]:
         """
@@ -104,7 +111,7 @@ class EventReader:
             self.unreadable += 1
             return None
         span_id = span_id_of(event)
-        opening = self._spans.opening(span_id) if span_id and "queueId" not in data else None
+        opening = self._spans.opening(span_id)
         if opening is None and self._must_wait(event, span_id, data, unix_second(at)):
             self._held.append(event)
             return None
@@ -114,6 +121,7 @@ class EventReader:
             at,
             span_id,
             delivery_event(at, event.type, data, opening or {}),
+            self._trail.read(at, event.type, data, opening or {}),
             version[:MAX_VERSION] if isinstance(version, str) else "",
         )
 

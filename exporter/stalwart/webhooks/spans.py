@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MAX_SPANS = 4096
-CLOSED_SECONDS = 30
+CLOSED_SECONDS = 10
 """How long a closed attempt is kept, by the server's clock."""
 
 CLOSING = "delivery.attempt-end"

@@ -50,7 +50,7 @@ class StoredPost(NamedTuple):
 
 
 class PendingBody(NamedTuple):
-    """A body that is not yet counted; *done* is the number of its events that are."""
+    """A body that is not yet counted; *done* is the number of its new events that are."""
 
     body: int
     at: int

@@ -2,7 +2,7 @@
 The tables of the webhook posts, as a migration group.
 
 Times are Unix seconds of the exporter's clock. A body is kept in compressed chunks until it is counted; ``done`` is the
-number of its events that are. ``webhook_post`` has the signature of each body, so that the same body is not taken
+number of its new events that are. ``webhook_post`` has the signature of each body, so that the same body is not taken
 twice. ``webhook_run`` has the last batches, by which a repetition inside a later post is found: a checksum of 8 bytes
 and a second of 4 bytes per event.
 """

@@ -11,6 +11,7 @@ from exporter.web.verdict.deliveries import delivery_conditions
 from exporter.web.verdict.events import event_conditions
 from exporter.web.verdict.queue import queue_conditions
 from exporter.web.verdict.thresholds import Threshold, Thresholds
+from exporter.web.verdict.webhooks import webhook_conditions
 from exporter.web.words import count, duration
 
 LOG_GAPS = "log_gaps"
@@ -35,6 +36,7 @@ def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -
     yield from _clock(server, limits.get("StalwartClockSkew"))
     yield from _collectors(server, limits.get("StalwartCollectorStale"), now)
     yield from _streams(server, limits)
+    yield from webhook_conditions(server, limits, now)
 
 
 def _down(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:

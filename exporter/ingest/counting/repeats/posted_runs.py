@@ -6,6 +6,9 @@ later one, as a contiguous run of events with the same content; the events of a 
 A batch whose answer certainly arrived is not repeated by the server. If it nevertheless comes again whole, and has
 different events, a proxy has lost the answer on the way.
 
+Posts whose connection broke may be stored after the next one, which repeats them: so a whole post is also looked for in
+the batches before.
+
 A server drops what has become too old from a batch before it posts it again; the rest is found as well.
 """
 
@@ -73,6 +76,8 @@ class PostedRuns:
 
         The former has a byte per event, 1 for a repetition.
         """
+        if any(_contains(batch, post) for batch in self.batches):
+            return bytearray(b"\1") * len(post), []
         marks = bytearray(len(post))
         gone: list[int] = []
         for batch in reversed(self.batches):
@@ -103,10 +108,22 @@ class PostedRuns:
         return False
 
 
+def _contains(batch: Batch, post: Batch) -> bool:
+    """Return whether an earlier *batch* repeats *post*: both were received at once, and stored in this order."""
+    if not len(post) or len(post) > len(batch) or not _may_repeat(post):
+        return False
+    return _place(post.digests, batch.digests) >= 0
+
+
+def _may_repeat(batch: Batch) -> bool:
+    """Return whether a batch may be posted again; equal events after an answered one are real."""
+    return not batch.answered or len(set(batch.items())) > 1
+
+
 def _find(batch: Batch, post: Batch) -> tuple[int, int] | None:
     """Return start and length of *batch* within *post*; ``None`` if it is not repeated there."""
     items = batch.items()
-    if not items or (batch.answered and len(set(items)) == 1):
+    if not items or not _may_repeat(batch):
         return None
     start = _place(batch.digests, post.digests)
     if start >= 0:

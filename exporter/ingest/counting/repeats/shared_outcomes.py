@@ -21,12 +21,15 @@ from exporter.ingest.counting.repeats.outcome_counts import outcome_key
 from exporter.model.delivery import DeliveryEvent
 from exporter.stalwart.events.tracker import Decision
 from exporter.store.store import SeenIds
+from exporter.store.webhooks.summary import SHARED_MARK
 
-SHARED_MARK = "shared_outcomes"
 SOURCES = {WEBHOOK: "webhook_outcome", LOG: "log_outcome"}
 
 KEEP_SECONDS = 3600
 """How long an outcome is kept after the log was read past it: longer than a server keeps what it cannot post."""
+
+SURE_SECONDS = 5
+"""Once later events were posted, an outcome that is only in the log was not posted: its event may not be subscribed."""
 
 MAX_OUTCOMES = 100_000
 MINUTE = 60
@@ -51,6 +54,7 @@ class SharedOutcomes:
         self._forgotten_until = int(known.get("forgotten_until", 0))
         self._log_alone_until = int(known.get("log_alone_until", 0))
         self._holes: list[tuple[int, int]] = [(a, b) for a, b in known.get("holes", ())]
+        self._missed: dict[str, int] = dict(known.get("missed", {}))
         self._posted_until = int(known.get("posted_until", 0))
         self._posted_since = int(known.get("posted_since", 0))
         self._log_until = int(known.get("log_until", 0))
@@ -106,7 +110,10 @@ class SharedOutcomes:
         second = unix_second(event.at)
         if (event.queue_id <= 0 or second < self._forgotten_until) and self._was_posted(second):
             return False  # The webhook has counted it, and named the message.
-        return self._add(event, second, shift=_SHIFT)
+        is_new = self._add(event, second, shift=_SHIFT)
+        if is_new and self._was_posted(second) and self._was_posted(second + SURE_SECONDS):
+            self._missed[event.event_id] = self._missed.get(event.event_id, 0) + 1
+        return is_new
 
     def _was_posted(self, second: int) -> bool:
         """Return whether the webhook has reported everything of a second."""
@@ -196,6 +203,7 @@ class SharedOutcomes:
             "log_until": self._log_until,
             "forgotten_until": self._forgotten_until,
             "holes": self._holes,
+            "missed": self._missed,
         }
         return {SHARED_MARK: state}
 

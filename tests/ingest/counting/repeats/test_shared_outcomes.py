@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.ingest.counting.deliveries import LOG, TRACES, WEBHOOK, DeliveryOwners
-from exporter.ingest.counting.repeats.shared_outcomes import KEEP_SECONDS, MAX_OUTCOMES, SHARED_MARK, SharedOutcomes
+from exporter.ingest.counting.repeats.shared_outcomes import KEEP_SECONDS, MAX_OUTCOMES, SharedOutcomes
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
 from exporter.stalwart.events.outcomes import SUCCESS
 from exporter.stalwart.events.tracker import Decision
+from exporter.store.webhooks.summary import SHARED_MARK
 from tests.support.virtual_time import HandClock
 
 NOW = 1_800_000_000
