@@ -43,7 +43,9 @@ def fleet_exporter(
 ) -> Iterator[tuple[int, int]]:
     """An exporter that watches *urls* by name, its collectors *every* so many seconds; its process id and port."""
     config = folder / "config.toml"
-    tables = [f'[web]\nlisten = "127.0.0.1:0"\n[store]\npath = "{folder / "history.sqlite3"}"\n']
+    tables = [
+        f'[web]\nlisten = "127.0.0.1:0"\n[store]\npath = "{folder / "history.sqlite3"}"\n[checks]\nenabled = false\n'
+    ]
     for name, url in urls.items():
         tables.append(
             f'[[servers]]\nname = "{name}"\nurl = "{url}"\nusername = "watcher"\npassword = "lab-watcher-secret"\n'

@@ -27,8 +27,8 @@ class CheckSettings(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether to check domains. The checks ask the resolver about the servers' own domains, and fetch "
-        "their MTA-STS policies; nobody else is asked.",
+        description="Whether to check domains. The checks ask the resolver about the servers' own domains, fetch their "
+        "MTA-STS policies, and look at the certificates of mail hosts that have TLSA records; nobody else is asked.",
     )
     interval: Annotated[Duration, Field(ge=SECOND, le=DAY)] = Field(
         default=HOUR, description="Time between the starts of two runs of all checks."

@@ -18,6 +18,9 @@ Key = tuple[str, Check]
 KEPT_CHANGES = 100
 """Changes that are kept of each check of a domain."""
 
+KEPT_SECONDS = 400 * 86_400
+"""How long changes are kept, also those of domains that no longer exist."""
+
 _SAVE = """
     INSERT INTO posture (server, domain, check_name, result, known, changed_at, checked_at, detail)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -88,6 +91,9 @@ class PostureHistory:
                 key = (self._server, change.domain, change.check.value)
                 connection.execute(_CHANGE, (*key, change.at, change.result.value, change.seen))
                 connection.execute(_TRIM, (*key, *key, KEPT_CHANGES))
+            if changes:
+                oldest = max(change.at for change in changes) - KEPT_SECONDS
+                connection.execute("DELETE FROM posture_change WHERE server = ? AND at < ?", (self._server, oldest))
             if gone:
                 connection.execute(_FORGET, (self._server, json.dumps([list(key) for key in gone])))
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.model.reporters import REPORTERS
+from exporter.store.posture.known_reporters import REPORTERS
 from exporter.store.store import Store
 
 _DELIVERED = """
