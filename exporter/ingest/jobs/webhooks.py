@@ -80,6 +80,7 @@ class WebhookJob:
         self._clock = clock
         self._reraise_bugs = reraise_bugs
         self._runs: PostedRuns | None = None
+        self._noted = 0
         self._held_since: Mapping[Any, float] = {}
         self._health = CollectorHealth(name=COLLECTOR, interval_seconds=IDLE_SECONDS)
         board.collectors[COLLECTOR] = self._health
@@ -128,7 +129,8 @@ class WebhookJob:
             runs.answered(number)
             post.answered = post.answered or number == post.body
         repeated, gone = await asyncio.to_thread(runs.repeated, post)
-        if not body.done:
+        if not body.done and body.body != self._noted:
+            self._noted = body.body
             self._note_post(post, sum(repeated), is_whole=is_whole)
         passed, part = 0, list[WireEvent]()
         async for window in self._windows(body, repeated):

@@ -51,6 +51,7 @@ class SharedOutcomes:
         self._number = 0
         self._changed: dict[tuple[int, bytes], int] = {}
         known = state or {}
+        self._is_saving = False
         self._forgotten_until = int(known.get("forgotten_until", 0))
         self._log_alone_until = int(known.get("log_alone_until", 0))
         self._holes: list[tuple[int, int]] = [(a, b) for a, b in known.get("holes", ())]
@@ -78,14 +79,20 @@ class SharedOutcomes:
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
-        """Let one source count and save; after an exception, what it has added is taken back."""
+        """
+        Let one source count and save; after an exception, what it has added is taken back.
+
+        A step that is cancelled while it is being saved is saved nevertheless, see `Ledger.record`: it stays.
+        """
         async with self._lock:
             self._changed.clear()
+            self._is_saving = False
             try:
                 yield
-            except BaseException:
-                for (minute, key), before in self._changed.items():
-                    self._set(minute, key, before)
+            except BaseException as error:
+                if not (self._is_saving and isinstance(error, asyncio.CancelledError)):
+                    for (minute, key), before in self._changed.items():
+                        self._set(minute, key, before)
                 raise
             finally:
                 self._changed.clear()
@@ -161,7 +168,8 @@ class SharedOutcomes:
         return self._posted_until
 
     def rows(self, side: str) -> list[SeenIds]:
-        """Return what must be saved with the outcomes that *side* has counted since `counting` began."""
+        """Return what must be saved, now, with the outcomes that *side* has counted since `counting` began."""
+        self._is_saving = True
         shift = 0 if side == WEBHOOK else _SHIFT
         by_minute: dict[int, list[str]] = {}
         for minute, key in self._changed:

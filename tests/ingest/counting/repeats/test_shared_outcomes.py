@@ -98,6 +98,22 @@ def test_a_failed_transaction_takes_back_what_it_added(owners: DeliveryOwners):
     assert not shared.take_posted([decision("a")], owners)
 
 
+def test_a_step_that_is_cancelled_while_it_is_saved_stays(owners: DeliveryOwners):
+    """The ledger completes what it has begun to write, so the other source must not count it again."""
+    shared = SharedOutcomes()
+
+    async def be_cancelled() -> None:
+        async with shared.counting():
+            assert shared.take_posted([decision("a")], owners)
+            shared.rows(WEBHOOK)
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(be_cancelled())
+
+    assert not shared.take_logged([decision("a")], owners)
+
+
 def test_old_outcomes_are_forgotten_and_late_posts_left_to_the_log(owners: DeliveryOwners):
     """What is posted after that has been counted from the log."""
     shared = SharedOutcomes()
