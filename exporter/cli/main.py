@@ -145,7 +145,7 @@ def check_config(config: Config = None, web_config: WebConfig = None, as_json: A
     Also checks what it refers to: the web configuration, certificates and the directory of the history file. Exit
     status: 0 valid, 2 invalid.
     """
-    from exporter.cli.check import check
+    from exporter.cli.config.check import check
 
     raise typer.Exit(check(config, web_config, as_json=as_json))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.app.preflight import find_problems
 from exporter.app.process import with_web_config
-from exporter.cli import config_result as settings_check
+from exporter.cli.config import result as settings_check
 from exporter.cli.output import console, plain
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from exporter.cli.config_result import check, report
+from exporter.cli.config.result import check, report
 from tests.support.settings.configuration import MINIMAL, write_private
 
 
