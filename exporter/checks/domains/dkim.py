@@ -75,7 +75,7 @@ def _compare_tags(wanted: dict[str, str], text: str, findings: Findings) -> None
     if "s" in tags and not {"*", "email"} & set(_list(tags["s"])):
         findings.bad(f"s={tags['s']} does not allow e-mail")
     if "y" in _list(tags.get("t", "")):
-        findings.note("t=y asks receivers to ignore failures, which is for testing")
+        findings.bad("t=y says that the key is being tested, so receivers treat the mail as unsigned")
     if not findings.is_bad:
         findings.note("the server's key is published")
 

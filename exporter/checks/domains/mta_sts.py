@@ -150,13 +150,16 @@ async def _check_policy(context: DomainContext, hosts: Sequence[str], findings: 
     except (HostWrong, PolicyError) as error:
         findings.bad(f"{host}: {error}")
     else:
-        _compare(policy, hosts, findings)
+        _compare(policy, hosts, findings, wanted=bool(context.wanted("TXT", f"_mta-sts.{context.domain}")))
     return []
 
 
-def _compare(policy: Policy, hosts: Sequence[str], findings: Findings) -> None:
+def _compare(policy: Policy, hosts: Sequence[str], findings: Findings, *, wanted: bool) -> None:
+    """Compare a policy with the mail hosts; the mode ``none`` is for ending MTA-STS, unless it is *wanted*."""
     findings.note(f"mode {policy.mode}, max_age {policy.max_age_seconds}, mx {', '.join(policy.hosts[:4])}")
     if policy.mode == "none":
+        if wanted:
+            findings.bad("the mode none switches MTA-STS off, which the server wants")
         return
     for host in hosts:
         if not admits(policy, host):

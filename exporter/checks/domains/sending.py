@@ -67,6 +67,9 @@ async def _check_greeting(resolver: DnsResolver, ours: OwnSide) -> CheckOutcome:
     findings = Findings()
     publish: list[Record] = []
     remove: list[Record] = []
+    if "." in ours.host and ours.addresses.absent:
+        findings.bad(f"{ours.host}: does not resolve")
+        return findings.outcome(ours.host, Check.HELO)
     _require_addresses(ours, findings)
     if "." not in ours.host:
         findings.unknown("the server's host name is not known")

@@ -79,6 +79,7 @@ BROKEN: Mapping[str, tuple[Check, Break]] = {
     "a quoted DKIM key": (Check.DKIM, text(RSA_SELECTOR, f'v=DKIM1; k=rsa; p={RSA_KEY[:200]}" "{RSA_KEY[200:]}')),
     "the wrong kind of DKIM key": (Check.DKIM, text(SELECTOR, f"v=DKIM1; k=rsa; p={ED_KEY}")),
     "DKIM for SHA-1 only": (Check.DKIM, text(SELECTOR, f"v=DKIM1; k=ed25519; h=sha1; p={ED_KEY}")),
+    "a DKIM key that is tested": (Check.DKIM, text(SELECTOR, f"v=DKIM1; k=ed25519; t=y; p={ED_KEY}")),
     "two DKIM keys of one selector": (Check.DKIM, added(f'{SELECTOR} IN TXT "v=DKIM1; k=ed25519; p="')),
     "no DMARC": (Check.DMARC, removed(DMARC, "TXT")),
     "two DMARC records": (Check.DMARC, added(f'{DMARC} IN TXT "v=DMARC1; p=none"')),
@@ -126,7 +127,7 @@ def test_a_domain_that_is_set_up_rightly_is_good() -> None:
         outcomes = check(server)
 
     assert set(results(outcomes).values()) == {CheckResult.GOOD}
-    assert len(outcomes) == len(Check) - len({Check.MTA_STS, Check.DANE})
+    assert len(outcomes) == len(Check) - len({Check.MTA_STS, Check.DANE, Check.REPORTERS})
     assert not any(outcome.publish for outcome in outcomes.values())
 
 
@@ -171,3 +172,12 @@ def test_a_missing_resolver_makes_everything_unknown() -> None:
     outcomes = check(None, checker=checker_for(None, timeout_seconds=0.1))
 
     assert set(results(outcomes).values()) == {CheckResult.UNKNOWN}
+
+
+def test_a_host_name_that_does_not_resolve_is_bad() -> None:
+    """Neither mail reaches it nor its greeting is believed; its addresses are unknown, which is no result for SPF."""
+    with dns_server(*(line for line in RIGHT if not line.startswith((f"{HOST}. IN A ", f"{HOST}. IN AAAA")))) as server:
+        outcomes = check(server)
+
+    assert outcomes[Check.HELO].result is outcomes[Check.MX].result is CheckResult.BAD
+    assert outcomes[Check.SPF].result is CheckResult.UNKNOWN

@@ -157,3 +157,17 @@ def test_a_policy_that_is_switched_off_needs_no_hosts() -> None:
     assert parse_policy("version: STSv1\nmode: none\nmax_age: 86400\n").hosts == []
     with pytest.raises(PolicyError):
         parse_policy("version: STSv1\nmode: testing\nmax_age: 86400\n")
+
+
+@pytest.mark.parametrize(("wanted", "result"), [(True, CheckResult.BAD), (False, CheckResult.GOOD)])
+def test_a_policy_that_is_switched_off_is_bad_if_the_server_wants_it(
+    wanted: bool, result: CheckResult, authority: Authority, identity: Identity
+) -> None:
+    """The mode ``none`` is how an operator ends MTA-STS."""
+    record = Record(name=f"_mta-sts.{DOMAIN}", type="TXT", content="v=STSv1; id=1")
+    wants = DomainWants(name=DOMAIN, records=(*WANTED, record) if wanted else WANTED)
+    with policy_host(identity, policy_response(POLICY.replace("enforce", "none"))) as port:
+        found = outcome(port, client_context(authority), wants=wants)
+
+    assert found is not None
+    assert found.result is result
