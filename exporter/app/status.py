@@ -146,6 +146,7 @@ def server_status(board: ServerBoard, url: str, history: History | None = None) 
         queue=queue_facts(board.queue) if board.queue is not None else None,
         certificates=_certificates(inventory.certificates or ()) if inventory is not None else {},
         failed_tasks=_failed(inventory.tasks or {}) if inventory is not None else {},
+        unusual_senders=max(board.senders.unusual.values(), default=0) if board.senders is not None else 0,
         metrics_source=board.metrics_source,
         clock_skew_seconds=board.clock_skew_seconds,
         log_problem=LOG_PROBLEM_WORDS[board.log_problem] if board.log_problem is not None else "",

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.stalwart.client import StalwartClient
 
 FEW_LINES = 20

@@ -177,6 +177,7 @@ class ServerStatus:
         queue: ``None`` while unknown.
         certificates: Expiry of the certificates in use, by name.
         failed_tasks: Background tasks that failed permanently, by type.
+        unusual_senders: Accounts that exceed what their own past allows, the most of any reason.
         metrics_source: As in ``stalwart_exporter_metrics_source``; empty if there is none.
         clock_skew_seconds: The server's clock minus ours; ``None`` if unknown.
         log_problem: Why the log cannot be read in full, for the operator; empty without a problem.
@@ -198,6 +199,7 @@ class ServerStatus:
     queue: QueueFacts | None = None
     certificates: Mapping[str, datetime] = field(default_factory=dict)
     failed_tasks: Mapping[str, int] = field(default_factory=dict)
+    unusual_senders: int = 0
     metrics_source: str = ""
     clock_skew_seconds: float | None = None
     log_problem: str = ""

@@ -11,8 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from exporter.ingest.counting.dedup_window import Item, RecentMultiset
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.stalwart.http.server_clock import STEP_SECONDS
 
 _STEP = timedelta(seconds=STEP_SECONDS)

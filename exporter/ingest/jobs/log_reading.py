@@ -15,8 +15,7 @@ from datetime import datetime
 from exporter.errors import PayloadTooLarge
 from exporter.ingest.counting.log_spool import LogSpool
 from exporter.ingest.counting.log_turns import Junction
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.stalwart.client import StalwartClient
 
 FIRST_LINES = 100

@@ -12,8 +12,7 @@ import structlog
 
 from exporter.errors import PayloadError, TargetUnsupported
 from exporter.ingest.jobs.log_reading import LogReading
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.model.server import ServerIdentity
 from exporter.stalwart.log_problems import (
     LOG_PROBLEM_WORDS,

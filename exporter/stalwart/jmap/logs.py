@@ -17,8 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from exporter.errors import TargetServerError
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.stalwart.common.ids import MOST, decode_id, encode_id
 from exporter.stalwart.events.log_lines import parse_log_lines
 from exporter.stalwart.jmap.protocol.api import JmapApi

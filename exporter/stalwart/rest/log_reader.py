@@ -12,8 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.rest.logs import LogAnswer, parse_log_answer

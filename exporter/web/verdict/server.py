@@ -29,6 +29,7 @@ def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -
     yield from queue_conditions(server, limits, now)
     yield from delivery_conditions(server, limits)
     yield from event_conditions(server, limits)
+    yield from _senders(server, limits.get("StalwartUnusualSender"))
     yield from _certificates(server, limits, now)
     yield from _tasks(server, limits)
     yield from _unreadable(server, limits)
@@ -37,6 +38,15 @@ def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -
     yield from _collectors(server, limits.get("StalwartCollectorStale"), now)
     yield from _streams(server, limits)
     yield from webhook_conditions(server, limits, now)
+
+
+def _senders(server: ServerStatus, limit: Threshold | None) -> Iterator[Condition]:
+    if limit is not None and server.unusual_senders > limit["senders"]:
+        yield Condition(
+            alert="StalwartUnusualSender",
+            what=f"{count(server.unusual_senders, 'account')} sent more than usual; a password may be stolen",
+            do="Run `stalwart-exporter senders unusual` to see which.",
+        )
 
 
 def _down(server: ServerStatus, limits: Thresholds) -> Iterator[Condition]:

@@ -85,7 +85,7 @@ def test_a_stolen_account_is_unusual_and_a_new_one_is_not(scenes: list[Scene]):
         shown = {reason: scene.value(UNUSUAL, reason=reason) for reason in REASONS}
         assert shown == dict.fromkeys(REASONS, 0) | {"destinations": 1, "volume": 1}
         assert scene.value(SUBMISSIONS, domain="example.test") == 360
-        assert scene.value("stalwart_submitting_accounts") == 2
+        scene.wait_for("stalwart_submitting_accounts", 2)
     page = scenes[0].page()
     assert "stranger" not in page
     assert "bob" not in page
@@ -138,6 +138,13 @@ def test_a_newsletter_of_each_week_is_not_unusual_after_a_restart(tmp_path: Path
             scene.wait_for(UNUSUAL, 1, reason="destinations")
 
 
+def submit_some(world: World, part: int) -> None:
+    """40 messages, each to one address that exists and one that does not."""
+    for number in range(40):
+        world.submit([f"a{part}-{number}@ok.test", "gone@ok.test"])
+    world.tick()
+
+
 @pytest.mark.fault("process", "killed while submissions are counted")
 @pytest.mark.parametrize("version", ["0.15.5", "0.16.18"])
 def test_submissions_are_counted_once_whenever_the_exporter_is_killed(tmp_path: Path, version: str):
@@ -149,21 +156,20 @@ def test_submissions_are_counted_once_whenever_the_exporter_is_killed(tmp_path: 
         scene = Scene(server, exporter, "mx1")
         exporter.start()
         counting([scene])
-        for part in range(5):
-            for number in range(40):
-                scene.mail(f"a{part}-{number}@ok.test", "gone@ok.test")
+        for part in range(3):
+            server.call(lambda world, part=part: submit_some(world, part))
             exporter.kill()
             exporter.start()
-        scene.wait_for(SUBMISSIONS, 200, domain="example.test")
+        scene.wait_for(SUBMISSIONS, 120, domain="example.test")
         after_polls([scene], "logs", "senders")
-        assert scene.value(SUBMISSIONS, domain="example.test") == 200
+        assert scene.value(SUBMISSIONS, domain="example.test") == 120
         exporter.stop()
 
-    assert summed(exporter, "SELECT sum(messages) FROM sender_hour") == 200
-    assert summed(exporter, "SELECT sum(recipients) FROM sender_hour") == 400
-    assert summed(exporter, "SELECT sum(failures) FROM sender_hour") == 200
-    assert summed(exporter, "SELECT sum(destinations) FROM sender_hour") >= 201
-    assert summed(exporter, "SELECT count(*) FROM trail_message WHERE kind = 'submitted'") == 200
+    assert summed(exporter, "SELECT sum(messages) FROM sender_hour") == 120
+    assert summed(exporter, "SELECT sum(recipients) FROM sender_hour") == 240
+    assert summed(exporter, "SELECT sum(failures) FROM sender_hour") == 120
+    assert summed(exporter, "SELECT sum(destinations) FROM sender_hour") >= 121
+    assert summed(exporter, "SELECT count(*) FROM trail_message WHERE kind = 'submitted'") == 120
 
 
 def test_without_the_trail_there_are_no_senders(tmp_path: Path):

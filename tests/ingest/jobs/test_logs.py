@@ -14,8 +14,7 @@ from exporter.errors import PayloadTooLarge, TargetTimeout
 from exporter.ingest.counting.deliveries import DeliveryCounter, DeliveryOwners
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.jobs.logs import MAX_LINES, LogJob
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.store import Store

@@ -114,6 +114,12 @@ SITUATIONS = {
         "mx1: an outbound limit of the server itself holds back 1 local recipient",
         "Exclude your own domains",
     ),
+    "an account sends to strangers": one(
+        enterprise(unusual_senders=1),
+        "bad",
+        "mx1: 1 account sent more than usual; a password may be stolen",
+        "Run `stalwart-exporter senders unusual`",
+    ),
     "backlog": one(
         holding(enterprise(queue=replace(CALM, messages=1001)), 900), "bad", "mx1: 1001 messages wait in the queue"
     ),

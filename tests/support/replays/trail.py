@@ -12,8 +12,7 @@ from exporter.ingest.counting.deliveries import LIVE, OWNERS_MARK, DeliveryCount
 from exporter.ingest.counting.ledger import Ledger
 from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.jobs.logs import LogJob
-from exporter.model.delivery import LogLine
-from exporter.model.log import LogPage
+from exporter.model.delivery import LogLine, LogPage
 from exporter.model.trail import MessageTrail, TrailOutcome, TrailStep
 from exporter.stalwart.events.log_lines import parse_log_lines
 from exporter.stalwart.events.trace_events import delivery_event

@@ -166,7 +166,7 @@ class Telling:
         licensed = [s for s in self.scenes.values() if s.server.call(lambda world: world.profile.keeps_traces)]
         after_polls(licensed, "traces", "metrics")
         # Collectors that count what others have read come after them.
-        after_polls(self.scenes.values(), "failed", "native")
+        after_polls(self.scenes.values(), "failed", "native", "senders")
 
 
 @contextmanager
