@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from exporter.answers.message import OVERDUE
+from exporter.answers.message import OVERDUE, is_unread
 from exporter.answers.queue_state import LiveState
 from exporter.answers.standing import FAILED, PENDING, Standing
 from exporter.answers.texts import enhanced_code, name
@@ -13,6 +13,7 @@ from exporter.model.queue import FailureReason
 from exporter.model.trail import Mailbox, RecipientState
 
 QUEUE = "stalwart-exporter queue"
+NULL_MX = "null MX"
 
 
 def advise(standings: Sequence[Standing], live: LiveState, *, server: str, now: datetime) -> Sequence[str]:
@@ -26,7 +27,7 @@ def advise(standings: Sequence[Standing], live: LiveState, *, server: str, now: 
     elif any(one.next_retry is not None and one.next_retry + OVERDUE < now for one in pending):
         said["Check whether the queue is paused or stuck: see the runbook StalwartQueueStuck."] = None
     for one in standings:
-        said.update(dict.fromkeys(_about(one)))
+        said.update(dict.fromkeys(() if is_unread(one, now) else _about(one)))
     if pending and live.message is not None:
         id_ = name(live.message.id)
         said[f"Once the cause is gone, `{QUEUE} retry --server {name(server)} {id_}` tries it at once."] = None
@@ -52,6 +53,8 @@ def _by_reason(one: Standing) -> Sequence[str]:
     recipient = one.recipient
     if recipient.reason == FailureReason.UNEXPECTED_RESPONSE:
         return _by_reply(one)
+    if NULL_MX in one.text:
+        return ["The domain declares that it accepts no mail: the recipient has to be reached at another address."]
     words = _REASONS.get(recipient.reason)
     return [] if words is None else [words(name(recipient.domain), name(recipient.hostname))]
 

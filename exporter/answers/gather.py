@@ -52,7 +52,10 @@ class Gatherer:
             fate=told.fate,
             happened=told.happened,
             next=told.next,
-            todo=advise(stand, live, server=message.server, now=self._now),
+            # Whoever may know of one domain only has no login to control the queue.
+            todo=advise(
+                stand, live if self._reader.only_domain is None else NOT_ASKED, server=message.server, now=self._now
+            ),
             server=message.server,
             message=MessageEvidence(trail=trail, standings=stand, live=live, bounces=bounces),
             destinations=self._destinations(stand, message.server),

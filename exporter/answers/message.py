@@ -162,13 +162,25 @@ def _expired(one: Standing, now: datetime) -> str:
 
 def _lost(one: Standing, now: datetime) -> str:
     at = one.recipient.at
-    if one.left_queue and now - at < UNREAD:
+    if is_unread(one, now):
         return f"left the queue after {clock(at, now)}; how it ended is not known yet: ask again in a minute"
-    gone = "is no longer in the queue" if one.left_queue else "must have left the queue, since its time is over"
-    last = f"; last seen at {clock(at, now)}"
-    if one.recipient.reason:
-        last += f", when {cause(one)}"
+    last = f"; last seen at {clock(at, now)}" + (f", when {cause(one)}" if one.recipient.reason else "")
+    if not one.left_queue:
+        gone = "must have left the queue, since its time is over"
+    elif one.next_retry is not None and one.next_retry > now:
+        gone = f"is no longer in the queue, although its next attempt was planned for {clock(one.next_retry, now)}"
+        return f"{gone}: an operator cancelled it, or retried it just now{last}"
+    else:
+        gone = "is no longer in the queue"
     return f"{gone}, and no outcome was seen: an operator cancelled it, or its end was missed{last}"
+
+
+def is_unread(one: Standing, now: datetime) -> bool:
+    """Whether a recipient left the queue so recently that its end may not have been read yet."""
+    if not one.left_queue:
+        return False
+    last = one.recipient.at if one.next_retry is None else max(one.recipient.at, one.next_retry)
+    return last <= now < last + UNREAD
 
 
 _PREDICATES: Mapping[RecipientState, Callable[[Standing, datetime], str]] = {

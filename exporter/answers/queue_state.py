@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from exporter.domains import domain_of
 from exporter.model.queue import RecipientStatus
+from exporter.store.trail.masking import AddressMask
 
 
 class Presence(StrEnum):
@@ -78,3 +80,24 @@ class LiveState:
 
 Waiting = Mapping[str, WaitingRecipient]
 """The recipients in the queue, by each form in which the trail may have stored their addresses."""
+
+
+def limited(state: LiveState, only_domain: str | None) -> LiveState:
+    """Return what a reader may see who may know of one domain only: its own recipients."""
+    if only_domain is None or state.message is None:
+        return state
+    mine = [one for one in state.message.recipients if domain_of(one.address) == only_domain]
+    sender = state.message.sender if domain_of(state.message.sender) == only_domain else ""
+    return replace(state, message=replace(state.message, recipients=mine, sender=sender))
+
+
+def by_stored_form(message: WaitingMessage | None, mask: AddressMask) -> Waiting:
+    """Return the recipients in the queue by each form in which the trail may have stored their addresses."""
+    if message is None:
+        return {}
+    found = {form: one for one in message.recipients for form in mask.searched(one.address)}
+    domains = [domain_of(one.address) for one in message.recipients]
+    coarse = {
+        f"@{domain_of(one.address)}": one for one in message.recipients if domains.count(domain_of(one.address)) == 1
+    }
+    return {**coarse, **found}

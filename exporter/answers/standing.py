@@ -29,7 +29,7 @@ class Standing:
         attempts: Failed attempts so far; 0 if unknown.
         limiter: The server's own limit that holds it back: ``rate``, ``concurrency`` or empty.
         over_quota: The recipient's mailbox is known to be full.
-        next_retry: ``None`` if there is none, or it is unknown.
+        next_retry: ``None`` if there is none, or it is unknown; for one that left the queue, when it was planned.
         expires: When the server gives up; ``None`` if unknown.
         queue_reply: The last reply or error that the queue holds for it; empty if there is none.
     """
@@ -71,7 +71,12 @@ def _standing(
         return Standing(recipient=recipient, state=recipient.state, attempts=attempts, over_quota=quota)
     if live.presence is Presence.ABSENT:
         return Standing(
-            recipient=recipient, state=RecipientState.LOST, left_queue=True, attempts=attempts, over_quota=quota
+            recipient=recipient,
+            state=RecipientState.LOST,
+            left_queue=True,
+            attempts=attempts,
+            over_quota=quota,
+            next_retry=recipient.next_retry,
         )
     if queued is None:
         return Standing(

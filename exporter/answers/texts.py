@@ -15,6 +15,7 @@ QUOTE_LENGTH = 160
 NAMED = 3
 """The most recipients that a sentence names."""
 
+_OS_ERROR = re.compile(r" \(os error [0-9]{1,5}\)$")
 _ERROR_FOR = re.compile(r"(?:Error|(?:Temporary|Permanent) Failure)(?: for \S{1,255})?: ")
 _REPLY = re.compile(r"(?:Unexpected (?:SMTP )?[Rr]esponse(?: for [^:]{0,300}(?::<[^>]{0,320}>)?)?: )?Code: ([0-9]{3})")
 _ENHANCED = re.compile(r"(?:, Enhanced code: ([0-9.]{5,11}))?, Message: ", re.DOTALL)
@@ -42,8 +43,9 @@ def length(seconds: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return an untrusted text in quotation marks, of which it has none itself; empty if there is none."""
-    clean = shortened(printable(" ".join(text.split())), QUOTE_LENGTH).replace('"', "'")
+    """Return an untrusted text in quotation marks, of which it has none itself; empty if there is nothing to quote."""
+    plain = _OS_ERROR.sub("", " ".join(text.split())).removesuffix(".")
+    clean = shortened(printable(plain), QUOTE_LENGTH).replace('"', "'")
     return f'"{clean}"' if clean else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,25 +182,30 @@ def test_a_submission_over_jmap_is_found_by_its_recipient(tmp_path: Path, folder
 def test_a_cancelled_message_is_told_from_a_waiting_one_by_the_queue(tmp_path: Path, folder: str):
     """No event says that a message was cancelled: the trail alone has it waiting."""
     id_ = str(stories(folder)["sub-cancelled"]["result"][0])
+    gone = LiveState(presence=Presence.ABSENT)
     with kept(tmp_path / "h.sqlite3", folder, "sub-cancelled") as (connection, now):
         waiting = answer(connection, id_, now)
-        gone = answer(connection, id_, now + UNREAD, live=LiveState(presence=Presence.ABSENT))
+        early = answer(connection, id_, now, live=gone)
+        late = answer(connection, id_, now + 2 * UNREAD, live=gone)
 
     assert waiting.fate is Fate.QUEUED
-    assert gone.fate is Fate.UNKNOWN
-    assert "no longer in the queue" in gone.happened
-    assert "an operator cancelled it" in gone.happened
+    assert (early.fate, late.fate) == (Fate.UNKNOWN, Fate.UNKNOWN)
+    assert "although its next attempt was planned for" in early.happened
+    assert "no longer in the queue, and no outcome was seen" in late.happened
+    assert all("an operator cancelled it" in one.happened for one in (early, late))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_message_that_left_the_queue_just_now_is_not_called_cancelled(tmp_path: Path, folder: str):
-    """Its end may not have been read yet."""
+    """The end of the attempt that was due may not have been read yet."""
     with kept(tmp_path / "h.sqlite3", folder, "sub-deferred") as (connection, now):
-        found = answer(connection, "d@defer.test", now, live=LiveState(presence=Presence.ABSENT))
+        due = now + timedelta(seconds=30)
+        found = answer(connection, "d@defer.test", due, live=LiveState(presence=Presence.ABSENT))
 
     assert found.fate is Fate.UNKNOWN
     assert "ask again in a minute" in found.happened
     assert "cancelled" not in found.happened
+    assert found.todo == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

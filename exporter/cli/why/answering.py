@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,9 +13,8 @@ from exporter.answers.asked import Asked
 from exporter.answers.finding import Found, find
 from exporter.answers.gather import Gatherer
 from exporter.answers.nothing import Coverage, tell_nothing
-from exporter.answers.queue_state import LiveState, Presence
+from exporter.answers.queue_state import LiveState, Presence, by_stored_form, limited
 from exporter.answers.untrailed import trail_of_queued
-from exporter.cli.why.live import Look, by_stored_form, limited, look
 from exporter.errors import SettingsError
 from exporter.model.trail import MessageTrail, RecipientState
 from exporter.settings import ServerSettings, load_settings
@@ -95,6 +94,8 @@ def _look_for(trail: MessageTrail, servers: Servers) -> LiveState:
     server = servers.by_name.get(trail.message.server)
     if server is None:
         return LiveState(trouble=servers.trouble or "the server is not in the configuration")
+    from exporter.cli.why.live import look  # With its HTTP client, it takes as long to import as the rest takes to run.
+
     return look(server, [trail.message.queue_id]).state
 
 
@@ -103,13 +104,13 @@ def _from_queue(
 ) -> Answer | None:
     """Return the answer about a message that is in a server's queue, but not in the trail."""
     ids = [id_ for id_ in asked.queue_ids if now - LONGEST_QUEUED < moment_of(id_) < now + LONGEST_QUEUED]
-    for server, found in _looks(ids, wanted, servers):
-        if found.state.message is None:
+    for server, queue_id, seen in _looks(ids, wanted, servers):
+        if seen.message is None:
             continue
-        trail = reader.limit(trail_of_queued(found.state.message, server=server, queue_id=found.queue_id), now)
+        trail = reader.limit(trail_of_queued(seen.message, server=server, queue_id=queue_id), now)
         if trail is None:
             continue
-        state = limited(found.state, wanted.only_domain)
+        state = limited(seen, wanted.only_domain)
         queued = by_stored_form(state.message, reader.mask())
         answer = gatherer.about_message(Found(messages=[trail.message]), trail, state, queued)
         note = "The trail has nothing of this message: all of this is what the queue holds now."
@@ -118,7 +119,12 @@ def _from_queue(
     return None
 
 
-def _looks(ids: Sequence[int], wanted: TrailFilter, servers: Servers) -> Sequence[tuple[str, Look]]:
-    if not ids:
-        return []
-    return [(name, look(server, ids)) for name, server in servers.by_name.items() if wanted.server in (None, name)]
+def _looks(ids: Sequence[int], wanted: TrailFilter, servers: Servers) -> Iterator[tuple[str, int, LiveState]]:
+    """Yield what each server's queue holds of the first of *ids* that is in it."""
+    if ids and servers.by_name:
+        from exporter.cli.why.live import look
+
+        for name, server in servers.by_name.items():
+            if wanted.server in (None, name):
+                found = look(server, ids)
+                yield name, found.queue_id, found.state

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from exporter.answers.queue_state import LiveState, Presence, Waiting, WaitingMessage, WaitingRecipient
+from exporter.answers.queue_state import LiveState, Presence, WaitingMessage, WaitingRecipient
 from exporter.app.servers.connection import context_for, credentials_of
 from exporter.clock import SystemClock
-from exporter.domains import domain_of
 from exporter.errors import SettingsError, TargetError, TargetForbidden
 from exporter.model.server import Generation
 from exporter.settings import ServerSettings
@@ -26,7 +25,6 @@ from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.operator.calls import OperatorEndpoint
 from exporter.stalwart.operator.messages import QueuedMessage
 from exporter.stalwart.operator.opening import open_operator
-from exporter.store.trail.masking import AddressMask
 
 LOOK_SECONDS = 10.0
 """How long a server may take for everything; the answer from the trail waits for it."""
@@ -102,15 +100,6 @@ async def _ask(server: ServerSettings, queue_ids: Sequence[int]) -> Look:
         await transport.aclose()
 
 
-def limited(state: LiveState, only_domain: str | None) -> LiveState:
-    """Return what a reader may see who may know of one domain only: its own recipients."""
-    if only_domain is None or state.message is None:
-        return state
-    mine = [one for one in state.message.recipients if domain_of(one.address) == only_domain]
-    sender = state.message.sender if domain_of(state.message.sender) == only_domain else ""
-    return replace(state, message=replace(state.message, recipients=mine, sender=sender))
-
-
 def _waiting(message: QueuedMessage) -> WaitingMessage:
     return WaitingMessage(
         id=message.id,
@@ -131,15 +120,3 @@ def _waiting(message: QueuedMessage) -> WaitingMessage:
             for one in message.recipients
         ],
     )
-
-
-def by_stored_form(message: WaitingMessage | None, mask: AddressMask) -> Waiting:
-    """Return the recipients in the queue by each form in which the trail may have stored their addresses."""
-    if message is None:
-        return {}
-    found = {form: one for one in message.recipients for form in mask.searched(one.address)}
-    domains = [domain_of(one.address) for one in message.recipients]
-    coarse = {
-        f"@{domain_of(one.address)}": one for one in message.recipients if domains.count(domain_of(one.address)) == 1
-    }
-    return {**coarse, **found}

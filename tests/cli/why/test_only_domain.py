@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.answers.queue_state import LiveState, Presence, WaitingMessage, WaitingRecipient
+from exporter.answers.queue_state import LiveState, Presence, WaitingMessage, WaitingRecipient, limited
 from exporter.cli.trail.export import export
 from exporter.cli.trail.listing import show_list, show_one, show_refused
-from exporter.cli.why.live import limited
 from exporter.model.queue import RecipientStatus
 from exporter.store.reading import History, reading
 from exporter.store.trail.filter import TrailFilter
