@@ -43,7 +43,8 @@ def domain_name(text: str) -> str | None:
 
 def domain_of(address: str) -> str:
     """Return the domain of a mail address, as from `domain_name`; empty if there is none."""
-    return (domain_name(address.rpartition("@")[2]) or "") if "@" in address else ""
+    _, sign, name = address.rpartition("@")
+    return (_domain_name(name) or "") if sign and len(name) <= 4 * MAX_LENGTH else ""
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -98,22 +98,27 @@ class LiveTraces:
     def _new_outcomes(self, read: LiveEvents) -> Sequence[DeliveryOutcome]:
         """Process a message and return the outcomes to count for it."""
         coverage, attempts = self._reconciler.coverage, self._reconciler.attempts
+        feed, take = attempts.feed, self._reconciler.take_live
         outcomes: list[DeliveryOutcome] = []
         if self._trail.enabled:
             for told in read.trail:
                 self._trail.feed(told)
         for event in read.events:
-            decisions = attempts.feed(event)
-            if event.event_id == ATTEMPT_END:
+            decisions = feed(event)
+            event_id = event.event_id
+            if event_id == ATTEMPT_END:
                 attempt = (event.queue_id, event.queue_name)
-                outcomes += self._take(decisions)
+                outcomes += self._take(decisions) if decisions else ()
                 if not attempts.is_waiting(attempt):
                     coverage.ended(attempt)
-                continue
-            if decisions:
-                outcomes += self._take(decisions) if decisions[0].event is event else self._take_late(decisions)
-            if event.event_id == ATTEMPT_START:
+            elif event_id == ATTEMPT_START:
+                outcomes += self._take_late(decisions) if decisions else ()
                 coverage.started((event.queue_id, event.queue_name), unix_second(event.at))
+            elif decisions and decisions[0].event is event:
+                for about, outcome, sure in decisions:
+                    outcomes += take(about, outcome, is_explained=sure)
+            elif decisions:
+                outcomes += self._take_late(decisions)
         if read.newest_at:
             self._clock.learn_event(read.newest_at)
             coverage.saw(read.oldest_at, read.newest_at)

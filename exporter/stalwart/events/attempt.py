@@ -88,8 +88,9 @@ class Attempt:
         mark = checksum(recipient)
         if len(self.settled) < MAX_RECIPIENTS:
             self.settled.add(mark)
-        self.failures.pop((RECIPIENT, mark), None)
-        self.weak.pop((RECIPIENT, mark), None)
+        if self.failures or self.weak:
+            self.failures.pop((RECIPIENT, mark), None)
+            self.weak.pop((RECIPIENT, mark), None)
 
     def failure_of(self, recipient: str) -> AttemptFailure | None:
         """Return the recipient's own failure, else the last one of its domain."""
@@ -102,6 +103,8 @@ class Attempt:
 
     def explanation(self) -> AttemptFailure | None:
         """Return the last failure of a recipient that is still to be delivered."""
+        if not self.failures:
+            return None
         return next((why for scope, why in reversed(self.failures.items()) if self._is_open(scope)), None)
 
     def suspicion(self) -> AttemptFailure | None:

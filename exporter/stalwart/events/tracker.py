@@ -87,9 +87,11 @@ class AttemptTracker:
         """Process *event* and return the outcomes that it decides, usually none or one."""
         event_id, key = event.event_id, (event.queue_id, event.queue_name)
         if event_id == ATTEMPT_START:
-            self._close(key)
+            if key in self._attempts:
+                self._close(key)
         elif event_id == ATTEMPT_END:
-            self._end(key, unix_second(event.at))
+            if key in self._attempts:
+                self._end(key, unix_second(event.at))
         elif event_id == SUCCESS:
             self._settle(key, event)
             domain = destination(event)
@@ -247,9 +249,7 @@ class AttemptTracker:
 
     def _end(self, key: AttemptKey, ended_at: int) -> None:
         """Record the end of an attempt; an unexplained deferral waits for events that are written slightly later."""
-        attempt = self._attempts.get(key)
-        if attempt is None:
-            return
+        attempt = self._attempts[key]
         self._waiting.pop(key, None)
         attempt.ended_at = ended_at
         if attempt.deferral is None and attempt.explanation() is None:

@@ -19,6 +19,47 @@ CRUMBS = 4096
 
 CRUMB_BYTES = 64
 
+JOINED_BYTES = 8 * 1024 * 1024
+"""Up to this size the pieces of a body are kept as received and joined once, which takes up to twice its memory."""
+
+
+class BodyBuffer:
+    """
+    The pieces of a body received so far.
+
+    An ordinary body is copied only once. A larger one is collected in a single growing buffer instead, so that a lying
+    server cannot occupy more than its size. The caller limits the number of pieces.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+        self._large: io.BytesIO | None = None
+
+    def __len__(self) -> int:
+        return self._bytes
+
+    def add(self, piece: bytes) -> None:
+        """Append *piece*."""
+        self._bytes += len(piece)
+        if self._large is not None:
+            self._large.write(piece)
+            return
+        self._pieces.append(piece)
+        if self._bytes > JOINED_BYTES:
+            self._large = io.BytesIO()
+            self._large.writelines(self._pieces)
+            self._pieces.clear()
+
+    def clear(self) -> None:
+        """Release the memory."""
+        self._pieces.clear()
+        self._large = None
+
+    def getvalue(self) -> bytes:
+        """Return the body."""
+        return b"".join(self._pieces) if self._large is None else self._large.getvalue()
+
 
 class Reading:
     """
@@ -38,11 +79,11 @@ class Reading:
         self._max_body_bytes = min(max_body_bytes, endpoint.value.most_bytes or max_body_bytes)
         self._on_headers = on_headers
         self._headers = httpx.Headers()
-        self._body = io.BytesIO()
+        self._body = BodyBuffer()
         self._pieces = 0
 
-    async def run(self, http: httpx.AsyncClient, request: httpx.Request) -> None:
-        response = await http.send(request, stream=True)
+    async def run(self, network: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
+        response = await network.handle_async_request(request)
         try:
             self.status, self._headers = response.status_code, response.headers
             self._on_headers(response.headers)
@@ -53,7 +94,7 @@ class Reading:
             await self._read_body(response)
         except BaseException:
             if self.status == 200:
-                self._body = io.BytesIO()  # The exception's traceback keeps this object alive.
+                self._body.clear()  # The exception's traceback keeps this object alive.
             raise
         finally:
             await response.aclose()
@@ -61,7 +102,7 @@ class Reading:
     async def _read_body(self, response: httpx.Response) -> None:
         pace = Pace()
         async for piece in response.aiter_raw():
-            self._body.write(piece)
+            self._body.add(piece)
             self.received += len(piece)
             self._pieces += 1
             if self.status != 200 and self.received >= SMALL_BYTES:

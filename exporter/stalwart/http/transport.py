@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import ssl
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import httpcore
@@ -30,7 +32,12 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 5.0
 """Longer than the pause between two pages of a walk, shorter than the idle timeouts of servers and proxies."""
 
-_HEADERS = {"Accept": "application/json, text/plain", "Accept-Encoding": "identity", "User-Agent": "stalwart-exporter"}
+_HEADERS = {
+    "Accept": "application/json, text/plain",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+    "User-Agent": "stalwart-exporter",
+}
 
 
 class Transport:
@@ -84,18 +91,12 @@ class Transport:
         self._missing_features = MissingFeatures(clock)
         self._pardons = 0
         _prepare_libraries()
-        self._http = httpx.AsyncClient(
-            headers=_HEADERS,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(read_timeout_seconds, connect=connect_timeout_seconds),
-            transport=NetworkTransport(
-                resolver or Resolver(),
-                verify=tls if tls is not None else _default_tls(self._base_url),
-                limits=httpx.Limits(
-                    max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS
-                ),
-            ),
+        self._extensions = {"timeout": httpx.Timeout(read_timeout_seconds, connect=connect_timeout_seconds).as_dict()}
+        # Without the library's client: it adds redirects, cookies and logins, which are not wanted, to each request.
+        self._network = NetworkTransport(
+            resolver or Resolver(),
+            verify=tls if tls is not None else _default_tls(self._base_url),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_SECONDS),
         )
 
     @property
@@ -142,11 +143,12 @@ class Transport:
             await self._throttle.wait()
             login = self._usable(endpoint, credentials)
             self._missing_features.check(endpoint)
-            request = self._http.build_request(
+            request = httpx.Request(
                 spec.method,
                 url,
                 content=None if body is None else msgspec.json.encode(body),
                 headers=_headers(login, has_body=body is not None),
+                extensions=self._extensions,
             )
             pardons = self._pardons
             answer = await self._exchange(endpoint, request, login)
@@ -169,7 +171,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connection."""
-        await self._http.aclose()
+        await self._network.aclose()
 
     def _usable(self, endpoint: EndpointTable, login: Login) -> Credentials | None:
         credentials = self._credentials[login]
@@ -202,7 +204,7 @@ class Transport:
         outcome = ""
         try:
             async with asyncio.timeout(self._total_timeout_seconds):
-                await reading.run(self._http, request)
+                await reading.run(self._network, request)
         except PayloadTooLarge:
             outcome = "too_large"
             raise
@@ -229,7 +231,7 @@ class Transport:
 
 
 def _headers(login: Credentials | None, *, has_body: bool) -> dict[str, str]:
-    headers = {} if login is None else {"Authorization": login.authorization()}
+    headers = _HEADERS if login is None else {**_HEADERS, "Authorization": login.authorization()}
     return {**headers, "Content-Type": "application/json"} if has_body else headers
 
 
@@ -257,3 +259,6 @@ def _prepare_libraries() -> None:
     httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = BODY_PIECE_BYTES
     # The limit for an incomplete line, head or trailer.
     httpcore.AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE = HEAD_BYTES
+    # Without this package the library searches the whole path for it several times per request.
+    if importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]  # the documented way to block an import

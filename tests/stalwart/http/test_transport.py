@@ -58,6 +58,19 @@ def test_good_answer_is_handed_over_as_it_came() -> None:
     assert asked.headers["accept-encoding"] == "identity"
 
 
+def test_cookies_are_not_sent_back() -> None:
+    """A server cannot make the exporter remember anything."""
+
+    async def ask() -> list[Asked]:
+        answer = reply(200, {"data": True}, headers="Set-Cookie: id=1; Path=/\r\n")
+        async with talking(always(answer)) as (transport, server):
+            for _ in range(2):
+                await transport.request(Endpoint.QUEUE_STATUS)
+            return list(server.asked)
+
+    assert ["cookie" in asked.headers for asked in run(ask())] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [

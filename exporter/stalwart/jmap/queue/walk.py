@@ -203,7 +203,10 @@ class _Walk:
 
     def _note(self, ids: Sequence[str]) -> set[str]:
         """Record a page's ids and return the new ones."""
-        fresh = {id_ for id_ in ids if not (id_ in self._first_ids or id_ in self._before or id_ in self._now)}
+        fresh = set(ids)
+        for known in (self._first_ids, self._before, self._now):
+            if not fresh.isdisjoint(known):
+                fresh -= known
         if fresh or self._paging is Paging.POSITION:
             self._position += len(ids)
         self._walked += len(fresh)

@@ -37,6 +37,9 @@ EVENT_KEY = b'"createdAt":'
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
+_TREATMENTS = {type_: (id_, id_ in PLAIN_EVENTS, id_ in STRICT_EVENTS) for type_, id_ in FOLLOWED_TYPES.items()}
+"""The current name of each event that may affect an outcome, and which of its data matters."""
+
 
 class _Metric(msgspec.Struct, gc=False):
     id: str
@@ -174,18 +177,18 @@ def _usual_events(followed: Sequence[_Event]) -> Sequence[DeliveryEvent]:
         if event.created_at != stamp:
             stamp = event.created_at
             at = _second_of(stamp)
-        event_id = FOLLOWED_TYPES[event.type]
-        queue = data.queue_name or DEFAULT_QUEUE
-        if event_id in PLAIN_EVENTS:
+        event_id, is_plain, is_strict = _TREATMENTS[event.type]
+        if is_plain:
             # If the attempt has one recipient, it has one destination, and all its events name it.
             if event_id != DOMAIN_START or type(data.to) is str or len(data.to) != 1:
+                queue = data.queue_name or DEFAULT_QUEUE
                 events.append(DeliveryEvent(event_id, at, data.queue_id, queue, "", (), data.domain))
-        elif data.strict or event_id not in STRICT_EVENTS:
-            events.append(_full_event(event_id, at, queue, data))
+        elif data.strict or not is_strict:
+            events.append(_full_event(event_id, at, data))
     return events
 
 
-def _full_event(event_id: str, at: datetime, queue: str, data: _UsualData) -> DeliveryEvent:
+def _full_event(event_id: str, at: datetime, data: _UsualData) -> DeliveryEvent:
     details = data.details
     if type(details) is str and data.caused_by is None and data.reason is None:
         text, code = details[:TEXT_LIMIT], 0
@@ -196,7 +199,7 @@ def _full_event(event_id: str, at: datetime, queue: str, data: _UsualData) -> De
         event_id,
         at,
         data.queue_id,
-        queue,
+        data.queue_name or DEFAULT_QUEUE,
         recipient,
         span_recipients,
         data.domain,

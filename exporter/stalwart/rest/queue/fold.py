@@ -82,10 +82,14 @@ class QueueFold:
         Raises `PayloadError`, after which the sums are invalid.
         """
         with _collector_paused():
-            page = parse_page(body)
-            self._add(page.items if limit is None else page.items[:limit], 0)
-            ids = (page.items[0].id, page.items[-1].id) if page.items else (None, None)
-            return self._result(page, *ids)
+            return self._feed(body, limit)
+
+    def _feed(self, body: bytes, limit: int | None) -> PageResult:
+        # A function of its own, so that the page is freed before the collector is enabled.
+        page = parse_page(body)
+        self._add(page.items if limit is None else page.items[:limit], 0)
+        ids = (page.items[0].id, page.items[-1].id) if page.items else (None, None)
+        return self._result(page, *ids)
 
     def feed_in_parts(self, body: bytes, limit: int | None = None) -> Iterator[PageResult | None]:
         """Count a large page in steps of a few milliseconds: yields ``None`` after each, then the result."""
