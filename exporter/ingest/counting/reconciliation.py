@@ -119,7 +119,9 @@ class Reconciler:
         """Yield the outcomes to count after *event* in a stored trace decided *outcome*."""
         key = outcome_key(event)
         waiting = self._withheld.get(key)
-        may_come_live = self.coverage.is_up or waiting is not None
+        # A deferral restored at the start is decided only when the stream is connected.
+        is_deferred = self.attempts.is_waiting((event.queue_id, event.queue_name))
+        may_come_live = self.coverage.is_up or waiting is not None or is_deferred
         if self._counts.add_stored(key, may_come_live=may_come_live):
             yield outcome
         if waiting is not None:

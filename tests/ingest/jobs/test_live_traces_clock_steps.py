@@ -88,6 +88,12 @@ def test_the_servers_clock_jumps_by_a_day_and_back(generation: str, live: bool, 
     check(stepping(generation, [(60, by), (150, -by)]), live=live)
 
 
+@pytest.mark.parametrize("generation", ["rest", "jmap"])
+def test_a_deferral_that_waits_over_a_restart_counts_once(generation: str):
+    """The exporter is killed while it waits, and its trace is read before the stream is connected again."""
+    check(stepping(generation, ()), [Trouble(198, 1, "kill"), Trouble(198, 42, "cut")])
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     generation=st.sampled_from(["rest", "jmap"]),
