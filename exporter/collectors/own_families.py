@@ -232,7 +232,7 @@ STORE_ERRORS = _f(
     C,
     "stalwart_exporter_store_errors_total",
     "Failed operations on the history file, by reason: full, readonly, locked, io, corrupt (or truncated), gone (or "
-    "replaced), other.",
+    "replaced), unreadable (saved values of a server, which starts without them), other.",
     ("reason",),
     source=SELF,
     per_server=False,

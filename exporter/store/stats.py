@@ -23,6 +23,9 @@ REASONS = {
 LOST = ("gone", "corrupt")
 """Reasons that do not disappear by waiting."""
 
+UNREADABLE = "unreadable"
+"""A saved value that cannot be parsed; SQLite itself reports no error."""
+
 OTHER = "other"
 
 
@@ -42,7 +45,9 @@ class StoreStats:
 
     ok: bool = True
     error: str = ""
-    errors: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*REASONS.values(), *LOST, OTHER), 0))
+    errors: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys((*REASONS.values(), *LOST, UNREADABLE, OTHER), 0)
+    )
     durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS) + 1))
     duration_sum: float = 0.0
     size_bytes: int = 0

@@ -25,7 +25,7 @@ from exporter.store.inserts import Insert
 from exporter.store.lock import HistoryLock
 from exporter.store.patience import Patience
 from exporter.store.schema import TABLES, TEMPORARY_TABLES
-from exporter.store.stats import LOST, StoreStats
+from exporter.store.stats import LOST, UNREADABLE, StoreStats
 
 log = structlog.get_logger("exporter.store")
 
@@ -172,7 +172,19 @@ class Store:
     async def load_tallies(self, server: str) -> dict[Key, int]:
         """Return all tallies of *server*."""
         rows = await self.read("SELECT name, labels, value FROM tally WHERE server = ?", (server,))
-        return {(name, tuple(json.loads(labels))): int(value) for name, labels, value in rows}
+        tallies = {}
+        for name, labels, value in rows:
+            try:
+                key, number = (name, tuple(map(str, json.loads(labels)))), int(value)
+                if number < 0:
+                    raise ValueError("a tally cannot be negative")
+            except (ValueError, TypeError, RecursionError) as error:
+                # Without the counter, which starts anew, rather than without its server.
+                self.stats.errors[UNREADABLE] += 1
+                log.error("tally.dropped", server=server, tally=str(name), error=type(error).__name__)
+            else:
+                tallies[key] = number
+        return tallies
 
     async def load_watermarks(self, server: str) -> dict[str, str]:
         """Return all watermarks of *server* by source, as saved."""

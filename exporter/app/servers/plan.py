@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.app.servers.connection import ServerConnection
@@ -74,8 +75,10 @@ class Counting:
         mask = AddressMask(Addresses(trail.addresses), saved.trail_secret)
         policy = TrailPolicy(mask) if trail.enabled else None
         board, ledger = saved.board, saved.ledger
-        choice = SourceChoice(RANKING, ledger.watermark(SOURCE_MARK) or "", ledger.watermark(COUNTERS_MARK))
-        owners = DeliveryOwners(clock, ledger.watermark(OWNERS_MARK))
+        choice = SourceChoice(
+            RANKING, ledger.restore(SOURCE_MARK, _source) or "", ledger.restore(COUNTERS_MARK, _source)
+        )
+        owners = ledger.restore(OWNERS_MARK, lambda state: DeliveryOwners(clock, state)) or DeliveryOwners(clock)
         if not streams:
             choice.out(LIVE)
             owners.give_up(LIVE)
@@ -83,7 +86,7 @@ class Counting:
         if not has_webhook:
             owners.give_up(WEBHOOK)
         elif not was_shared:
-            saved.shared.begin(counted_until(ledger.watermark(LOG_MARK)))
+            saved.shared.begin(ledger.restore(LOG_MARK, counted_until))
         return cls(
             choice,
             TotalsCounter(board, ledger, choice),
@@ -99,6 +102,13 @@ class Counting:
             saved.reconciler if streams or ledger.watermark(LIVE_MARK) is not None else None,
             saved.shared if has_webhook or was_shared else None,
         )
+
+
+def _source(state: Any) -> str:
+    """Return a saved source; raises ``ValueError`` if there is none of this name."""
+    if state not in ("", *RANKING):
+        raise ValueError("no such source")
+    return str(state)
 
 
 def feeds_of(board: ServerBoard, ledger: Ledger, counting: Counting, clock: ServerClock) -> Sequence[Feed]:

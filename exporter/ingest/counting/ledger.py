@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
 from exporter.errors import StoreError
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, TallyBook, TallyKey
+from exporter.store import stats
 from exporter.store.store import RowWriter, SeenIds, Store
 from exporter.store.trail.rows import TrailRows, trail_writer
 
 log = structlog.get_logger("exporter.ledger")
+
+T = TypeVar("T")
+
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What parsing of a damaged state raises."""
 
 MAX_UNSAVED_ROWS = 20_000
 """Rows of the trail that are kept in memory while the database cannot be written; about ten megabytes."""
@@ -49,9 +55,30 @@ class Ledger:
         return cls(store, board, await store.load_watermarks(server))
 
     def watermark(self, source: str) -> Any | None:
-        """Return the state last recorded for *source*; ``None`` on first contact."""
+        """Return the state last recorded for *source*; ``None`` on first contact, or if it is not JSON."""
+        return self.restore(source, lambda state: state)
+
+    def restore(self, source: str, build: Callable[[Any], T]) -> T | None:
+        """
+        Return what *build* makes of the state last recorded for *source*; ``None`` on first contact.
+
+        A state that cannot be read is logged, counted and forgotten, so that its collector starts as on first contact.
+        """
         text = self._watermarks.get(source)
-        return None if text is None else json.loads(text)
+        if text is None:
+            return None
+        try:
+            state = json.loads(text)
+            return None if state is None else build(state)
+        except UNREADABLE as error:
+            self.note_unreadable(source, error)
+            del self._watermarks[source]
+            return None
+
+    def note_unreadable(self, source: str, error: Exception) -> None:
+        """Log and count that something saved for *source* cannot be read."""
+        self._store.stats.errors[stats.UNREADABLE] += 1
+        log.error("watermark.dropped", server=self._board.name, source=source, error=type(error).__name__)
 
     async def seen(self, source: str) -> set[str]:
         """Return the recorded ids of *source*, including those not yet written to the database; raises `StoreError`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from exporter.clock import unix_second
 from exporter.ingest.counting.coverage import SETTLE_SECONDS, LiveCoverage
-from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.ledger import UNREADABLE, Ledger
 from exporter.ingest.counting.repeats.outcome_counts import LIVE_OUTCOMES, STORED_OUTCOMES, OutcomeCounts, outcome_key
 from exporter.model.delivery import DeliveryEvent, DeliveryOutcome, Outcome
 from exporter.stalwart.events.attempt import AttemptKey
@@ -62,16 +62,23 @@ class Reconciler:
     async def load(cls, ledger: Ledger, *, clock: ServerClock) -> Reconciler:
         """Restore the saved state; raises `StoreError`."""
         counts = OutcomeCounts()
-        counts.load(await ledger.seen(LIVE_OUTCOMES), await ledger.seen(STORED_OUTCOMES))
-        state = ledger.watermark(LIVE_MARK)
-        lived = ledger.watermark(LIVED_MARK)
+        try:
+            counts.load(await ledger.seen(LIVE_OUTCOMES), await ledger.seen(STORED_OUTCOMES))
+        except UNREADABLE as error:
+            ledger.note_unreadable(LIVE_OUTCOMES, error)
         ours = clock.ours().timestamp()
-        down = 0.0 if state is None else max(0.0, ours - state.get("at", 0))
-        coverage = LiveCoverage(monotonic=clock.monotonic, state=state, down_seconds=down)
-        reconciler = cls(coverage, counts, clock=clock, lived=int(ours) if lived is None else lived)
-        if state is not None:
+        lived = ledger.restore(LIVED_MARK, int)
+        lived = int(ours) if lived is None else lived
+
+        def taken_up(state: Any) -> Reconciler:
+            down = max(0.0, ours - state.get("at", 0))
+            coverage = LiveCoverage(monotonic=clock.monotonic, state=state, down_seconds=down)
+            reconciler = cls(coverage, counts, clock=clock, lived=lived)
             reconciler._take_up(state)
-        return reconciler
+            return reconciler
+
+        restored = ledger.restore(LIVE_MARK, taken_up)
+        return restored or cls(LiveCoverage(monotonic=clock.monotonic), counts, clock=clock, lived=lived)
 
     def _take_up(self, state: Mapping[str, Any]) -> None:
         """Restore the outcomes that were waiting when *state* was saved."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -73,9 +74,9 @@ class StoredReading:
     async def read(self, client: StalwartClient) -> StoredBatch:
         """Poll once. Raises a `TargetError`."""
         state = self._ledger.watermark(STORED_MARK)
-        if state is None:
+        recent = self._ledger.restore(STORED_MARK, partial(RecentMultiset.from_state, STORED_WINDOW_SECONDS))
+        if state is None or recent is None:
             return await self._first_look(client)
-        recent = RecentMultiset.from_state(STORED_WINDOW_SECONDS, state)
         for _ in range(LOOKS):
             after = self._after(recent)
             samples = await client.fetch_stored_metrics(after=datetime.fromtimestamp(after, UTC))

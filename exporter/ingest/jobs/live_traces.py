@@ -51,7 +51,8 @@ class LiveTraces:
         self._deliveries = deliveries
         self._reconciler = reconciler
         self._clock = clock
-        self._trail = deliveries.recorder(LIVE, ledger.watermark(TRAIL_MARK))
+        trail = ledger.restore(TRAIL_MARK, lambda state: deliveries.recorder(LIVE, state))
+        self._trail = trail or deliveries.recorder(LIVE)
         self._saved_state: Any = None
         self._saved_at = clock.monotonic()
 

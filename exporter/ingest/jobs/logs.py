@@ -146,17 +146,13 @@ class LogJob:
             await self._ledger.record({}, {LOG_MARK: None})
 
     async def _poll(self, client: StalwartClient) -> None:
-        state = self._ledger.watermark(LOG_MARK)
-        if state is None:
+        restored = self._ledger.restore(LOG_MARK, self._restored)
+        if restored is None:
             await self._first_contact(client)
             return
-        recent = RecentMultiset.from_state(WINDOW_SECONDS, state["recent"])
-        folder = AttemptTracker.from_state(
-            state["attempts"], self._monotonic, self._held_since, state.get("strays", ())
-        )
+        recent, folder, counted = restored
         junction = Junction(recent)
         reading = await self._read(client, junction)
-        counted = _Counted(self._deliveries.recorder(LOG, state.get("trail")))
         async with nullcontext() if self._shared is None else self._shared.counting():
             await self._count_reading(reading, recent, folder, junction, counted)
 
@@ -192,6 +188,13 @@ class LogJob:
             rows, marks = self._shared.rows(LOG), {**marks, **self._shared.marks()}
         await self._ledger.record(counted.increments, marks, rows, trail=counted.trail.take())
         self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
+
+    def _restored(self, state: Any) -> tuple[RecentMultiset, AttemptTracker, _Counted]:
+        """Return the last lines, the attempts in progress, and the trail of a saved *state*."""
+        strays = state.get("strays", ())
+        folder = AttemptTracker.from_state(state["attempts"], self._monotonic, self._held_since, strays)
+        counted = _Counted(self._deliveries.recorder(LOG, state.get("trail")))
+        return RecentMultiset.from_state(WINDOW_SECONDS, state["recent"]), folder, counted
 
     async def _read(self, client: StalwartClient, junction: Junction) -> LogReading:
         """Read with a smaller limit after a timeout, and raise it again after a success."""

@@ -97,8 +97,7 @@ class TotalsCounter:
 
     def _read(self, totals: ServerTotals) -> tuple[Increments, Baseline] | None:
         """Return the increments and the new baseline; ``None`` if *totals* is older than what is counted."""
-        state = self._ledger.watermark(TOTALS_MARK)
-        before = Baseline() if state is None else Baseline.from_state(state)
+        before = self._ledger.restore(TOTALS_MARK, Baseline.from_state) or Baseline()
         doubtful, self._doubtful = self._doubtful, False
         if doubtful and may_be_older(before, totals):
             # Readings of two sources may overtake each other. The next reading also shows a restart.
@@ -162,7 +161,7 @@ class StoredJob:
         self._choice = choice
         self._skip: set[str] = set()
         self._reading = StoredReading(ledger, clock=clock)
-        self._take_up(ledger.watermark(STORED_MARK) or {})
+        ledger.restore(STORED_MARK, self._take_up)
 
     async def __call__(self, client: StalwartClient) -> None:
         """Poll once."""

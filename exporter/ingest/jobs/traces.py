@@ -16,7 +16,7 @@ import structlog
 
 from exporter.errors import TargetForbidden, TargetUnsupported
 from exporter.ingest.counting.deliveries import OWNERS_MARK, TRACES, DeliveryCounter, DeliveryOwners
-from exporter.ingest.counting.ledger import Ledger
+from exporter.ingest.counting.ledger import UNREADABLE, Ledger
 from exporter.ingest.counting.reconciliation import LIVE_MARK, Reconciler
 from exporter.ingest.counting.trace_ids import OVERLAP_SECONDS, Reading, TraceMemory
 from exporter.ingest.loops.session import RECHECK_SECONDS
@@ -39,6 +39,12 @@ LOOKS = 3
 BATCH = 50
 MAX_A_POLL = 1000
 """Traces fetched per poll; the rest waits for the next one, so that a poll does not run for minutes."""
+
+
+def _checked_mark(state: Any) -> Mapping[str, int]:
+    """Return a saved watermark; raises an exception of `UNREADABLE` if it cannot be used."""
+    int(state["newest"] if "newest" in state else state["polled_at"])
+    return {name: int(state[name]) for name in state}
 
 
 class TraceJob:
@@ -67,11 +73,11 @@ class TraceJob:
         """Poll once."""
         began = self._clock.monotonic()
         if not self._is_loaded:
-            self._memory = TraceMemory(await self._ledger.seen(TRACES_MARK), monotonic=began)
+            self._memory = await self._remembered(began)
             self._is_loaded = True
         if not self._is_needed():
             return
-        is_first = self._ledger.watermark(TRACES_MARK) is None
+        is_first = self._ledger.restore(TRACES_MARK, _checked_mark) is None
         try:
             reading, ids = await (self._first_look(client) if is_first else self._look(client))
         except (TargetUnsupported, TargetForbidden):
@@ -88,6 +94,14 @@ class TraceJob:
             gone = self._memory.forget(ids, monotonic=began)
             await self._record([], {}, mark=self._next_mark(reading, ids), removed=gone)
             self._read_all(began)
+
+    async def _remembered(self, monotonic: float) -> TraceMemory:
+        ids = await self._ledger.seen(TRACES_MARK)
+        try:
+            return TraceMemory(ids, monotonic=monotonic)
+        except UNREADABLE as error:
+            self._ledger.note_unreadable(TRACES_MARK, error)
+            return TraceMemory(filter(str.isdecimal, ids), monotonic=monotonic)
 
     async def _first_look(self, client: StalwartClient) -> tuple[Reading, Sequence[int]]:
         """List the traces at first contact; the newest sets the watermark, regardless of the clocks."""

@@ -6,7 +6,7 @@ It is saved with the tallies, so that it survives a restart of the exporter, and
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 
@@ -89,5 +89,8 @@ async def keep_version(board: ServerBoard, ledger: Ledger) -> None:
 
 def kept_version(ledger: Ledger, generation: Generation) -> str:
     """Return the last known version of a server of *generation*; empty if it never was known."""
-    state = ledger.watermark(VERSION_MARK)
-    return str(state["version"]) if state is not None and state["generation"] == generation.value else ""
+
+    def version(state: Any) -> str:
+        return str(state["version"]) if state["generation"] == generation.value else ""
+
+    return ledger.restore(VERSION_MARK, version) or ""

@@ -42,12 +42,12 @@ class WebhookFeed:
         self._clock = clock
         self._arrived = asyncio.Event()
         self._answered: list[int] = []
-        self._types: set[str] = set(ledger.watermark(TYPES_MARK) or ())
+        self._types = ledger.restore(TYPES_MARK, lambda state: set(map(str, state))) or set()
         self._saved_types = len(self._types)
-        feed = ledger.watermark(FEED_MARK) or {}
-        self._last_at: int | None = feed.get("at")
-        self._refused: dict[str, list[int]] = dict(feed.get("refused", {}))
-        self._down_since = self._last_at
+        self._last_at: int | None = None
+        self._refused: dict[str, list[int]] = {}
+        ledger.restore(FEED_MARK, self._take_up)
+        self._down_since: int | None = self._last_at
         self._logged: dict[str, float] = {}
         self.is_unsaved = False
         self._health = WebhookHealth()
@@ -65,6 +65,11 @@ class WebhookFeed:
             return False
         self._arrived.clear()
         return True
+
+    def _take_up(self, feed: Any) -> None:
+        """Restore the saved state of the feed."""
+        refused = {str(why): [int(number) for number in numbers] for why, numbers in feed.get("refused", {}).items()}
+        self._last_at, self._refused = None if feed.get("at") is None else int(feed["at"]), refused
 
     def received(self, result: str) -> None:
         """Record what became of a post."""

@@ -63,7 +63,7 @@ class SharedOutcomes:
     @classmethod
     async def load(cls, ledger: Ledger) -> SharedOutcomes:
         """Restore the saved state; raises `StoreError`."""
-        shared = cls(ledger.watermark(SHARED_MARK))
+        shared = ledger.restore(SHARED_MARK, cls) or cls(None)
         for side, shift in ((WEBHOOK, 0), (LOG, _SHIFT)):
             for minute, key, count in _unpacked(await ledger.seen(SOURCES[side])):
                 keys = shared._minutes.setdefault(minute, {})

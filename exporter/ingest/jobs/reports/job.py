@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -89,7 +90,7 @@ class ReportJob:
         share = max(1, max_requests_per_minute * SHARE[0] // SHARE[1])
         self._throttle = Throttle(clock=clock, requests=share)
         self._counter = ReportCounter(board, clock, max_domains=max_domains)
-        self._inboxes = [Inbox(kind, ledger.watermark(seen_source(kind))) for kind in ReportKind]
+        self._inboxes = [ledger.restore(seen_source(kind), partial(Inbox, kind)) or Inbox(kind) for kind in ReportKind]
         self._backfilling = False
         self._told_at = clock.monotonic()
         self._forgotten_at: dict[ReportKind, float] = {}
