@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from exporter.web.interfaces import (
-    CapabilityRow,
-    CollectorState,
-    ServerStatus,
-    StatusPage,
-    StoreStatus,
-)
+from exporter.web.interfaces import CapabilityRow, CollectorState, ServerStatus, StatusPage, StoreStatus
 from tests.support.builders.verdicts import (
     AVAILABLE,
     CALM,
