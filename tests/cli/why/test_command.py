@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from exporter.cli.main import app
 from exporter.store.trail.masking import Addresses
-from tests.support.replays.told import PRINTED, columns_wide, golden, keep, printed
+from tests.support.replays.told import PRINTED, RECENT, columns_wide, golden, keep_recent, printed
 from tests.support.replays.trail import FOLDERS, stories
 from tests.support.trails import new_history
 
@@ -37,7 +38,7 @@ STATUSES = {
 def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A history of a few cases, of either generation."""
     path = tmp_path_factory.mktemp("why") / "h.sqlite3"
-    keep(path, request.param, CASES)
+    keep_recent(path, request.param, CASES)
     return path
 
 
@@ -126,9 +127,9 @@ def test_the_replies_to_other_messages_are_part_of_the_evidence(history: Path):
 
 
 def test_older_mail_is_left_out_with_since(history: Path):
-    """All of it is older than a second ago, by its own time."""
-    assert call(history, "u@ok.test", "--since", "2026-12-24").exit_code == 3
-    assert "--since" in call(history, "u@ok.test", "--since", "2026-12-24").stdout
+    """All of it is older than an hour."""
+    assert call(history, "u@ok.test", "--since", "1h").exit_code == 3
+    assert "--since" in call(history, "u@ok.test", "--since", "1h").stdout
 
 
 def test_another_server_has_nothing(history: Path):
@@ -158,7 +159,7 @@ def test_the_printed_answer_is_the_kept_one(tmp_path: Path, folder: str, title: 
 def test_an_exact_address_is_found_by_its_hash(tmp_path: Path, folder: str):
     """And is not printed in full, since it is not stored."""
     path = tmp_path / "h.sqlite3"
-    keep(path, folder, ["sub-deferred"], addresses=Addresses.HASHED)
+    keep_recent(path, folder, ["sub-deferred"], addresses=Addresses.HASHED)
 
     result = call(path, "D@defer.test")
 
@@ -171,7 +172,7 @@ def test_an_exact_address_is_found_by_its_hash(tmp_path: Path, folder: str):
 def test_where_only_domains_are_stored_the_domain_answers(tmp_path: Path, folder: str):
     """And says so."""
     path = tmp_path / "h.sqlite3"
-    keep(path, folder, ["sub-deferred"], addresses=Addresses.DOMAIN)
+    keep_recent(path, folder, ["sub-deferred"], addresses=Addresses.DOMAIN)
 
     result = call(path, "d@defer.test")
 
@@ -203,13 +204,18 @@ def test_a_trail_that_is_switched_off_says_so(tmp_path: Path):
 
 def test_an_id_from_after_the_newest_event_is_not_read_yet(history: Path):
     """The time in a queue id tells."""
-    newest = int(fields(history, "d@defer.test")["message"]["queue_id"])
+    ended = datetime.now(UTC) - RECENT
 
-    later = call(history, str(newest + (7200 * 1000 << 21)))
-    earlier = call(history, str(newest - (7200 * 1000 << 21)))
+    later = call(history, str(id_given_out(ended + timedelta(hours=2))))
+    earlier = call(history, str(id_given_out(ended - timedelta(hours=2))))
 
     assert "ask again in a minute" in later.stdout
     assert "before the trail begins" in earlier.stdout
+
+
+def id_given_out(at: datetime) -> int:
+    """A queue id of that time: milliseconds since 2021-09-22T03:06:40Z, above a sequence number and a node."""
+    return int((at - datetime(2021, 9, 22, 3, 6, 40, tzinfo=UTC)).total_seconds() * 1000) << 21
 
 
 def test_similar_names_are_suggested(history: Path):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from exporter.answers.fate import EXIT_STATUS, Fate
 from exporter.cli.main import app
 from tests.support.paths import ROOT
-from tests.support.replays.told import keep
+from tests.support.replays.told import keep_recent
 from tests.support.replays.trail import FOLDERS
 
 DOCS = ROOT / "docs"
@@ -39,7 +39,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A history with deferred, failed and refused mail, and the id of a deferred message."""
     path = tmp_path_factory.mktemp("pages") / "h.sqlite3"
-    keep(path, request.param, CASES)
+    keep_recent(path, request.param, CASES)
     return path, DEFERRED[request.param]
 
 

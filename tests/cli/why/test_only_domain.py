@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,10 +22,10 @@ from exporter.model.queue import RecipientStatus
 from exporter.store.reading import History, reading
 from exporter.store.trail.filter import TrailFilter
 from exporter.store.trail.queries import list_messages
-from exporter.store.trail.rows import TrailRows
+from exporter.store.trail.rows import MessageRow, TrailRows
 from tests.support.reports import wire
 from tests.support.reports.history import take_in
-from tests.support.trails import NOW, OTHERS, OWN, asked, output, questions, trails, write_rows
+from tests.support.trails import BEGIN, NOW, OTHERS, OWN, asked, output, questions, trails, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,21 @@ def test_no_other_domain_appears_anywhere(reported: Path, rows: TrailRows):
         printed = everything(connection, rows, OWN)
 
     assert [name for name in OTHERS if name in printed] == []
+
+
+def test_tls_failures_are_shown_with_their_reporter_or_without(reported: Path):
+    """Who reports is another domain; that sessions to one's own domain fail is not."""
+    rows = TrailRows()
+    rows.messages[1] = MessageRow(queue_id=1, at=BEGIN, sender=f"cy@{OTHERS[0]}")
+    rows.recipients[1, f"ann@{OWN}"] = ("local", BEGIN)
+    received = datetime.now(UTC)
+    with history(reported, rows) as connection:
+        everything_known = asked(connection, f"ann@{OWN}", now=received)
+        limited_to_own = asked(connection, f"ann@{OWN}", only_domain=OWN, now=received)
+
+    assert re.search(rf"certificate-expired +4 .*{OTHERS[0]}", everything_known)
+    assert re.search(r"certificate-expired +4 ", limited_to_own)
+    assert OTHERS[0] not in limited_to_own
 
 
 @settings(max_examples=5)

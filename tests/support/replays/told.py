@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from exporter.answers.answer import Answer
 from exporter.answers.asked import parse_asked
@@ -17,6 +20,7 @@ from exporter.answers.nothing import Coverage, tell_nothing
 from exporter.answers.queue_state import LiveState
 from exporter.cli.output import console
 from exporter.cli.why.text import show_answer
+from exporter.clock import rfc3339
 from exporter.store.reading import History, reading
 from exporter.store.trail.filter import TrailFilter
 from exporter.store.trail.masking import Addresses
@@ -24,13 +28,35 @@ from exporter.store.trail.reader import TrailReader
 from tests.support.paths import ROOT
 from tests.support.replays.trail import FOLDERS, EventReader, LogReader, log_lines, stories
 
+RECENT = timedelta(hours=3)
+_TIME = re.compile(r"2026-1[12]-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+def keep_recent(path: Path, folder: str, names: Sequence[str], *, addresses: Addresses = Addresses.FULL) -> None:
+    """Take the log of some cases in as if they had ended `RECENT` ago, for commands that look at the clock."""
+    keep(path, folder, names, addresses=addresses, ends_at=datetime.now(UTC).replace(microsecond=0) - RECENT)
+
+
+def _moved(rows: list[dict[str, Any]], by: timedelta) -> list[dict[str, Any]]:
+    text = _TIME.sub(lambda found: rfc3339(datetime.fromisoformat(found[0]) + by), json.dumps(rows))
+    moved: list[dict[str, Any]] = json.loads(text)
+    return moved
+
 
 def keep(
-    path: Path, folder: str, names: Sequence[str], *, addresses: Addresses = Addresses.FULL, source: str = "log"
+    path: Path,
+    folder: str,
+    names: Sequence[str],
+    *,
+    addresses: Addresses = Addresses.FULL,
+    source: str = "log",
+    ends_at: datetime | None = None,
 ) -> datetime:
     """Take some cases into a history, from the log or as events; return the time of their last line."""
     time = {"log": "timestamp", "events": "createdAt"}[source]
     rows = sorted((row for name in names for row in stories(folder)[name][source]), key=lambda row: str(row[time]))
+    if ends_at is not None:
+        rows = _moved(rows, ends_at - datetime.fromisoformat(rows[-1][time]))
     begins, ends = (datetime.fromisoformat(rows[at][time]) for at in (0, -1))
 
     async def read() -> None:
