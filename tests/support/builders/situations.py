@@ -44,6 +44,7 @@ def one(server: ServerStatus, kind: str, says: str, do: str = "") -> Situation:
 
 
 CERTIFICATE = "mail.example.org"
+FULL_DISK = StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")
 SITUATIONS = {
     "healthy Enterprise": one(enterprise(), "good", "All is well"),
     "healthy community": one(community(), "good", "All is well"),
@@ -280,16 +281,12 @@ SITUATIONS = {
     ),
     "clock nearly right": one(enterprise(clock_skew_seconds=20.0), "good", "All is well"),
     "store broken": Situation(
-        status_page(enterprise(), store=StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")),
+        status_page(enterprise(), store=FULL_DISK),
         "wait",
         "history: disk full",
         "Free some space",
     ),
-    "store broken and a server gone": Situation(
-        status_page(down(), store=StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")),
-        "bad",
-        "mx1 is down",
-    ),
+    "store broken and a server gone": Situation(status_page(down(), store=FULL_DISK), "bad", "mx1 is down"),
     "misnamed counters": one(
         v016(capabilities=(*AVAILABLE, CapabilityRow(name="event_counters", status="unsupported"))),
         "wait",
