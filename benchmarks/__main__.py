@@ -17,6 +17,7 @@ NAMES = (
     "history.reports",
     "streams",
     "webhooks",
+    "history.trail",
     "history.why",
 )
 

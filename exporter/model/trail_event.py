@@ -13,7 +13,7 @@ NULL_SENDER = "<>"
 @dataclass(unsafe_hash=True, slots=True)
 class TrailEvent:
     """
-    One event of a session or a delivery attempt, from any source. Never modified.
+    One event of a session or a delivery attempt, from any source. The recorder that takes it may mask it in place.
 
     A source that has no value for a field leaves its default. All texts are untrusted, and none is masked yet.
 

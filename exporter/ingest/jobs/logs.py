@@ -254,6 +254,8 @@ class LogJob:
                     bare = has_bare_lines(new)
                     counted.bare = counted.bare if bare is None else bare
                     self._count(new[::-1] if are_new else (), folder, counted)
+                if (kept := counted.trail.take_repeatable()) is not None:
+                    await self._ledger.record({}, {}, trail=kept)
                 await asyncio.sleep(0)
         looking.finish()
 

@@ -28,7 +28,7 @@ STARTUP = "server.startup"
 RESPONSE_BODY = "http.response-body"
 """The event of a logged HTTP response; a tracer at level ``trace`` logs each one in full."""
 
-_LOG_ANSWERS = ('{"data":{"items":[{"timestamp":"', '{"methodResponses":[["x:Log/')
+_REST_ANSWER, _JMAP_ANSWER = '{"data":{"items":[{"timestamp":"', '{"methodResponses":[["x:Log/'
 """The starts of responses that contain log lines; any event may quote them."""
 
 STARTUP_TEXT = f"({STARTUP})"
@@ -92,7 +92,7 @@ def newest_version(lines: Sequence[LogLine]) -> str:
 def _read(at: datetime, line: RawLine, details: DetailsReader) -> LogLine:
     level, event_id = _LEVELS.get(line.level, "unknown"), canonical_event(line.event_id) or line.event_id
     fingerprint = _fingerprint(line)
-    if event_id == RESPONSE_BODY or any(answer in line.details for answer in _LOG_ANSWERS):
+    if event_id == RESPONSE_BODY or _REST_ANSWER in line.details or _JMAP_ANSWER in line.details:
         return LogLine(at=at, level=level, event_id=event_id, fingerprint=fingerprint, quotes_response=True)
     if not line.details and (event_id in FOLLOWED_EVENTS or event_id.startswith("auth.")):
         return _bare(at, level, event_id, fingerprint)

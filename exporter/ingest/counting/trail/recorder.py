@@ -40,6 +40,9 @@ from exporter.store.trail.schema import NAME_LIMIT, RECIPIENT_LIMIT, TEXT_LIMIT
 EXPANDED = "smtp.rcpt-to"
 """The step for an address that the server replaced by others: a list, or a rewritten address."""
 
+MANY_ROWS = 10_000
+"""Rows that are written before the step that counts is complete, so that a long one does not fill the memory."""
+
 _SPAM = {"reject": RefusalReason.SPAM_REJECTED, "discard": RefusalReason.SPAM_DISCARDED}
 _OTHER_LOGINS = ("http", "imap", "pop3", "sieve", "managesieve")
 """Names of listeners, as configured by default, whose logins submit no mail over SMTP."""
@@ -131,6 +134,19 @@ class TrailRecorder:
     def take(self) -> TrailRows:
         """Return the rows since the last call."""
         rows, self._rows = self._rows, TrailRows()
+        return rows
+
+    def take_repeatable(self) -> TrailRows | None:
+        """
+        Return the rows without those of outcomes, if there are many; ``None`` if not.
+
+        They are keyed by what they are, so they may be written before the watermark moves: what is read twice is
+        written once.
+        """
+        if len(self._rows) - len(self._rows.outcomes) < MANY_ROWS:
+            return None
+        rows = self.take()
+        self._rows.outcomes, rows.outcomes = rows.outcomes, []
         return rows
 
     def to_state(self) -> Any:
@@ -247,23 +263,17 @@ class TrailRecorder:
         )
 
     def _masked(self, event: TrailEvent) -> TrailEvent:
-        """Return a copy without unmasked addresses, as a session remembers it."""
+        """Mask the addresses of an event of a session in place, since a session remembers them, and return it."""
         mask = self._mask
-        return TrailEvent(
-            event_id=event.event_id,
-            at=event.at,
-            session=event.session,
-            listener=event.listener[:NAME_LIMIT],
-            remote_ip=event.remote_ip,
-            remote_port=event.remote_port,
-            account=mask.account(event.account),
-            sender=mask.address(event.sender),
-            recipient=mask.address(event.recipient),
-            code=event.code,
-            text=mask.text(event.text)[:TEXT_LIMIT],
-            size=event.size,
-            is_strict=event.is_strict,
-        )
+        if event.account:
+            event.account = mask.account(event.account)
+        if event.sender:
+            event.sender = mask.address(event.sender)
+        if event.recipient:
+            event.recipient = mask.address(event.recipient)
+        if event.text:
+            event.text = mask.text(event.text)[:TEXT_LIMIT]
+        return event
 
 
 def _without_tag(address: str) -> str:

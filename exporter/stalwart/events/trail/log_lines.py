@@ -10,7 +10,7 @@ is read by a pattern of its own, anchored at the server's keys on both sides.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from exporter.model.delivery import DeliveryEvent, LogLine
 from exporter.model.trail_event import TrailEvent
@@ -170,6 +170,6 @@ def _of_attempt(reader: DetailsReader, event_id: str, at: datetime, details: str
 
 def _moment(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(text)
     except ValueError:
         return None

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import tempfile
 from collections import Counter
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -29,9 +30,8 @@ LINES = {
 
 def rows_of(path: Path) -> Counter[tuple[str, str, str]]:
     """The outcomes that are kept, as `stalwart_deliveries_total` labels them."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT outcome, reason, code FROM trail_outcome").fetchall()
-    connection.close()
     return Counter(rows)
 
 
@@ -92,3 +92,29 @@ def test_masked_histories_hold_no_local_part(tmp_path: Path, addresses: Addresse
     assert b"@example.test" in dumped
     for local in (b"alice", b"bob", b"carol", b"someone", b"g1", b"nobody", b"back"):
         assert local + b"@" not in dumped
+
+
+def test_a_flood_is_kept_in_parts(tmp_path: Path):
+    """Thousands of messages in one poll are written before it ends, and each of them once."""
+    path = tmp_path / "history.sqlite3"
+    number = 4000
+    rows = []
+    for at in range(1, number + 1):
+        span = f'queueId = {at}, queueName = "remote", from = "a@b.test", to = ["u{at}@c.test"], size = 9, total = 1'
+        for event, own in (
+            ("delivery.attempt-start", ""),
+            ("delivery.rcpt-to-rejected", f', hostname = "mx", to = "u{at}@c.test", code = 451, details = "no"'),
+            ("queue.rescheduled", ", nextRetry = 2026-11-30T10:20:38Z"),
+            ("delivery.attempt-end", ", elapsed = 7ms"),
+        ):
+            rows.append(
+                {"timestamp": "2026-11-30T10:15:38Z", "level": "INFO", "event_id": event, "details": span + own}
+            )
+
+    _, counted = asyncio.run(read(path, log_lines(rows), []))
+
+    assert rows_of(path) == counted == {("temporary_failure", "unexpected_response", "451"): number}
+    with closing(sqlite3.connect(path)) as connection:
+        for table, each in (("trail_message", 1), ("trail_recipient", 1), ("trail_step", 2)):
+            found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - names above
+            assert (table, found) == (table, each * number)
