@@ -39,8 +39,8 @@ log = structlog.get_logger("exporter.webhooks")
 WEBHOOK_MARK = "webhook"
 COLLECTOR = "webhooks"
 
-WINDOW_EVENTS = 10_000
-"""Events that are sorted together; more are only in a backlog of several minutes."""
+WINDOW_EVENTS, WINDOW_PIECES = 10_000, 64
+"""Events that are sorted together, and pieces of the body that they are from; more are only in a long backlog."""
 
 SLICE_EVENTS = 500
 """Events per transaction."""
@@ -148,15 +148,16 @@ class WebhookJob:
     async def _windows(self, body: PendingBody, repeated: bytearray) -> AsyncIterator[Sequence[WireEvent]]:
         """Yield the new events that matter, each window in the order in which they happened."""
         window: list[WireEvent] = []
-        number = 0
+        number = pieces = 0
         async for events in self._events(body):
+            pieces += 1
             for event in events[: len(repeated) - number]:
                 if not repeated[number] and is_wanted(event.type):
                     window.append(event)
                 number += 1
-            if len(window) >= WINDOW_EVENTS:
+            if len(window) >= WINDOW_EVENTS or pieces >= WINDOW_PIECES:
                 yield await asyncio.to_thread(in_order, window)
-                window = []
+                window, pieces = [], 0
         yield await asyncio.to_thread(in_order, window)
 
     async def _survey(self, body: PendingBody) -> tuple[Batch, bool]:
