@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from exporter.web.interfaces import CapabilityRow, CollectorState, ServerStatus, StatusPage, StoreStatus
+from exporter.web.interfaces import (
+    CapabilityRow,
+    CollectorState,
+    ServerStatus,
+    StatusPage,
+    StoreStatus,
+    WebhookFacts,
+)
 from tests.support.builders.verdicts import (
     AVAILABLE,
     CALM,
@@ -275,6 +282,34 @@ SITUATIONS = {
         enterprise(recent=past(HOUR, delivered=0.1, log_gaps=0.001)),
         "wait",
         "mx1: log lines may have been missed within 1 h",
+    ),
+    "webhook silent": one(
+        holding(
+            enterprise(
+                webhook=WebhookFacts(last_post_at=NOW - timedelta(minutes=16)), recent=past(HOUR, delivered=0.1)
+            ),
+            600,
+        ),
+        "wait",
+        "mx1: the webhook is silent while mail flows",
+        "Compare the server's settings",
+    ),
+    "webhook heard": one(
+        enterprise(webhook=WebhookFacts(last_post_at=NOW - timedelta(minutes=14)), recent=past(HOUR, delivered=0.1)),
+        "good",
+        "All is well",
+    ),
+    "webhook posts refused": one(
+        holding(
+            enterprise(
+                webhook=WebhookFacts(last_post_at=NOW),
+                recent=past(HOUR, delivered=0.1, **{"webhook_refused:forged": 0.1}),
+            ),
+            300,
+        ),
+        "wait",
+        "mx1: 60 webhook posts refused as forged",
+        "Compare the signature keys",
     ),
     "clock behind": one(
         enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind the exporter's"
