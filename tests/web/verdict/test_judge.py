@@ -14,13 +14,14 @@ from tests.support.listener.app import NOW, status_page
 
 
 def test_what_is_left_to_prometheus_is_known():
-    """Of all alerts these are not judged: about reports, budgets, the exporter itself, and one of three days."""
+    """Alerts that are not judged: on reports, budgets, domains, webhooks, the exporter itself, and over three days."""
     told = {problem.alert for situation in SITUATIONS.values() for problem in verdict(situation.page).problems}
 
     assert set(shipped().alerts) - told == {
         *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
         *("StalwartTlsReportFailures", "StalwartDeliverySloFastBurn", "StalwartDeliverySloSlowBurn"),
-        *("StalwartRelayBudget", "StalwartReportLoop"),
+        *("StalwartRelayBudget", "StalwartReportLoop", "StalwartWebhookRefused", "StalwartWebhookSilent"),
+        *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
         *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
     }
 
