@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from exporter.answers.advice import advise
 from exporter.answers.answer import Answer, DestinationEvidence, Kind, Match, MessageEvidence
@@ -16,11 +16,14 @@ from exporter.answers.refusal import next_after, tell_refusal, todo_about
 from exporter.answers.standing import PENDING, Standing, standings
 from exporter.answers.texts import clock, distance, name
 from exporter.model.trail import MessageTrail, Refusal, TrailMessage
+from exporter.stalwart.common.ids import encode_id
+from exporter.store.audit import audit_entries
 from exporter.store.reading import History
 from exporter.store.trail.reader import TrailReader
 
 MOST_OTHERS = 10
 MOST_DESTINATIONS = 3
+MOST_CHANGES = 5
 TRAFFIC_MESSAGES = 20
 """The newest messages to a domain from which is told how mail to it fares."""
 
@@ -59,7 +62,7 @@ class Gatherer:
             server=message.server,
             message=MessageEvidence(trail=trail, standings=stand, live=live, bounces=bounces),
             destinations=self._destinations(stand, message.server),
-            notes=self._staleness(stand, message.server),
+            notes=[*self._control(message), *self._staleness(stand, message.server)],
             matches=_count(found),
             others=self._others(found, except_for=message),
         )
@@ -96,6 +99,21 @@ class Gatherer:
             matches=_count(found),
             others=self._others(found, except_for=None),
         )
+
+    def _control(self, message: TrailMessage) -> Sequence[str]:
+        """Return what operators have done to a message with this program, to those who may know every domain."""
+        if self._reader.only_domain is not None:
+            return []
+        rows = [
+            row
+            for spelled in (str(message.queue_id), encode_id(message.queue_id))
+            for row in audit_entries(self._connection, server=message.server, message_id=spelled, most=MOST_CHANGES)
+        ]
+        return [
+            f"Queue control: {name(row['action'])} by {name(row['os_user'])} at"
+            f" {clock(datetime.fromtimestamp(row['at'], UTC), self._now)} ({name(row['result'].replace('_', ' '))})."
+            for row in rows
+        ]
 
     def _staleness(self, stand: Sequence[Standing], server: str) -> Sequence[str]:
         """Return a warning if mail is waiting, and nothing has been read for a while."""

@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from exporter.cli.main import app
+from exporter.store.audit import AuditEntry, begin_entry, end_entry
+from exporter.store.reading import writing
 from exporter.store.trail.masking import Addresses
 from tests.support.replays.told import PRINTED, RECENT, columns_wide, golden, keep_recent, printed
 from tests.support.replays.trail import FOLDERS, stories
@@ -227,3 +229,23 @@ def test_similar_names_are_suggested(history: Path):
 def test_the_recordings_have_what_is_asked(history: Path):
     """The cases of this module are in both of them."""
     assert all(set(CASES) <= stories(folder).keys() for folder in FOLDERS)
+
+
+def test_what_operators_did_to_a_message_is_part_of_the_answer(tmp_path: Path):
+    """Whether it was cancelled with this program is on record; a tenant's administrator is not told by whom."""
+    path = tmp_path / "h.sqlite3"
+    keep_recent(path, FOLDERS[0], ["sub-deferred"])
+    message = fields(path, "d@defer.test")["message"]
+    now = datetime.now(UTC)
+    for spelled in (message["queue_id"], message["queue_id_jmap"], "1"):
+        entry = AuditEntry(
+            at=now, os_user="ops", server="mx1", action="cancel", message_id=spelled, recipients=0, selection="id"
+        )
+        with writing(path) as connection:
+            end_entry(connection, begin_entry(connection, entry), result="done", detail="")
+
+    notes = fields(path, "d@defer.test")["notes"]
+    hidden = fields(path, "d@defer.test", "--only-domain", "defer.test")["notes"]
+
+    assert len([note for note in notes if note.startswith("Queue control: cancel by ops at")]) == 2
+    assert [note for note in hidden if "Queue control" in note] == []
