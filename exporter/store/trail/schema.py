@@ -16,6 +16,9 @@ TEXT_LIMIT = 400
 NAME_LIMIT = 320
 """Characters kept of an address, a name or an id: the most that SMTP allows in an address."""
 
+MAX_INTEGER = (1 << 63) - 1
+"""SQLite's largest integer."""
+
 RECIPIENT_LIMIT = 200
 """Recipients kept per message; the message has the number of all."""
 

@@ -35,7 +35,7 @@ from exporter.stalwart.events.trail.kinds import (
 )
 from exporter.store.trail.masking import Addresses, AddressMask
 from exporter.store.trail.rows import MessageRow, OutcomeRow, StepRow, TrailRows
-from exporter.store.trail.schema import NAME_LIMIT, RECIPIENT_LIMIT, TEXT_LIMIT
+from exporter.store.trail.schema import MAX_INTEGER, NAME_LIMIT, RECIPIENT_LIMIT, TEXT_LIMIT
 
 EXPANDED = "smtp.rcpt-to"
 """The step for an address that the server replaced by others: a list, or a rewritten address."""
@@ -169,7 +169,7 @@ class TrailRecorder:
         row.accepted_at = row.accepted_at or at
         row.kind = kind
         row.sender = self._mask.address(event.sender)
-        row.size = event.size
+        row.size = min(event.size, MAX_INTEGER)
         row.expires_at = None if event.expires is None else unix_second(event.expires)
         if event.queue_id != queue_id:
             row.cause = event.queue_id
@@ -195,8 +195,8 @@ class TrailRecorder:
             if event.recipients or event.sender:
                 row = self._message(event.queue_id, at)
                 row.sender = row.sender or self._mask.address(event.sender)
-                row.size = row.size or event.size
-                self._add_recipients(row, event, event.queue_name)
+                row.size = row.size or min(event.size, MAX_INTEGER)
+                self._add_recipients(row, event, event.queue_name[:NAME_LIMIT])
         elif event.event_id in STEP_EVENTS:
             if event.message_id:
                 self._message(event.queue_id, at).message_id = event.message_id[:NAME_LIMIT]

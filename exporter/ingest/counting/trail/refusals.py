@@ -8,7 +8,7 @@ from exporter.ingest.counting.trail.sessions import Session, Unaccepted
 from exporter.model.trail import RefusalReason
 from exporter.model.trail_event import TrailEvent
 from exporter.store.trail.rows import RefusalRow
-from exporter.store.trail.schema import TEXT_LIMIT
+from exporter.store.trail.schema import MAX_INTEGER, NAME_LIMIT, TEXT_LIMIT
 
 INFERRED = "session.not-accepted"
 """Stands for the event of an inferred refusal."""
@@ -25,15 +25,15 @@ def named_refusals(
         RefusalRow(
             at=at,
             event=masked.event_id,
-            remote_ip=masked.remote_ip or known.remote_ip,
-            remote_port=masked.remote_port or known.remote_port,
+            remote_ip=(masked.remote_ip or known.remote_ip)[:NAME_LIMIT],
+            remote_port=min(masked.remote_port or known.remote_port, MAX_INTEGER),
             recipient=recipient,
             reason=reason,
             listener=masked.listener or known.listener,
             account=masked.account or known.account,
             sender=masked.sender or known.sender,
-            size=masked.size,
-            code=str(masked.code) if masked.code else "",
+            size=min(masked.size, MAX_INTEGER),
+            code=str(masked.code)[:NAME_LIMIT] if masked.code else "",
             text=masked.text[:TEXT_LIMIT],
             inferred=False,
         )
@@ -48,8 +48,8 @@ def inferred_refusals(gone: Unaccepted) -> list[RefusalRow]:
         RefusalRow(
             at=gone.at,
             event=INFERRED,
-            remote_ip=session.remote_ip,
-            remote_port=session.remote_port,
+            remote_ip=session.remote_ip[:NAME_LIMIT],
+            remote_port=min(session.remote_port, MAX_INTEGER),
             recipient=recipient,
             reason=gone.reason,
             listener=session.listener,

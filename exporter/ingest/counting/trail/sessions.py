@@ -31,6 +31,10 @@ MAX_RECIPIENTS = 100
 MAX_SAVED = 256
 """The most sessions that are saved with the watermark, the latest ones."""
 
+MAX_SAVED_RECIPIENTS = 20
+MAX_NAME = 64
+"""The most characters kept of a listener's name and of a client's address."""
+
 SILENT_SECONDS = 660
 """A session without an event for this long has ended: longer than the server's limit for a session, by its clock."""
 
@@ -140,8 +144,8 @@ class SessionBook:
             gone += self._judge(found)
             found = None
         session = self._sessions[event.session] = found or Session(event.session)
-        session.listener = session.listener or event.listener
-        session.remote_ip = session.remote_ip or event.remote_ip
+        session.listener = session.listener or event.listener[:MAX_NAME]
+        session.remote_ip = session.remote_ip or event.remote_ip[:MAX_NAME]
         session.remote_port = session.remote_port or event.remote_port
         if event.event_id == MAIL_FROM:
             if session.mail_at and at > session.mail_at:
@@ -200,7 +204,7 @@ class SessionBook:
                 one.remote_port,
                 one.account,
                 one.sender,
-                one.recipients,
+                one.recipients[:MAX_SAVED_RECIPIENTS],
                 one.mail_at,
                 one.refused,
                 one.failed,
