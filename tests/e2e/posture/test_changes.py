@@ -45,7 +45,7 @@ def resolver(server: StandIn) -> Iterator[DnsServer]:
 
 def config(server: StandIn, resolver: DnsServer) -> str:
     """Checks once per second."""
-    checks = f'[checks]\nresolver = ["{resolver.address}"]\ninterval = "1s"\n'
+    checks = f'[checks]\nresolver = ["{resolver.address}"]\ninterval = "1s"\nhost_timeout = "1s"\n'
     return checks + server_table(server.url, native=False, every=60)
 
 

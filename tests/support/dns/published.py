@@ -9,10 +9,10 @@ from exporter.simulator import World
 from exporter.simulator.world.accounts.zone import WantedRecord, rest_records, zone_records
 
 HOST_LINES = (
-    "mx.example.test. IN A 192.0.2.25",
-    "25.2.0.192.in-addr.arpa. IN PTR mx.example.test.",
+    "mx.example.test. IN A 127.0.0.1",
+    "1.0.0.127.in-addr.arpa. IN PTR mx.example.test.",
 )
-"""The stand-in's host in DNS."""
+"""The stand-in's host in DNS. On loopback, a port on which nobody listens is refused at once: no test waits for it."""
 
 
 def wanted_lines(world: World, domain: str) -> list[str]:
