@@ -218,7 +218,8 @@ class TrailRecorder:
             session, gone = self._sessions.take(masked, at)
             self._infer_all(gone)
             reason = _SPAM.get(event.text) if event_id == SPAM_CLASSIFIED else REFUSAL_EVENTS.get(event_id)
-            if reason is not None:
+            is_mail = reason is not RefusalReason.PERMISSION or not session.listener.startswith(_OTHER_LOGINS)
+            if reason is not None and is_mail:
                 self._refuse(masked, session, at, reason)
 
     def _refuse(self, masked: TrailEvent, session: Session | None, at: int, reason: RefusalReason) -> None:

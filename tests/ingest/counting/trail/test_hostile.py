@@ -64,3 +64,23 @@ def test_values_out_of_bounds_are_cut(tmp_path: Path):
                 assert all(len(value) <= max(NAME_LIMIT, TEXT_LIMIT) for value in row if isinstance(value, str))
         (state,) = connection.execute("SELECT state FROM watermark WHERE source = 'events'").fetchone()
     assert len(state) < 50_000
+
+
+def test_a_request_to_the_api_is_no_refused_mail(tmp_path: Path):
+    """A missing permission on an HTTP listener has nothing to do with mail; one in an SMTP session has."""
+    path = tmp_path / "history.sqlite3"
+    rows = [
+        event("security.unauthorized", spanId=1, listenerId="http", remoteIp="192.0.2.1", remotePort=5, details="x"),
+        event("security.unauthorized", spanId=2, listenerId="smtp", remoteIp="192.0.2.2", remotePort=5, to="a@b.test"),
+    ]
+
+    async def play() -> None:
+        reader = await EventReader.start(path, at=datetime.fromisoformat(AT))
+        await reader.take(rows)
+        await reader.store.aclose()
+
+    asyncio.run(play())
+
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT remote_ip, recipient, reason FROM trail_refusal").fetchall()
+    assert found == [("192.0.2.2", "a@b.test", "permission")]
