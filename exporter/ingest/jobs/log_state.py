@@ -25,5 +25,9 @@ def state_of(recent: RecentMultiset, tracker: AttemptTracker, trail: TrailRecord
 
 def counted_until(state: Any | None) -> int | None:
     """Return the Unix second of the newest line counted, from the watermark; ``None`` if there is none."""
-    horizon = None if state is None else RecentMultiset.from_state(WINDOW_SECONDS, state["recent"]).horizon
-    return None if horizon is None else horizon + WINDOW_SECONDS
+    return None if state is None else newest_of(RecentMultiset.from_state(WINDOW_SECONDS, state["recent"]))
+
+
+def newest_of(recent: RecentMultiset) -> int | None:
+    """Return the Unix second of the newest line counted; ``None`` if there is none."""
+    return None if recent.horizon is None else recent.horizon + WINDOW_SECONDS

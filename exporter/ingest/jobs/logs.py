@@ -34,7 +34,7 @@ from exporter.ingest.jobs.log_reading import (
     BackwardsReader,
     LogReading,
 )
-from exporter.ingest.jobs.log_state import LOG_MARK, WINDOW_SECONDS, state_of
+from exporter.ingest.jobs.log_state import LOG_MARK, WINDOW_SECONDS, newest_of, state_of
 from exporter.ingest.jobs.log_watch import LogWatch, OwnLines
 from exporter.model.delivery import LogLine
 from exporter.stalwart.client import StalwartClient
@@ -44,7 +44,6 @@ from exporter.stalwart.events.trail.log_lines import TrailLines
 from exporter.stalwart.log_problems import LogProblem, has_bare_lines, look_at_log
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import Increments, add
-from exporter.store.store import SeenIds
 
 __all__ = ["MAX_LINES", "LogJob", "OwnLines"]
 
@@ -178,14 +177,8 @@ class LogJob:
         self._deliveries.end_sessions(counted.trail)
         self._held_since = folder.held_since()
         self._pace(counted.lines)
-        marks: Mapping[str, Any] = {
-            LOG_MARK: state_of(recent, folder, counted.trail),
-            OWNERS_MARK: self._owners.to_state(),
-        }
-        rows: Sequence[SeenIds] = ()
-        if self._shared is not None:
-            self._shared.logged((recent.horizon or 0) + WINDOW_SECONDS)
-            rows, marks = self._shared.rows(LOG), {**marks, **self._shared.marks()}
+        marks = {OWNERS_MARK: self._owners.to_state(), **self._marks(recent, folder, counted.trail)}
+        rows = () if self._shared is None else self._shared.rows(LOG)
         await self._ledger.record(counted.increments, marks, rows, trail=counted.trail.take())
         self._watch.conclude(reading, counted.lines, counted.ours, counted.bare)
 
@@ -222,8 +215,14 @@ class LogJob:
                 trail.feed(told)
         folder.forget_deferrals()
         self._watch.first_lines(lines)
-        shared = {} if self._shared is None else self._shared.marks()
-        await self._ledger.record({}, {LOG_MARK: state_of(recent, folder, trail), **shared})
+        await self._ledger.record({}, self._marks(recent, folder, trail))
+
+    def _marks(self, recent: RecentMultiset, folder: AttemptTracker, trail: TrailRecorder) -> Mapping[str, Any]:
+        marks = {LOG_MARK: state_of(recent, folder, trail)}
+        if self._shared is None:
+            return marks
+        self._shared.logged(newest_of(recent))
+        return {**marks, **self._shared.marks()}
 
     def _pace(self, new: int) -> None:
         """Adjust the next limit and interval to the number of *new* lines."""

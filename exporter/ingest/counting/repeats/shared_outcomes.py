@@ -59,6 +59,7 @@ class SharedOutcomes:
         self._posted_until = int(known.get("posted_until", 0))
         self._posted_since = int(known.get("posted_since", 0))
         self._log_until = int(known.get("log_until", 0))
+        self._log_since: int | None = known.get("log_since")
 
     @classmethod
     async def load(cls, ledger: Ledger) -> SharedOutcomes:
@@ -76,6 +77,7 @@ class SharedOutcomes:
     def begin(self, log_until: int | None) -> None:
         """Begin to compare: the log has counted alone up to *log_until* (Unix seconds), if it has counted at all."""
         self._log_alone_until = self._log_until = log_until or 0
+        self._log_since = None if log_until is None else 0
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
@@ -109,7 +111,8 @@ class SharedOutcomes:
 
     def _is_new_posted(self, event: DeliveryEvent) -> bool:
         second = unix_second(event.at)
-        if second <= self._log_alone_until or (second < self._forgotten_until and second < self._log_until):
+        was_read = self._log_since is not None and self._log_since <= second < self._log_until
+        if second <= self._log_alone_until or (second < self._forgotten_until and was_read):
             return False  # The log has counted it.
         return self._add(event, second, shift=0)
 
@@ -158,8 +161,14 @@ class SharedOutcomes:
         if self._posted_until:
             self._holes = [*self._holes[-15:], (self._posted_until - 1, until)]
 
-    def logged(self, until: int) -> None:
-        """Record up to which second the log was read."""
+    def logged(self, until: int | None) -> None:
+        """Record up to which second the log was read, if it has lines; less than before if the clock was set back."""
+        if until is None:
+            return
+        if self._log_since is None:
+            self._log_since = until
+        if until < self._log_until - MINUTE:
+            self._log_since, self._log_until, self._forgotten_until = min(self._log_since, until), until, 0
         self._log_until = max(self._log_until, until)
 
     @property
@@ -209,6 +218,7 @@ class SharedOutcomes:
             "posted_since": self._posted_since,
             "posted_until": self._posted_until,
             "log_until": self._log_until,
+            "log_since": self._log_since,
             "forgotten_until": self._forgotten_until,
             "holes": self._holes,
             "missed": self._missed,

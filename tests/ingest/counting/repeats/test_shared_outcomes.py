@@ -117,6 +117,7 @@ def test_a_step_that_is_cancelled_while_it_is_saved_stays(owners: DeliveryOwners
 def test_old_outcomes_are_forgotten_and_late_posts_left_to_the_log(owners: DeliveryOwners):
     """What is posted after that has been counted from the log."""
     shared = SharedOutcomes()
+    shared.logged(NOW - 1)
     assert shared.take_logged([decision("a")], owners)
     shared.logged(NOW + KEEP_SECONDS + 120)
 
@@ -124,6 +125,16 @@ def test_old_outcomes_are_forgotten_and_late_posts_left_to_the_log(owners: Deliv
 
     assert rows[0].forget_before == rows[1].forget_before == (NOW + 120) // 60 * 60
     assert not shared.take_posted([decision("a")], owners)
+
+
+def test_what_happened_before_the_log_was_first_read_is_counted_from_posts(owners: DeliveryOwners):
+    """The log counts nothing of it, however old it is."""
+    shared = SharedOutcomes()
+    shared.logged(NOW + 10 * KEEP_SECONDS)
+    for recipient in "abc":
+        assert shared.take_posted([decision(recipient)], owners)
+        shared.posted(NOW, NOW)
+        shared.rows(WEBHOOK)
 
 
 def test_memory_is_bounded_while_the_log_cannot_be_read(owners: DeliveryOwners):
@@ -150,6 +161,7 @@ def test_memory_is_bounded_while_the_log_cannot_be_read(owners: DeliveryOwners):
 def test_a_clock_that_is_set_back_far_is_followed(owners: DeliveryOwners):
     """Posts from before the forgotten time are new if nothing newer comes with them."""
     shared = SharedOutcomes()
+    shared.logged(NOW - 10 * KEEP_SECONDS)
     shared.logged(NOW)
     shared.rows(LOG)
     assert not shared.take_posted([decision("a", NOW - 2 * KEEP_SECONDS)], owners)
