@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
 
 import dns.asyncquery
@@ -61,23 +62,27 @@ async def exchange(
 async def _ask(
     query: dns.message.Message, resolver: ResolverAddress, budget: QueryBudget, timeout_seconds: float
 ) -> dns.message.Message:
-    await budget.wait()
-    try:
-        response = await dns.asyncquery.udp(
-            query,
-            resolver.host,
-            port=resolver.port,
-            timeout=timeout_seconds,
-            ignore_unexpected=True,
-            ignore_errors=True,
-        )
-        if response.flags & dns.flags.TC:
-            await budget.wait()
-            response = await dns.asyncquery.tcp(query, resolver.host, port=resolver.port, timeout=timeout_seconds)
-    except dns.exception.Timeout as error:
-        raise ExchangeFailed("the resolver does not answer", silent=True) from error
-    except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
-        raise ExchangeFailed(f"the resolver cannot be asked ({type(error).__name__})", silent=True) from error
+    response = await _once(query, resolver, budget, timeout_seconds, tcp=False)
+    if response.flags & dns.flags.TC:
+        response = await _once(query, resolver, budget, timeout_seconds, tcp=True)
     if response.flags & dns.flags.TC:
         raise ExchangeFailed("the resolver truncates its answer")
     return response
+
+
+async def _once(
+    query: dns.message.Message, resolver: ResolverAddress, budget: QueryBudget, timeout_seconds: float, *, tcp: bool
+) -> dns.message.Message:
+    """Send *query* once. The library's timeouts are not used: before Python 3.12 they may swallow a cancellation."""
+    await budget.wait()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            if tcp:
+                return await dns.asyncquery.tcp(query, resolver.host, port=resolver.port)
+            return await dns.asyncquery.udp(
+                query, resolver.host, port=resolver.port, ignore_unexpected=True, ignore_errors=True
+            )
+    except (TimeoutError, dns.exception.Timeout) as error:
+        raise ExchangeFailed("the resolver does not answer", silent=True) from error
+    except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
+        raise ExchangeFailed(f"the resolver cannot be asked ({type(error).__name__})", silent=True) from error

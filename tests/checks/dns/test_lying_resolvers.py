@@ -196,3 +196,29 @@ def test_a_dead_resolver_is_given_up() -> None:
 
         assert all(answer.failed for answer in answers)
         assert len(server.asked) < 20
+
+
+def test_a_cancelled_query_always_ends() -> None:
+    """Also if the response comes in the same moment: whoever asks on would keep the exporter from stopping."""
+    budget = QueryBudget(clock=SystemClock(), per_second=1e9)
+
+    async def ask_for_ever(server: DnsServer) -> None:
+        while True:
+            address = ResolverAddress("127.0.0.1", server.port)
+            resolver = DnsResolver([address], budget, timeout_seconds=5.0, trusted=True)
+            await resolver.texts(NAME)
+
+    async def run(server: DnsServer) -> list[bool]:
+        ended = []
+        for _ in range(60):
+            before = len(server.asked)
+            task = asyncio.create_task(ask_for_ever(server))
+            while len(server.asked) == before:  # noqa: ASYNC110 - the server is on another thread
+                await asyncio.sleep(0)
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=60)
+            ended.append(bool(done) and task.cancelled())
+        return ended
+
+    with dns_server(TEXT) as server:
+        assert all(asyncio.run(run(server)))
