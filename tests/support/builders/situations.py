@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from exporter.web.interfaces import (
     CapabilityRow,
     CollectorState,
-    ServerStatus,
-    StatusPage,
     StoreStatus,
-    WebhookFacts,
 )
+from tests.support.builders.situation import Situation, one
 from tests.support.builders.verdicts import (
     AVAILABLE,
     CALM,
@@ -27,28 +25,8 @@ from tests.support.builders.verdicts import (
     stream,
     v016,
 )
+from tests.support.builders.webhook_situations import WEBHOOKS
 from tests.support.listener.app import NOW, collector, status_page
-
-
-@dataclass(frozen=True)
-class Situation:
-    """
-    What is the case, and what the first line must say of it.
-
-    Attributes:
-        says: The headline's beginning.
-        do: The beginning of the next step.
-    """
-
-    page: StatusPage
-    kind: str
-    says: str
-    do: str = ""
-
-
-def one(server: ServerStatus, kind: str, says: str, do: str = "") -> Situation:
-    return Situation(status_page(server), kind, says, do)
-
 
 CERTIFICATE = "mail.example.org"
 FULL_DISK = StoreStatus(path="/h", size_bytes=0, ok=False, error="disk full")
@@ -283,34 +261,7 @@ SITUATIONS = {
         "wait",
         "mx1: log lines may have been missed within 1 h",
     ),
-    "webhook silent": one(
-        holding(
-            enterprise(
-                webhook=WebhookFacts(last_post_at=NOW - timedelta(minutes=16)), recent=past(HOUR, delivered=0.1)
-            ),
-            600,
-        ),
-        "wait",
-        "mx1: the webhook is silent while mail flows",
-        "Compare the server's settings",
-    ),
-    "webhook heard": one(
-        enterprise(webhook=WebhookFacts(last_post_at=NOW - timedelta(minutes=14)), recent=past(HOUR, delivered=0.1)),
-        "good",
-        "All is well",
-    ),
-    "webhook posts refused": one(
-        holding(
-            enterprise(
-                webhook=WebhookFacts(last_post_at=NOW),
-                recent=past(HOUR, delivered=0.1, **{"webhook_refused:forged": 0.1}),
-            ),
-            300,
-        ),
-        "wait",
-        "mx1: 60 webhook posts refused as forged",
-        "Compare the signature keys",
-    ),
+    **WEBHOOKS,
     "clock behind": one(
         enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind the exporter's"
     ),
