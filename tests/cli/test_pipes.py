@@ -20,6 +20,8 @@ COMMANDS = [
     ("check-config",),
     ("doctor", "--listen", "0"),
     ("reports", "status"),
+    ("trail", "list"),
+    ("why", "d@defer.test", "--offline"),
 ]
 
 

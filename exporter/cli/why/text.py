@@ -275,7 +275,7 @@ def _show_others(answer: Answer, *, limit: int) -> None:
 def match_table(matches: Sequence[Match]) -> Table:
     """Return a table of messages and refusals, a line each."""
     several = len({one.server for one in matches}) > 1
-    made = table("=time", "=queue id", "=state", "sender", "recipients", *(["server"] if several else []))
+    made = table("=time", "=queue id", "state", "sender", "recipients", *(["server"] if several else []))
     for one in matches:
         more = len(one.recipients) - 1
         recipients = f"{one.recipients[0]} and {more} more" if more > 0 else "".join(one.recipients)

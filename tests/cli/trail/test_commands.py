@@ -18,7 +18,7 @@ from exporter.model.trail import MessageKind
 from exporter.store.reading import reading
 from exporter.store.trail.filter import TrailFilter
 from exporter.store.trail.rows import MessageRow, TrailRows
-from tests.support.replays.told import keep_recent
+from tests.support.replays.told import columns_wide, keep_recent
 from tests.support.replays.trail import FOLDERS
 from tests.support.trails import BEGIN, NOW, new_history, output, write_rows
 
@@ -95,6 +95,16 @@ def test_a_list_says_whether_there_is_more(history: Path):
     assert "2 messages (--limit shows more)" in call(history, "list", "--limit", "2").stdout
     assert "5 messages" in call(history, "list").stdout
     assert "No messages." in call(history, "list", "--server", "mx2").stdout
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_list_keeps_every_column_on_a_narrow_terminal(history: Path, columns: int):
+    """Cells are folded, not cut."""
+    with columns_wide(columns):
+        text = call(history, "list", "--domain", "defer.test").stdout
+
+    assert text.count("@") == 2, text
+    assert max(len(line) for line in text.splitlines()) <= columns
 
 
 def test_one_message_is_shown_in_full(history: Path):
