@@ -39,7 +39,7 @@ def become_daemon(*, config: Path | None, web_config: Path | None) -> None:
     given = {name: str(path.absolute()) for name, path in options.items() if path is not None}
     environ = {**os.environ, ARGUMENTS: json.dumps(given)}
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-OO", "-m", "exporter.app"], environ)  # noqa: S606 - this program
+    os.execve(sys.executable, [sys.executable, "-P", "-OO", "-m", "exporter.app"], environ)  # noqa: S606 - this program
 
 
 def main() -> int:

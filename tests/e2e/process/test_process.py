@@ -22,14 +22,15 @@ RELOAD_OK = "stalwart_exporter_config_last_reload_successful"
 
 
 def run(config: Path, port: int) -> subprocess.CompletedProcess[str]:
-    """`stalwart-exporter run` as far as it comes."""
+    """`stalwart-exporter run` in the directory of *config*, as far as it comes."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("STALWART_EXPORTER_")}
     environ |= {
         "STALWART_EXPORTER_LISTEN": f"127.0.0.1:{port}",
         "STALWART_EXPORTER_STORE_PATH": str(config.with_name("history.sqlite3")),
     }
-    command = [sys.executable, "-m", "exporter", "run", "--config", str(config)]
-    return subprocess.run(command, env=environ, text=True, capture_output=True, timeout=60, check=False)
+    command = [str(Path(sys.executable).with_name("stalwart-exporter")), "run", "--config", str(config)]
+    directory = config.parent
+    return subprocess.run(command, env=environ, cwd=directory, text=True, capture_output=True, timeout=60, check=False)
 
 
 @pytest.mark.fault("process", "SIGTERM")
@@ -66,6 +67,19 @@ def test_a_taken_port_is_one_clear_line_and_status_1(tmp_path: Path):
     (line,) = ended.stderr.splitlines()
     assert f"127.0.0.1:{port}" in line
     assert "the port is in use" in line
+
+
+def test_files_in_the_current_directory_are_not_imported(tmp_path: Path):
+    """Whoever can write where the exporter is started from does not run code in it."""
+    config = tmp_path / "config.toml"
+    config.write_text(server_table("http://127.0.0.1:1"))
+    config.chmod(0o600)
+    for name in ("exporter", "httpx", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(99)\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run(config, taken.getsockname()[1])
+
+    assert ended.returncode == 1, ended.stderr
 
 
 @pytest.mark.fault("configuration", "invalid settings")
