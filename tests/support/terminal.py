@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tests.support.exporter import wait_until
+from tests.support.paths import ROOT
 
 DEADLINE_SECONDS = 120.0
 
@@ -63,11 +64,11 @@ class Terminal:
 
 
 @contextmanager
-def on_a_terminal(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Terminal]:
-    """Runs *command* on a terminal that is wide enough for its tables."""
+def on_a_terminal(command: Sequence[str], environ: Mapping[str, str], *, columns: int = 160) -> Iterator[Terminal]:
+    """Runs *command* in the project's folder, on a terminal that by default is wide enough for its tables."""
     ours, theirs = pty.openpty()
-    environ = {**environ, "COLUMNS": "160", "TERM": "xterm"}
-    process = subprocess.Popen([*command], env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
+    environ = {**environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    process = subprocess.Popen([*command], cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     try:
         yield Terminal(process, ours)

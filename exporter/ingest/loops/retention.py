@@ -9,8 +9,7 @@ from typing import NoReturn
 import structlog
 
 from exporter.clock import Clock
-from exporter.errors import ExporterError
-from exporter.ingest.loops.guard import catching_bugs
+from exporter.ingest.loops.pruning import prune_regularly
 from exporter.store.reports.pruning import PRUNE_BATCH, prune_batch
 from exporter.store.store import Store
 
@@ -53,12 +52,13 @@ class Retention:
 
     async def run(self) -> NoReturn:
         """Prune at regular intervals until cancelled."""
-        while True:
-            try:
-                await catching_bugs(self.prune(), server="", task="retention", reraise=self._reraise_bugs)
-            except ExporterError as error:
-                log.warning("retention.failed", error=str(error))
-            await self._clock.sleep(self._every_seconds)
+        await prune_regularly(
+            self.prune,
+            task="retention",
+            every_seconds=self._every_seconds,
+            clock=self._clock,
+            reraise_bugs=self._reraise_bugs,
+        )
 
     async def prune(self) -> int:
         """Delete every report that is too old and return their number. Raises `StoreError`."""

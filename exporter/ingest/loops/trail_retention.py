@@ -9,8 +9,7 @@ from typing import NoReturn
 import structlog
 
 from exporter.clock import Clock, unix_second
-from exporter.errors import ExporterError
-from exporter.ingest.loops.guard import catching_bugs
+from exporter.ingest.loops.pruning import prune_regularly
 from exporter.store.store import Store
 from exporter.store.trail.pruning import measure_trail, oldest_part, prune_trail
 
@@ -60,12 +59,13 @@ class TrailRetention:
 
     async def run(self) -> NoReturn:
         """Prune at regular intervals until cancelled."""
-        while True:
-            try:
-                await catching_bugs(self.prune(), server="", task="trail-retention", reraise=self._reraise_bugs)
-            except ExporterError as error:
-                log.warning("trail.prune_failed", error=str(error))
-            await self._clock.sleep(EVERY_SECONDS)
+        await prune_regularly(
+            self.prune,
+            task="trail-retention",
+            every_seconds=EVERY_SECONDS,
+            clock=self._clock,
+            reraise_bugs=self._reraise_bugs,
+        )
 
     async def prune(self) -> int:
         """Delete what is too old, then the oldest of what is too much; return the rows. Raises `StoreError`."""

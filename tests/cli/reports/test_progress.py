@@ -4,78 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pty
-import re
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
 from tests.support.reports import wire
 from tests.support.reports.commands import COMMAND
 from tests.support.rigs.reports import rig
 from tests.support.servers.reports import ReportServer, serving
+from tests.support.terminal import Terminal, on_a_terminal
 
 COUNT = 60
-DEADLINE_SECONDS = 60.0
 
 
-class Terminal:
-    """
-    What a command shows on a terminal.
-
-    Attributes:
-        shown: All of it so far, without colours.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
-        self.shown = ""
-        self._process = process
-        self._descriptor = descriptor
-
-    def read_until(self, pattern: str) -> None:
-        """Returns once *pattern* has been shown; fails if it is not within the deadline, or at the end."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not re.search(pattern, self.shown):
-            assert time.monotonic() < deadline, self.shown
-            assert self._read(), f"{pattern!r} was not shown: {self.shown}"
-
-    def status(self) -> int:
-        """The exit status, when the command is over."""
-        while self._read():
-            pass
-        return self._process.wait(DEADLINE_SECONDS)
-
-    def _read(self) -> bool:
-        try:
-            chunk = os.read(self._descriptor, 65536)
-        except OSError:  # so a terminal ends
-            return False
-        self.shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", chunk.decode(errors="replace"))
-        return bool(chunk)
-
-
-@contextmanager
-def command(*arguments: str) -> Iterator[Terminal]:
+def command(*arguments: str) -> AbstractContextManager[Terminal]:
     """A report command on a terminal."""
-    ours, theirs = pty.openpty()
-    environ = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *arguments], cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    try:
-        yield Terminal(process, ours)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
+    return on_a_terminal([sys.executable, "-c", COMMAND, *arguments], os.environ, columns=80)
 
 
 @pytest.fixture
