@@ -146,15 +146,21 @@ class Scene:
         except AssertionError:
             raise AssertionError(f"{complaint()}\n{self.exporter.log()[-3000:]}") from None
 
-    def wait_shown(self, family: str, *labels: str, wanted: dict[tuple[str, ...], float]) -> None:
-        """Waits for a family to show exactly *wanted*, zeros aside."""
+    def wait_shown(
+        self,
+        family: str,
+        *labels: str,
+        wanted: dict[tuple[str, ...], float] | Callable[[], dict[tuple[str, ...], float]],
+    ) -> None:
+        """Waits for a family to show exactly *wanted*, zeros aside; a function is asked at each look."""
 
         last = [""]
 
         def equal() -> bool:
             shown = self.shown(family, *labels)
-            wrong = [key for key in shown.keys() | wanted.keys() if shown.get(key) != wanted.get(key)]
-            last[0] = "; ".join(f"{key}: {shown.get(key)} for {wanted.get(key)}" for key in sorted(wrong))
+            expected = wanted() if callable(wanted) else wanted
+            wrong = [key for key in shown.keys() | expected.keys() if shown.get(key) != expected.get(key)]
+            last[0] = "; ".join(f"{key}: {shown.get(key)} for {expected.get(key)}" for key in sorted(wrong))
             return not wrong
 
         self.wait(equal, lambda: f"{family}: shown for what should be: {last[0]}")
