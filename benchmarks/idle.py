@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmarks.processes import exporter, memory_kib, scrape, stand_in, wait_until
 from benchmarks.rows import Row, show
 
-RSS_LIMIT_KIB = 64 * 1024
+RSS_LIMIT_KIB = 72 * 1024
+"""64 MiB without trail, webhooks and domain checks: their code takes 2.4 MiB, dnspython 3 MiB, their state the rest."""
 REQUEST_LIMIT = 12
 QUEUE_LIMIT = 2
 
