@@ -33,6 +33,11 @@ def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
+def sender(number: int) -> str:
+    """One of many senders: none of them is unusual."""
+    return f"member{number % 10}@example.test"
+
+
 @pytest.fixture
 def calm(watched: Chain) -> Chain:
     """The same with nothing firing, and only what is told from now on counting."""
@@ -43,7 +48,7 @@ def calm(watched: Chain) -> Chain:
 
 def test_a_backlog_pages_and_its_recovery_resolves(calm: Chain):
     """A destination defers everything until its host accepts again."""
-    calm.server.call(lambda world: [world.submit([f"user{n}@defer.test"]) for n in range(30)])
+    calm.server.call(lambda world: [world.submit([f"user{n}@defer.test"], sender=sender(n)) for n in range(30)])
     calm.wait(lambda: calm.pages("firing"), "a page about the backlog")
 
     page = calm.receiver.told("pager", calm.mark)[0]
@@ -61,12 +66,12 @@ def test_a_backlog_pages_and_its_recovery_resolves(calm: Chain):
 
 def test_failing_deliveries_page_and_resolve(calm: Chain):
     """A destination rejects what it is given."""
-    calm.server.call(lambda world: [world.submit([f"user{n}@reject.test"]) for n in range(60)])
+    calm.server.call(lambda world: [world.submit([f"user{n}@reject.test"], sender=sender(n)) for n in range(60)])
     calm.wait(lambda: calm.pages("firing"), "a page about failing deliveries")
 
     assert calm.pages("firing") == [{"StalwartDeliveryFailureRatio"}]
 
-    calm.server.call(lambda world: [world.submit([f"good{n}@ok.test"]) for n in range(60)])
+    calm.server.call(lambda world: [world.submit([f"good{n}@ok.test"], sender=sender(n)) for n in range(60)])
     calm.wait(lambda: calm.pages("resolved"), "the page is resolved")
     assert calm.pages("resolved") == [{"StalwartDeliveryFailureRatio"}]
 
