@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.fuzz.decoder import Decoder
-from tests.fuzz.decoders import files, jmap, rest, streams, text
+from tests.fuzz.decoders import files, jmap, rest, streams, text, webhooks
 
 
 def all_decoders() -> list[Decoder]:
     """Every one of them."""
-    return [decoder for area in (rest, jmap, streams, text, files) for decoder in area.decoders()]
+    return [decoder for area in (rest, jmap, streams, text, files, webhooks) for decoder in area.decoders()]
