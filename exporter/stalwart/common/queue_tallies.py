@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from operator import contains
+from typing import Annotated
+
+from msgspec import Meta
 
 from exporter.clock import rfc3339
 from exporter.domains import UNKNOWN_DOMAIN, domain_name
@@ -21,6 +24,9 @@ from exporter.model.queue import (
     RecipientStatus,
 )
 from exporter.stalwart.common.timestamps import in_order, unix_sum
+
+AttemptCount = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""A number of attempts on the wire; the sum of larger ones could not be exported, so they are refused."""
 
 UNKNOWN = "unknown"
 """The label for a name that cannot be a label."""

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from exporter.errors import PayloadError
+from exporter.stalwart.common.queue_tallies import AttemptCount
 from exporter.stalwart.http.responses import decoding_problem
 from exporter.stalwart.jmap.protocol.wire import Call, MethodResponses
 
@@ -41,7 +42,7 @@ class Expiry(msgspec.Struct, gc=False, rename="camel"):
 class Recipient(msgspec.Struct, gc=False, rename="camel"):
     """A recipient of a queued message."""
 
-    retry_count: _Count
+    retry_count: AttemptCount
     retry_due: _Moment
     queue_name: str
     status: Status

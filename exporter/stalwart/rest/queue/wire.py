@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from exporter.errors import PayloadError
+from exporter.stalwart.common.queue_tallies import AttemptCount
 from exporter.stalwart.http.responses import decode_response, decoding_problem
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -40,7 +41,7 @@ class FlatRecipient(Struct, gc=False):
     address: str
     queue: str
     status: str | StatusDetail
-    retry_num: Count
+    retry_num: AttemptCount
     next_retry: Moment
     expires: Moment | None = NEVER
 
@@ -63,7 +64,7 @@ class Domain(Struct, gc=False):
 
     status: str | StatusDetail
     recipients: list[NestedRecipient]
-    retry_num: Count
+    retry_num: AttemptCount
     next_retry: Moment
     expires: Moment | None = NEVER
 

@@ -175,6 +175,14 @@ def test_any_member_gives_a_queue_or_a_payload_error(member: str, inner: str, va
     assert "@defer.test" not in told
 
 
+def test_a_number_that_cannot_be_exported_is_refused():
+    """Its sum with others could not be a sample."""
+    row = message(1, due=NOW, **{"a@b.test": recipient(NOW, **{"@type": "Scheduled"}) | {"retryCount": 10**400}})
+
+    with pytest.raises(PayloadError, match="retryCount"):
+        folded(row)
+
+
 @given(end=st.integers(0, 1200))
 def test_a_truncated_answer_is_a_payload_error(end: int):
     """Wherever it is cut."""
