@@ -93,6 +93,10 @@ def mail(server: StandIn, *recipients: str, times: int = 1) -> None:
     server.call(submit)
 
 
+Values = dict[tuple[str, ...], float]
+"""Values by labels."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """A stand-in, and an exporter that watches it under *name*."""
@@ -146,14 +150,8 @@ class Scene:
         except AssertionError:
             raise AssertionError(f"{complaint()}\n{self.exporter.log()[-3000:]}") from None
 
-    def wait_shown(
-        self,
-        family: str,
-        *labels: str,
-        wanted: dict[tuple[str, ...], float] | Callable[[], dict[tuple[str, ...], float]],
-    ) -> None:
+    def wait_shown(self, family: str, *labels: str, wanted: Values | Callable[[], Values]) -> None:
         """Waits for a family to show exactly *wanted*, zeros aside; a function is asked at each look."""
-
         last = [""]
 
         def equal() -> bool:
