@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from exporter.cli.history.arguments import AsJson, Config, StorePath, finish
+from exporter.cli.history.arguments import AsJson, Config, StorePath, query
 
 domains_app = typer.Typer(
     name="domains",
@@ -32,16 +32,8 @@ def list_(
     The daemon checks them, every hour by default. Exit status: 0 success, 1 the history cannot be read.
     """
     from exporter.cli.domains.listing import show_list
-    from exporter.cli.history.options import store_settings
-    from exporter.store.reading import reading
 
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_list(connection, server=server, bad=bad, as_json=as_json)
-
-    finish(answer)
+    query(store, config, lambda connection: show_list(connection, server=server, bad=bad, as_json=as_json))
 
 
 @domains_app.command()
@@ -62,14 +54,9 @@ def show(
     lists as replaced. Exit status: 0 success, 1 the history cannot be read, 3 the domain has not been checked.
     """
     from exporter.cli.domains.show import show_domain
-    from exporter.cli.history.options import domain_of, store_settings
-    from exporter.store.reading import reading
+    from exporter.cli.history.options import domain_of
 
     name = domain_of("DOMAIN", domain)
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_domain(connection, name, server=server, records=records, as_json=as_json)
-
-    finish(answer)
+    query(
+        store, config, lambda connection: show_domain(connection, name, server=server, records=records, as_json=as_json)
+    )

@@ -1,15 +1,18 @@
-"""The command-line options that the commands on the history share, and how such a command ends."""
+"""The command-line options that the commands on the history share, and how such a command reads and ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exporter.errors import StoreError
+
+if TYPE_CHECKING:
+    from exporter.store.reading import History
 
 EXIT_UNUSABLE = 1
 
@@ -40,3 +43,17 @@ def finish(answer: Callable[[], int]) -> None:
         complain(str(error))
         status = EXIT_UNUSABLE
     raise typer.Exit(status)
+
+
+def query(store: Path | None, config: Path | None, answer: Callable[[History], int]) -> None:
+    """Exit with the status that *answer* returns from the history of the options `StorePath` and `Config`."""
+    from exporter.cli.history.options import store_settings
+    from exporter.store.reading import reading
+
+    path = store_settings(store, config).path
+
+    def read() -> int:
+        with reading(path) as connection:
+            return answer(connection)
+
+    finish(read)

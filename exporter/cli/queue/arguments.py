@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,6 @@ import typer
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (TOML).")]
 Server = Annotated[str | None, typer.Option(help="The server of this name; needed if several are configured.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Message ids, as `queue list` prints them.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A message id, as `queue list` prints it.")]
 Sender = Annotated[str | None, typer.Option(help="Only messages from this envelope sender; <> for bounces.")]
@@ -27,3 +27,23 @@ Everything = Annotated[bool, typer.Option("--all", help="The whole queue.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be changed.")]
 NoAudit = Annotated[bool, typer.Option("--no-audit", help="Do not record the change in the history file.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The filter options as given; ``None`` if missing."""
+
+    ids: Ids = None
+    sender: Sender = None
+    recipient: Recipient = None
+    domain: Domain = None
+    older_than: OlderThan = None
+    attempts: Attempts = None
+    status: Status = None
+    queue: Queue = None
+    text: Text = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no filter is given."""
+        return not self.ids and all(getattr(self, field.name) is None for field in fields(self) if field.name != "ids")

@@ -7,43 +7,29 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from exporter.cli.history.arguments import AsJson
+from exporter.cli.history.sharing import with_options
 from exporter.cli.queue.arguments import (
-    AsJson,
-    Attempts,
     Config,
-    Domain,
     DryRun,
     Everything,
-    Ids,
+    Given,
     NoAudit,
-    OlderThan,
-    Queue,
-    Recipient,
-    Sender,
     Server,
-    Status,
-    Text,
     Yes,
 )
 from exporter.cli.queue.finishing import finish
 
 if TYPE_CHECKING:
     from exporter.cli.queue.acting import ActionOf, Manner
-    from exporter.cli.queue.options import Given
 
 
+@with_options(Given)
 def retry(
-    ids: Ids = None,
+    *,
     config: Config = None,
     server: Server = None,
-    sender: Sender = None,
-    recipient: Recipient = None,
-    domain: Domain = None,
-    older_than: OlderThan = None,
-    attempts: Attempts = None,
-    status: Status = None,
-    queue: Queue = None,
-    text: Text = None,
+    given: Given,
     everything: Everything = False,
     at: Annotated[str | None, typer.Option(help="When to try: 30m, or 2026-12-01T12:00:00Z. Default: now.")] = None,
     yes: Yes = False,
@@ -57,20 +43,9 @@ def retry(
     Every condition must hold; recipients that do not match are left alone. Exit status: 0 all applied, 1 the server or
     the history cannot be used, 2 nothing was touched, 3 nothing matches, 4 some were not applied, 130 interrupted.
     """
-    from exporter.cli.queue.options import Given, time_of
+    from exporter.cli.queue.options import time_of
     from exporter.stalwart.operator.control import Retry
 
-    given = Given(
-        ids=ids or (),
-        sender=sender,
-        recipient=recipient,
-        domain=domain,
-        older_than=older_than,
-        attempts=attempts,
-        status=status,
-        queue=queue,
-        text=text,
-    )
     _change(
         lambda operation: Retry(time_of(at, now=operation.clock.now())),
         given,
@@ -78,18 +53,12 @@ def retry(
     )
 
 
+@with_options(Given)
 def cancel(
-    ids: Ids = None,
+    *,
     config: Config = None,
     server: Server = None,
-    sender: Sender = None,
-    recipient: Recipient = None,
-    domain: Domain = None,
-    older_than: OlderThan = None,
-    attempts: Attempts = None,
-    status: Status = None,
-    queue: Queue = None,
-    text: Text = None,
+    given: Given,
     everything: Everything = False,
     watch: Annotated[
         str, typer.Option(help="How long to watch messages that a running attempt may write back; 0s: not at all.")
@@ -106,20 +75,8 @@ def cancel(
     their sender gets one. Exit statuses as for `retry`.
     """
     from exporter.cli.history.options import duration_of
-    from exporter.cli.queue.options import Given
     from exporter.stalwart.operator.control import Cancel
 
-    given = Given(
-        ids=ids or (),
-        sender=sender,
-        recipient=recipient,
-        domain=domain,
-        older_than=older_than,
-        attempts=attempts,
-        status=status,
-        queue=queue,
-        text=text,
-    )
     seconds = duration_of("--watch", watch)
     _change(
         lambda operation: Cancel(seconds),
@@ -184,7 +141,7 @@ def _change(action: ActionOf, given: Given, options: Options) -> None:
     require_filter(given, everything=options.everything)
     selection = selection_of(given)
     manner = _manner(options, described(given, selection, everything=options.everything))
-    finish(lambda: change(site_of(options.config, options.server), action, selection, given.ids, manner))
+    finish(lambda: change(site_of(options.config, options.server), action, selection, given.ids or (), manner))
 
 
 def _switch(options: Options, *, running: bool, kick: str | None) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
 import typer
 
 from exporter.cli.history.options import domain_of, duration_of
+from exporter.cli.queue.arguments import Given
 from exporter.model.queue import RecipientStatus
 from exporter.settings.units import format_duration
 from exporter.stalwart.http.responses import quoted
@@ -17,32 +16,12 @@ from exporter.stalwart.operator.selection import Selection
 STATUSES = [status.value for status in RecipientStatus if status is not RecipientStatus.UNKNOWN]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """The filter options as given; ``None`` if missing."""
-
-    ids: Sequence[str] = ()
-    sender: str | None = None
-    recipient: str | None = None
-    domain: str | None = None
-    older_than: str | None = None
-    attempts: int | None = None
-    status: str | None = None
-    queue: str | None = None
-    text: str | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no filter is given."""
-        return not self.ids and all(getattr(self, field.name) is None for field in fields(self) if field.name != "ids")
-
-
 def selection_of(given: Given) -> Selection:
     """Return the filter without its ids; raises `typer.BadParameter`, which exits with status 2."""
     for name in ("sender", "recipient", "domain", "older_than", "status", "queue", "text"):
         if getattr(given, name) is not None and not getattr(given, name).strip():
             raise typer.BadParameter(f"--{name.replace('_', '-')}: is empty")
-    if any(not id_.strip() for id_ in given.ids):
+    if any(not id_.strip() for id_ in given.ids or ()):
         raise typer.BadParameter("ID: is empty")
     if given.status is not None and given.status not in STATUSES:
         raise typer.BadParameter(f"--status: one of {', '.join(STATUSES)}")

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from exporter.cli.history.text import cell, number, print_json, stamp, table
 from exporter.cli.output import complain, print_whole
 from exporter.cli.queue import exits
-from exporter.errors import StoreError
 from exporter.store.audit import audit_entries
-from exporter.store.reading import reading
+from exporter.store.reading import History
 
 
-def show_log(path: Path, *, server: str | None, message_id: str | None, most: int, as_json: bool) -> int:
+def show_log(connection: History, *, server: str | None, message_id: str | None, most: int, as_json: bool) -> int:
     """Print the newest records first; return the exit status."""
-    try:
-        with reading(path) as connection:
-            rows = [dict(row) for row in audit_entries(connection, server=server, message_id=message_id, most=most)]
-    except StoreError as error:
-        complain(str(error))
-        return exits.UNUSABLE
+    rows = [dict(row) for row in audit_entries(connection, server=server, message_id=message_id, most=most)]
     if as_json:
-        print_json([{**{"at": stamp(row["at"])}, **{k: v for k, v in row.items() if k != "at"}} for row in rows])
+        print_json([{**row, "at": stamp(row["at"])} for row in rows])
         return exits.ALL_APPLIED
     if not rows:
         complain("no change is recorded")

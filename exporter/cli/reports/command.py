@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -17,7 +18,10 @@ from exporter.cli.history.arguments import (
     StorePath,
     finish,
     now,
+    query,
 )
+from exporter.cli.history.sharing import with_options
+from exporter.cli.reports.arguments import Given, Server
 
 reports_app = typer.Typer(
     name="reports",
@@ -26,29 +30,14 @@ reports_app = typer.Typer(
     add_completion=False,
 )
 
-Server = Annotated[str | None, typer.Option(help="Only reports received by this server.")]
-Domain = Annotated[str | None, typer.Option(help="Only reports about this domain, in Unicode or xn-- form.")]
-Kind = Annotated[str | None, typer.Option(help="Only reports of this kind: dmarc, tls or arf.")]
-Reporter = Annotated[str | None, typer.Option(help="Only reporters whose name contains this, ignoring case.")]
-Since = Annotated[str | None, typer.Option(help="Only reports that end at or after this: 7d, 2026-11-21, or a time.")]
-Until = Annotated[str | None, typer.Option(help="Only reports that end before this: 1d, 2026-11-21, or a time.")]
-Result = Annotated[
-    str | None,
-    typer.Option(help="Only reports with this result: aligned, failed, success, failure, or a feedback type."),
-]
-
 
 @reports_app.command("list")
+@with_options(Given)
 def list_(
+    *,
     config: Config = None,
     store: StorePath = None,
-    server: Server = None,
-    domain: Domain = None,
-    kind: Kind = None,
-    reporter: Reporter = None,
-    since: Since = None,
-    until: Until = None,
-    result: Result = None,
+    given: Given,
     most: Most = 50,
     rejected: Annotated[bool, typer.Option("--rejected", help="List the reports that could not be parsed.")] = False,
     as_json: AsJson = False,
@@ -59,21 +48,12 @@ def list_(
     DMARC reports count messages, TLS reports count sessions; feedback reports have only a failed count. With --kind
     arf, each line describes the complaint. Exit status: 0 success, 1 the history cannot be read, 2 invalid options.
     """
-    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.listing import show_list, show_rejected
-    from exporter.cli.reports.options import Given, filter_of
-    from exporter.store.reading import reading
+    from exporter.cli.reports.options import filter_of
 
-    given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
     wanted = filter_of(given, now=now())
-    path = store_settings(store, config).path
     show = show_rejected if rejected else show_list
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show(connection, wanted, most=most, as_json=as_json)
-
-    finish(answer)
+    query(store, config, lambda connection: show(connection, wanted, most=most, as_json=as_json))
 
 
 @reports_app.command()
@@ -87,32 +67,20 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a report in full. Exit status 3 if the id does not exist."""
-    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.show import show_report
-    from exporter.store.reading import reading
 
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_report(connection, id_, raw=raw, as_json=as_json)
-
-    finish(answer)
+    query(store, config, lambda connection: show_report(connection, id_, raw=raw, as_json=as_json))
 
 
 @reports_app.command()
+@with_options(Given)
 def top(
+    *,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="sources, reporters or (failing) domains.")],
     config: Config = None,
     store: StorePath = None,
     window: Annotated[str, typer.Option(help="Time window: 1d, 7d, 30d, any duration, or all.")] = "30d",
-    server: Server = None,
-    domain: Domain = None,
-    kind: Kind = None,
-    reporter: Reporter = None,
-    since: Since = None,
-    until: Until = None,
-    result: Result = None,
+    given: Given,
     most: Most = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -121,27 +89,18 @@ def top(
 
     With --result failed, sources are ranked by failed messages. --since and --until replace --window.
     """
-    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.listing import TOPS, show_top
-    from exporter.cli.reports.options import Given, filter_of
-    from exporter.store.reading import reading
+    from exporter.cli.reports.options import filter_of
 
     if what not in TOPS:
         raise typer.BadParameter(f"WHAT: one of {', '.join(TOPS)}")
-    if what != "reporters" and (kind or "dmarc").lower() != "dmarc":
+    if what != "reporters" and (given.kind or "dmarc").lower() != "dmarc":
         raise typer.BadParameter(f"--kind: {what} exist for DMARC reports only")
     span = ""
-    if since is None and until is None and window != "all":
-        since, span = window, f" (window {window})"
-    given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
+    if given.since is None and given.until is None and window != "all":
+        given, span = replace(given, since=window), f" (window {window})"
     wanted = filter_of(given, now=now())
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_top(connection, what, wanted, most=most, as_json=as_json, span=span)
-
-    finish(answer)
+    query(store, config, lambda connection: show_top(connection, what, wanted, most=most, as_json=as_json, span=span))
 
 
 @reports_app.command()
@@ -159,33 +118,28 @@ def summary(
 
     Exit status 3 if there are no reports about the domain.
     """
-    from exporter.cli.history.options import domain_of, store_settings
+    from exporter.cli.history.options import domain_of
     from exporter.cli.reports.summary import show_summary
-    from exporter.store.reading import reading
 
     name = domain_of("DOMAIN", domain)
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_summary(connection, name, now=now(), days=days, most=most, server=server, as_json=as_json)
-
-    finish(answer)
+    query(
+        store,
+        config,
+        lambda connection: show_summary(
+            connection, name, now=now(), days=days, most=most, server=server, as_json=as_json
+        ),
+    )
 
 
 @reports_app.command()
+@with_options(Given)
 def export(
+    *,
     config: Config = None,
     store: StorePath = None,
     fmt: Format = "json",
     output: Output = None,
-    server: Server = None,
-    domain: Domain = None,
-    kind: Kind = None,
-    reporter: Reporter = None,
-    since: Since = None,
-    until: Until = None,
-    result: Result = None,
+    given: Given,
     as_json: AsJsonFormat = False,
 ) -> None:
     """
@@ -194,39 +148,26 @@ def export(
     The file is created once the export is complete. CSV has one line per record, policy, failure or feedback.
     """
     from exporter.cli.history.export import FORMATS
-    from exporter.cli.history.options import store_settings
     from exporter.cli.reports.export import export as write
-    from exporter.cli.reports.options import Given, filter_of
-    from exporter.store.reading import reading
+    from exporter.cli.reports.options import filter_of
 
     fmt = "json" if as_json else fmt
     if fmt not in FORMATS:
         raise typer.BadParameter(f"--format: one of {', '.join(FORMATS)}")
-    given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
     wanted = filter_of(given, now=now())
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return write(connection, wanted, fmt=fmt, output=output)
-
-    finish(answer)
+    query(store, config, lambda connection: write(connection, wanted, fmt=fmt, output=output))
 
 
 @reports_app.command()
+@with_options(Given)
 def prune(
+    *,
     config: Config = None,
     store: StorePath = None,
     older_than: Annotated[
         str | None, typer.Option(help="Minimum age since receipt, such as 90d. Default: store.retention.")
     ] = None,
-    server: Server = None,
-    domain: Domain = None,
-    kind: Kind = None,
-    reporter: Reporter = None,
-    since: Since = None,
-    until: Until = None,
-    result: Result = None,
+    given: Given,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print how many would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
@@ -238,10 +179,9 @@ def prune(
     unless a filter other than --server and --kind is given. Exit status 2 without confirmation.
     """
     from exporter.cli.history.options import duration_of, store_settings
-    from exporter.cli.reports.options import Given, filter_of
+    from exporter.cli.reports.options import filter_of
     from exporter.cli.reports.prune import prune as delete
 
-    given = Given(server=server, domain=domain, kind=kind, reporter=reporter, since=since, until=until, result=result)
     moment = now()
     wanted = filter_of(given, now=moment)
     settings = store_settings(store, config)

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.cli.history.options import domain_of, moment_of, one_of
+from exporter.cli.reports.arguments import Given
 from exporter.model.report_words import ReportKind
 from exporter.store.reports.filter import RESULTS, ReportFilter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """The filter options as given; ``None`` if missing."""
-
-    server: str | None = None
-    domain: str | None = None
-    kind: str | None = None
-    reporter: str | None = None
-    since: str | None = None
-    until: str | None = None
-    result: str | None = None
 
 
 def filter_of(given: Given, *, now: datetime) -> ReportFilter:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from exporter.cli.history.arguments import AsJson, Config, Most, StorePath, finish, now
+from exporter.cli.history.arguments import AsJson, Config, Most, StorePath, now, query
 
 senders_app = typer.Typer(
     name="senders",
@@ -42,9 +42,8 @@ def top(
     rejects are refusals of authenticated sessions. Exit status: 0 success, 1 the history cannot be read, 2 invalid
     options.
     """
-    from exporter.cli.history.options import domain_of, moment_of, one_of, store_settings
+    from exporter.cli.history.options import domain_of, moment_of, one_of
     from exporter.cli.senders.listing import Asked, show_top
-    from exporter.store.reading import reading
     from exporter.store.trail.senders.queries import ORDERS
 
     asked = Asked(
@@ -55,13 +54,7 @@ def top(
         by_domain=by_domain,
         most=most,
     )
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_top(connection, asked, as_json=as_json)
-
-    finish(answer)
+    query(store, config, lambda connection: show_top(connection, asked, as_json=as_json))
 
 
 @senders_app.command()
@@ -78,17 +71,13 @@ def show(
 
     The exact name is also found if the trail stores addresses hashed. Exit status 3 if there is no such sender.
     """
-    from exporter.cli.history.options import store_settings
     from exporter.cli.senders.listing import show_sender
-    from exporter.store.reading import reading
 
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_sender(connection, account, server=server, days=days, now=now(), as_json=as_json)
-
-    finish(answer)
+    query(
+        store,
+        config,
+        lambda connection: show_sender(connection, account, server=server, days=days, now=now(), as_json=as_json),
+    )
 
 
 @senders_app.command()
@@ -99,14 +88,6 @@ def unusual(config: Config = None, store: StorePath = None, server: Server = Non
     These are the senders behind stalwart_unusual_senders and the alert StalwartUnusualSender. Exit status: 0 success,
     also if there are none, 1 the history cannot be read.
     """
-    from exporter.cli.history.options import store_settings
     from exporter.cli.senders.listing import show_unusual
-    from exporter.store.reading import reading
 
-    path = store_settings(store, config).path
-
-    def answer() -> int:
-        with reading(path) as connection:
-            return show_unusual(connection, server=server, now=now(), as_json=as_json)
-
-    finish(answer)
+    query(store, config, lambda connection: show_unusual(connection, server=server, now=now(), as_json=as_json))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import typer
 
 from exporter.cli.history.options import domain_of, moment_of, one_of
+from exporter.cli.trail.arguments import Given
 from exporter.model.delivery import Outcome
 from exporter.model.trail import MessageKind, RefusalReason
 from exporter.store.trail.filter import TrailFilter
@@ -19,23 +19,6 @@ RESULTS: Mapping[str, Outcome] = {
     "deferred": Outcome.TEMPORARY_FAILURE,
 }
 KINDS = [kind.value for kind in MessageKind if kind is not MessageKind.UNKNOWN]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """The filter options as given; ``None`` if missing."""
-
-    server: str | None = None
-    domain: str | None = None
-    address: str | None = None
-    account: str | None = None
-    kind: str | None = None
-    result: str | None = None
-    reason: str | None = None
-    client: str | None = None
-    since: str | None = None
-    until: str | None = None
-    only_domain: str | None = None
 
 
 def filter_of(given: Given, *, now: datetime, refused: bool) -> TrailFilter:

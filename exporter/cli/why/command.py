@@ -7,14 +7,10 @@ from typing import Annotated
 import typer
 
 from exporter.cli.history.arguments import AsJson, Config, StorePath, finish, now
+from exporter.cli.trail.arguments import OnlyDomain, Server, Since
 
 What = Annotated[
     str, typer.Argument(metavar="WHAT", help="A queue id, message id, address, domain, account or client's IP address.")
-]
-Server = Annotated[str | None, typer.Option(help="Only mail of this server.")]
-Since = Annotated[str | None, typer.Option(help="Only mail accepted or refused since: 7d, 2026-11-21, or a time.")]
-OnlyDomain = Annotated[
-    str | None, typer.Option("--only-domain", help="Show nothing about other domains: for a tenant's administrator.")
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the server for the state of its queue.")]
 Most = Annotated[int, typer.Option("--limit", "-n", min=0, max=10, help="Maximum number of other matches.")]
