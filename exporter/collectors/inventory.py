@@ -74,7 +74,7 @@ class InventorySource:
         shown, dropped = soonest(in_use(certificates), self._max_domains)
         if dropped:
             name = f.CERTIFICATE_NOT_AFTER.name
-            self._board.dropped[name] = self._board.dropped.get(name, 0) + dropped
+            self._board.dropped[name] += dropped
         return shown
 
 

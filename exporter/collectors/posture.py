@@ -48,7 +48,7 @@ class PostureSource:
                 changes[label, check.value] = changed_at
         if left_out:
             name = f.DOMAIN_CHECK.name
-            self._board.dropped[name] = self._board.dropped.get(name, 0) + len(left_out)
+            self._board.dropped[name] += len(left_out)
         yield f.DOMAIN_CHECK, checks
         yield f.DOMAIN_CHECK_CHANGE, changes
 

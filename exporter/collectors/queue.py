@@ -56,7 +56,7 @@ class QueueSource:
     def _domains(self, queue: QueueSnapshot) -> Mapping[Labels, int]:
         shown, dropped = largest(queue.domains, self._max_domains)
         if dropped:
-            self._board.dropped[f.QUEUE_DOMAINS.name] = self._board.dropped.get(f.QUEUE_DOMAINS.name, 0) + dropped
+            self._board.dropped[f.QUEUE_DOMAINS.name] += dropped
         return shown
 
 

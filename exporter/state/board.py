@@ -7,6 +7,7 @@ with every change, so that only changed parts are rendered again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.senders import SenderSnapshot
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
 from exporter.stalwart.log_problems import LogProblem
+from exporter.state.capped import CappedLabel
 from exporter.state.costs import ApiCosts
 from exporter.state.distribution import Observations
 from exporter.state.posture import Posture
@@ -136,7 +138,7 @@ class ServerBoard:
         self.streams: dict[str, StreamHealth] = {}
         self.webhook: WebhookHealth | None = None
         self.unknown: dict[str, int] = {}
-        self.dropped: dict[str, int] = {}
+        self.dropped: Counter[str] = Counter()
         self.log_gaps = 0
         self.trail_dropped = 0
         self.log_looked_at = False
@@ -223,6 +225,15 @@ class ServerBoard:
             self.unknown[name] = self.unknown.get(name, 0) + count
         if unknown:
             self.touch(Part.HEALTH)
+
+    def capped_label(self, capped: CappedLabel, family: str, value: str, *, now: float, times: int = 1) -> str:
+        """Return *capped*'s label for *value*; count *times* increments of *family* that it puts under ``other``."""
+        before = capped.dropped
+        label = capped.label(value, now)
+        if capped.dropped != before:
+            self.dropped[family] += times
+            self.touch(Part.HEALTH)
+        return label
 
     def count_trail_dropped(self, rows: int) -> None:
         """Count rows of the trail that could not be stored in time."""

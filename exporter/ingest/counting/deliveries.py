@@ -16,7 +16,7 @@ from exporter.domains import UNKNOWN_DOMAIN, domain_name
 from exporter.ingest.counting.trail.recorder import TrailPolicy, TrailRecorder
 from exporter.model.delivery import DeliveryOutcome, Outcome
 from exporter.stalwart.http.server_clock import STEP_SECONDS
-from exporter.state.board import Part, ServerBoard
+from exporter.state.board import ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
 from exporter.store.trail.masking import AddressMask
@@ -175,9 +175,5 @@ class DeliveryCounter:
         return domain_name(event.hostname) == self._relay_host
 
     def _label(self, domain: str, times: int) -> str:
-        dropped = self._capped.dropped
-        label = self._capped.label(domain or UNKNOWN_DOMAIN, self._clock.monotonic())
-        if self._capped.dropped != dropped:
-            self._board.dropped[FAMILY] = self._board.dropped.get(FAMILY, 0) + times
-            self._board.touch(Part.HEALTH)
-        return label
+        named, now = domain or UNKNOWN_DOMAIN, self._clock.monotonic()
+        return self._board.capped_label(self._capped, FAMILY, named, now=now, times=times)

@@ -9,7 +9,7 @@ from exporter.clock import Clock
 from exporter.model.incoming_reports import IncomingReport, UnreadableReport
 from exporter.model.report_words import AlignedResult, Disposition, ReportKind
 from exporter.model.reports import ArfReport, DmarcReport, TlsReport
-from exporter.state.board import Part, ServerBoard
+from exporter.state.board import ServerBoard
 from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
 
@@ -92,14 +92,7 @@ class ReportCounter:
                 add(increments, TLS_FAILURES, labels, detail.sessions)
 
     def _label(self, tally: str, domain: str) -> str:
-        capped = self._labels[tally]
-        dropped = capped.dropped
-        label = capped.label(domain, self._clock.monotonic())
-        if capped.dropped != dropped:
-            family = CAPPED[tally]
-            self._board.dropped[family] = self._board.dropped.get(family, 0) + 1
-            self._board.touch(Part.HEALTH)
-        return label
+        return self._board.capped_label(self._labels[tally], CAPPED[tally], domain, now=self._clock.monotonic())
 
 
 _Words = tuple[Disposition, AlignedResult, AlignedResult]

@@ -136,12 +136,7 @@ class SendersJob:
         return q.past_of(await self._store.read(q.PAST, (server, sender, hour - KEEP_HOURS)))
 
     def _label(self, domain: str, times: int) -> str:
-        dropped = self._capped.dropped
-        label = self._capped.label(domain, self._clock.monotonic())
-        if self._capped.dropped != dropped:
-            self._board.dropped[FAMILY] = self._board.dropped.get(FAMILY, 0) + times
-            self._board.touch(Part.HEALTH)
-        return label
+        return self._board.capped_label(self._capped, FAMILY, domain, now=self._clock.monotonic(), times=times)
 
 
 def _remember(kept: OrderedDict[_Key, T], key: _Key, value: T) -> None:

@@ -267,4 +267,4 @@ class ReportJob:
         made = await make_gauges(self._history, now=self._clock.now(), most=self._max_domains)
         self._gauges.publish(made.gauges, fresh_seconds=fresh_seconds(self._interval))
         for family, dropped in made.dropped.items():
-            self._board.dropped[family] = self._board.dropped.get(family, 0) + dropped
+            self._board.dropped[family] += dropped
