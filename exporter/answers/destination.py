@@ -30,7 +30,7 @@ TLS_REPORTS = timedelta(days=7)
 def gather_destination(
     reader: TrailReader, connection: History, domain: str, *, server: str | None, now: datetime
 ) -> DestinationEvidence:
-    """Return what is known of *domain*; of reporters, only one who may know every domain is told."""
+    """Return what is known of *domain*; its TLS reporters are named only if every domain may be shown."""
     names = reader.servers if server is None else (server,)
     events = [
         event

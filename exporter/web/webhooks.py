@@ -58,7 +58,7 @@ _HEADER = HEADER.encode()
 
 
 class Feed(Protocol):
-    """What is told about the posts of one server."""
+    """Receives the outcome of each post of one server."""
 
     def received(self, result: str) -> None:
         """Record what became of a post."""

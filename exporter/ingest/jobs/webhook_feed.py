@@ -1,4 +1,4 @@
-"""What the receiver of a server's posts and the job that counts them tell each other, and what is shown of both."""
+"""Connects the receiver of a server's posts with the job that counts them, and publishes the health of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens queue control for one server, of whichever generation it is."""
+"""Opens queue control for one server of either generation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 The counting of submissions, inside the transaction that writes their rows of the trail.
 
-A message counts when it is first known as a submission, whichever source shows it; a failure with the row of its
+A message counts when it is first known as a submission, from any source; a failure with the row of its
 outcome, and a refusal with its own row. Each of these rows is written once, so each counts once.
 """
 
