@@ -16,6 +16,7 @@ The exceptions that the exporter raises on purpose::
     |   |-- InternalError        a bug in the exporter, caught so that other collectors keep running
     |   `-- HistoryUnavailable   the history file cannot be read or written, so the poll counted nothing
     |-- StoreError               the history file cannot be read or written
+    |-- FilterError              an option of a command or a page has a value that it cannot have
     `-- SettingsError            the configuration cannot be used; ends the process at start, not at a reload
 
 `exporter.stalwart` derives a few more from these, which only it distinguishes.
@@ -200,6 +201,10 @@ class PayloadTooLarge(PayloadError):
 
 class StoreError(ExporterError):
     """The history file cannot be read or written."""
+
+
+class FilterError(ExporterError):
+    """An option of a command or a page has a value that it cannot have; the message names the option, not the value."""
 
 
 class SettingsError(ExporterError):

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+SHOWN_LENGTH = 200
+"""Maximum length of a text in a table; JSON output has the rest."""
+
+MARKS_IN_A_ROW = 4
+"""More combining marks on one letter would cover neighbouring lines."""
 
 
 def printable(text: str, replacement: str = REPLACEMENT) -> str:
@@ -17,3 +25,15 @@ def printable(text: str, replacement: str = REPLACEMENT) -> str:
 def shortened(text: str, length: int) -> str:
     """Return *text* in at most *length* characters; an ellipsis replaces what was cut off."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
+    """Return *text* safe for a terminal or a page, with few combining marks, and at most *length* characters."""
+    kept = []
+    marks = 0
+    for c in text[: 4 * length]:
+        marks = marks + 1 if unicodedata.combining(c) else 0
+        if marks <= MARKS_IN_A_ROW:
+            kept.append(c)
+    more = "…" if len(text) > 4 * length else ""
+    return shortened(printable("".join(kept)) + more, length)

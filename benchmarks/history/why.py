@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.rows import Row
 from exporter.answers.asked import parse_asked
 from exporter.answers.nothing import Coverage
-from exporter.cli.why.answering import Servers, answer_to
+from exporter.history.why import NoQueues, answer_to
 from exporter.model.trail import MessageKind, RefusalReason
 from exporter.store.reading import reading, writing
 from exporter.store.store import Store
@@ -136,7 +136,12 @@ def _row(path: Path, kind: str, what: str, messages: int) -> Row:
         started = time.process_time()
         with reading(path) as connection:
             answer_to(
-                parse_asked(what), TrailFilter(), connection=connection, servers=Servers(), coverage=Coverage(), now=now
+                parse_asked(what),
+                TrailFilter(),
+                connection=connection,
+                queues=NoQueues(),
+                coverage=Coverage(),
+                now=now,
             )
         slowest = max(slowest, 1000 * (time.process_time() - started))
     return Row(

@@ -17,7 +17,7 @@ from exporter.settings import DEFAULT_PATH, ListenAddress, WebSettings
 from exporter.settings.addresses import parse_listen
 from exporter.settings.environment import apply_environment
 from exporter.settings.files import read_bounded
-from exporter.settings.units import MIB
+from exporter.units import MIB
 from exporter.web.config.document import load_web_config
 
 EXIT_UNHEALTHY = 1

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.printable import printable, shortened
+from exporter.printable import harmless, printable
 
 PIPE_WIDTH = 1000
 """Width if another program reads the output and COLUMNS is not set: no table cell is folded or cut."""
-
-SHOWN_LENGTH = 200
-"""Maximum length of a text in a table; JSON output has the rest."""
-
-MARKS_IN_A_ROW = 4
-"""More combining marks on one letter would cover neighbouring lines."""
 
 _COMPLAINT_LENGTH = 4000
 
@@ -42,18 +35,6 @@ def print_whole(table: Table) -> None:
 def plain(text: str) -> str:
     """Return untrusted text without control characters and markup."""
     return printable(text).replace("[", "\\[")
-
-
-def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
-    """Return *text* safe for a terminal, with few combining marks, and at most *length* characters."""
-    kept = []
-    marks = 0
-    for c in text[: 4 * length]:
-        marks = marks + 1 if unicodedata.combining(c) else 0
-        if marks <= MARKS_IN_A_ROW:
-            kept.append(c)
-    more = "…" if len(text) > 4 * length else ""
-    return shortened(printable("".join(kept)) + more, length)
 
 
 def complain(text: str) -> None:

@@ -17,7 +17,7 @@ from exporter.settings.types import (
     MailAddresses,
     Resolvers,
 )
-from exporter.settings.units import DAY, HOUR, MINUTE, SECOND
+from exporter.units import DAY, HOUR, MINUTE, SECOND
 
 
 class CheckSettings(Section):

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from exporter.settings.units import KIB, MIB, format_size
+from exporter.units import KIB, MIB, format_size
 
 SECRET_LIMIT_BYTES = 64 * KIB
 CERTIFICATES_LIMIT_BYTES = 4 * MIB

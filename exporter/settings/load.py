@@ -15,7 +15,7 @@ from exporter.settings.files import read_bounded
 from exporter.settings.models import Settings
 from exporter.settings.problems import describe_errors
 from exporter.settings.risks import risks_of, risks_of_file
-from exporter.settings.units import MIB
+from exporter.units import MIB
 
 DEFAULT_PATH = Path("/etc/stalwart-exporter/config.toml")
 _FILE_LIMIT_BYTES = MIB

@@ -15,7 +15,7 @@ from exporter.settings.rules import server_list_problems, validate_with
 from exporter.settings.section import Section
 from exporter.settings.servers.server import ServerSettings
 from exporter.settings.types import Duration, FilePath, Listen, ReadableFile, Size
-from exporter.settings.units import DAY, GIB, MIB
+from exporter.units import DAY, GIB, MIB
 
 
 class WebSettings(Section):

@@ -16,7 +16,7 @@ from exporter.domains import domain_name
 from exporter.settings.addresses import ListenAddress, parse_listen, parse_resolver, parse_server_url
 from exporter.settings.credentials.secret import Secret, check_secret
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
-from exporter.settings.units import format_duration, format_size, parse_duration, parse_size
+from exporter.units import format_duration, format_size, parse_duration, parse_size
 
 MAX_NAME_LENGTH = 64
 MAX_LIST_LENGTH = 10_000

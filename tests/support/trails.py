@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from exporter.answers.asked import parse_asked
 from exporter.answers.nothing import Coverage
 from exporter.cli.history.text import print_json
-from exporter.cli.why.answering import Servers, answer_to
-from exporter.cli.why.shape import answer_fields
 from exporter.cli.why.text import show_answer
+from exporter.history.shape import answer_fields
+from exporter.history.why import NoQueues, answer_to
 from exporter.model.trail import MessageKind, RefusalReason
 from exporter.model.trail_event import NULL_SENDER
 from exporter.store.reading import History, writing
@@ -66,7 +66,7 @@ def output(work: Callable[[], object]) -> str:
 def asked(connection: History, what: str, *, only_domain: str | None = None, now: datetime = NOW) -> str:
     """Everything that ``why`` prints about *what*, as text and as JSON."""
     wanted, question = TrailFilter(only_domain=only_domain), parse_asked(what)
-    found = answer_to(question, wanted, connection=connection, servers=Servers(), coverage=Coverage(), now=now)
+    found = answer_to(question, wanted, connection=connection, queues=NoQueues(), coverage=Coverage(), now=now)
     text = output(lambda: show_answer(found, limit=10))
     return text + output(
         lambda: print_json(answer_fields(found, asked=None if only_domain else question.text, limit=10))

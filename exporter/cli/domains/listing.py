@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from exporter.cli.history.text import cell, domain_cell, minute, print_json, table
+from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import console, print_whole
+from exporter.history.texts import minute
 from exporter.model.posture import CheckResult
 from exporter.store.posture.reading import StoredState, read_states
 from exporter.store.reading import History

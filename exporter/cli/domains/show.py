@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from exporter.cli.domains.listing import Group, by_domain
-from exporter.cli.history.text import cell, minute, print_json, stamp, table
+from exporter.cli.history.text import cell, print_json, table
 from exporter.cli.output import complain, console, plain, print_whole
 from exporter.domains import shown_domain
+from exporter.history.texts import minute, stamp
 from exporter.model.posture import CheckResult, CheckState, Record
 from exporter.store.posture.reading import read_changes, read_states
 from exporter.store.reading import History

@@ -1,68 +1,33 @@
-"""
-Exports of the history for other programs.
-
-JSON is exact and pure ASCII. In CSV, control characters are removed from texts, and a text that a spreadsheet would
-take for a formula is prefixed with an apostrophe.
-"""
+"""Writes exports of the history to a file or a pipe."""
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.history.text import dumped, stamp
-from exporter.cli.output import complain, harmless, problems
+from exporter.cli.output import complain, problems
+from exporter.history.exports import Exported, Fields, pieces
 
 EXIT_UNUSABLE = 1
 
-FORMATS = ("json", "jsonl", "csv")
 
-CELL_LENGTH = 2000
-"""More than any column of the history holds."""
-
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-
-Fields = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+def export(exported: Exported, *, fmt: str, output: Path | None, total: int | None = None) -> int:
     """
-    What an export writes.
+    Write *exported* in *fmt*, one of `FORMATS`, to *output* or standard output; return the exit status.
 
-    Attributes:
-        items: Read while they are written, so that memory stays bounded.
-        total: The number of items, for the progress bar; ``None`` if counting them would take too long.
-        noun: What the items are, in the plural.
-        columns: The columns of the CSV form.
-        lines: The lines of an item in the CSV form; columns that a line does not have stay empty.
+    *total* is the number of items, for the progress bar; ``None`` if counting them would take too long.
     """
-
-    items: Iterable[Fields]
-    total: int | None
-    noun: str
-    columns: Sequence[str]
-    lines: Callable[[Fields], Iterable[Fields]]
-
-
-def export(exported: Exported, *, fmt: str, output: Path | None) -> int:
-    """Write *exported* in *fmt*, one of `FORMATS`, to *output* or standard output; return the exit status."""
     shown = output is not None or not sys.stdout.isatty()
     try:
-        with _target(output) as out, _progress(exported.total, exported.noun, shown=shown) as tick:
-            items = _ticking(exported.items, tick)
-            if fmt == "csv":
-                _write_csv(out, items, exported)
-            else:
-                (_write_json if fmt == "json" else _write_lines)(out, items)
+        with _target(output) as out, _progress(total, exported.noun, shown=shown) as tick:
+            out.writelines(pieces(replace(exported, items=_ticking(exported.items, tick)), fmt))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -101,33 +66,3 @@ def _ticking(items: Iterable[Fields], tick: Callable[[], None]) -> Iterator[Fiel
     for item in items:
         yield item
         tick()
-
-
-def _write_json(out: TextIO, items: Iterable[Fields]) -> None:
-    out.write("[")
-    for number, item in enumerate(items):
-        out.write(",\n" if number else "\n")
-        out.write(dumped(item, indent=None))
-    out.write("\n]\n")
-
-
-def _write_lines(out: TextIO, items: Iterable[Fields]) -> None:
-    for item in items:
-        out.write(dumped(item, indent=None) + "\n")
-
-
-def _write_csv(out: TextIO, items: Iterable[Fields], exported: Exported) -> None:
-    writer = csv.DictWriter(out, exported.columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for item in items:
-        for line in exported.lines(item):
-            writer.writerow({name: _cell(name, value) for name, value in line.items()})
-
-
-def _cell(name: str, value: object) -> object:
-    if name.endswith("_at") and isinstance(value, int):
-        return stamp(value)
-    if not isinstance(value, str):
-        return value
-    clean = harmless(value, CELL_LENGTH)
-    return f"'{clean}" if clean.startswith(FORMULA_SIGNS) else clean

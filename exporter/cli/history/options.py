@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 from pydantic import ValidationError
 
-from exporter.domains import domain_name
+from exporter.errors import FilterError
+from exporter.history import filters
 from exporter.settings import DEFAULT_PATH, StoreSettings, TrailSettings
 from exporter.settings.environment import apply_environment
-from exporter.settings.units import DAY, format_duration, parse_duration
+from exporter.units import DAY, format_duration, parse_duration
 
 LONGEST_SECONDS = 36_500 * DAY
 
 
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn `FilterError` into an invalid option: status 2."""
+    try:
+        yield
+    except FilterError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def domain_of(option: str, text: str) -> str:
     """Return a domain in the form used in the history."""
-    name = domain_name(text.strip())
-    if name is None:
-        raise typer.BadParameter(f"{option}: not a domain name")
-    return name
+    with refusing():
+        return filters.domain_of(option, text)
 
 
 def moment_of(option: str, text: str, *, now: datetime) -> datetime:
     """Parse a date, an RFC 3339 time, or an age (``7d``, ``12h``)."""
-    try:
-        return now - timedelta(seconds=parse_duration(text))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{option}: a date (2026-11-21), a time (2026-11-21T10:00:00Z) or how long ago (7d, 12h)"
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    with refusing():
+        return filters.moment_of(option, text, now=now)
 
 
 def duration_of(option: str, text: str) -> float:
@@ -95,6 +95,5 @@ def _table(config: Path | None, section: str) -> Mapping[str, Any]:
 
 def one_of(option: str, text: str, words: Iterable[str]) -> str:
     """Return the one of *words* that was given, in any case."""
-    if text.lower() not in (known := list(words)):
-        raise typer.BadParameter(f"{option}: one of {', '.join(known)}")
-    return text.lower()
+    with refusing():
+        return filters.one_of(option, text, words)

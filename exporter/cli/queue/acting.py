@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.history.text import counted, number, print_json
+from exporter.cli.history.text import print_json
 from exporter.cli.output import complain, console, print_whole, problems
 from exporter.cli.queue import exits
 from exporter.cli.queue.asking import confirmed, show_plan
@@ -21,6 +21,7 @@ from exporter.cli.queue.listing import TRUNCATED
 from exporter.cli.queue.reading import Found, find
 from exporter.cli.queue.text import message_json, result_table, scope, sum_of
 from exporter.errors import StoreError, TargetError, TargetForbidden
+from exporter.history.texts import counted, number
 from exporter.stalwart.operator.client import Target
 from exporter.stalwart.operator.control import Cancel, Control, Retry
 from exporter.stalwart.operator.effects import Effect, Result

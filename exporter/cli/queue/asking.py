@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
-from exporter.cli.history.text import counted, number
 from exporter.cli.output import complain, problems
 from exporter.cli.queue.connection import Operation
 from exporter.cli.queue.text import domain_table, message_table, scope, sum_of
+from exporter.history.texts import counted, number
 from exporter.stalwart.operator.client import Target
 from exporter.stalwart.operator.control import Cancel, Retry
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from exporter.cli.output import harmless
 from exporter.cli.queue.connection import Site
+from exporter.printable import harmless
 from exporter.stalwart.operator.effects import Effect
 from exporter.stalwart.operator.journal import Journal
 from exporter.store.audit import AuditEntry, begin_entry, end_entry, forget_entries

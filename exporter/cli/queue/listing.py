@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from exporter.cli.history.text import number, print_json
+from exporter.cli.history.text import print_json
 from exporter.cli.output import complain, console, print_whole
 from exporter.cli.queue import exits
 from exporter.cli.queue.connection import Operation, Site, login_of, operating
@@ -17,6 +17,7 @@ from exporter.cli.queue.text import (
     recipient_table,
     sum_of,
 )
+from exporter.history.texts import number
 from exporter.stalwart.operator.selection import Selection
 
 TRUNCATED = "the queue is longer than max_queue_messages: only the first {count} messages were examined"

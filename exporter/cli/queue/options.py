@@ -9,9 +9,9 @@ import typer
 from exporter.cli.history.options import domain_of, duration_of
 from exporter.cli.queue.arguments import Given
 from exporter.model.queue import RecipientStatus
-from exporter.settings.units import format_duration
 from exporter.stalwart.http.responses import quoted
 from exporter.stalwart.operator.selection import Selection
+from exporter.units import format_duration
 
 STATUSES = [status.value for status in RecipientStatus if status is not RecipientStatus.UNKNOWN]
 

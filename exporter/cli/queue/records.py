@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from exporter.cli.history.text import cell, number, print_json, stamp, table
+from exporter.cli.history.text import cell, print_json, table
 from exporter.cli.output import complain, print_whole
 from exporter.cli.queue import exits
+from exporter.history.texts import number, stamp
 from exporter.store.audit import audit_entries
 from exporter.store.reading import History
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from rich.table import Table
 
-from exporter.cli.history.text import cell, counted, domain_cell, facts, number, table
+from exporter.cli.history.text import cell, domain_cell, facts, table
 from exporter.clock import rfc3339
 from exporter.domains import UNKNOWN_DOMAIN, domain_of
+from exporter.history.texts import counted, number
 from exporter.stalwart.operator.client import Target
 from exporter.stalwart.operator.effects import Effect
 from exporter.stalwart.operator.messages import QueuedMessage, QueuedRecipient

@@ -147,9 +147,9 @@ def export(
 
     The file is created once the export is complete. CSV has one line per record, policy, failure or feedback.
     """
-    from exporter.cli.history.export import FORMATS
     from exporter.cli.reports.export import export as write
     from exporter.cli.reports.options import filter_of
+    from exporter.history.exports import FORMATS
 
     fmt = "json" if as_json else fmt
     if fmt not in FORMATS:

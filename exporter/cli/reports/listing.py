@@ -7,19 +7,9 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from exporter.cli.history.text import (
-    cell,
-    counted,
-    day,
-    domain_cell,
-    minute,
-    number,
-    print_json,
-    share,
-    shown_of,
-    table,
-)
+from exporter.cli.history.text import cell, domain_cell, print_json, shown_of, table
 from exporter.cli.output import console
+from exporter.history.texts import counted, day, minute, number, share
 from exporter.model.report_words import ReportKind
 from exporter.store.reading import History
 from exporter.store.reports.filter import ReportFilter

@@ -9,8 +9,9 @@ from pathlib import Path
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from exporter.cli.history.text import cell, counted, number, print_json, stamp, table
+from exporter.cli.history.text import cell, print_json, table
 from exporter.cli.output import complain, console, problems
+from exporter.history.texts import counted, number, stamp
 from exporter.store.reading import History, reading, writing
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.pruning import count_older, prune_rejected, prune_reports

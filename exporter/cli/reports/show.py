@@ -8,19 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.history.text import (
-    cell,
-    counted,
-    domain_cell,
-    facts,
-    minute,
-    number,
-    print_json,
-    share,
-    table,
-)
-from exporter.cli.output import complain, console, harmless
+from exporter.cli.history.text import cell, domain_cell, facts, print_json, table
+from exporter.cli.output import complain, console
 from exporter.domains import shown_domain
+from exporter.history.texts import counted, minute, number, share
+from exporter.printable import harmless
 from exporter.store.reading import History
 from exporter.store.reports.queries import Fields, load_raw, load_rejected, load_reports
 

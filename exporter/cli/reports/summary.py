@@ -8,17 +8,9 @@ from datetime import datetime
 
 from rich.text import Text
 
-from exporter.cli.history.text import (
-    cell,
-    counted,
-    day,
-    domain_cell,
-    number,
-    print_json,
-    share,
-    table,
-)
+from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import complain, console
+from exporter.history.texts import counted, day, number, share
 from exporter.store.reading import History
 from exporter.store.reports.queries import Fields
 from exporter.store.reports.summary import DomainSummary, summarise

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from exporter.cli.history.text import cell, day, domain_cell, minute, number, print_json, table
-from exporter.cli.output import complain, console, harmless, print_whole
+from exporter.cli.history.text import cell, domain_cell, print_json, table
+from exporter.cli.output import complain, console, print_whole
+from exporter.history.texts import day, minute, number
 from exporter.model.senders import DAY_HOURS, HOUR_SECONDS, Finding, SenderHour, UnusualReason
+from exporter.printable import harmless
 from exporter.store.reading import History
 from exporter.store.trail.queries import address_mask
 from exporter.store.trail.senders.judging import findings_now, unusual_senders

@@ -91,10 +91,10 @@ def export(
 
     The file is created once the export is complete. CSV has one line per recipient, or per refusal.
     """
-    from exporter.cli.history.export import FORMATS
     from exporter.cli.history.options import one_of
     from exporter.cli.trail.export import export as write
     from exporter.cli.trail.options import filter_of
+    from exporter.history.exports import FORMATS
 
     fmt = "json" if as_json else one_of("--format", fmt, FORMATS)
     moment = now()

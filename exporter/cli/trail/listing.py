@@ -6,10 +6,11 @@ from datetime import datetime
 
 from exporter.answers.asked import parse_asked
 from exporter.answers.gather import match_of
-from exporter.cli.history.text import cell, counted, facts, moment, print_json, table
+from exporter.cli.history.text import cell, facts, print_json, table
 from exporter.cli.output import complain, console
-from exporter.cli.why.shape import match_fields, refusal_fields, trail_fields
 from exporter.cli.why.text import match_table, recipient_table, show_message_facts, show_timeline
+from exporter.history.shape import match_fields, refusal_fields, trail_fields
+from exporter.history.texts import counted, moment
 from exporter.stalwart.common.ids import encode_id
 from exporter.store.reading import History
 from exporter.store.trail.filter import TrailFilter

@@ -40,9 +40,10 @@ def why(
     from exporter.answers.nothing import Coverage
     from exporter.cli.history.options import domain_of, moment_of, store_settings, trail_settings
     from exporter.cli.history.text import print_json
-    from exporter.cli.why.answering import answer_to, servers_of
-    from exporter.cli.why.shape import answer_fields
+    from exporter.cli.why.answering import servers_of
     from exporter.cli.why.text import show_answer
+    from exporter.history.shape import answer_fields
+    from exporter.history.why import answer_to
     from exporter.store.reading import reading
     from exporter.store.trail.filter import TrailFilter
 
@@ -59,7 +60,7 @@ def why(
     def answer() -> int:
         servers = servers_of(config, offline=offline)
         with reading(path) as connection:
-            found = answer_to(asked, wanted, connection=connection, servers=servers, coverage=coverage, now=moment)
+            found = answer_to(asked, wanted, connection=connection, queues=servers, coverage=coverage, now=moment)
         if as_json:
             print_json(answer_fields(found, asked=asked.text if wanted.only_domain is None else None, limit=most))
         else:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from exporter.answers.queue_state import LiveState, Presence, WaitingMessage, WaitingRecipient
 from exporter.app.servers.connection import context_for, credentials_of
 from exporter.clock import SystemClock
 from exporter.errors import SettingsError, TargetError, TargetForbidden
+from exporter.history.why import Look
 from exporter.model.server import Generation
 from exporter.settings import ServerSettings
 from exporter.stalwart.common.ids import encode_id
@@ -39,14 +39,6 @@ READS: frozenset[EndpointTable] = frozenset(
     }
 )
 """Everything that may be sent: reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A server's answer about some queue ids; the id of the message, or 0 if none of them is in its queue."""
-
-    state: LiveState
-    queue_id: int = 0
 
 
 def look(server: ServerSettings, queue_ids: Sequence[int]) -> Look:

@@ -14,8 +14,9 @@ from exporter.answers.fate import Fate
 from exporter.answers.queue_state import Presence
 from exporter.answers.standing import PENDING, Standing
 from exporter.answers.texts import reply
-from exporter.cli.history.text import cell, facts, moment, number, table
-from exporter.cli.output import console, harmless
+from exporter.cli.history.text import cell, facts, table
+from exporter.cli.output import console
+from exporter.history.texts import moment, number
 from exporter.model.delivery import Outcome
 from exporter.model.trail import (
     MessageKind,
@@ -26,6 +27,7 @@ from exporter.model.trail import (
     TrailRecipient,
     TrailStep,
 )
+from exporter.printable import harmless
 from exporter.stalwart.common.ids import encode_id
 
 SENTENCE_LENGTH = 2000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pydantic
 
 from exporter.settings.files import SECRET_LIMIT_BYTES, read_bounded
-from exporter.settings.units import format_size
+from exporter.units import format_size
 
 MASK = "***"
 FILE_SUFFIX = "_file"

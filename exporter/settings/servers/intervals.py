@@ -8,7 +8,7 @@ from pydantic import Field
 
 from exporter.settings.section import Section
 from exporter.settings.types import Duration
-from exporter.settings.units import DAY, SECOND
+from exporter.units import DAY, SECOND
 
 Interval = Annotated[Duration, Field(ge=SECOND, le=DAY)]
 

@@ -33,7 +33,7 @@ from exporter.settings.types import (
     Token,
     Username,
 )
-from exporter.settings.units import GIB, KIB, MIB, MINUTE
+from exporter.units import GIB, KIB, MIB, MINUTE
 
 REMOTE_REQUEST_LIMIT = 60
 """Requests per minute to a remote server stay below this: Stalwart allows 100 per address it considers anonymous."""

@@ -19,9 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from exporter.cli.output import SHOWN_LENGTH, harmless
 from exporter.cli.reports.command import reports_app
 from exporter.collectors.exposition import Exposition, Format
+from exporter.printable import SHOWN_LENGTH, harmless
 from tests.support.commands import run_command
 from tests.support.reports import wire
 from tests.support.reports.history import seconds, take_in

@@ -9,7 +9,7 @@ from exporter.errors import SettingsError
 from exporter.settings.addresses import parse_listen, parse_server_url
 from exporter.settings.credentials.secret import read_secret
 from exporter.settings.load import load_settings
-from exporter.settings.units import parse_duration, parse_size
+from exporter.units import parse_duration, parse_size
 from exporter.web import verdict
 from exporter.web.config.document import load_web_config
 from exporter.web.verdict.thresholds import load_thresholds

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings.units import format_duration, format_size, parse_duration, parse_size
+from exporter.units import format_duration, format_size, parse_duration, parse_size
 
 MILLISECONDS = st.integers(0, 40_000 * 86_400_000)
 AMOUNTS = st.one_of(st.none(), st.integers(0, 10_000))
