@@ -32,7 +32,7 @@ from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from exporter.store.stats import StoreStats
 from exporter.web.app import create_app
-from exporter.web.server import WebServer
+from exporter.web.serving.server import WebServer
 from exporter.web.verdict.thresholds import shipped
 from tests.support.ports import reserve_port
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from exporter.app.expose import Exposer
 from exporter.app.history import History
@@ -24,9 +25,15 @@ from exporter.collectors.health import ExporterSource
 from exporter.ingest.loops.retention import Retention
 from exporter.ingest.loops.trail_retention import TrailRetention
 from exporter.settings import Settings
+from exporter.store.reader import HistoryReader
 from exporter.store.store import Store
 from exporter.web.app import create_app
 from exporter.web.verdict.thresholds import load_thresholds, shipped
+
+_HEALTH, _METRICS = ("/-/healthy", "/-/ready"), ("/metrics",)
+
+OPEN_PATHS = {"nothing": (), "health": _HEALTH, "metrics": _METRICS, "health_and_metrics": (*_HEALTH, *_METRICS)}
+"""The paths without a login, by the setting ``web.without_login``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ def assemble(
     exposition.add(ExporterSource(store.stats, reloader.state, count_tasks), server=None)
     status = _status(settings, fleet, store, clock)
     webhooks = Webhooks(fleet.find_webhook, settings.webhooks.listen, settings.webhooks.max_body)
-    front = _front(settings, exposition, status, reloader, webhooks, clock, exposer.changed)
+    front = _front(settings, exposition, status, reloader, webhooks, clock, exposer.changed, store.path)
     reloader.include(front)
     supervised: dict[str, LongRun] = {
         "retention": retention.run,
@@ -148,6 +155,7 @@ def _front(
     webhooks: Webhooks,
     clock: Clock,
     changed: Callable[[], None],
+    store_path: Path,
 ) -> HttpFront:
     web = settings.web
     app = create_app(
@@ -156,6 +164,7 @@ def _front(
         status=status if web.status_page else None,
         reloader=reloader if web.enable_reload else None,
         clock=clock,
+        history=HistoryReader(store_path),
     )
     return HttpFront(
         app,
@@ -163,6 +172,7 @@ def _front(
         web.config_file,
         servers=len(settings.servers),
         webhooks=webhooks,
+        open_paths=OPEN_PATHS[web.without_login],
         clock=clock,
         changed=changed,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 from exporter.app.servers.supervise import LongRun
 from exporter.clock import Clock
 from exporter.settings import ListenAddress
-from exporter.web.protocol import HttpLimits
-from exporter.web.server import WebServer
+from exporter.web.serving.protocol import HttpLimits
+from exporter.web.serving.server import WebServer
 from exporter.web.webhooks import FindTarget, WebhookReceiver
 
 if TYPE_CHECKING:
@@ -78,10 +78,11 @@ class HttpFront:
         *,
         servers: int,
         webhooks: Webhooks,
+        open_paths: Collection[str] = (),
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
-        """*changed* is called when the web configuration has reloaded itself."""
+        """*open_paths* need no login. *changed* is called when the web configuration has reloaded itself."""
         self._live: LiveWebConfig | None = None
         if config_file is not None:
             # Import lazily: YAML and bcrypt take a megabyte that most installations never need.
@@ -90,7 +91,7 @@ class HttpFront:
             from exporter.web.guard import Guard
 
             config = load_web_config(config_file)
-            guard = Guard(app, config)
+            guard = Guard(app, config, open_paths=open_paths)
             self._live = LiveWebConfig(config, guard=guard, clock=clock, changed=changed)
             app = guard
         context = None if self._live is None else self._live.ssl_context

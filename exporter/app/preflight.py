@@ -8,7 +8,7 @@ from pathlib import Path
 from exporter.app.servers.connection import context_for
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import ServerSettings, Settings
-from exporter.store.file import check_place
+from exporter.store.disk.file import check_place
 from exporter.web.verdict.thresholds import load_thresholds
 
 

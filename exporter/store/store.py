@@ -18,11 +18,11 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from exporter.errors import StoreError
-from exporter.store import file
 from exporter.store.connection import Parameters, SqliteConnection, connect
-from exporter.store.file_identity import Presence
+from exporter.store.disk import file
+from exporter.store.disk.identity import Presence
+from exporter.store.disk.lock import HistoryLock
 from exporter.store.inserts import Insert
-from exporter.store.lock import HistoryLock
 from exporter.store.patience import Patience
 from exporter.store.schema import TABLES, TEMPORARY_TABLES
 from exporter.store.stats import LOST, UNREADABLE, StoreStats

@@ -1,9 +1,8 @@
-"""The endpoints as one ASGI application: metrics, health, reload and the status page."""
+"""The endpoints as one ASGI application: metrics, health, reload and the pages."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import partial
 
 import structlog
 from starlette.applications import Starlette
@@ -14,11 +13,11 @@ from starlette.routing import Route
 
 from exporter.clock import Clock
 from exporter.errors import ExporterError, SettingsError
+from exporter.store.reader import HistoryReader
 from exporter.web.interfaces import Health, MetricsSource, Reloader, StatusSource
 from exporter.web.metrics import MetricsEndpoint
-
-if TYPE_CHECKING:
-    from exporter.web.pages.status import StatusRenderer
+from exporter.web.pages.answering import Answering
+from exporter.web.pages.routes import PAGES
 
 log = structlog.get_logger("exporter.web")
 
@@ -26,17 +25,24 @@ _PLAIN_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 
 def create_app(
-    *, metrics: MetricsSource, health: Health, status: StatusSource | None, reloader: Reloader | None, clock: Clock
+    *,
+    metrics: MetricsSource,
+    health: Health,
+    status: StatusSource | None,
+    reloader: Reloader | None,
+    clock: Clock,
+    history: HistoryReader | None = None,
 ) -> Starlette:
-    """Return the application; ``None`` for *reloader* or *status* disables the reload endpoint or the page."""
-    pages = _Pages(health=health, status=status, reloader=reloader, clock=clock)
+    """Return the application; ``None`` for *reloader* or *status* disables the reload endpoint or the pages."""
+    endpoints = _Endpoints(health=health, reloader=reloader)
+    answering = Answering(source=status, history=history, clock=clock) if status is not None else None
     app = Starlette(
         routes=[
             Route("/metrics", MetricsEndpoint(metrics), methods=["GET"]),
-            Route("/", pages.status),
-            Route("/-/healthy", pages.healthy),
-            Route("/-/ready", pages.ready),
-            Route("/-/reload", pages.reload, methods=["POST"]),
+            Route("/-/healthy", endpoints.healthy),
+            Route("/-/ready", endpoints.ready),
+            Route("/-/reload", endpoints.reload, methods=["POST"]),
+            *(Route(page.path, partial(answering.answer, page) if answering else _no_pages) for page in PAGES),
         ],
         exception_handlers={HTTPException: _refuse},
     )
@@ -45,29 +51,12 @@ def create_app(
     return app
 
 
-@cache
-def _renderer() -> StatusRenderer:
-    """Import and create lazily: the template engine takes three megabytes, which scrapes do not need."""
-    from exporter.web.pages.status import StatusRenderer
+class _Endpoints:
+    """The endpoints besides ``/metrics`` and the pages."""
 
-    return StatusRenderer()
-
-
-class _Pages:
-    """The endpoints besides ``/metrics``."""
-
-    def __init__(self, *, health: Health, status: StatusSource | None, reloader: Reloader | None, clock: Clock) -> None:
+    def __init__(self, *, health: Health, reloader: Reloader | None) -> None:
         self._health = health
-        self._status = status
         self._reloader = reloader
-        self._clock = clock
-
-    async def status(self, request: Request) -> Response:
-        if self._status is None:
-            return _plain("the status page is disabled in the configuration; /metrics has the same data", 404)
-        renderer = _renderer()
-        page = renderer.render(self._status.status(), now=self._clock.now())
-        return Response(page, headers=renderer.headers)
 
     async def healthy(self, request: Request) -> Response:
         return _plain("ok")
@@ -90,6 +79,10 @@ class _Pages:
             log.warning("web.reload_failed", error=str(error))
             return _plain(f"the previous configuration stays in force:\n{error}", 500)
         return _plain("reloaded")
+
+
+async def _no_pages(request: Request) -> Response:
+    return _plain("the pages are disabled in the configuration; /metrics has the same data", 404)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

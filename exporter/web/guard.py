@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import ssl
 import time
+from collections.abc import Collection
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.web.access import is_loopback, mark_logged_in
 from exporter.web.config.basic_auth import Authenticator, TooManyLogins
 from exporter.web.config.document import WebConfig
 from exporter.web.rate_limit import TokenBucket
@@ -31,15 +33,20 @@ class Guard:
     the process is serving, and a health check has no password.
     """
 
-    def __init__(self, app: ASGIApp, config: WebConfig) -> None:
+    def __init__(self, app: ASGIApp, config: WebConfig, *, open_paths: Collection[str] = ()) -> None:
+        """*open_paths* are available without a login."""
         self._app = app
+        self._open_paths = frozenset(open_paths)
         self._authenticator: Authenticator | None = None
         self._bucket: TokenBucket | None = None
+        self._requires_certificate = True
         self.use(config)
 
     def use(self, config: WebConfig) -> None:
         """Replace the configuration for all following requests."""
         self._headers = config.headers
+        # Connections stay open over a reload: a certificate is proof only if it has been required from the start.
+        self._requires_certificate &= config.tls is not None and config.tls.client_auth is ssl.CERT_REQUIRED
         if self._authenticator is not None and config.users:
             self._authenticator.use(config.users)
         else:
@@ -62,9 +69,7 @@ class Guard:
             return PlainTextResponse("too many requests\n", 429, headers=_TRY_LATER)
         authorization = _authorization(scope)
         try:
-            if self._authenticator is None or await self._authenticator.allows(
-                authorization, address=scope["client"][0] if scope["client"] else ""
-            ):
+            if await self._is_admitted(scope, authorization):
                 return None
             refusal = PlainTextResponse("unauthorized\n", 401, headers=_CHALLENGE)
         except TooManyLogins:
@@ -73,18 +78,25 @@ class Guard:
             await asyncio.sleep(REFUSAL_SECONDS)
         return refusal
 
+    async def _is_admitted(self, scope: Scope, authorization: bytes | None) -> bool:
+        """Return whether a request has access; raises `TooManyLogins`."""
+        if self._requires_certificate:
+            mark_logged_in(scope)
+        if self._authenticator is None or scope["path"] in self._open_paths:
+            return True
+        address = scope["client"][0] if scope["client"] else ""
+        if not await self._authenticator.allows(authorization, address=address):
+            return False
+        mark_logged_in(scope)
+        return True
+
 
 def is_from_this_machine(scope: Scope) -> bool:
     """Return whether a request came over loopback, or from the same address of this machine that it was sent to."""
     if not scope["client"] or not scope["server"]:
         return False
     client = scope["client"][0]
-    if client == scope["server"][0]:
-        return True
-    try:
-        return ipaddress.ip_address(client).is_loopback
-    except ValueError:
-        return False
+    return client == scope["server"][0] or is_loopback(client)
 
 
 def _authorization(scope: Scope) -> bytes | None:

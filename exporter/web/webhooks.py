@@ -34,7 +34,7 @@ from exporter.state.webhooks import (
 )
 from exporter.store.webhooks.inbox import WebhookInbox
 from exporter.store.webhooks.spool import MEMORY_BYTES, BodySpool
-from exporter.web.protocol import TAKEN
+from exporter.web.serving.protocol import TAKEN
 
 log = structlog.get_logger("exporter.webhooks")
 

@@ -15,6 +15,11 @@ def are(number: float) -> str:
     return "is" if number == 1 else "are"
 
 
+def grouped(number: float) -> str:
+    """Format a whole number with narrow spaces between its thousands: ``12 345``, with U+202F."""
+    return f"{number:,.0f}".replace(",", "\u202f")
+
+
 def ago(when: datetime, now: datetime) -> str:
     """Format the time since *when*; a time in the future, from a different clock, is ``in ...``."""
     seconds = (now - when).total_seconds()

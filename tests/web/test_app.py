@@ -203,7 +203,7 @@ def test_the_status_page_may_not_be_kept_framed_or_extended(run: Run):
                 "default-src": "'none'",
                 "frame-ancestors": "'none'",
                 "base-uri": "'none'",
-                "form-action": "'none'",
+                "form-action": "'self'",
             }
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"

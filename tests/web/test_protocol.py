@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from exporter.web.protocol import HttpLimits
+from exporter.web.serving.protocol import HttpLimits
 from tests.support.listener.app import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
 from tests.support.listener.pages import GET_HEALTHY, big_metrics
 

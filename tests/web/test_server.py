@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.web.server import WebServer
+from exporter.web.serving.server import WebServer
 from tests.support.listener.app import FixedMetrics, Run, application, browsing, connected, read_to_end, serving
 from tests.support.listener.pages import GET_HEALTHY
 

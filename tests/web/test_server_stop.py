@@ -8,7 +8,7 @@ import ssl
 from starlette.types import Receive, Scope, Send
 
 from exporter.clock import SystemClock
-from exporter.web.server import WebServer
+from exporter.web.serving.server import WebServer
 from tests.support.certificates import Identity
 from tests.support.listener.app import Run, application, browsing, connected, read_to_end, serving
 from tests.support.listener.pages import GET_HEALTHY, big_metrics

@@ -28,8 +28,8 @@ from exporter.web.interfaces import (
     StoreStatus,
     StreamStatus,
 )
-from exporter.web.protocol import HttpLimits
-from exporter.web.server import WebServer
+from exporter.web.serving.protocol import HttpLimits
+from exporter.web.serving.server import WebServer
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0

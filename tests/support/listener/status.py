@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+
+from starlette.datastructures import QueryParams
 
 from exporter.web.interfaces import (
     CapabilityRow,
@@ -13,7 +16,8 @@ from exporter.web.interfaces import (
     StoreStatus,
     StreamStatus,
 )
-from tests.support.listener.app import collector, server_status, status_page
+from exporter.web.pages.visit import Visit
+from tests.support.listener.app import NOW, FixedStatus, collector, server_status, status_page
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
@@ -64,6 +68,20 @@ def read(html: str) -> Page:
     Reader(page).feed(html)
     page.text = " ".join(page.text.split())
     return page
+
+
+def visit_of(page: StatusPage, *, path: str = "/", arguments: Mapping[str, str] | None = None) -> Visit:
+    """A visit at `NOW` of a page over these facts."""
+    return Visit(
+        root="../" * (path.count("/") - 1) or "./",
+        segments=path.split("/")[1:],
+        arguments=arguments or {},
+        query=QueryParams(""),
+        personal=True,
+        source=FixedStatus(page),
+        history=None,
+        now=NOW,
+    )
 
 
 def hostile_page() -> StatusPage:

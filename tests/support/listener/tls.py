@@ -16,7 +16,7 @@ from exporter.clock import SystemClock
 from exporter.web.config.document import load_web_config
 from exporter.web.config.live import LiveWebConfig
 from exporter.web.guard import Guard
-from exporter.web.server import WebServer
+from exporter.web.serving.server import WebServer
 from tests.support.certificates import Identity
 from tests.support.listener.app import application, browsing, serving
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.web.server import WebServer
+from exporter.web.serving.server import WebServer
 from tests.support.certificates import Authority, Identity, client_context
 from tests.support.listener.app import HASH as PASSWORD_HASH
 from tests.support.listener.app import Run, basic, browsing, connected, until

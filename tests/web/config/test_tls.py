@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from exporter.web.server import WebServer
+from exporter.web.serving.server import WebServer
 from tests.support.certificates import Authority, client_context
 from tests.support.listener.app import Run, connected, read_to_end
 from tests.support.listener.tls import REQUIRED, configured, status_with

@@ -117,7 +117,7 @@ def proxy(port: int, prefix: str) -> Iterator[str]:
 def _link_bodies(port: int, prefix: str) -> dict[str, str]:
     """What each link of the page leads to, when followed as a browser does from below *prefix*."""
     with proxy(port, prefix) as url, httpx.Client(trust_env=False) as client:
-        links = read(client.get(url).text).attributes("href")
+        links = [link for link in read(client.get(url).text).attributes("href") if not link.startswith(("#", "./"))]
         answers = {link: client.get(urljoin(url, link)) for link in links}
         assert {link: answer.status_code for link, answer in answers.items()} == dict.fromkeys(links, 200)
         return {link: answer.text for link, answer in answers.items()}

@@ -15,9 +15,9 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from exporter.clock import Clock
-from exporter.web.listener import bind
-from exporter.web.protocol import TAKEN, BoundedProtocol, HttpLimits
-from exporter.web.slots import Seat, Slots
+from exporter.web.serving.listener import bind
+from exporter.web.serving.protocol import TAKEN, BoundedProtocol, HttpLimits
+from exporter.web.serving.slots import Seat, Slots
 
 log = structlog.get_logger("exporter.web")
 

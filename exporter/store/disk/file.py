@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from exporter.errors import StoreError
-from exporter.store.lock import OWNER_ONLY, SIDE_FILES, make_private
+from exporter.store.disk.lock import OWNER_ONLY, SIDE_FILES, make_private
 from exporter.store.patience import Patience
 from exporter.store.schema import MIGRATIONS
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.web.protocol import BoundedProtocol
+from exporter.web.serving.protocol import BoundedProtocol
 
 ADDRESS_SHARE = 0.75
 """The largest share of all connections for one address."""

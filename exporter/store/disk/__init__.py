@@ -1,0 +1,1 @@
+"""The history file on disk: its checks, its identity and its locks."""

@@ -1,0 +1,77 @@
+"""Answers a request for a page: access, failures, and the end of the work when the client goes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from exporter.clock import Clock
+from exporter.errors import StoreError
+from exporter.store.reader import HistoryReader, ReadRefused
+from exporter.web.access import REFUSAL, may_see_personal_data
+from exporter.web.interfaces import StatusSource
+from exporter.web.pages.routes import PageRoute
+from exporter.web.pages.visit import Visit, root_of, segments_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What all pages are made from; `answer` makes one."""
+
+    source: StatusSource
+    history: HistoryReader | None
+    clock: Clock
+
+    async def answer(self, route: PageRoute, request: Request) -> Response:
+        """Return the page, or a page that says why it cannot be shown."""
+        visit = self._visit(request)
+        if route.personal and not visit.personal:
+            return _message(visit, "This page needs a login", REFUSAL, status=403)
+        try:
+            return await _while_connected(request, route, visit)
+        except ReadRefused as error:
+            return _message(visit, "This page cannot be made now", str(error), status=503)
+        except StoreError as error:
+            return _message(visit, "The history cannot be read", str(error), status=503)
+
+    def _visit(self, request: Request) -> Visit:
+        return Visit(
+            root=root_of(request.scope),
+            segments=segments_of(request.scope["path"]),
+            arguments=request.path_params,
+            query=request.query_params,
+            personal=may_see_personal_data(request.scope),
+            source=self.source,
+            history=self.history,
+            now=self.clock.now(),
+        )
+
+
+async def _while_connected(request: Request, route: PageRoute, visit: Visit) -> Response:
+    """Make the page; if the client disconnects first, what is still being read for it is cancelled."""
+    making = asyncio.ensure_future(route.load()(visit))
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((making, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            return Response(status_code=499)
+        return making.result()
+    finally:
+        for task in (making, leaving):
+            task.cancel()
+        await asyncio.wait((making, leaving))
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _message(visit: Visit, title: str, text: str, *, status: int) -> Response:
+    # Imported here: the template engine takes three megabytes, which scrapes do not need.
+    from exporter.web.pages.base import respond
+
+    return respond(visit, "message.html", title=title, status=status, kind="wait", text=text)
