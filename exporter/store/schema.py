@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from exporter.store.audit import AUDIT_TABLES
 from exporter.store.posture.schema import POSTURE_COUNTED, POSTURE_TABLES
+from exporter.store.reports.dmarc.schema import COUNTED_TABLES as SOURCE_COUNTED_TABLES
+from exporter.store.reports.dmarc.schema import SOURCE_TABLES
 from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
 from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
@@ -51,6 +53,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     AUDIT_TABLES,
     REFUSALS_BY_CLIENT,
     SENDER_TABLES,
+    SOURCE_TABLES,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
@@ -63,6 +66,7 @@ TABLES = (
     *WEBHOOK_COUNTED_TABLES,
     *POSTURE_COUNTED,
     *SENDER_COUNTED_TABLES,
+    *SOURCE_COUNTED_TABLES,
 )
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 

@@ -132,6 +132,35 @@ def summary(
 
 
 @reports_app.command()
+def readiness(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One domain, with its sources.")] = None,
+    config: Config = None,
+    store: StorePath = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Time window, in days.")] = 30,
+    server: Server = None,
+    most: Most = 20,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Show which domains are ready for their next DMARC policy, and which mail that policy would hurt.
+
+    Nothing is called ready on thin data: 100 messages over 14 days from 2 reporters. Exit status 3 if there are no
+    reports about the domain.
+    """
+    from exporter.cli.history.options import domain_of
+    from exporter.cli.reports.readiness import show_readiness
+
+    name = None if domain is None else domain_of("DOMAIN", domain)
+    query(
+        store,
+        config,
+        lambda connection: show_readiness(
+            connection, name, now=now(), days=days, most=most, server=server, as_json=as_json
+        ),
+    )
+
+
+@reports_app.command()
 @with_options(Given)
 def export(
     *,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.reports import wire
 from tests.support.reports.commands import answer, call
-from tests.support.reports.history import now, seconds, take_in
+from tests.support.reports.history import daily, now, seconds, take_in
 
 
 def test_a_summary_tells_what_changed_and_how_far_it_is_to_reject(history: Path):
@@ -48,9 +48,7 @@ def test_a_summary_tells_what_changed_and_how_far_it_is_to_reject(history: Path)
 def test_the_verdict_follows_the_share_that_fails(tmp_path: Path, failed: int, policy: str, step: str):
     """Half a percent for reject, two for quarantine; who rejects already has arrived."""
     records = [wire.record(1000 - failed), wire.record(failed, source="192.0.2.2", dkim="Fail", spf="Fail")]
-    old = wire.dmarc("old", records=[wire.record(0)], p=policy, begin=seconds(40), end=seconds(39))
-    new = wire.dmarc("new", records=records, p=policy, begin=seconds(2), end=seconds(1))
-    take_in(tmp_path / "h.sqlite3", [("dmarc", old), ("dmarc", new)])
+    take_in(tmp_path / "h.sqlite3", daily(14, records, p=policy))
 
     assert answer(tmp_path / "h.sqlite3", "summary", "example.test")["verdict"]["step"] == step
 
@@ -67,26 +65,37 @@ def test_little_mail_gives_no_verdict_and_none_gives_status_3(tmp_path: Path, hi
 @pytest.mark.parametrize(
     ("spans", "messages", "words"),
     [
-        ([(7, 6)], 4, "4 messages over 1 day; needs at least 100 messages over 14 days."),
-        ([(25, 24)], 1, "1 message over 1 day;"),
-        ([(25, 24)], 1000, "1 000 messages over 1 day;"),
-        ([(9, 8), (4, 3)], 2, "4 messages over 6 days;"),
-        ([(13, 12), (1, 0)], 1000, "2 000 messages over 13 days;"),
-        ([(14, 13), (1, 0)], 1000, "Ready for p=reject"),
-        ([(50, 49)], 1000, "0 messages over 0 days;"),
+        ([(7, 6)], 4, "4 messages over 1 day from 1 reporter; needs at least 100 messages over 14 days from 2"),
+        ([(25, 24)], 1, "1 message over 1 day from 1 reporter;"),
+        ([(25, 24)], 1000, "1 000 messages over 1 day from 1 reporter;"),
+        ([(9, 8), (4, 3)], 2, "4 messages over 2 days from 2 reporters;"),
+        ([(14, 13), (1, 0)], 1000, "2 000 messages over 2 days from 2 reporters;"),
+        ([(n, n - 1) for n in range(13, 0, -1)], 1000, "13 000 messages over 13 days from 2 reporters;"),
+        ([(n, n - 1) for n in range(14, 0, -1)], 1000, "Ready for p=reject"),
+        ([(n, n - 1) for n in range(28, 12, -1)], 1000, "16 days from 2 reporters, but none is newer than 7 days."),
+        ([(50, 49)], 1000, "0 messages over 0 days from 0 reporters;"),
     ],
 )
 def test_the_days_of_a_verdict_are_those_that_reports_are_about(
     tmp_path: Path, spans: list[tuple[int, int]], messages: int, words: str
 ):
-    """One report about one day is a day, however long ago it came."""
+    """Two reports a fortnight apart are two days, and one about one day is a day, however long ago it came."""
     reports = [
-        ("dmarc", wire.dmarc(f"r-{n}", records=[wire.record(messages)], begin=seconds(begin), end=seconds(end) - 1))
+        (
+            "dmarc",
+            wire.dmarc(
+                f"r-{n}",
+                reporter=f"r{n % 2}.test",
+                records=[wire.record(messages)],
+                begin=seconds(begin),
+                end=seconds(end) - 1,
+            ),
+        )
         for n, (begin, end) in enumerate(spans)
     ]
     take_in(tmp_path / "h.sqlite3", reports)
 
-    assert words in call(tmp_path / "h.sqlite3", "summary", "example.test").stdout
+    assert words in " ".join(call(tmp_path / "h.sqlite3", "summary", "example.test").stdout.split())
 
 
 def test_a_summary_counts_in_the_singular(tmp_path: Path):

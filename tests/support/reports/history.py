@@ -40,6 +40,25 @@ def take_in(path: Path, reports: Iterable[tuple[str, object]]) -> None:
         asyncio.run(run(url))
 
 
+def daily(days: int, records: list[wire.Json], *, reporters: int = 2, **published: object) -> list[tuple[str, object]]:
+    """The same records in a report of each reporter about each of the last *days*."""
+    return [
+        (
+            "dmarc",
+            wire.dmarc(
+                f"d-{ago}",
+                reporter=f"reporter{number}.test",
+                records=records,
+                begin=seconds(ago),
+                end=seconds(ago - 1) - 1,
+                **published,
+            ),
+        )
+        for ago in range(days, 0, -1)
+        for number in range(reporters)
+    ]
+
+
 def ordinary() -> list[tuple[str, object]]:
     """Sixty days of example.test, one reporter silent for a month, a new failing source, and the other kinds."""
     reports: list[tuple[str, object]] = []

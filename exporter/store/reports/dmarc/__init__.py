@@ -1,0 +1,1 @@
+"""DMARC results of a domain: summaries, sources, and what a stricter policy would do."""

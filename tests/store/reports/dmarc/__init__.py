@@ -1,0 +1,1 @@
+"""Tests of what reports say about a domain and its sources."""
