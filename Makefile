@@ -27,7 +27,8 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vulture exporter alerts dashboards benchmarks $(wildcard tools)
+	$(BIN)/python -m tools.template_names > $(VENV)/template_names.py
+	$(BIN)/vulture exporter alerts dashboards benchmarks $(wildcard tools) $(VENV)/template_names.py
 	$(BIN)/python -m tools.command_pages --check
 	$(BIN)/python -m tests.support.faults --check
 	$(BIN)/python -m tools.settings_page --check

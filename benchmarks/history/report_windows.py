@@ -93,14 +93,14 @@ FILL_REPORTS = """
     WITH RECURSIVE
         n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :reports),
         t(i, at) AS (SELECT i, :now - (:reports - i) * 34560000 / :reports FROM n)
-    INSERT INTO report SELECT i, 'mx1', 'dmarc', new_identity(at), i || '_1', 'reporter-' || i % 50 || '.example', i,
-        'customer-' || i % 40 || '.example', at - 86400, at, at, 0, 0 FROM t
+    INSERT INTO report SELECT i, 'mx1', 'dmarc', new_identity(at), i || '_1', 'reporter-' || (i % 50) || '.example', i,
+        'customer-' || (i % 40) || '.example', at - 86400, at, at, 0, 0 FROM t
 """
 FILL_RECORDS = """
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :reports)
-    INSERT INTO dmarc_record SELECT i, r.value, '192.0.' || i % 255 || '.' || r.value, i % 97 + r.value, 'none',
+    INSERT INTO dmarc_record SELECT i, r.value, '192.0.' || (i % 255) || '.' || r.value, i % 97 + r.value, 'none',
         iif((i + r.value) % 9, 'pass', 'fail'), iif((i + r.value) % 3, 'pass', 'fail'),
-        'customer-' || i % 40 || '.example', '', '' FROM n, json_each('[0, 1, 2, 3, 4]') AS r
+        'customer-' || (i % 40) || '.example', '', '' FROM n, json_each('[0, 1, 2, 3, 4]') AS r
 """
 FILL_SUMS = """
     UPDATE report SET

@@ -34,6 +34,11 @@ class Options:
         self._now = now
         self._sign = sign
 
+    @property
+    def given(self) -> Given:
+        """The options as given."""
+        return self._given
+
     def text(self, name: str) -> str | None:
         """Return an option as it is."""
         return self._given.get(name)
@@ -53,6 +58,22 @@ class Options:
         given = self._given.get(name)
         return None if given is None else one_of(self._named(name), given, words)
 
+    def number(self, name: str, *, usual: int, most: int) -> int:
+        """Return a whole number from 1 to *most*; *usual* if it is missing."""
+        given = self._given.get(name)
+        if given is None:
+            return usual
+        if not (given.isascii() and given.isdigit() and len(given) <= 9 and 1 <= int(given) <= most):
+            raise FilterError(f"{self._named(name)}: a number from 1 to {most}")
+        return int(given)
+
+    def is_set(self, name: str) -> bool:
+        """Return whether a switch is on: ``1`` or ``0``."""
+        given = self._given.get(name)
+        if given not in (None, "0", "1"):
+            raise FilterError(f"{self._named(name)}: 1 or 0")
+        return given == "1"
+
     def refuse(self, words: str) -> FilterError:
         """Return an error whose *words* have the names of options in braces."""
         return FilterError(words.replace("{", self._sign).replace("}", ""))
@@ -61,15 +82,15 @@ class Options:
         return self._sign + name.replace("_", "-")
 
 
-def report_filter(options: Options) -> ReportFilter:
-    """Return the filter that the options of `reports` describe; raises `FilterError`."""
+def report_filter(options: Options, *, since: datetime | None = None) -> ReportFilter:
+    """Return the filter that the options of `reports` describe, by default *since* then; raises `FilterError`."""
     kind = options.one_of("kind", [*ReportKind])
     return ReportFilter(
         server=options.text("server"),
         domain=options.domain("domain"),
         kind=None if kind is None else ReportKind(kind),
         reporter=options.text("reporter"),
-        since=options.moment("since"),
+        since=options.moment("since") or since,
         until=options.moment("until"),
         result=options.one_of("result", REPORT_RESULTS),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,11 @@ PARALLEL = 2
 
 WAITING = 16
 """Reads that run or wait; further ones are refused."""
+
+STREAMS = 2
+"""Exports at one time."""
+
+PIECE_LENGTH = 1 << 16
 
 SECONDS = 5.0
 """Time for a read, including its wait for a thread."""
@@ -43,6 +48,7 @@ class HistoryReader:
         self._path = path
         self._seconds = seconds
         self._waiting = 0
+        self._streams = 0
         self._threads: ThreadPoolExecutor | None = None
 
     async def read(self, work: Callable[[History], T]) -> T:
@@ -64,6 +70,68 @@ class HistoryReader:
         finally:
             self._waiting -= 1
             attempt.end()
+
+    async def stream(self, work: Callable[[History], Iterator[str]]) -> AsyncGenerator[str]:
+        """
+        Yield what *work* yields, joined to pieces of about `PIECE_LENGTH` characters, read in a thread of its own.
+
+        The deadline holds for each piece, so that a slow client may take as long as it needs. Raises as `read` does.
+        """
+        if self._streams >= STREAMS:
+            raise ReadRefused("another export is under way; try again when it has ended")
+        self._streams += 1
+        thread = ThreadPoolExecutor(1, thread_name_prefix="export")
+        reading_on = _Stream(self._path, work, seconds=self._seconds)
+        try:
+            while piece := await asyncio.wrap_future(thread.submit(reading_on.next_piece)):
+                yield piece
+        finally:
+            self._streams -= 1
+            reading_on.end()
+            thread.submit(reading_on.close)
+            thread.shutdown(wait=False)
+
+
+class _Stream:
+    """A long read, in one thread; all but `end` is called from it."""
+
+    def __init__(self, path: Path, work: Callable[[History], Iterator[str]], *, seconds: float) -> None:
+        self._seconds = seconds
+        self._deadline = 0.0
+        self._ended = threading.Event()
+        self._items = self._read(path, work)
+
+    def next_piece(self) -> str:
+        """Return the next piece; empty at the end."""
+        self._deadline = time.monotonic() + self._seconds
+        parts, length = [], 0
+        try:
+            for item in self._items:
+                parts.append(item)
+                length += len(item)
+                if length >= PIECE_LENGTH:
+                    break
+        except StoreError as error:
+            if self._is_over():
+                raise ReadRefused("the export took too long to read") from error
+            raise
+        return "".join(parts)
+
+    def end(self) -> None:
+        """End the running query; may be called from another thread."""
+        self._ended.set()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._items.close()
+
+    def _read(self, path: Path, work: Callable[[History], Iterator[str]]) -> Generator[str]:
+        with reading(path) as connection:
+            connection.set_progress_handler(self._is_over, STEPS)
+            yield from work(connection)
+
+    def _is_over(self) -> bool:
+        return self._ended.is_set() or time.monotonic() >= self._deadline
 
 
 class _Attempt:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from exporter.store.audit import AUDIT_TABLES
-from exporter.store.audit import COUNTED_TABLES as AUDIT_COUNTED_TABLES
 from exporter.store.posture.schema import POSTURE_COUNTED, POSTURE_TABLES
 from exporter.store.reports.dmarc.schema import COUNTED_TABLES as SOURCE_COUNTED_TABLES
 from exporter.store.reports.dmarc.schema import SOURCE_TABLES
 from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
-from exporter.store.reports.schema import COUNTED_TABLES, REPORT_TABLES, TLS_POLICIES_ONCE
+from exporter.store.reports.schema import COUNTED_TABLES, NEWEST_REPORTS, REPORT_TABLES, TLS_POLICIES_ONCE
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
-from exporter.store.trail.schema import REFUSALS_BY_CLIENT, TRAIL_TABLES
+from exporter.store.trail.schema import DEFERRALS, REFUSALS_BY_CLIENT, TRAIL_TABLES
 from exporter.store.trail.senders.schema import COUNTED_TABLES as SENDER_COUNTED_TABLES
 from exporter.store.trail.senders.schema import SENDER_TABLES
 from exporter.store.webhooks.schema import COUNTED_TABLES as WEBHOOK_COUNTED_TABLES
@@ -55,6 +54,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     REFUSALS_BY_CLIENT,
     SENDER_TABLES,
     SOURCE_TABLES,
+    (*NEWEST_REPORTS, *DEFERRALS),
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
@@ -68,7 +68,6 @@ TABLES = (
     *POSTURE_COUNTED,
     *SENDER_COUNTED_TABLES,
     *SOURCE_COUNTED_TABLES,
-    *AUDIT_COUNTED_TABLES,
 )
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import StoreError
-from exporter.store.reader import WAITING, HistoryReader, ReadRefused
+from exporter.store.reader import STREAMS, WAITING, HistoryReader, ReadRefused
 from exporter.store.reading import History
 from exporter.store.store import Store
 
@@ -89,5 +89,60 @@ def test_too_many_readers_are_refused(path: Path):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+    asyncio.run(scenario(), debug=True)
+
+
+def test_a_stream_yields_everything_and_frees_its_place(path: Path):
+    """What is read piece by piece is whole, and the next stream begins at once."""
+
+    def work(history: History) -> Iterator[str]:
+        for row in history.execute(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n LIMIT 50000"
+        ):
+            yield f"{row[0]}\n"
+
+    async def scenario() -> None:
+        reader = HistoryReader(path)
+        for _ in range(STREAMS + 1):
+            pieces = [piece async for piece in reader.stream(work)]
+            assert "".join(pieces) == "".join(f"{number}\n" for number in range(1, 50_001))
+            assert len(pieces) > 1
+
+    asyncio.run(scenario(), debug=True)
+
+
+def test_a_stream_that_is_left_ends_and_too_many_are_refused(path: Path):
+    """The place of a client that went away is free again."""
+
+    def work(history: History) -> Iterator[str]:
+        while True:
+            yield "x" * 100_000
+
+    async def scenario() -> None:
+        reader = HistoryReader(path)
+        streams = [reader.stream(work) for _ in range(STREAMS)]
+        for stream in streams:
+            assert await anext(stream)
+        with pytest.raises(ReadRefused):
+            await anext(reader.stream(work))
+        for stream in streams:
+            await stream.aclose()
+        last = reader.stream(work)
+        assert await anext(last)
+        await last.aclose()
+
+    asyncio.run(scenario(), debug=True)
+
+
+def test_a_piece_of_a_stream_has_a_deadline(path: Path):
+    """A query that finds nothing for too long is refused."""
+
+    def work(history: History) -> Iterator[str]:
+        yield str(history.execute(ENDLESS).fetchone()[0])
+
+    async def scenario() -> None:
+        with pytest.raises(ReadRefused):
+            await anext(HistoryReader(path, seconds=0.05).stream(work))
 
     asyncio.run(scenario(), debug=True)

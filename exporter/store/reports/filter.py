@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from exporter.model.report_words import FeedbackType, ReportKind
 
@@ -52,6 +54,61 @@ class ReportFilter:
             parts.append(_of_result(self.result))
         sql = " AND ".join(part for part, _ in parts) or "1"
         return sql, [value for _, values in parts for value in values]
+
+    def routes(self, servers: Sequence[str], *, most: int) -> Iterator[Route]:
+        """
+        Yield the ways to the *most* reports that ended last, each by an index; a report may come more than once.
+
+        *servers* are those with reports, for a filter without a server.
+        """
+        kinds = [kind for kind in ReportKind if self.kind in (None, kind) and self._can_match(kind)]
+        if self.domain is not None:
+            rest, values = replace(self, domain=None).condition()
+            for kind in kinds:
+                yield _route(*_OF_DOMAIN[kind is ReportKind.DMARC], [self.domain, kind.value], rest, values, most)
+            if ReportKind.TLS in kinds:
+                yield _route(*_OF_TLS_POLICY, [self.domain], rest, values, most)
+            return
+        for server in servers if self.server is None else (self.server,):
+            rest, values = replace(self, server=None).condition()
+            for kind in kinds:
+                yield _route(*_OF_SERVER[kind is ReportKind.DMARC], [server, kind.value], rest, values, most)
+
+    def _can_match(self, kind: ReportKind) -> bool:
+        return kind is ReportKind.ARF or self.result is None or self.result in (*PASSED, *FAILED)
+
+
+class Route(NamedTuple):
+    """A way to the wanted reports, those that ended last first."""
+
+    sql: str
+    parameters: Sequence[object]
+
+
+# A partial index is used only if its condition is repeated as it stands.
+_OF_DOMAIN = {
+    True: ("report INDEXED BY report_domain", "report.domain = ? AND report.kind = ?"),
+    False: (
+        "report INDEXED BY report_other_domain",
+        "report.domain = ? AND report.kind = ? AND report.kind <> 'dmarc'",
+    ),
+}
+_OF_SERVER = {
+    True: ("report INDEXED BY report_dmarc_ends", "report.server = ? AND report.kind = ? AND report.kind = 'dmarc'"),
+    False: (
+        "report INDEXED BY report_other_ends",
+        "report.server = ? AND report.kind = ? AND report.kind <> 'dmarc'",
+    ),
+}
+_OF_TLS_POLICY = (
+    "tls_policy AS p INDEXED BY tls_policy_domain CROSS JOIN report ON report.id = p.report",
+    "p.domain = ?",
+)
+
+
+def _route(tables: str, found_by: str, keys: Sequence[object], rest: str, values: Sequence[object], most: int) -> Route:
+    sql = f"SELECT report.* FROM {tables} WHERE {found_by} AND {rest} ORDER BY report.ends_at DESC LIMIT ?"  # noqa: S608 - our own words
+    return Route(sql, [*keys, *values, most])
 
 
 _DOMAIN = (

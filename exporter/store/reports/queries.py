@@ -59,6 +59,30 @@ def list_reports(connection: sqlite3.Connection, wanted: ReportFilter, *, most: 
     return [_without_identity(row) for row in connection.execute(sql, [*parameters, most])]
 
 
+def newest_reports(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
+    """Return the *most* reports that ended last, at most that many; by an index, however many there are."""
+    found: dict[int, Fields] = {}
+    for route in wanted.routes(report_servers(connection), most=most):
+        found |= {row["id"]: _without_identity(row) for row in connection.execute(route.sql, route.parameters)}
+    return sorted(found.values(), key=lambda row: (row["ends_at"], row["id"]), reverse=True)[:most]
+
+
+def report_servers(connection: sqlite3.Connection) -> Sequence[str]:
+    """Return the servers that have received reports."""
+    found: list[str] = []
+    while (last := connection.execute(_NEXT_SERVER, {"after": found[-1] if found else ""}).fetchone()[0]) is not None:
+        found.append(last)
+    return found
+
+
+_NEXT_SERVER = """
+    SELECT min(server) FROM (
+        SELECT min(server) AS server FROM dmarc_day WHERE server > :after
+        UNION ALL SELECT min(server) FROM report INDEXED BY report_other_ends WHERE server > :after AND kind <> 'dmarc'
+    )
+"""
+
+
 def list_rejected(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
     """Return the last *most* rejected reports of the wanted server and kind."""
     rows = connection.execute(

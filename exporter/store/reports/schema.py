@@ -225,5 +225,12 @@ some reports that can be parsed now were rejected. Their ids are forgotten, so t
 still lists them, but only if as many reports are stored as were ever counted: no pruned report comes back.
 """
 
+NEWEST_REPORTS = (
+    "CREATE INDEX report_other_ends ON report (server, kind, ends_at) WHERE kind <> 'dmarc'",
+    "CREATE INDEX report_other_domain ON report (domain, kind, ends_at) WHERE kind <> 'dmarc'",
+    "CREATE INDEX tls_policy_domain ON tls_policy (domain)",
+)
+"""A later migration: the few reports of other kinds are found among millions of DMARC reports."""
+
 COUNTED_TABLES = ("report", "report_rejected")
 """Tables whose rows are cheap to count; the rows below a report are not counted every few minutes."""

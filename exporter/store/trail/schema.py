@@ -134,6 +134,9 @@ REFUSALS_BY_CLIENT = (
 )
 """A later migration: refusals that name neither sender nor recipient are found by the account or the client."""
 
+DEFERRALS = ("CREATE INDEX trail_outcome_deferred ON trail_outcome (server, at) WHERE outcome = 'temporary_failure'",)
+"""A later migration: mail that waits is found by its last attempts."""
+
 COUNTED_TABLES = ("trail_message", "trail_recipient", "trail_outcome", "trail_step", "trail_refusal")
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from exporter.clock import Clock
-from exporter.errors import StoreError
+from exporter.errors import FilterError, StoreError
 from exporter.store.reader import HistoryReader, ReadRefused
 from exporter.web.access import REFUSAL, may_see_personal_data
 from exporter.web.interfaces import StatusSource
@@ -32,6 +32,8 @@ class Answering:
             return _message(visit, "This page needs a login", REFUSAL, status=403)
         try:
             return await _while_connected(request, route, visit)
+        except FilterError as error:
+            return _message(visit, "A filter in the address is wrong", str(error), status=400)
         except ReadRefused as error:
             return _message(visit, "This page cannot be made now", str(error), status=503)
         except StoreError as error:

@@ -34,7 +34,10 @@ REFRESH_SECONDS = 60
 REFRESH = "refresh"
 """The parameter of a page's address that asks for it."""
 
-SECTIONS: tuple[tuple[str, str, str], ...] = (("overview", "Overview", ""),)
+SECTIONS: tuple[tuple[str, str, str], ...] = (
+    ("overview", "Overview", ""),
+    ("reports", "Reports", "reports"),
+)
 """The navigation: a key for `respond`, the text, and the path below the root."""
 
 FILTERS: Mapping[str, Callable[..., object]] = {

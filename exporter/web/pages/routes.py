@@ -30,4 +30,34 @@ def _overview() -> Page:
     return overview
 
 
-PAGES = (PageRoute("/", _overview),)
+def _reports() -> Page:
+    from exporter.web.pages.reports.overview import reports
+
+    return reports
+
+
+def _report_domain() -> Page:
+    from exporter.web.pages.reports.domain import domain
+
+    return domain
+
+
+def _report_export() -> Page:
+    from exporter.web.pages.reports.export import export
+
+    return export
+
+
+def _report() -> Page:
+    from exporter.web.pages.reports.one import report
+
+    return report
+
+
+PAGES = (
+    PageRoute("/", _overview),
+    PageRoute("/reports", _reports),
+    PageRoute("/reports/export", _report_export, personal=True),
+    PageRoute("/reports/domains/{domain}", _report_domain),
+    PageRoute("/reports/{kind}/{id}", _report, personal=True),
+)

@@ -45,8 +45,8 @@ def timeline(marks: Sequence[Mark], *, begin: datetime, end: datetime, text: str
         return min(1.0, max(0.0, (at - begin).total_seconds() / whole)) * WIDTH
 
     shapes = [Markup('<rect class="field" width="{}" height="{}"/>').format(number(WIDTH), number(HEIGHT))]
-    shapes += [_band(place(s.begin), place(s.end), s) for s in spans]
     shapes.append(Markup('<rect class="axis" y="{}" width="{}" height="1"/>').format(HEIGHT / 2, number(WIDTH)))
+    shapes += [_band(place(s.begin), place(s.end), s) for s in spans]
     shapes += [_mark(min(place(mark.at), WIDTH - MARK), mark) for mark in marks]
     return picture(shapes, width=WIDTH, height=HEIGHT, text=text, name="timeline")
 

@@ -15,8 +15,9 @@ import bcrypt
 import httpx
 from starlette.types import ASGIApp
 
-from exporter.clock import SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.errors import SettingsError
+from exporter.store.reader import HistoryReader
 from exporter.web.app import create_app
 from exporter.web.interfaces import (
     CapabilityRow,
@@ -135,6 +136,8 @@ def application(
     page: StatusPage | None = None,
     reloader: CountingReloader | None = None,
     shows_status: bool = True,
+    history: HistoryReader | None = None,
+    clock: Clock | None = None,
 ) -> ASGIApp:
     """The application on fixed facts."""
     return create_app(
@@ -142,7 +145,8 @@ def application(
         health=health or FixedHealth(),
         status=FixedStatus(page or status_page()) if shows_status else None,
         reloader=reloader,
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
+        history=history,
     )
 
 

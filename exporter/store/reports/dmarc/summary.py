@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from exporter.store.reports.queries import Fields
 from exporter.store.reports.sums import DAY_SECONDS
@@ -84,8 +84,17 @@ def summarise(
         failing_source_count=ask(_FAILING_COUNT)[0]["sources"],
         failing_sources=ask(_FAILING),
         new_sources=ask(_NEW_SOURCES) if span["first_at"] <= begin else None,
-        silent_reporters=[row for row in ask(_REPORTERS) if _is_silent(row, end)],
+        silent_reporters=silent_reporters(connection, domain, now=now, since=_EVER, server=server),
     )
+
+
+def silent_reporters(
+    connection: sqlite3.Connection, domain: str, *, now: datetime, since: datetime, server: str | None = None
+) -> Sequence[Fields]:
+    """Return the reporters whose reports, those that ended after *since*, have stopped."""
+    end = int(now.timestamp())
+    values = {"domain": domain, "server": server, "now": end, "reporters_since": int(since.timestamp())}
+    return [row for row in map(dict, connection.execute(_REPORTERS, values)) if _is_silent(row, end)]
 
 
 def _is_silent(reporter: Fields, now: int) -> bool:
@@ -95,6 +104,7 @@ def _is_silent(reporter: Fields, now: int) -> bool:
     return bool(now - reporter["last_at"] > max(SILENT_SECONDS, SILENT_INTERVALS * usual))
 
 
+_EVER = datetime.fromtimestamp(0, UTC)
 _SPAN = """
     SELECT count(*) AS reports, min(begins_at) AS first_begins_at, min(ends_at) AS first_at, max(ends_at) AS last_at
     FROM report WHERE kind = 'dmarc' AND domain = :domain AND (:server IS NULL OR server = :server)
@@ -163,5 +173,6 @@ _NEW_SOURCES = """
 _REPORTERS = """
     SELECT reporter, count(*) AS reports, min(ends_at) AS first_at, max(ends_at) AS last_at FROM report
     WHERE kind = 'dmarc' AND domain = :domain AND (:server IS NULL OR server = :server) AND ends_at <= :now
+        AND ends_at > :reporters_since
     GROUP BY reporter ORDER BY reports DESC, reporter
 """

@@ -1,0 +1,1 @@
+"""Pages about reports: domains over time, one domain, one report, and exports."""
