@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards.boards.exporter_costs import COST, HISTORY
+from dashboards.boards.exporter_webhooks import WEBHOOKS
 from dashboards.boards.kit import NONE_NOW, Board, graph, mean_and_p90, number, q, rows_of
 
 STREAMS_ARE = 'No live streams: they require the Enterprise edition, and streams.transport = "off" disables them'
@@ -215,6 +216,7 @@ EXPORTER = Board(
         ("What the servers offer", _GIVEN),
         ("Collectors", _COLLECTORS),
         ("Live streams", _STREAMS),
+        ("Webhooks", WEBHOOKS),
         ("Load on the servers", COST),
         ("History file and process", HISTORY),
     ],

@@ -99,6 +99,14 @@ _DMARC = [
         stacked=True,
         empty=NO_REPORTS,
     ),
+    graph(
+        "New sources",
+        "Source networks that appeared in reports about a domain for the first time, per day. `stalwart-exporter "
+        "reports summary` names them.",
+        "short",
+        q("sum by (domain) (increase(stalwart_dmarc_new_sources_total{SEL}[1d]))", "{{domain}}"),
+        empty=NO_REPORTS,
+    ),
     rows_of(
         "Reporters",
         "Time since each reporter's last report. Orange from the threshold of "

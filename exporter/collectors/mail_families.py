@@ -47,6 +47,13 @@ REPORT_ONLY_PEERS = _f(
     ("domain",),
     source="reports and trail",
 )
+DMARC_NEW_SOURCES = _f(
+    Kind.COUNTER,
+    "stalwart_dmarc_new_sources_total",
+    "Source networks (/24, /48) that appeared in DMARC reports about a domain for the first time.",
+    ("domain",),
+    source="reports",
+)
 
 SUBMITTING_ACCOUNTS = _f(
     Kind.GAUGE,

@@ -10,6 +10,7 @@ from exporter.collectors.exposition import Collected
 from exporter.ingest.counting.report_counter import (
     ARF_REPORTS,
     DMARC_MESSAGES,
+    DMARC_NEW_SOURCES,
     REJECTED,
     REPORTS,
     TLS_FAILURES,
@@ -22,6 +23,7 @@ COUNTERS = {
     REPORTS: f.REPORTS_TOTAL,
     REJECTED: f.REPORTS_REJECTED,
     DMARC_MESSAGES: f.DMARC_MESSAGES,
+    DMARC_NEW_SOURCES: m.DMARC_NEW_SOURCES,
     TLS_SESSIONS: f.TLS_SESSIONS,
     TLS_FAILURES: f.TLS_FAILURES,
     ARF_REPORTS: f.ARF_REPORTS,

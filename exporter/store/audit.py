@@ -39,6 +39,9 @@ AUDIT_TABLES = (
     "CREATE INDEX operator_audit_at ON operator_audit (at)",
 )
 
+COUNTED_TABLES = ("operator_audit",)
+"""The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exporter.store.audit import AUDIT_TABLES
+from exporter.store.audit import COUNTED_TABLES as AUDIT_COUNTED_TABLES
 from exporter.store.posture.schema import POSTURE_COUNTED, POSTURE_TABLES
 from exporter.store.reports.dmarc.schema import COUNTED_TABLES as SOURCE_COUNTED_TABLES
 from exporter.store.reports.dmarc.schema import SOURCE_TABLES
@@ -68,6 +69,7 @@ TABLES = (
     *POSTURE_COUNTED,
     *SENDER_COUNTED_TABLES,
     *SOURCE_COUNTED_TABLES,
+    *AUDIT_COUNTED_TABLES,
 )
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""
 

@@ -14,8 +14,9 @@ from exporter.state.capped import CappedLabel
 from exporter.state.tally import Increments, add
 
 REPORTS, REJECTED = "reports", "reports_rejected"
-DMARC_MESSAGES, TLS_SESSIONS, TLS_FAILURES, ARF_REPORTS = (
+DMARC_MESSAGES, DMARC_NEW_SOURCES, TLS_SESSIONS, TLS_FAILURES, ARF_REPORTS = (
     "dmarc_messages",
+    "dmarc_new_sources",
     "tls_sessions",
     "tls_failures",
     "arf_reports",
@@ -23,6 +24,7 @@ DMARC_MESSAGES, TLS_SESSIONS, TLS_FAILURES, ARF_REPORTS = (
 
 CAPPED: Mapping[str, str] = {
     DMARC_MESSAGES: "stalwart_dmarc_messages_total",
+    DMARC_NEW_SOURCES: "stalwart_dmarc_new_sources_total",
     TLS_SESSIONS: "stalwart_tls_report_sessions_total",
     TLS_FAILURES: "stalwart_tls_report_failures_total",
 }
@@ -65,6 +67,13 @@ class ReportCounter:
         else:
             _count_arf(content, increments)
 
+    def count_sources(self, new: Mapping[str, int], increments: Increments) -> None:
+        """Add *new* source networks by domain; the counter of a domain starts at zero with its first report."""
+        for domain, networks in new.items():
+            label = (self._label(DMARC_NEW_SOURCES, domain, times=networks),)
+            if networks or label not in self._board.tallies.family(DMARC_NEW_SOURCES):
+                add(increments, DMARC_NEW_SOURCES, label, networks)
+
     def keep_in_range(self, increments: Increments) -> None:
         """Reduce increments that would take a counter past `MOST`."""
         for key, amount in increments.items():
@@ -91,8 +100,9 @@ class ReportCounter:
                 labels = (self._label(TLS_FAILURES, policy.domain), detail.result.value)
                 add(increments, TLS_FAILURES, labels, detail.sessions)
 
-    def _label(self, tally: str, domain: str) -> str:
-        return self._board.capped_label(self._labels[tally], CAPPED[tally], domain, now=self._clock.monotonic())
+    def _label(self, tally: str, domain: str, times: int = 1) -> str:
+        now = self._clock.monotonic()
+        return self._board.capped_label(self._labels[tally], CAPPED[tally], domain, now=now, times=times)
 
 
 _Words = tuple[Disposition, AlignedResult, AlignedResult]

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from exporter.store.connection import transaction
 from exporter.store.patience import Patience
+from exporter.store.reports.dmarc.networks import forget_sources
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.sums import FORGET_SUMS
 from exporter.store.store import Store
@@ -19,9 +20,9 @@ PRUNE_BATCH = 200
 
 async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATCH) -> int:
     """
-    Delete up to *batch* reports, and up to *batch* rejected ones, that were received *before*.
+    Delete up to *batch* reports, as many rejected ones and as many known sources, that were last received *before*.
 
-    Returns the larger of the two numbers; fewer than *batch* means that nothing is left.
+    Returns the largest of the numbers; fewer than *batch* means that nothing is left.
     """
 
     def prune(connection: sqlite3.Connection) -> int:
@@ -31,7 +32,8 @@ async def prune_batch(store: Store, *, before: datetime, batch: int = PRUNE_BATC
             " (SELECT id FROM report_rejected WHERE received_at < ? ORDER BY received_at LIMIT ?)",
             (int(before.timestamp()), batch),
         )
-        return max(reports, cursor.rowcount)
+        sources = forget_sources(connection, int(before.timestamp()), batch)
+        return max(reports, cursor.rowcount, sources)
 
     return await store.write(prune)
 

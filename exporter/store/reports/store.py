@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from exporter.model.incoming_reports import Incoming, IncomingReport, UnreadableReport
@@ -16,6 +17,7 @@ from exporter.model.reports import ArfReport, TlsReport
 from exporter.stalwart.common.report_ids import lasting_id
 from exporter.store.inserts import MAX_PARAMETERS
 from exporter.store.reports.arf_identity import RENAME, Renamed, is_renamed, renamed_query
+from exporter.store.reports.dmarc.networks import SourceUpdate, find_new, learn_older
 from exporter.store.reports.peers import report_only_peers
 from exporter.store.reports.policies import PolicyKey, known_policies_query, unknown_policies
 from exporter.store.reports.rows import ReportRows, identity_of
@@ -179,9 +181,21 @@ class ReportHistory:
                 known |= {(kind, row[0]) for row in rows}
         return known
 
-    def writer(self, judged: Judged, *, now: datetime) -> RowWriter:
+    async def new_sources(self, judged: Judged, *, learning: bool) -> SourceUpdate:
+        """Return what the new reports add to the sources of their domains; while *learning*, none of them is new."""
+        return await find_new(self._store, self._server, (new.report for new in judged.new.values()), learning=learning)
+
+    async def older_sources(self, after: int) -> tuple[SourceUpdate, int | None]:
+        """Return the sources of some stored reports, and from where to go on; ``None`` after the last."""
+        return await learn_older(self._store, self._server, after)
+
+    def source_writer(self, sources: SourceUpdate) -> RowWriter:
+        """Return a function that writes *sources*."""
+        return partial(sources.write, server=self._server)
+
+    def writer(self, judged: Judged, *, now: datetime, sources: SourceUpdate | None = None) -> RowWriter:
         """
-        Return a function that writes the new and the rejected reports.
+        Return a function that writes the new and the rejected reports, and what they add to the *sources*.
 
         A report that an older release rejected is no longer rejected once it is stored.
         """
@@ -198,6 +212,8 @@ class ReportHistory:
                 if taken:
                     connection.execute(FORGET_REJECTED, (self._server, kind.value, json.dumps(taken)))
             connection.executemany(RENAME, judged.renamed.values())
+            if sources is not None:
+                sources.write(connection, self._server)
 
         return write
 

@@ -102,6 +102,25 @@ def test_the_dead_mans_switch_is_told(watched: Chain):
     assert watched.receiver.told("dead-mans-switch")[0]["commonLabels"]["alertname"] == "Watchdog"
 
 
+def test_a_stolen_account_pages(watched: Chain):
+    """
+    300 messages to 250 strangers page once, without the account's name.
+
+    After the tests that wait for calm: the account stays unusual for the rest of the hour.
+    """
+    watched.wait_until_calm()
+    watched.begin()
+    watched.server.call(
+        lambda world: [world.submit([f"stranger{n % 250}@ok.test"], sender="bob@example.test") for n in range(300)]
+    )
+    watched.wait(lambda: watched.pages("firing"), "a page about the account")
+
+    assert watched.pages("firing") == [{"StalwartUnusualSender"}]
+    alert = watched.receiver.told("pager", watched.mark)[0]["alerts"][0]
+    assert alert["annotations"]["summary"] == "mx1: 1 accounts send in an unusual way"
+    assert "bob" not in str(alert)
+
+
 def test_every_query_of_panels_rules_and_runbooks_has_an_answer(watched: Chain):
     """
     While some of everything happens each query is understood, asks for nothing that the exporter does not have, and

@@ -59,6 +59,7 @@ def settle(scene: Scene, *, is_posted: bool = True, labels: Sequence[str] = LABE
     scene.wait(lambda: (not is_posted or all_posted(scene)) and not wrong(), lambda: f"shown and true: {wrong()}")
 
 
+@pytest.mark.fault("network", "answers to webhook posts are lost, and events arrive late")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_posts_alone_count_each_delivery_once(tmp_path: Path, version: str):
     """Lost answers, cut connections, late and disordered events and kills of the exporter change nothing."""
@@ -84,6 +85,7 @@ def test_posts_alone_count_each_delivery_once(tmp_path: Path, version: str):
         assert scene.value("stalwart_exporter_webhook_repeated_events_total") is not None
 
 
+@pytest.mark.fault("server", "the server is killed with events that it has not posted")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_a_killed_server_did_not_post_is_counted_from_the_log(tmp_path: Path, version: str):
     """Kills of both sides while mail flows leave neither a gap nor a double."""
@@ -106,6 +108,7 @@ def test_what_a_killed_server_did_not_post_is_counted_from_the_log(tmp_path: Pat
         assert (scene.value("stalwart_exporter_webhook_holes_total", cause="server_start") or 0) > 0
 
 
+@pytest.mark.fault("configuration", "a webhook is added and removed while mail flows")
 def test_a_webhook_takes_over_from_the_log_and_gives_back(tmp_path: Path):
     """Configured and removed by a reload while mail flows, each delivery counts once."""
     with StandIn(community("0.15.5"), ticking=True) as server:
@@ -126,6 +129,7 @@ def test_a_webhook_takes_over_from_the_log_and_gives_back(tmp_path: Path):
             settle(scene)
 
 
+@pytest.mark.fault("network", "the server cannot post for longer than it keeps events")
 def test_events_that_were_dropped_as_too_old_are_counted_from_the_log(tmp_path: Path):
     """While the receiver is away for longer than events are kept, the log has them."""
     with posting(tmp_path, community("0.16.18"), discard_after=1.0, throttle=0.1) as scene:
@@ -139,6 +143,7 @@ def test_events_that_were_dropped_as_too_old_are_counted_from_the_log(tmp_path: 
         settle(scene)
 
 
+@pytest.mark.fault("credentials", "the server posts events without a signature")
 def test_unsigned_posts_are_refused_until_the_server_signs(tmp_path: Path):
     """A server without a key keeps its events; the log is counted meanwhile."""
     with posting(tmp_path, community("0.15.5"), key=None, throttle=0.1) as scene:

@@ -41,6 +41,7 @@ def results(scene: Scene) -> dict[tuple[str, ...], float]:
     return scene.shown(POSTS, "result")
 
 
+@pytest.mark.fault("credentials", "webhook posts are forged or altered")
 def test_a_post_without_a_good_signature_is_refused_in_one_way(scene: Scene):
     """Unsigned, malformed, foreign and altered: always the same 401, and nothing is counted or kept."""
     poster, body = Poster(scene.exporter), body_of([delivered()])
@@ -71,6 +72,7 @@ def test_only_posts_to_the_configured_path_are_taken(scene: Scene):
         assert Poster(scene.exporter, path).post(body) == 404
 
 
+@pytest.mark.fault("process", "killed after it answered a webhook post")
 def test_a_post_that_was_answered_is_counted_after_a_kill(scene: Scene):
     """The body is committed before the answer; what was counted is removed from the file."""
     scene.exporter.kill()
@@ -96,6 +98,7 @@ def test_equal_events_are_real(scene: Scene):
     scene.wait_shown("stalwart_deliveries_total", "outcome", wanted={("delivered",): 4})
 
 
+@pytest.mark.fault("protocol", "a webhook post of 50 MB")
 def test_a_body_of_fifty_megabytes_is_taken_within_bounded_memory(scene: Scene):
     """A backlog is stored and counted in full, and the process grows by far less than the body."""
     size = 50_000_000
@@ -111,6 +114,7 @@ def test_a_body_of_fifty_megabytes_is_taken_within_bounded_memory(scene: Scene):
     assert peak_memory(scene) - before < size
 
 
+@pytest.mark.fault("protocol", "a webhook post larger than accepted")
 def test_a_body_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path):
     """Its length alone is enough, and a body without a length is cut off at the limit."""
     settings = SETTINGS + 'max_body = "1MiB"\n'
@@ -136,6 +140,7 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path):
         scene.wait_for(POSTS, 2, result="too_large")
 
 
+@pytest.mark.fault("store", "webhook posts arrive faster than they are counted")
 def test_a_full_backlog_is_answered_with_503_and_taken_later(tmp_path: Path):
     """While posts cannot be counted, they are kept up to the limit; then the server keeps them."""
     settings = SETTINGS + 'max_backlog = "1MiB"\n'

@@ -82,6 +82,7 @@ def test_a_kill_between_any_two_posts_changes_nothing(scene: Scene, recording: s
     scene.wait_shown("stalwart_deliveries_total", "outcome", wanted=outcomes_of(posts))
 
 
+@pytest.mark.fault("neighbours", "somebody repeats recorded webhook posts")
 def test_a_recorded_session_posted_again_counts_nothing(scene: Scene):
     """Whoever has recorded the posts cannot count them a second time."""
     poster, posts = Poster(scene.exporter), list(recorded_posts(OPS[0]))

@@ -8,9 +8,10 @@ most one fetch. A report that cannot be read is stored as unreadable and counted
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -29,6 +30,7 @@ from exporter.ingest.counting.report_counter import ReportCounter
 from exporter.ingest.jobs.queue import fresh_seconds
 from exporter.ingest.jobs.reports.gauges import make_gauges
 from exporter.ingest.jobs.reports.inbox import Inbox
+from exporter.ingest.jobs.reports.sources import SourceWatch
 from exporter.model.incoming_reports import Incoming, UnreadableReport
 from exporter.model.report_words import ReportKind
 from exporter.stalwart.client import StalwartClient
@@ -91,6 +93,8 @@ class ReportJob:
         self._throttle = Throttle(clock=clock, requests=share)
         self._counter = ReportCounter(board, clock, max_domains=max_domains)
         self._inboxes = [ledger.restore(seen_source(kind), partial(Inbox, kind)) or Inbox(kind) for kind in ReportKind]
+        dmarc = next(inbox for inbox in self._inboxes if inbox.kind is ReportKind.DMARC)
+        self._sources = SourceWatch(history, ledger, has_read_all=dmarc.complete)
         self._backfilling = False
         self._told_at = clock.monotonic()
         self._forgotten_at: dict[ReportKind, float] = {}
@@ -99,6 +103,7 @@ class ReportJob:
         """Run once."""
         until = self._clock.monotonic() + self._interval
         try:
+            await self._sources.learn()
             trouble = await self._look(client)
             await self._show()
             trouble = await self._take_in(client, until) or trouble
@@ -150,7 +155,12 @@ class ReportJob:
         self._counter.start(inbox.kind, increments)
         settled = inbox.settle()
         if settled or increments:
-            await self._ledger.record(increments, {seen_source(inbox.kind): inbox.to_state()})
+            mark = self._sources_mark(inbox)
+            await self._ledger.record(increments, {seen_source(inbox.kind): inbox.to_state(), **mark})
+            self._sources.saved(mark)
+
+    def _sources_mark(self, inbox: Inbox) -> Mapping[str, Any]:
+        return self._sources.mark(has_read_all=inbox.kind is ReportKind.DMARC and inbox.complete)
 
     async def _forget(self, kind: ReportKind, listed: Sequence[str] | dict[str, None]) -> None:
         """Delete recorded ids that the server no longer lists, once per day."""
@@ -223,14 +233,17 @@ class ReportJob:
         increments: Increments = {}
         for report in judged.counted():
             self._counter.count(report, increments)
+        sources = await self._sources.look(judged)
+        self._counter.count_sources(sources.new, increments)
         for report in reports:
             inbox.accounted_for(report.source_id)
         self._counter.keep_in_range(increments)
         inbox.settle()
         source = seen_source(inbox.kind)
         seen = SeenIds(source=source, added=[(report.source_id, int(now.timestamp())) for report in reports])
-        rows = self._history.writer(judged, now=now)
-        await self._ledger.record(increments, {source: inbox.to_state()}, [seen], rows=rows)
+        rows, mark = self._history.writer(judged, now=now, sources=sources), self._sources_mark(inbox)
+        await self._ledger.record(increments, {source: inbox.to_state(), **mark}, [seen], rows=rows)
+        self._sources.saved(mark)
         for place, report in enumerate(reports):
             self._tell_of(report, new=place in judged.new)
 

@@ -92,7 +92,7 @@ def test_a_file_that_may_not_grow_stops_the_reports_and_nothing_else(tmp_path: P
 @pytest.mark.fault("store", "the disk is full")
 def test_a_full_disk_stops_the_reports_until_there_is_room(tmp_path: Path):
     """Reports stop as `full` until there is room again, then all are fetched."""
-    with small_disk(tmp_path / "disk", kibibytes=700) as disk:
+    with small_disk(tmp_path / "disk", kibibytes=1000) as disk:
         path = tmp_path / "disk" / "h.sqlite3"
 
         async def act(life: Rig) -> None:
