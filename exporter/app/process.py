@@ -29,6 +29,14 @@ EXIT_SETTINGS = 2
 ARGUMENTS = "_STALWART_EXPORTER_RUN"
 """The environment variable in which the command line passes its options: JSON, by file option."""
 
+MALLOC_OPTIONS = ((-3, 128 * 1024), (-1, 128 * 1024), (-8, 2))
+"""
+M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, and M_ARENA_MAX, of glibc's ``mallopt``.
+
+By default glibc raises both thresholds when a large block is freed, up to 32 MiB and 64 MiB. Responses of a few
+megabytes then leave a heap behind that is never returned.
+"""
+
 RERAISE = "STALWART_EXPORTER_TEST_RERAISE"
 """Set by the tests: a bug in a collector then ends the process instead of being counted."""
 
@@ -89,7 +97,10 @@ def settle_memory() -> None:
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     with contextlib.suppress(OSError, AttributeError):  # not every C library has it
-        ctypes.CDLL(None).malloc_trim(0)
+        library = ctypes.CDLL(None)
+        for option, value in MALLOC_OPTIONS:
+            library.mallopt(option, value)
+        library.malloc_trim(0)
 
 
 def run_loop(daemon: Daemon) -> int:

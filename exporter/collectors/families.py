@@ -23,6 +23,13 @@ CLOCK_SKEW = _f(
     "The server's clock minus the exporter's; absent until the server has shown its clock.",
     source="any response",
 )
+CLOCK_STEPS = _f(
+    C,
+    "stalwart_clock_steps_total",
+    "Times that the server's clock was set by more than a minute while it was watched. Deliveries between two steps of "
+    "hours can be missing from the counters.",
+    source="any response",
+)
 SERVER = _f(
     I,
     "stalwart_server_info",

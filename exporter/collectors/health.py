@@ -37,6 +37,7 @@ class IdentitySource:
             yield f.UP, {(): int(board.up)}
         if board.clock_skew_seconds is not None:
             yield f.CLOCK_SKEW, {(): round(board.clock_skew_seconds, 1)}
+            yield f.CLOCK_STEPS, {(): board.clock_steps}
         identity = board.identity
         if identity is not None and identity.generation is not Generation.UNKNOWN:
             yield f.SERVER, {(identity.version, identity.edition.value, identity.generation.value): 1}

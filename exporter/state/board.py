@@ -131,6 +131,7 @@ class ServerBoard:
         self.refused = False
         self.identity: ServerIdentity | None = None
         self.clock_skew_seconds: float | None = None
+        self.clock_steps = 0
         self.capabilities: dict[Capability, CapabilityStatus] = {}
         self.metrics_source = ""
         self.collectors: dict[str, CollectorHealth] = {}
@@ -260,9 +261,9 @@ class ServerBoard:
         self.log_looked_at, self.log_problem = True, problem
         self.touch(Part.HEALTH)
 
-    def show_clock_skew(self, seconds: float) -> None:
-        """Set the server's clock minus ours, in seconds."""
-        self.clock_skew_seconds = seconds
+    def show_clock(self, skew_seconds: float, steps: int) -> None:
+        """Set the server's clock minus ours, and how many times that clock was set while it was watched."""
+        self.clock_skew_seconds, self.clock_steps = skew_seconds, steps
         self.touch(Part.IDENTITY)
 
     def learn_edition(self, edition: Edition) -> None:

@@ -178,6 +178,6 @@ class WatchedServer:
 
 def _show_skew(board: ServerBoard, clock: ServerClock) -> None:
     """Show the difference between the clocks, now and whenever it is learned again."""
-    clock.subscribe(board.show_clock_skew)
+    clock.subscribe(board.show_clock)
     if clock.skew_seconds is not None:
-        board.show_clock_skew(clock.skew_seconds)
+        board.show_clock(clock.skew_seconds, clock.steps)

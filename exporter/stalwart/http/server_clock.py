@@ -57,6 +57,9 @@ class ServerClock:
     Until the server's time is known, `now` is the exporter's own time.
 
     The ``Date`` header may come from a proxy with a different clock: live events that contradict it take precedence.
+
+    Attributes:
+        steps: How many times the clock was found to be set by more than `STEP_SECONDS`.
     """
 
     def __init__(self, clock: Clock, *, server: str = "") -> None:
@@ -65,7 +68,8 @@ class ServerClock:
         self._bounds: _Bounds | None = None
         self._correction = 0.0
         self._shown: float | None = None
-        self._listener: Callable[[float], None] | None = None
+        self._listener: Callable[[float, int], None] | None = None
+        self.steps = 0
 
     @property
     def skew_seconds(self) -> float | None:
@@ -73,8 +77,8 @@ class ServerClock:
         seconds = self._seconds()
         return None if seconds is None else seconds - self._clock.now().timestamp()
 
-    def subscribe(self, listener: Callable[[float], None]) -> None:
-        """Call *listener* with the skew in seconds whenever it changes; it must be quick and must not raise."""
+    def subscribe(self, listener: Callable[[float, int], None]) -> None:
+        """Call *listener* with skew (seconds) and `steps` when the skew changes; it must be quick and not raise."""
         self._listener = listener
 
     def now(self) -> datetime:
@@ -113,6 +117,7 @@ class ServerClock:
         self._bounds = narrowed or seen
         if before is not None and abs(moved := self._bounds.middle - before.middle) > STEP_SECONDS:
             self._correction = 0.0
+            self.steps += 1
             log.warning("clock.stepped", server=self._server, step_seconds=round(moved, 1))
         self._show()
 
@@ -138,7 +143,7 @@ class ServerClock:
             return
         self._shown = skew
         if self._listener is not None:
-            self._listener(skew)
+            self._listener(skew, self.steps)
 
 
 def _seconds_of(date: str) -> float | None:

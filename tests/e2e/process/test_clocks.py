@@ -160,6 +160,8 @@ def test_a_server_whose_clock_is_set_by_a_day_is_counted_exactly(tmp_path: Path,
                 scene.server.call(lambda world, by=by: world.set_clock(by))
                 hour(scene)
             check(scenes, number)
+            for scene in scenes:
+                scene.wait_for("stalwart_clock_steps_total", number - 1)
 
 
 @pytest.mark.slow

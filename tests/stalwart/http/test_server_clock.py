@@ -107,9 +107,9 @@ def test_events_that_come_late_say_nothing():
 
 def test_a_listener_hears_of_changes_only():
     """The metrics page is not rebuilt at each response."""
-    ours, heard = HandClock(), list[float]()
+    ours, heard = HandClock(), list[tuple[float, int]]()
     clock = ServerClock(ours)
-    clock.subscribe(heard.append)
+    clock.subscribe(lambda skew, steps: heard.append((skew, steps)))
 
     for _ in range(50):
         ours.seconds += 0.5
@@ -117,4 +117,4 @@ def test_a_listener_hears_of_changes_only():
     answer(clock, NOW + ours.seconds + DAY_SECONDS)
 
     assert len(heard) <= 4
-    assert heard[-1] == pytest.approx(DAY_SECONDS, abs=1)
+    assert heard[-1] == (pytest.approx(DAY_SECONDS, abs=1), 1)
