@@ -145,6 +145,33 @@ _TLS = [
     ),
 ]
 
+_SERVED = [
+    rows_of(
+        "Bad certificates of listeners",
+        "What is wrong with what listeners show. `stalwart-exporter domains show` says what they show.",
+        "short",
+        q('max by (server, host, port, family, check) (stalwart_served_certificate_check{SEL,result="bad"})'),
+        renamed={"Value": "hosts"},
+        width=9,
+        empty="Nothing is bad, or listeners are not looked at",
+    ),
+    number(
+        "Next served certificates to expire",
+        "Time until the certificates that listeners show expire, the earliest of each host. Orange and red are "
+        "the thresholds of StalwartServedCertificateExpiring and StalwartCertificateAboutToExpire.",
+        "s",
+        q(
+            "bottomk(8, min by (server, host) (stalwart_served_certificate_not_after_timestamp_seconds{SEL} - time()))",
+            "{{server}} {{host}}",
+        ),
+        base="red",
+        limits=[(ENDING, "orange"), (RENEWED, "green")],
+        width=9,
+        height=8,
+        empty="No listener has shown a certificate",
+    ),
+]
+
 _INVENTORY = [
     inventory_source(),
     number(
@@ -212,7 +239,7 @@ SECURITY = Board(
     [
         ("Logins and bans", _LOGINS),
         ("Spam and checks", _SPAM),
-        ("TLS", _TLS),
+        ("TLS", [*_TLS, *_SERVED]),
         ("Certificates and blocked addresses", _INVENTORY),
         ("Log", _LOG),
     ],

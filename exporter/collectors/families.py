@@ -1,7 +1,8 @@
 """
 All metric families that the exporter can expose, each declared once: name, type, labels and help.
 
-Families about a server are declared here and in `mail_families`, those about the exporter itself in `own_families`.
+Families about a server are declared here, in `mail_families` and in `posture.families`, those about the exporter itself
+in `own_families`.
 `docs/metrics.md`, the command ``stalwart-exporter metrics`` and the exposition are generated from all of them.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 from exporter.collectors import mail_families, own_families
 from exporter.collectors.family import Kind, declared
 from exporter.collectors.family import family as _f
+from exporter.collectors.posture import families as posture_families
 
 G, C, H, GH, I = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM, Kind.GAUGE_HISTOGRAM, Kind.INFO  # noqa: E741 - one letter a kind keeps the table readable
 
 QUEUE, TOTALS, LOGS, DELIVERIES, REPORTS = "queue", "server counters", "log", "traces or log", "reports"
-INVENTORY, CHECKS = "inventory", "checks"
+INVENTORY = "inventory"
 
 UP = _f(G, "stalwart_up", "Whether the management API accepted the credentials at the last attempt.", source="any")
 CLOCK_SKEW = _f(
@@ -193,22 +195,6 @@ CLUSTER_NODES = _f(
     source=INVENTORY,
 )
 
-DOMAIN_CHECK = _f(
-    G,
-    "stalwart_domain_check",
-    "1 for the latest result of each check of a domain (or of the server, by its host name); in 'other', the number of "
-    "further domains with it.",
-    ("domain", "check", "result"),
-    source=CHECKS,
-)
-DOMAIN_CHECK_CHANGE = _f(
-    G,
-    "stalwart_domain_check_change_timestamp_seconds",
-    "Time the check's result last changed between good and bad, or was first seen.",
-    ("domain", "check"),
-    source=CHECKS,
-)
-
 REPORTS_TOTAL = _f(
     C,
     "stalwart_reports_total",
@@ -265,6 +251,7 @@ ARF_REPORTS = _f(
 FAMILIES = (
     *declared(globals().values()),
     *declared(vars(mail_families).values()),
+    *declared(vars(posture_families).values()),
     *declared(vars(own_families).values()),
 )
 """All families, in the order of the exposition."""

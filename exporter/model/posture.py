@@ -40,6 +40,29 @@ class Check(StrEnum):
     FCRDNS = "fcrdns"
     HELO = "helo"
     REPORTERS = "reporters"
+    CERTIFICATE_HANDSHAKE = "certificate_handshake"
+    CERTIFICATE_NAMES = "certificate_names"
+    CERTIFICATE_CHAIN = "certificate_chain"
+    CERTIFICATE_VALIDITY = "certificate_validity"
+    CERTIFICATE_RENEWAL = "certificate_renewal"
+
+
+CERTIFICATE_CHECKS = frozenset(check for check in Check if check.startswith("certificate_"))
+"""Checks of a listener."""
+
+_PART = "|"
+"""Occurs in no host name and no address."""
+
+
+def subject_of(owner: str, part: str) -> str:
+    """Return what a check of a part of *owner* is kept under, such as ``mx.example.org|465/ipv6``."""
+    return f"{owner}{_PART}{part}"
+
+
+def split_subject(subject: str) -> tuple[str, str]:
+    """Return the owner and the part; the part is empty for a check of a whole domain or server."""
+    owner, _, part = subject.partition(_PART)
+    return owner, part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +142,7 @@ class CheckOutcome:
     The result of one check.
 
     Attributes:
-        domain: The domain, or the host name for a check of the server itself.
+        domain: The domain, or the host name for a check of the server itself; with a part, see `subject_of`.
         seen: Sentences about what was seen, printable and bounded.
         publish: Records that would make the result good, where records can.
         remove: Published records that they replace.

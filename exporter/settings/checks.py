@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from exporter.model.listeners import DEFAULT_PORTS
 from exporter.settings.section import Section
+from exporter.settings.servers.ports import Ports
 from exporter.settings.types import (
     CertificatesFile,
     Count,
@@ -33,6 +35,11 @@ class CheckSettings(Section):
     interval: Annotated[Duration, Field(ge=SECOND, le=DAY)] = Field(
         default=HOUR, description="Time between the starts of two runs of all checks."
     )
+    served_certificates: bool = Field(
+        default=True,
+        description="Whether to look at the certificates that the servers' own listeners show. Each listener gets one "
+        "connection per run; nobody logs in and no mail is sent.",
+    )
     resolver: Resolvers = Field(
         default=(),
         json_schema_extra={"default": "those of the system"},
@@ -54,12 +61,13 @@ class CheckSettings(Section):
         description="Maximum rate of DNS queries of the whole exporter. A domain takes about seven per run.",
     )
     host_timeout: Annotated[Duration, Field(ge=0.1, le=2 * MINUTE)] = Field(
-        default=10.0, description="Deadline for fetching an MTA-STS policy, or a certificate from a mail host."
+        default=10.0, description="Deadline for fetching an MTA-STS policy, or a certificate from a listener."
     )
     ca_file: CertificatesFile | None = Field(
         default=None,
-        description="Certificate authorities (PEM) to trust for MTA-STS policies instead of the system trust store. "
-        "For laboratories: other mail servers trust public authorities only.",
+        description="Certificate authorities (PEM) to trust for MTA-STS policies and the certificates of listeners, "
+        "instead of the system trust store. For laboratories, and servers for members of an organisation only: others "
+        "trust public authorities.",
     )
 
 
@@ -86,6 +94,17 @@ class OwnCheckSettings(Section):
     mail_hosts: Domains = Field(
         default=(),
         description="Further hosts that receive mail for the domains, such as a filtering service.",
+    )
+    certificate_hosts: Domains = Field(
+        default=(),
+        json_schema_extra={"default": "the mail host"},
+        description="Names of the server whose listeners are looked at: mail clients and other servers use them.",
+    )
+    certificate_ports: Ports = Field(
+        default=tuple(map(str, DEFAULT_PORTS)),
+        description="Ports where a certificate is expected. Of the default ones, those are left out where nothing "
+        "listens; if you list them, a refused connection is bad. An empty array disables the checks of this server's "
+        "listeners.",
     )
     report_addresses: MailAddresses = Field(
         default=(),

@@ -122,7 +122,7 @@ _URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]{1,200}")
 _TAKEN_PATHS = ("/metrics", "/-")
 
 
-def _parse_list(value: object) -> tuple[object, ...]:
+def parse_list(value: object) -> tuple[object, ...]:
     """Accept an array, or a string with commas as in an environment variable."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
@@ -133,9 +133,11 @@ def _parse_list(value: object) -> tuple[object, ...]:
     return tuple(value)
 
 
-def _each(parse: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
+def each(parse: Callable[[str], str]) -> Callable[[object], tuple[str, ...]]:
+    """Return a validator of an array whose entries *parse* accepts, or normalises."""
+
     def check(value: object) -> tuple[str, ...]:
-        entries = _parse_list(value)
+        entries = parse_list(value)
         if not all(isinstance(entry, str) for entry in entries):
             raise ValueError("an entry is not a string")
         return tuple(dict.fromkeys(parse(str(entry)) for entry in entries))
@@ -164,7 +166,8 @@ def _mail_address(text: str) -> str:
     return f"{local.lower()}@{_domain(domain)}"
 
 
-def _show_list(values: Any) -> str:
+def show_list(values: Any) -> str:
+    """Format an array as in the file."""
     return "[" + ", ".join(json.dumps(str(value)) for value in values) + "]"
 
 
@@ -234,32 +237,32 @@ FilePath: TypeAlias = Annotated[
 ]
 Resolvers: TypeAlias = Annotated[
     tuple[str, ...],
-    PlainValidator(_each(parse_resolver)),
+    PlainValidator(each(parse_resolver)),
     PlainSerializer(list, return_type=list[str]),
     Accepts(
         "array of addresses",
         'an array of IP addresses, each with a port if it is not 53, such as ["192.0.2.53", "[::1]:5353"]',
-        show=_show_list,
+        show=show_list,
         bare=True,
     ),
 ]
 Domains: TypeAlias = Annotated[
     tuple[str, ...],
-    PlainValidator(_each(_domain)),
+    PlainValidator(each(_domain)),
     PlainSerializer(list, return_type=list[str]),
-    Accepts("array of names", 'an array of domain names, such as ["example.org"]', show=_show_list, bare=True),
+    Accepts("array of names", 'an array of domain names, such as ["example.org"]', show=show_list, bare=True),
 ]
 IpAddresses: TypeAlias = Annotated[
     tuple[str, ...],
-    PlainValidator(_each(_ip_address)),
+    PlainValidator(each(_ip_address)),
     PlainSerializer(list, return_type=list[str]),
-    Accepts("array of addresses", 'an array of IP addresses, such as ["192.0.2.25"]', show=_show_list, bare=True),
+    Accepts("array of addresses", 'an array of IP addresses, such as ["192.0.2.25"]', show=show_list, bare=True),
 ]
 MailAddresses: TypeAlias = Annotated[
     tuple[str, ...],
-    PlainValidator(_each(_mail_address)),
+    PlainValidator(each(_mail_address)),
     PlainSerializer(list, return_type=list[str]),
-    Accepts("array of addresses", 'an array of mail addresses, such as ["a@example.org"]', show=_show_list, bare=True),
+    Accepts("array of addresses", 'an array of mail addresses, such as ["a@example.org"]', show=show_list, bare=True),
 ]
 ReadableFile: TypeAlias = Annotated[
     FilePath,

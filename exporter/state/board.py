@@ -43,6 +43,7 @@ class Part(StrEnum):
     GAUGES = "gauges"
     INVENTORY = "inventory"
     POSTURE = "posture"
+    SERVED = "served"
     SENDERS = "senders"
     TALLIES = "tallies"
     HEALTH = "health"
@@ -219,6 +220,11 @@ class ServerBoard:
         """The results of the checks; ``None`` unless fresh."""
         held = self._held(Part.POSTURE)
         return held if isinstance(held, Posture) else None
+
+    def held(self, part: Part, kind: type[T]) -> T | None:
+        """Return the snapshot of *part*; ``None`` unless fresh."""
+        held = self._held(part)
+        return held if isinstance(held, kind) else None
 
     def count_unknown(self, unknown: Mapping[str, int]) -> None:
         """Add to the counts of unknown values, by field."""

@@ -1,4 +1,4 @@
-"""The latest results of the checks of one server's domains."""
+"""The latest results of the checks of one server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.model.listeners import Listener
 from exporter.model.posture import Check, CheckResult
 
 
@@ -26,3 +27,17 @@ class Posture:
     """
 
     results: Mapping[tuple[str, Check], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCertificates:
+    """
+    What the listeners of one server show.
+
+    Attributes:
+        results: By listener and check.
+        ends: When the certificate of each listener expires, in Unix seconds; absent if it shows none.
+    """
+
+    results: Mapping[tuple[Listener, Check], CheckResult]
+    ends: Mapping[Listener, float]

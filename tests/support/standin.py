@@ -118,7 +118,7 @@ class Scene:
         """Every sample of the metrics page."""
         return read_samples(self.page())
 
-    def value(self, family: str, **labels: str) -> float | None:
+    def value(self, family: str, /, **labels: str) -> float | None:
         """One sample about this server."""
         return self.samples().get(series(family, server=self.name, **labels))
 
@@ -132,7 +132,7 @@ class Scene:
                 found[key] = found.get(key, 0) + value
         return found
 
-    def wait_for(self, family: str, wanted: float | Callable[[float], bool], **labels: str) -> float:
+    def wait_for(self, family: str, wanted: float | Callable[[float], bool], /, **labels: str) -> float:
         """Waits for a sample about this server to have a value, and returns it."""
         last: list[float | None] = [None]
 

@@ -10,12 +10,16 @@ from exporter.checks.dns.exchange import ResolverAddress
 from exporter.checks.dns.resolver import are_local
 from exporter.checks.domains.run import DomainChecker, OwnSettings
 from exporter.checks.hosts.access import HostAccess
+from exporter.checks.tls.run import ListenerChecker, ListenerSettings
 from exporter.clock import Clock
+from exporter.domains import domain_name
 from exporter.ingest.jobs.posture.job import PostureJob
+from exporter.ingest.jobs.posture.listeners import ListenerRuns
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.posture.wants import WantsReader
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
+from exporter.model.listeners import parse_port
 from exporter.settings import CheckSettings, ServerSettings
 from exporter.settings.addresses import parse_listen
 from exporter.stalwart.http.tls import client_context
@@ -49,7 +53,7 @@ def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) ->
         resolvers=[ResolverAddress(address.host, address.port) for address in addresses] or None,
         budget=QueryBudget(clock=clock, per_second=settings.queries_per_second),
         query_timeout_seconds=settings.query_timeout,
-        access=HostAccess(client_context(ca_file=settings.ca_file), settings.host_timeout),
+        access=HostAccess(client_context(ca_file=settings.ca_file), settings.host_timeout, settings.ca_file),
         trusts=lambda servers: settings.trust_resolver or are_local(servers),
         rng=rng,
     )
@@ -67,6 +71,22 @@ def own_settings(settings: ServerSettings) -> OwnSettings:
     )
 
 
+def listener_checker(checks: CheckSettings, settings: ServerSettings, *, clock: Clock) -> ListenerChecker | None:
+    """Return what checks the listeners of a server, ``None`` if that is disabled."""
+    own = settings.checks
+    if not checks.served_certificates or not own.certificate_ports:
+        return None
+    return ListenerChecker(
+        ListenerSettings(
+            hosts=own.certificate_hosts,
+            fallback=domain_name(settings.host) or "",
+            ports=[parse_port(text) for text in own.certificate_ports],
+            expected="certificate_ports" in own.model_fields_set,
+        ),
+        clock=clock,
+    )
+
+
 def check_pollers(
     checking: Checking | None,
     settings: ServerSettings,
@@ -81,9 +101,10 @@ def check_pollers(
     if checking is None:
         return []
     interval = checking.settings.interval
+    results = Results(PostureHistory(store, settings.name), settings.name, clock=clock)
     job = PostureJob(
         session.board,
-        Results(PostureHistory(store, settings.name), settings.name, clock=clock),
+        results,
         checking.checker,
         WantsReader(
             clock=clock,
@@ -91,6 +112,14 @@ def check_pollers(
             configured=settings.checks.domains,
         ),
         own_settings(settings),
+        ListenerRuns(
+            session.board,
+            results,
+            listener_checker(checking.settings, settings, clock=clock),
+            clock=clock,
+            interval_seconds=interval,
+            reraise_bugs=reraise_bugs,
+        ),
         clock=clock,
         interval_seconds=interval,
         reraise_bugs=reraise_bugs,

@@ -16,7 +16,8 @@ from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
 from exporter.collectors.inventory import AccountsSource, InventorySource
-from exporter.collectors.posture import PostureSource
+from exporter.collectors.posture.domains import PostureSource
+from exporter.collectors.posture.served import ServedSource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
 from exporter.collectors.senders import SenderSource
@@ -84,6 +85,7 @@ class WatchedServer:
             ReportSource(board, report_gauges),
             SenderSource(board),
             PostureSource(board, max_domains=settings.max_domains),
+            ServedSource(board, max_hosts=settings.max_domains),
             CollectorsSource(board),
             WebhookSource(board),
         )

@@ -113,21 +113,26 @@ class DomainChecker:
 
 
 class CheckRun:
-    """A run of checks."""
+    """
+    A run of checks.
+
+    Attributes:
+        rewritten: The resolver makes addresses up; see `REWRITTEN`.
+    """
 
     def __init__(self, resolver: DnsResolver, ours: OwnSide, hosts: Hosts, *, rewritten: bool) -> None:
-        self._resolver = resolver
-        self._hosts = hosts
-        self._ours = ours
-        self._rewritten = rewritten
+        self.resolver = resolver
+        self.hosts = hosts
+        self.ours = ours
+        self.rewritten = rewritten
 
     async def check_server(self) -> list[CheckOutcome]:
         """Check the server's own addresses."""
-        return [self._believed(outcome) for outcome in await check_server(self._resolver, self._ours)]
+        return [self._believed(outcome) for outcome in await check_server(self.resolver, self.ours)]
 
     async def check_domain(self, wants: DomainWants, *, leave_out: Collection[Check] = ()) -> list[CheckOutcome]:
         """Run all checks of one domain but *leave_out*."""
-        context = DomainContext(resolver=self._resolver, wants=wants, ours=self._ours, hosts=self._hosts)
+        context = DomainContext(resolver=self.resolver, wants=wants, ours=self.ours, hosts=self.hosts)
         outcomes = []
         for check, run in DOMAIN_CHECKS:
             outcome = None if check in leave_out else await run(context)
@@ -136,7 +141,7 @@ class CheckRun:
         return outcomes
 
     def _believed(self, outcome: CheckOutcome) -> CheckOutcome:
-        if not self._rewritten:
+        if not self.rewritten:
             return outcome
         return CheckOutcome(domain=outcome.domain, check=outcome.check, result=CheckResult.UNKNOWN, seen=(REWRITTEN,))
 

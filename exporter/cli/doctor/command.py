@@ -68,8 +68,9 @@ async def _examine(settings: ServerSettings, checks: CheckSettings, listen_secon
         leave_out = frozenset() if checks.enabled else frozenset({Capability.DOMAIN_RECORDS})
         await _fill(finding, connection, ask_version=settings.ask_version, leave_out=leave_out)
         finding.log = await _look_at_log(finding, connection)
-        if _may_check_domains(finding, settings):
-            finding.domains = await check_domains(connection, settings, checks)
+        if finding.capabilities:
+            with_domains = _may_check_domains(finding, settings)
+            finding.domains = await check_domains(connection, settings, checks, with_domains=with_domains)
         finding.streams = await _listen(finding, connection, listen_seconds)
     except TargetError as error:
         finding.trouble = str(error)
@@ -82,7 +83,7 @@ async def _examine(settings: ServerSettings, checks: CheckSettings, listen_secon
 
 def _may_check_domains(finding: Finding, settings: ServerSettings) -> bool:
     status = finding.capabilities.get(Capability.DOMAIN_RECORDS.value)
-    return status == CapabilityStatus.AVAILABLE.value or bool(finding.capabilities and settings.checks.domains)
+    return status == CapabilityStatus.AVAILABLE.value or bool(settings.checks.domains)
 
 
 async def _fill(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import console, print_whole
 from exporter.history.texts import minute
-from exporter.model.posture import CheckResult
+from exporter.model.posture import CheckResult, split_subject
 from exporter.store.posture.reading import StoredState, read_states
 from exporter.store.reading import History
 
@@ -29,7 +29,7 @@ def show_list(connection: History, *, server: str | None, bad: bool, as_json: bo
         changed = max((one.state.changed_at for one in group if one.state.changed_at is not None), default=None)
         lines.add_row(
             cell(group[0].server),
-            domain_cell(group[0].state.outcome.domain),
+            domain_cell(owner_of(group[0])),
             cell(", ".join(_checks(group, CheckResult.BAD)) or "-"),
             cell(", ".join(_checks(group, CheckResult.UNKNOWN)) or "-"),
             cell("" if changed is None else minute(changed)),
@@ -43,22 +43,52 @@ def show_list(connection: History, *, server: str | None, bad: bool, as_json: bo
 
 
 def by_domain(states: Iterable[StoredState]) -> list[Group]:
-    """Return the states in groups of one server and domain."""
+    """Return the states in groups of one server and domain, with the parts of the domain."""
     groups: dict[tuple[str, str], Group] = {}
     for one in states:
-        groups.setdefault((one.server, one.state.outcome.domain), []).append(one)
+        groups.setdefault((one.server, owner_of(one)), []).append(one)
     return list(groups.values())
 
 
+def owner_of(one: StoredState) -> str:
+    """Return the domain, or the host, that a state belongs to."""
+    return split_subject(one.state.outcome.domain)[0]
+
+
+def part_of(one: StoredState) -> str:
+    """Return the part of the domain that a state is about, such as ``465/ipv6``; empty if it is the whole."""
+    return split_subject(one.state.outcome.domain)[1]
+
+
+def named(check: str, parts: Iterable[str]) -> str:
+    """Return a check with its parts: ``certificate_names (465, 993/ipv6)``; a port without a family is of both."""
+    families: dict[str, list[str]] = {}
+    for part in sorted(filter(None, parts), key=lambda part: (len(part), part)):
+        port, _, family = part.partition("/")
+        families.setdefault(port, []).append(family)
+    shown = [port if len(found) > 1 else f"{port}/{found[0]}".rstrip("/") for port, found in families.items()]
+    return f"{check} ({', '.join(shown)})" if shown else check
+
+
 def _checks(group: Group, result: CheckResult) -> list[str]:
-    return [one.state.outcome.check.value for one in group if one.state.outcome.result is result]
+    parts: dict[str, list[str]] = {}
+    for one in group:
+        if one.state.outcome.result is result:
+            parts.setdefault(one.state.outcome.check.value, []).append(part_of(one))
+    return [named(check, found) for check, found in parts.items()]
 
 
 def _as_json(group: Group) -> dict[str, object]:
+    parts: dict[str, dict[str, str]] = {}
+    for one in group:
+        if part := part_of(one):
+            parts.setdefault(part, {})[one.state.outcome.check.value] = one.state.outcome.result.value
+    whole = [one for one in group if not part_of(one)]
     return {
         "server": group[0].server,
-        "domain": group[0].state.outcome.domain,
-        "checks": {one.state.outcome.check.value: one.state.outcome.result.value for one in group},
-        "changed_at": {one.state.outcome.check.value: one.state.changed_at for one in group},
+        "domain": owner_of(group[0]),
+        "checks": {one.state.outcome.check.value: one.state.outcome.result.value for one in whole},
+        "changed_at": {one.state.outcome.check.value: one.state.changed_at for one in whole},
+        "listeners": parts,
         "checked_at": max(one.state.checked_at for one in group),
     }

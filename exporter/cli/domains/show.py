@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from exporter.cli.domains.listing import Group, by_domain
+from exporter.cli.domains.listing import Group, by_domain, named, owner_of, part_of
 from exporter.cli.history.text import cell, print_json, table
 from exporter.cli.output import complain, console, plain, print_whole
 from exporter.domains import shown_domain
 from exporter.history.texts import minute, stamp
-from exporter.model.posture import CheckResult, CheckState, Record
+from exporter.model.posture import CheckResult, CheckState, Record, split_subject
 from exporter.store.posture.reading import read_changes, read_states
 from exporter.store.reading import History
 
@@ -42,15 +43,15 @@ def to_publish(group: Group) -> list[Record]:
 
 
 def _print(connection: History, group: Group) -> None:
-    domain = group[0].state.outcome.domain
+    domain = owner_of(group[0])
     console.print(f"[bold]{plain(shown_domain(domain))}[/bold] on {plain(group[0].server)}")
     lines = table("=check", "=result", "=since", "seen")
-    for one in group:
-        state = one.state
-        result = cell(state.outcome.result.value)
-        result.stylize(COLOURS[state.outcome.result])
-        since = "" if state.changed_at is None else minute(state.changed_at)
-        lines.add_row(cell(state.outcome.check.value), result, cell(since), cell("; ".join(state.outcome.seen)))
+    for line, states in _lines(group).items():
+        result = cell(line.result.value)
+        result.stylize(COLOURS[line.result])
+        changed = max((one.state.changed_at for one in states if one.state.changed_at is not None), default=None)
+        since = "" if changed is None else minute(changed)
+        lines.add_row(cell(named(line.check, map(part_of, states))), result, cell(since), cell(line.seen))
     print_whole(lines)
     sys.stdout.flush()
     for one in group:
@@ -59,7 +60,26 @@ def _print(connection: History, group: Group) -> None:
     if changes:
         console.print("\nChanges, newest first:")
     for row in changes:
-        console.print(f"  {stamp(row['at'])}  {plain(row['check_name'])} {plain(row['result'])}", soft_wrap=True)
+        check = plain(named(row["check_name"], [split_subject(row["domain"])[1]]))
+        console.print(f"  {stamp(row['at'])}  {check} {plain(row['result'])}", soft_wrap=True)
+
+
+class _Line(NamedTuple):
+    """A line of the table."""
+
+    check: str
+    result: CheckResult
+    seen: str
+
+
+def _lines(group: Group) -> dict[_Line, Group]:
+    """Return the lines of the table with what each is about: listeners with the same result share one."""
+    lines: dict[_Line, Group] = {}
+    for one in group:
+        outcome = one.state.outcome
+        line = _Line(outcome.check.value, outcome.result, "; ".join(outcome.seen))
+        lines.setdefault(line, []).append(one)
+    return lines
 
 
 def zone_lines(state: CheckState) -> Iterator[str]:
@@ -78,13 +98,18 @@ def zone_lines(state: CheckState) -> Iterator[str]:
 
 
 def _as_json(connection: History, group: Group) -> dict[str, object]:
-    domain = group[0].state.outcome.domain
+    domain = owner_of(group[0])
     return {
         "server": group[0].server,
         "domain": domain,
-        "checks": [_check_json(one.state) for one in group],
-        "changes": [dict(row) for row in read_changes(connection, group[0].server, domain, most=CHANGES_SHOWN)],
+        "checks": [{**_check_json(one.state), "listener": part_of(one)} for one in group],
+        "changes": [_change_json(row) for row in read_changes(connection, group[0].server, domain, most=CHANGES_SHOWN)],
     }
+
+
+def _change_json(row: Any) -> dict[str, object]:
+    held = dict(row)
+    return {**held, "listener": split_subject(held.pop("domain"))[1]}
 
 
 def _check_json(state: CheckState) -> dict[str, object]:

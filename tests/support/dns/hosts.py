@@ -21,7 +21,7 @@ def _context(identity: Identity) -> ssl.SSLContext:
 def _serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield server.server_address[1]

@@ -23,6 +23,9 @@ from tests.support.dns.zones import Zones
 Mend = Callable[[dns.message.Message, dns.message.Message], "dns.message.Message | bytes | None"]
 """Takes the query and the right response, and returns what is sent; ``None`` sends nothing."""
 
+POLL_SECONDS = 0.02
+"""How soon a server notices that it is to end."""
+
 UDP_BYTES = 1232
 MOST_ALIASES = 8
 
@@ -43,7 +46,10 @@ class DnsServer:
         self._lock = threading.Lock()
         self._udp, self._tcp = self._listen()
         self.port: int = self._udp.server_address[1]
-        self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in (self._udp, self._tcp)]
+        self._threads = [
+            threading.Thread(target=one.serve_forever, args=(POLL_SECONDS,), daemon=True)
+            for one in (self._udp, self._tcp)
+        ]
 
     def _listen(self) -> tuple[socketserver.ThreadingUDPServer, socketserver.ThreadingTCPServer]:
         """Listens on one port with both protocols; another program may hold the port with one of them."""

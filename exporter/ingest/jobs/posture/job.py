@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from exporter.checks.domains.run import CheckRun, DomainChecker, OwnSettings
 from exporter.clock import Clock
-from exporter.errors import InternalError
+from exporter.errors import InternalError, TargetError
+from exporter.ingest.jobs.posture.listeners import ListenerRuns
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.posture.wants import WantsReader
 from exporter.ingest.jobs.queue import fresh_seconds
@@ -49,6 +50,7 @@ class PostureJob:
         checker: DomainChecker,
         wants: WantsReader,
         own: OwnSettings,
+        listeners: ListenerRuns,
         *,
         clock: Clock,
         interval_seconds: float,
@@ -59,6 +61,7 @@ class PostureJob:
         self._checker = checker
         self._wants = wants
         self._own = own
+        self._listeners = listeners
         self._clock = clock
         self._interval = interval_seconds
         self._reraise_bugs = reraise_bugs
@@ -69,7 +72,11 @@ class PostureJob:
         """Run once. Raises `StoreError` if the history cannot be read, or after the results are published."""
         until = self._clock.monotonic() + 0.9 * self._interval
         await self._results.begin()
-        domains = await self._list(client)
+        try:
+            domains = await self._list(client)
+        except TargetError:
+            await self._check_listeners()
+            raise
         first = self._unread_first(domains)[: FIRST_REQUESTS * client.domains_at_once]
         async for _ in self._wants.read(client, first):
             pass
@@ -77,11 +84,15 @@ class PostureJob:
         self._show_capability()
         run = await self._begin(domains)
         await self._results.note(await run.check_server())
-        failed = await self._check(run, domains)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listeners.check(run), name=f"{self._board.name}-checks-listeners")
+            failed = await self._check(run, domains)
         names = {domain.name for domain in domains}
         await self._results.note_reporters(names)
         in_parts = names if len(domains) > ALL_CHECKS_DOMAINS else set()
-        await self._results.forget(lambda key: key[0] in failed or (key[1] in COSTLY and key[0] in in_parts))
+        await self._results.forget(
+            lambda key: key[0] in failed or (key[1] in COSTLY and key[0] in in_parts) or self._listeners.keeps(key[1])
+        )
         self._publish()
         await self._read_on(client, domains, first, until)
         if self._results.trouble is not None:
@@ -93,6 +104,12 @@ class PostureJob:
         finally:
             if self._wants.forbidden:
                 self._show_capability()
+
+    async def _check_listeners(self) -> None:
+        """Check the listeners of a server that does not say which domains it has."""
+        if self._listeners.due:
+            await self._listeners.check(await self._begin(()))
+            await self._results.save()
 
     def _show_capability(self) -> None:
         status = CapabilityStatus.FORBIDDEN if self._wants.forbidden else CapabilityStatus.AVAILABLE

@@ -11,7 +11,7 @@ from exporter.clock import Clock
 from exporter.errors import StoreError
 from exporter.ingest.jobs.posture.reporters import AT_LEAST, LOOK_BACK, SETTLED, reporter_outcomes
 from exporter.ingest.jobs.posture.since import advance
-from exporter.model.posture import CheckOutcome, CheckState
+from exporter.model.posture import CERTIFICATE_CHECKS, Check, CheckOutcome, CheckState, split_subject
 from exporter.state.posture import Posture, Result
 from exporter.store.posture.history import Change, Key, PostureHistory, Since
 
@@ -101,15 +101,23 @@ class Results:
                 self._states = dict(list({**states, **self._states}.items())[-MOST_UNSAVED:])
                 self._changes = [*changes, *self._changes][-MOST_UNSAVED:]
 
+    def known(self, checks: Collection[Check]) -> frozenset[str]:
+        """Return the subjects that have had a result of one of *checks*, other than unknown."""
+        return frozenset(
+            subject for (subject, check), since in self._since.items() if check in checks and since.known is not None
+        )
+
     def posture(self) -> Posture:
-        """Return the results that are known now."""
-        return Posture(dict(self._results))
+        """Return the results about domains that are known now."""
+        return Posture({key: result for key, result in self._results.items() if key[1] not in CERTIFICATE_CHECKS})
 
     def _tell(self, change: Change) -> None:
+        owner, part = split_subject(change.domain)
         log.info(
             "domain_check.changed",
             server=self._server,
-            domain=change.domain,
+            domain=owner,
+            **({"listener": part} if part else {}),
             check=change.check.value,
             result=change.result.value,
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from exporter.collectors import families as f
 from exporter.collectors.exposition import Collected, Labels
+from exporter.collectors.posture import families as f
 from exporter.model.posture import Check, CheckResult
 from exporter.model.queue import OTHER_DOMAIN
 from exporter.state.board import Part, ServerBoard
 from exporter.state.posture import Result
 
-_RANK = {CheckResult.BAD: 0, CheckResult.UNKNOWN: 1, CheckResult.GOOD: 2}
+RANK = {CheckResult.BAD: 0, CheckResult.UNKNOWN: 1, CheckResult.GOOD: 2}
 
 
 class PostureSource:
@@ -57,5 +57,5 @@ def worst_domains(results: Mapping[tuple[str, Check], Result], most: int) -> fro
     """Return at most *most* domains: first those with a bad result, then with an unknown one, each by name."""
     ranks: dict[str, int] = {}
     for (domain, _), (result, _) in results.items():
-        ranks[domain] = min(_RANK[result], ranks.get(domain, len(_RANK)))
+        ranks[domain] = min(RANK[result], ranks.get(domain, len(RANK)))
     return frozenset(sorted(ranks, key=lambda domain: (ranks[domain], domain))[:most])
