@@ -108,6 +108,15 @@ _DMARC = [
         empty=NO_REPORTS,
     ),
     rows_of(
+        "Ready for the next policy",
+        "1: the domain can publish its next DMARC policy; 0: too much mail would be hurt. Without enough reports a "
+        "domain is absent. `stalwart-exporter reports readiness` explains it.",
+        "short",
+        q("max by (server, domain, policy) (stalwart_dmarc_policy_ready{SEL})"),
+        renamed={"Value": "ready"},
+        empty="Not enough reports: 100 messages on 14 days from 2 reporters",
+    ),
+    rows_of(
         "Reporters",
         "Time since each reporter's last report. Orange from the threshold of "
         "StalwartDmarcReporterSilent on; irregular reporters do not alert.",

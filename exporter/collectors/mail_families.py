@@ -54,6 +54,20 @@ DMARC_NEW_SOURCES = _f(
     ("domain",),
     source="reports",
 )
+DMARC_POLICY_READY = _f(
+    Kind.GAUGE,
+    "stalwart_dmarc_policy_ready",
+    "Whether the domain is ready for its next DMARC policy, by the reports of 30 days; absent on too little data.",
+    ("domain", "policy"),
+    source="reports",
+)
+DMARC_POLICY_HURT = _f(
+    Kind.GAUGE,
+    "stalwart_dmarc_policy_hurt_messages",
+    "Failing messages of 30 days that the domain's next DMARC policy would hurt; absent on too little data.",
+    ("domain", "policy"),
+    source="reports",
+)
 
 SUBMITTING_ACCOUNTS = _f(
     Kind.GAUGE,

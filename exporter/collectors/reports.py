@@ -16,7 +16,7 @@ from exporter.ingest.counting.report_counter import (
     TLS_FAILURES,
     TLS_SESSIONS,
 )
-from exporter.state.board import ServerBoard
+from exporter.state.board import Part, ServerBoard
 from exporter.state.report_gauges import ReportGaugeBoard
 
 COUNTERS = {
@@ -36,6 +36,7 @@ class ReportSource:
 
         stalwart_dmarc_messages_total{server="mx1",domain="example.org",disposition="none",dkim="pass",spf="fail"} 11
         stalwart_dmarc_window_messages{server="mx1",domain="example.org",window="7d",result="failed"} 12
+        stalwart_dmarc_policy_ready{server="mx1",domain="example.org",policy="quarantine"} 1
         stalwart_arf_reports_total{server="mx1",feedback_type="auth-failure"} 2
     """
 
@@ -44,12 +45,16 @@ class ReportSource:
         self._gauges = gauges
 
     def version(self) -> object:
-        return self._board.tallies.version, self._gauges.version()
+        return self._board.tallies.version, self._gauges.version(), self._board.version(Part.READINESS)
 
     def collect(self) -> Iterator[Collected]:
         book = self._board.tallies
         for name, family in COUNTERS.items():
             yield family, book.family(name)
+        readiness = self._board.readiness
+        if readiness is not None:
+            yield m.DMARC_POLICY_READY, readiness.ready
+            yield m.DMARC_POLICY_HURT, readiness.hurt
         gauges = self._gauges.latest
         if gauges is None:
             return

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from exporter.clock import unix_second
+from exporter.model.posture import CheckResult
 from exporter.model.report_words import (
     AlignedResult,
     AlignmentMode,
@@ -273,3 +274,22 @@ class ArfReport:
 
 
 Report = DmarcReport | TlsReport | ArfReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSource:
+    """
+    What was found out about a source address.
+
+    Attributes:
+        result: Good if the name leads back to the address, bad if there is no such name.
+        name: The confirmed host name in lower case; empty unless the result is good.
+        as_number: The number of its autonomous system; ``None`` if it is not known.
+        as_name: Printable and bounded; empty if it is not known.
+    """
+
+    address: str
+    result: CheckResult
+    name: str = ""
+    as_number: int | None = None
+    as_name: str = ""

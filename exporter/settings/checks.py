@@ -14,6 +14,7 @@ from exporter.settings.types import (
     Count,
     Domains,
     Duration,
+    FilePath,
     HostName,
     IpAddresses,
     MailAddresses,
@@ -30,7 +31,8 @@ class CheckSettings(Section):
     enabled: bool = Field(
         default=True,
         description="Whether to check domains. The checks ask the resolver about the servers' own domains, fetch their "
-        "MTA-STS policies, and look at the certificates of mail hosts that have TLSA records; nobody else is asked.",
+        "MTA-STS policies, and look at the certificates of mail hosts that have TLSA records; nobody else is asked. "
+        "`source_names` are about addresses in reports.",
     )
     interval: Annotated[Duration, Field(ge=SECOND, le=DAY)] = Field(
         default=HOUR, description="Time between the starts of two runs of all checks."
@@ -49,6 +51,16 @@ class CheckSettings(Section):
         default=False,
         description="Whether to believe a resolver that says it has validated an answer with DNSSEC, which DANE "
         "needs. Resolvers on this machine are always believed; set it if the network between is yours.",
+    )
+    source_names: bool = Field(
+        default=True,
+        description="Whether to ask the resolver for the names of the sources in DMARC reports, the thousand busiest.",
+    )
+    as_database: FilePath | None = Field(
+        default=None,
+        description="Database of autonomous systems in MaxMind's format (such as GeoLite2-ASN.mmdb), from which the "
+        "sources in DMARC reports get the name of their network. If the file is missing or broken, a warning is logged "
+        "and they do without.",
     )
     query_timeout: Annotated[Duration, Field(ge=0.1, le=30 * SECOND)] = Field(
         default=3.0, description="Deadline for the response to one DNS query. Each is sent at most twice."

@@ -1,8 +1,7 @@
 """
 The state of one server: pollers and subscribers publish to it, collectors read it.
 
-A snapshot is immutable and expires at a time after which it is no longer exported. Each part has a version that grows
-with every change, so that only changed parts are rendered again.
+A snapshot is immutable and no longer exported once it expires. Only parts whose version has grown are rendered again.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from exporter.state.capped import CappedLabel
 from exporter.state.costs import ApiCosts
 from exporter.state.distribution import Observations
 from exporter.state.posture import Posture
+from exporter.state.report_gauges import PolicyReadiness
 from exporter.state.streams import StreamHealth
 from exporter.state.tally import TallyBook
 from exporter.state.webhooks import WebhookHealth
@@ -45,6 +45,7 @@ class Part(StrEnum):
     POSTURE = "posture"
     SERVED = "served"
     SENDERS = "senders"
+    READINESS = "readiness"
     TALLIES = "tallies"
     HEALTH = "health"
 
@@ -202,6 +203,12 @@ class ServerBoard:
         """Who sends; ``None`` unless fresh."""
         held = self._held(Part.SENDERS)
         return held if isinstance(held, SenderSnapshot) else None
+
+    @property
+    def readiness(self) -> PolicyReadiness | None:
+        """Readiness for stricter DMARC policies; ``None`` unless fresh."""
+        held = self._held(Part.READINESS)
+        return held if isinstance(held, PolicyReadiness) else None
 
     @property
     def gauges(self) -> Mapping[str, int] | None:

@@ -23,6 +23,20 @@ class ReportGauges:
     peers: Mapping[tuple[str, ...], int] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReadiness:
+    """
+    Readiness for the next DMARC policy, by domain and that policy; domains about which too little is known are absent.
+
+    Attributes:
+        ready: 1 or 0.
+        hurt: Failing messages of the last 30 days that the policy would hurt.
+    """
+
+    ready: Mapping[tuple[str, ...], int]
+    hurt: Mapping[tuple[str, ...], int]
+
+
 class ReportGaugeBoard:
     """The latest gauges of one server, until they become stale."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from exporter.app.servers.plan import READ_SECONDS
 from exporter.checks.budget import QueryBudget
 from exporter.checks.dns.exchange import ResolverAddress
 from exporter.checks.dns.resolver import are_local
 from exporter.checks.domains.run import DomainChecker, OwnSettings
 from exporter.checks.hosts.access import HostAccess
+from exporter.checks.sources.as_database import AsDatabase
+from exporter.checks.sources.naming import SourceNamer
 from exporter.checks.tls.run import ListenerChecker, ListenerSettings
 from exporter.clock import Clock
 from exporter.domains import domain_name
@@ -17,6 +20,7 @@ from exporter.ingest.jobs.posture.job import PostureJob
 from exporter.ingest.jobs.posture.listeners import ListenerRuns
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.posture.wants import WantsReader
+from exporter.ingest.jobs.reports.naming import NamingJob
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
 from exporter.model.listeners import parse_port
@@ -24,11 +28,15 @@ from exporter.settings import CheckSettings, ServerSettings
 from exporter.settings.addresses import parse_listen
 from exporter.stalwart.http.tls import client_context
 from exporter.store.posture.history import PostureHistory
+from exporter.store.reader import HistoryReader
 from exporter.store.store import Store
 
 COLLECTOR = "checks"
 FIRST_SECONDS = 30.0
 """The first checks wait for this long, so that an exporter that is restarted again and again asks nobody."""
+
+FIRST_NAMING_SECONDS = 90.0
+"""Names wait until the first reports are there, and the checks know the server's host name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +46,12 @@ class Checking:
 
     Attributes:
         checker: With the budget of queries.
+        namer: With the same budget; ``None`` if sources are not to be named.
     """
 
     settings: CheckSettings
     checker: DomainChecker
+    namer: SourceNamer | None
 
 
 def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) -> Checking | None:
@@ -49,15 +59,24 @@ def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) ->
     if not settings.enabled:
         return None
     addresses = [parse_listen(text) for text in settings.resolver]
+    resolvers = [ResolverAddress(address.host, address.port) for address in addresses] or None
+    budget = QueryBudget(clock=clock, per_second=settings.queries_per_second)
     checker = DomainChecker(
-        resolvers=[ResolverAddress(address.host, address.port) for address in addresses] or None,
-        budget=QueryBudget(clock=clock, per_second=settings.queries_per_second),
+        resolvers=resolvers,
+        budget=budget,
         query_timeout_seconds=settings.query_timeout,
         access=HostAccess(client_context(ca_file=settings.ca_file), settings.host_timeout, settings.ca_file),
         trusts=lambda servers: settings.trust_resolver or are_local(servers),
         rng=rng,
     )
-    return Checking(settings, checker)
+    namer = SourceNamer(
+        resolvers=resolvers,
+        budget=budget,
+        query_timeout_seconds=settings.query_timeout,
+        rng=rng,
+        as_database=None if settings.as_database is None else AsDatabase(settings.as_database),
+    )
+    return Checking(settings, checker, namer if settings.source_names else None)
 
 
 def own_settings(settings: ServerSettings) -> OwnSettings:
@@ -133,6 +152,40 @@ def check_pollers(
         clock=clock,
         rng=rng,
         speaks_for_api=False,
+        reraise_bugs=reraise_bugs,
+    )
+    return [
+        poller,
+        *_naming_pollers(checking, settings, session, store, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
+    ]
+
+
+def _naming_pollers(
+    checking: Checking,
+    settings: ServerSettings,
+    session: Session,
+    store: Store,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    reraise_bugs: bool,
+) -> list[Poller]:
+    """Return the collector that names the sources in reports, if any."""
+    if checking.namer is None:
+        return []
+    interval = checking.settings.interval
+    reader = HistoryReader(store.path, seconds=READ_SECONDS)
+    job = NamingJob(store, reader, settings.name, checking.namer, settings.checks.addresses, clock=clock)
+    poller = Poller(
+        name="sources",
+        job=job,
+        session=session,
+        interval_seconds=interval,
+        first_delay_seconds=min(FIRST_NAMING_SECONDS * rng.uniform(1, 2), interval / 2),
+        clock=clock,
+        rng=rng,
+        speaks_for_api=False,
+        recheck_seconds=interval,
         reraise_bugs=reraise_bugs,
     )
     return [poller]

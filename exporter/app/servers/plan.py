@@ -24,6 +24,7 @@ from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.ingest.jobs.log_state import LOG_MARK, counted_until
 from exporter.ingest.jobs.logs import LogJob, OwnLines
 from exporter.ingest.jobs.queue import FailedJob, OutgoingJob, QueueJob, fresh_seconds
+from exporter.ingest.jobs.reports.readiness import ReadinessJob
 from exporter.ingest.jobs.telemetry import (
     COUNTERS_MARK,
     LIVE,
@@ -42,6 +43,7 @@ from exporter.model.server import Capability
 from exporter.settings import ServerSettings, TrailSettings
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
+from exporter.store.reader import HistoryReader
 from exporter.store.store import Store
 from exporter.store.trail.masking import Addresses, AddressMask
 from exporter.store.webhooks.summary import SHARED_MARK
@@ -49,10 +51,13 @@ from exporter.store.webhooks.summary import SHARED_MARK
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval if that is shorter."""
 
-SILENT = ("native", "failed", "inventory", "senders")
+SILENT = ("native", "failed", "inventory", "senders", "readiness")
 """Collectors that do not use the management API, or not in every run."""
 
-FREE = ("failed", "senders")
+READ_SECONDS = 120.0
+"""Deadline for judging one domain by the history."""
+
+FREE = ("failed", "senders", "readiness")
 """Collectors that make no request, so that retrying them costs the server nothing."""
 
 
@@ -184,7 +189,27 @@ def plan_of(
     ]
 
 
-def senders_of(
+def readers_of(
+    settings: ServerSettings,
+    trail: TrailSettings,
+    board: ServerBoard,
+    ledger: Ledger,
+    store: Store,
+    *,
+    clock: ServerClock,
+) -> Plan:
+    """Return the collectors that read the history only."""
+    every = settings.intervals.reports
+    reader = HistoryReader(store.path, seconds=READ_SECONDS)
+    fresh = fresh_seconds(every)
+    readiness = ReadinessJob(board, reader, clock=clock, fresh_seconds=fresh, max_domains=settings.max_domains)
+    return [
+        ("readiness", readiness, every, None),
+        *_senders_of(settings, trail, board, ledger, store, clock=clock),
+    ]
+
+
+def _senders_of(
     settings: ServerSettings,
     trail: TrailSettings,
     board: ServerBoard,

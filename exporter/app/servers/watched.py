@@ -8,7 +8,7 @@ from functools import partial
 
 from exporter.app.servers.checking import Checking, check_pollers
 from exporter.app.servers.connection import ServerConnection
-from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of, senders_of
+from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of, readers_of
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import Webhook, WebhookLimits, webhook_of
@@ -136,7 +136,7 @@ class WatchedServer:
         plan: Plan = [
             *plan_of(settings, board, ledger, connection, counting),
             ("reports", reports, settings.intervals.reports, Capability.REPORTS),
-            *senders_of(settings, trail, board, ledger, store, clock=server_clock),
+            *readers_of(settings, trail, board, ledger, store, clock=server_clock),
         ]
         pollers = [
             *pollers_of(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),

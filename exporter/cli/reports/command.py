@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -101,6 +101,22 @@ def top(
         given, span = replace(given, since=window), f" (window {window})"
     wanted = filter_of(given, now=now())
     query(store, config, lambda connection: show_top(connection, what, wanted, most=most, as_json=as_json, span=span))
+
+
+@reports_app.command()
+@with_options(Given)
+def sources(
+    *,
+    config: Config = None,
+    store: StorePath = None,
+    window: Annotated[str, typer.Option(help="Time window: 1d, 7d, 30d, any duration, or all.")] = "30d",
+    given: Given,
+    most: Most = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Rank source addresses, with their names: the same as `reports top sources`."""
+    options = asdict(given)
+    top(what="sources", config=config, store=store, window=window, most=most, as_json=as_json, **options)
 
 
 @reports_app.command()

@@ -9,9 +9,11 @@ from rich.table import Table
 
 from exporter.cli.history.text import cell, domain_cell, print_json, shown_of, table
 from exporter.cli.output import console
+from exporter.cli.reports.readiness import sender_cell
 from exporter.history.texts import counted, day, minute, number, share
 from exporter.model.report_words import ReportKind
 from exporter.store.reading import History
+from exporter.store.reports.dmarc.sources import with_names
 from exporter.store.reports.filter import ReportFilter
 from exporter.store.reports.queries import (
     Fields,
@@ -92,6 +94,8 @@ def show_top(connection: History, what: str, wanted: ReportFilter, *, most: int,
     question = TOPS[what]
     top = question.ask(wanted)
     rows = first_of(connection, top, most=most)
+    if what == "sources":
+        rows = with_names(connection, rows, server=wanted.server)
     if as_json:
         print_json(rows)
         return 0
@@ -103,10 +107,13 @@ def show_top(connection: History, what: str, wanted: ReportFilter, *, most: int,
 
 
 def _sources(rows: Sequence[Fields]) -> Table:
-    made = table("source", "#messages", "#aligned", "#failed", "#reporters", "#domains", "=last seen")
+    is_named = any(row["name"] or row["sender"] for row in rows)
+    names = ["sender"] if is_named else []
+    made = table("source", *names, "#messages", "#aligned", "#failed", "#reporters", "#domains", "=last seen")
     for row in rows:
         made.add_row(
             cell(row["source"] or "not reported"),
+            *([sender_cell(row["sender"], row["name"])] if is_named else []),
             number(row["messages"]),
             share(row["aligned"], row["messages"]),
             number(row["failed"]),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from rich.table import Table
+from rich.text import Text
 
 from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import complain, console
@@ -79,6 +80,11 @@ def _table(found: Sequence[Readiness]) -> Table:
     return made
 
 
+def sender_cell(sender: str, name: str) -> Text:
+    """Return who is behind a source, as far as it is known: ``Google (mail-ed1.google.com)``."""
+    return cell(f"{sender} ({name})" if sender and name else sender or name)
+
+
 def print_sources(readiness: Readiness, days: int) -> None:
     """Print the failing sources, and what each kind of them means."""
     title = f"Failing sources in the last {'day' if days == 1 else f'{days} days'}"
@@ -92,7 +98,7 @@ def print_sources(readiness: Readiness, days: int) -> None:
     for source in readiness.sources:
         made.add_row(
             cell(source.source or "not reported"),
-            cell(" ".join(dict.fromkeys(filter(None, (source.sender, source.name))))),
+            sender_cell(source.sender, source.name),
             KIND_WORDS[source.kind],
             number(source.failed),
             number(source.aligned),

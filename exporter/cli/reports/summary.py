@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from rich.text import Text
 
 from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import complain, console
-from exporter.cli.reports.readiness import print_sources
+from exporter.cli.reports.readiness import print_sources, sender_cell
 from exporter.history.readiness import PolicyAdvice, advise
 from exporter.history.texts import counted, day, number, share
 from exporter.store.reading import History
 from exporter.store.reports.dmarc.loading import load_readiness
+from exporter.store.reports.dmarc.sources import with_names
 from exporter.store.reports.dmarc.summary import DomainSummary, summarise
 from exporter.store.reports.queries import Fields
 
@@ -38,6 +39,8 @@ def show_summary(
     if summary is None:
         complain(f"no DMARC reports about {domain}")
         return EXIT_NOT_FOUND
+    if summary.new_sources is not None:
+        summary = replace(summary, new_sources=with_names(connection, summary.new_sources, server=server))
     readiness = load_readiness(connection, domain, now=now, server=server, days=days, most=most)
     advice = None if readiness is None else advise(readiness)
     if as_json:
@@ -106,10 +109,11 @@ def _sources(title: str, sources: Sequence[Fields]) -> None:
     console.print(f"\n[bold]{title}[/bold]" if sources else f"\n{title}: none")
     if not sources:
         return
-    made = table("source", "#messages", "#failed", "=first seen")
+    made = table("source", "sender", "#messages", "#failed", "=first seen")
     for source in sources:
         made.add_row(
             cell(source["source"] or "not reported"),
+            sender_cell(source["sender"], source["name"]),
             number(source["messages"]),
             number(source["failed"]),
             day(source["first_at"]),

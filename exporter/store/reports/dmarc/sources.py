@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from exporter.store.reports.dmarc.known_senders import KnownSender, known_sender
 
@@ -77,6 +78,15 @@ def load_names(
     """Return what is known of *addresses*; those that nothing is known of are absent."""
     rows = connection.execute(_NAMES, {"addresses": json.dumps(list(addresses)), "server": server})
     return {row[0]: SourceName(result=row[1], name=row[2], as_number=row[3], as_name=row[4]) for row in rows}
+
+
+def with_names(
+    connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]], *, server: str | None
+) -> list[dict[str, Any]]:
+    """Return *rows*, each with a ``source``, with what is known of it as ``name`` and ``sender``; empty if unknown."""
+    names = load_names(connection, [row["source"] for row in rows], server=server)
+    known = ((row, names.get(row["source"], UNNAMED)) for row in rows)
+    return [{**row, "name": name.name, "sender": name.sender} for row, name in known]
 
 
 def load_own_side(connection: sqlite3.Connection, domain: str, *, server: str | None) -> OwnSide:

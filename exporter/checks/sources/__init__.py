@@ -1,0 +1,1 @@
+"""Who is behind a source address: its confirmed name, and its autonomous system."""
