@@ -148,6 +148,31 @@ def summary(
 
 
 @reports_app.command()
+def deliveries(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain, in Unicode or xn-- form.")],
+    config: Config = None,
+    store: StorePath = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Time window, in days.")] = 14,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Compare what large receivers report to have got from the server with what was delivered to them, by day.
+
+    Needs the trail and the server's own addresses. Exit status 3 if there is nothing about the domain.
+    """
+    from exporter.cli.history.options import domain_of
+    from exporter.cli.reports.deliveries import show_deliveries
+
+    name = domain_of("DOMAIN", domain)
+    query(
+        store,
+        config,
+        lambda connection: show_deliveries(connection, name, now=now(), days=days, server=server, as_json=as_json),
+    )
+
+
+@reports_app.command()
 def readiness(
     domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One domain, with its sources.")] = None,
     config: Config = None,
