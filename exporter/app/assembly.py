@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from exporter.app.expose import Exposer
+from exporter.app.facts import Watched
 from exporter.app.history import History
 from exporter.app.http import HttpFront, Webhooks
 from exporter.app.own_registry import OwnRegistry
@@ -23,9 +24,11 @@ from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
 from exporter.collectors.health import ExporterSource
 from exporter.ingest.loops.retention import Retention
+from exporter.ingest.loops.steps import StepKeeper
 from exporter.ingest.loops.trail_retention import TrailRetention
 from exporter.settings import Settings
 from exporter.store.reader import HistoryReader
+from exporter.store.steps.steps import STEP_SECONDS
 from exporter.store.store import Store
 from exporter.web.app import create_app
 from exporter.web.verdict.thresholds import load_thresholds, shipped
@@ -64,23 +67,24 @@ def assemble(
     clock: Clock,
     rng: random.Random,
     reraise_bugs: bool = False,
+    step_seconds: int = STEP_SECONDS,
 ) -> Assembly:
     """
     Build all parts around the open *history*; the servers' tasks will run in *group*.
+
+    *step_seconds* is the length of the steps of the pages' pictures.
 
     Raises `SettingsError` for unusable certificates in the web configuration or of the checks.
     """
     store = history.store
     exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
-    limits = WebhookLimits(settings.webhooks.max_body, settings.webhooks.max_backlog)
-    checking = checking_of(settings.checks, clock=clock, rng=rng)
     fleet = Fleet(
         group,
         store,
         exposition,
         trail=settings.trail,
-        webhooks=limits,
-        checking=checking,
+        webhooks=WebhookLimits(settings.webhooks.max_body, settings.webhooks.max_backlog),
+        checking=checking_of(settings.checks, clock=clock, rng=rng),
         clock=clock,
         rng=rng,
         reraise_bugs=reraise_bugs,
@@ -88,6 +92,7 @@ def assemble(
     exposer = Exposer(exposition, lambda: fleet.boards, clock)
     fleet.subscribe(exposer.changed)
     retention, trail_retention = _retentions(settings, store, fleet, clock=clock, reraise_bugs=reraise_bugs)
+    steps = StepKeeper(store, lambda: fleet.boards, clock=clock, step_seconds=step_seconds)
     reloader = Reloader(
         settings,
         load=load,
@@ -98,19 +103,19 @@ def assemble(
         clock=clock,
     )
     exposition.add(ExporterSource(store.stats, reloader.state, count_tasks), server=None)
-    status = _status(settings, fleet, store, clock)
+    status = _status(settings, fleet, store, clock, step_seconds)
     webhooks = Webhooks(fleet.find_webhook, settings.webhooks.listen, settings.webhooks.max_body)
     front = _front(settings, exposition, status, reloader, webhooks, clock, exposer.changed, store.path)
     reloader.include(front)
     supervised: dict[str, LongRun] = {
         "retention": retention.run,
         "trail-retention": trail_retention.run,
-        "history": partial(history.keep, users=(fleet, retention, trail_retention), changed=exposer.changed),
+        "history": partial(history.keep, users=(fleet, retention, trail_retention, steps), changed=exposer.changed),
         "store-stats": partial(history.measure, changed=exposer.changed),
         "reload": partial(reloader.run, reload_requested),
     }
     if settings.web.status_page:
-        supervised["status"] = status.run
+        supervised |= {"status": status.run, "steps": steps.run}
     return Assembly(front, fleet, {"exposer": exposer.run, **front.runs()}, supervised)
 
 
@@ -136,14 +141,15 @@ def _retentions(
     return reports, trail
 
 
-def _status(settings: Settings, fleet: Fleet, store: Store, clock: Clock) -> Status:
+def _status(settings: Settings, fleet: Fleet, store: Store, clock: Clock, step_seconds: int) -> Status:
     thresholds = settings.web.thresholds_file
     return Status(
-        lambda: [(watched.board, watched.settings.url) for watched in fleet.servers],
+        lambda: [Watched(one.board, one.settings.url, one.report_gauges) for one in fleet.servers],
         store.stats,
         store.path,
         clock,
         limits=load_thresholds(thresholds) if thresholds else shipped(),
+        step_seconds=step_seconds,
     )
 
 

@@ -20,6 +20,7 @@ from exporter.clock import Clock, SystemClock
 from exporter.errors import StoreError
 from exporter.settings import Settings
 from exporter.store.patience import Patience
+from exporter.store.steps.steps import STEP_SECONDS
 from exporter.store.store import Store
 
 log = structlog.get_logger("exporter.app")
@@ -40,13 +41,16 @@ class Daemon:
         on_ready: Callable[[int], None] | None = None,
         clock: Clock | None = None,
         reraise_bugs: bool = False,
+        step_seconds: int = STEP_SECONDS,
     ) -> None:
+        """*step_seconds* is the length of the steps of the pages' pictures; only the demo has shorter ones."""
         self._settings = settings
         self._load = load
         self._on_ready = on_ready
         self._clock = clock or SystemClock()
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._reraise_bugs = reraise_bugs
+        self._step_seconds = step_seconds
         self._stop_requested = asyncio.Event()
         self._reload_requested = asyncio.Event()
         self._checking = Patience()
@@ -110,6 +114,7 @@ class Daemon:
             clock=self._clock,
             rng=self._rng,
             reraise_bugs=self._reraise_bugs,
+            step_seconds=self._step_seconds,
         )
 
     def _begin(self, parts: Assembly, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

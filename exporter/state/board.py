@@ -71,6 +71,7 @@ class CollectorHealth:
     Attributes:
         success: Whether the last run succeeded; ``None`` before the first, and while there is nothing to collect.
         error: The message of the last failure; empty after a success.
+        reason: Its kind; empty after a success.
         off: Why it is switched off (``not configured``, ...); empty if it runs.
     """
 
@@ -80,13 +81,14 @@ class CollectorHealth:
     last_success_at: datetime | None = None
     error: str = ""
     off: str = ""
+    reason: str = ""
     failures: dict[str, int] = field(default_factory=dict)
     durations: Observations = field(default_factory=lambda: Observations(DURATION_BOUNDS))
 
     def succeeded(self, at: datetime) -> bool:
         """Record a successful run that ended at *at*; return whether the previous one failed, which is logged."""
         recovered = self.success is False
-        self.success, self.error, self.off = True, "", ""
+        self.success, self.error, self.off, self.reason = True, "", "", ""
         self.last_success_at = at
         return recovered
 
@@ -117,6 +119,7 @@ class CollectorHealth:
         self._count(InternalError.reason)
 
     def _count(self, reason: str) -> None:
+        self.reason = reason
         self.failures[reason] = self.failures.get(reason, 0) + 1
 
 

@@ -156,6 +156,8 @@ class _Attempt:
                     return work(connection)
                 finally:
                     self._hold(None)
+        except UnicodeEncodeError as error:
+            raise StoreError("a text that is not valid Unicode is in no history") from error
         except StoreError as error:
             if self._is_over():
                 raise ReadRefused("the page took too long to make") from error

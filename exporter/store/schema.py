@@ -9,6 +9,8 @@ from exporter.store.reports.dmarc.schema import COUNTED_TABLES as SOURCE_COUNTED
 from exporter.store.reports.dmarc.schema import SOURCE_TABLES
 from exporter.store.reports.records import TEMPORARY_TABLES as REPORT_TEMPORARY_TABLES
 from exporter.store.reports.schema import COUNTED_TABLES, NEWEST_REPORTS, REPORT_TABLES, TLS_POLICIES_ONCE
+from exporter.store.steps.schema import COUNTED_TABLES as STEP_COUNTED_TABLES
+from exporter.store.steps.schema import STEP_TABLES
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
 from exporter.store.trail.schema import DEFERRALS, REFUSALS_BY_CLIENT, TRAIL_TABLES
 from exporter.store.trail.senders.schema import COUNTED_TABLES as SENDER_COUNTED_TABLES
@@ -56,6 +58,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     SENDER_TABLES,
     SOURCE_TABLES,
     (*NEWEST_REPORTS, *DEFERRALS),
+    STEP_TABLES,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 
@@ -68,6 +71,7 @@ TABLES = (
     *WEBHOOK_COUNTED_TABLES,
     *POSTURE_COUNTED,
     *SENDER_COUNTED_TABLES,
+    *STEP_COUNTED_TABLES,
     *SOURCE_COUNTED_TABLES,
     *AUDIT_COUNTED_TABLES,
 )

@@ -16,11 +16,7 @@ class MetricsSource(Protocol):
     """The source of the exposition."""
 
     def exposition(self, fmt: Format, gzip: bool) -> tuple[bytes, str]:
-        """
-        Return the body and its content type; compressed if *gzip*.
-
-        Called on the event loop for every scrape: it must return prepared bytes and render nothing.
-        """
+        """Return the body, compressed if *gzip*, and its content type: prepared bytes, since every scrape waits."""
 
 
 class Health(Protocol):
@@ -81,6 +77,7 @@ class CollectorStatus:
     Attributes:
         last_success_at: Aware, in UTC; ``None`` before the first success.
         error: Message of the last failure; empty unless failing.
+        reason: Its kind, as in ``stalwart_exporter_collector_failures_total``; empty unless failing.
     """
 
     name: str
@@ -88,6 +85,7 @@ class CollectorStatus:
     last_success_at: datetime | None
     interval_seconds: float
     error: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +109,7 @@ class StreamStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFacts:
     """
-    The facts about the outbound queue that the verdict needs.
+    The facts about the outbound queue.
 
     Attributes:
         running: ``None`` if the server does not report it.
@@ -120,6 +118,8 @@ class QueueFacts:
         failing: Recipients in temporary or permanent failure.
         held_local: Recipients in local mailboxes that an outbound limit of the server itself holds back.
         deferring: Recipients in temporary failure by destination, largest first; without ``other``.
+        rejecting: The same for permanent failure.
+        truncated: Whether the queue is larger than what is read of it; every number is then a lower bound.
     """
 
     running: bool | None
@@ -130,6 +130,8 @@ class QueueFacts:
     held_local: int = 0
     oldest_created_at: datetime | None = None
     deferring: Mapping[str, int] = field(default_factory=dict)
+    rejecting: Mapping[str, int] = field(default_factory=dict)
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,46 @@ class WebhookFacts:
     """
 
     last_post_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """
+    The messages of a domain that reporters have seen within thirty days.
+
+    Attributes:
+        domain: ``other`` stands for all others together.
+        aligned: Messages that passed DMARC.
+    """
+
+    domain: str
+    aligned: int
+    failed: int
+
+    @property
+    def messages(self) -> int:
+        """All messages."""
+        return self.aligned + self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """
+    The requests of one kind that a server has been sent since it is watched.
+
+    Attributes:
+        statuses: Their number by HTTP status, or by the name of the failure.
+    """
+
+    endpoint: str
+    statuses: Mapping[str, int]
+    mean_seconds: float
+    response_bytes: int
+
+    @property
+    def requests(self) -> int:
+        """All requests."""
+        return sum(self.statuses.values())
 
 
 class Recent(Protocol):
@@ -183,6 +225,10 @@ class ServerStatus:
         log_problem: Why the log cannot be read in full, for the operator; empty without a problem.
         webhook: ``None`` if none is configured.
         recent: ``None`` without a history.
+        alignment: By domain, the busiest first; empty without reports.
+        requests: What the server is asked, the most frequent first.
+        account: The name of the exporter's account as the server reports it, or empty.
+        permissions: Those of the exporter's key; ``None`` if the server does not report them.
     """
 
     name: str
@@ -205,6 +251,10 @@ class ServerStatus:
     log_problem: str = ""
     webhook: WebhookFacts | None = None
     recent: Recent | None = None
+    alignment: Sequence[Alignment] = ()
+    requests: Sequence[RequestRow] = ()
+    account: str = ""
+    permissions: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +285,7 @@ class StatusPage:
         started_at: Aware, in UTC.
         store: ``None`` if there is no history file.
         limits: The thresholds of the verdict; the shipped ones if ``None``.
+        step_seconds: The length of the steps in the history behind the pictures.
     """
 
     version: str
@@ -243,3 +294,4 @@ class StatusPage:
     store: StoreStatus | None
     links: Sequence[Link] = ()
     limits: Thresholds | None = None
+    step_seconds: int = 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 
@@ -18,6 +19,11 @@ def are(number: float) -> str:
 def grouped(number: float) -> str:
     """Format a whole number with narrow spaces between its thousands: ``12 345``, with U+202F."""
     return f"{number:,.0f}".replace(",", "\u202f")
+
+
+def slug(heading: str) -> str:
+    """Return the anchor of a heading, as GitHub makes it: ``before-you-start``."""
+    return re.sub(r"[^a-z0-9-]", "", heading.lower().replace(" ", "-"))
 
 
 def ago(when: datetime, now: datetime) -> str:

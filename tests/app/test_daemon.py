@@ -11,6 +11,9 @@ from structlog.testing import capture_logs
 
 from exporter.app.daemon import Daemon
 from exporter.settings import Settings
+from exporter.store.reading import reading
+from exporter.store.steps.steps import load_steps
+from tests.support.listener.app import until
 from tests.support.servers.raw import run
 
 
@@ -74,3 +77,25 @@ def test_a_stop_as_soon_as_it_serves_leaves_no_task_behind(tmp_path: Path):
         "exporter.started",
         "exporter.stopped",
     ] * 2
+
+
+def test_steps_are_written_while_it_runs(tmp_path: Path):
+    """Each step of each server has a row, so that the pages have something to draw."""
+    settings = settings_in(tmp_path)
+
+    async def scenario() -> None:
+        ready = asyncio.Event()
+        daemon = Daemon(settings, load=lambda: settings, on_ready=lambda _: ready.set(), step_seconds=1)
+        running = asyncio.create_task(daemon.run())
+
+        def rows() -> int:
+            with reading(settings.store.path) as history:
+                return len(load_steps(history, "mx1", since=0))
+
+        await ready.wait()
+        await until(lambda: rows() >= 2)
+        daemon.stop()
+        await running
+
+    with capture_logs():
+        run(scenario())

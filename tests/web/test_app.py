@@ -201,6 +201,7 @@ def test_the_status_page_may_not_be_kept_framed_or_extended(run: Run):
             assert policy.pop("style-src").startswith("'sha256-")
             assert policy == {
                 "default-src": "'none'",
+                "img-src": "data:",
                 "frame-ancestors": "'none'",
                 "base-uri": "'none'",
                 "form-action": "'self'",

@@ -47,6 +47,7 @@ class WatchedServer:
         board: The state of the server.
         connection: Closed by the runtime's owner, or passed to the next runtime.
         webhook: ``None`` if none is configured.
+        report_gauges: The latest sums of the server's reports.
         sources: The server's sources for the exposition.
     """
 
@@ -66,6 +67,7 @@ class WatchedServer:
         self.settings = settings
         self.connection = connection
         self.webhook = webhook
+        self.report_gauges = report_gauges
         self.board = board = saved.board
         self._saved = saved
         self._session = session

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from exporter import __version__
@@ -37,11 +37,22 @@ REFRESH = "refresh"
 SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", ""),
     ("reports", "Reports", "reports"),
+    ("alerts", "Alerts", "alerts"),
 )
 """The navigation: a key for `respond`, the text, and the path below the root."""
 
+
+def coded(text: str) -> Markup:
+    """Return a sentence whose parts between backticks are marked as code."""
+    parts = [escape(harmless(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(harmless(text))
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
+    "coded": coded,
     "duration": duration,
     "grouped": grouped,
     "iso": rfc3339,
@@ -129,6 +140,7 @@ def _headers() -> Mapping[str, str]:
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     policy = {
         "default-src": "'none'",
+        "img-src": "data:",
         "style-src": f"'sha256-{digest}'",
         "frame-ancestors": "'none'",
         "base-uri": "'none'",

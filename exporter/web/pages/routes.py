@@ -54,10 +54,31 @@ def _report() -> Page:
     return report
 
 
+def _server() -> Page:
+    from exporter.web.pages.servers.page import server
+
+    return server
+
+
+def _alerts() -> Page:
+    from exporter.web.pages.alerts.page import alerts
+
+    return alerts
+
+
+def _alert() -> Page:
+    from exporter.web.pages.alerts.page import alert
+
+    return alert
+
+
 PAGES = (
     PageRoute("/", _overview),
     PageRoute("/reports", _reports),
     PageRoute("/reports/export", _report_export, personal=True),
     PageRoute("/reports/domains/{domain}", _report_domain),
     PageRoute("/reports/{kind}/{id}", _report, personal=True),
+    PageRoute("/servers/{name}", _server),
+    PageRoute("/alerts", _alerts),
+    PageRoute("/alerts/{name}", _alert),
 )

@@ -1,4 +1,4 @@
-"""The first lines of the status page: whether there is a problem, what, where, since when, and what to do next."""
+"""The first lines of the overview: whether there is a problem, what, where, since when, and what to do next."""
 
 from __future__ import annotations
 
@@ -68,10 +68,7 @@ class Verdict:
 def judge(page: StatusPage, *, now: datetime) -> Verdict:
     """Return the verdict on a page as of *now*."""
     limits = page.limits or shipped()
-    found = [*_store(page, limits)]
-    for server in page.servers:
-        found += [_problem(server, c, limits) for c in server_conditions(server, limits, now)]
-    problems = sorted(found, key=_rank)
+    problems = find_problems(page, now=now)
     worst = problems[0] if problems else None
     waiting = not page.servers or any(_is_waiting(server) for server in page.servers)
     return Verdict(
@@ -82,6 +79,15 @@ def judge(page: StatusPage, *, now: datetime) -> Verdict:
         problems=problems[:PROBLEMS_SHOWN],
         problems_left_out=max(0, len(problems) - PROBLEMS_SHOWN),
     )
+
+
+def find_problems(page: StatusPage, *, now: datetime) -> Sequence[Problem]:
+    """Return all problems as of *now*, the most severe first."""
+    limits = page.limits or shipped()
+    found = [*_store(page, limits)]
+    for server in page.servers:
+        found += [_problem(server, c, limits) for c in server_conditions(server, limits, now)]
+    return sorted(found, key=_rank)
 
 
 _ORDER = (
@@ -115,7 +121,7 @@ def _problem(server: ServerStatus, condition: Condition, limits: Thresholds) -> 
         kind="bad" if due and limit.severity == PAGE else "wait",
         due=due,
         alert=condition.alert,
-        held=since if held >= limit.for_seconds else f"{since}; alert after {duration(limit.for_seconds)}".lstrip("; "),
+        held=since if due else f"{since}; alert after {duration(limit.for_seconds)}".lstrip("; "),
         last_good_at=condition.last_good_at,
     )
 

@@ -15,7 +15,7 @@ from exporter.web.interfaces import (
     StoreStatus,
     StreamStatus,
 )
-from exporter.web.pages.base import SECTIONS, TEXT_LIMIT, harmless, is_web_address
+from exporter.web.pages.base import TEXT_LIMIT, harmless, is_web_address
 from exporter.web.pages.overview.page import overview
 from exporter.web.verdict.judge import PROBLEMS_SHOWN, judge
 from tests.support.listener.app import NOW, collector, server_status, status_page
@@ -33,10 +33,9 @@ def test_a_page_where_all_is_well_says_so():
     assert page.text.startswith("All is well")
     assert "1 of 1 server up" in page.text
     assert "Runbook" not in page.text
-    assert re.search(r"mx1 up https://mx1\.example\.org Stalwart 0\.15\.5, enterprise edition, rest API", page.text)
+    assert re.search(r"mx1 up Stalwart 0\.15\.5, enterprise edition, rest API", page.text)
     assert "queue every 30 s ok 12 s ago" in page.text
     assert "metrics sse connected 0 s ago" in page.text
-    assert "queue available" in page.text
     assert "History ok /var/lib/history.sqlite3, 5.1 MiB" in page.text
     assert {"metrics", "-/healthy", "-/ready"} <= set(page.attributes("href"))
 
@@ -73,7 +72,7 @@ def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
         r"mx2: is down: connection refused .*\(last good 2 h ago\).* Runbook: StalwartServerDown"
         r".* history: disk full.* Runbook: StalwartExporterStoreErrors"
         r".* mx1: reports fails: the server refused the credentials .*\(last good 42 min ago\).*"
-        r" Run `stalwart-exporter doctor`. Runbook: StalwartCollectorStale",
+        r" Run stalwart-exporter doctor. Runbook: StalwartCollectorStale",
         page.text,
     )
 
@@ -131,14 +130,27 @@ def test_hostile_texts_stay_texts():
 
     assert {tag for tag, _ in page.tags} <= {
         *("html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "nav", "a", "p", "time"),
-        *("footer", "svg", "figure", "figcaption", "div"),
+        *("footer", "svg", "rect", "path", "link", "div", "strong", "details", "summary"),
         *("main", "section", "ul", "li", "bdi", "code", "span", "table", "thead", "tbody", "tr", "th", "td"),
     }
     assert {key for _, found in page.tags for key in found} <= {
         *("lang", "charset", "name", "content", "class", "href", "rel", "datetime", "title", "aria-label"),
-        *("scope", "colspan", "id", "aria-current"),
+        *(
+            "scope",
+            "colspan",
+            "id",
+            "aria-current",
+            "aria-hidden",
+            "role",
+            "focusable",
+            "viewbox",
+            "width",
+            "height",
+            "rx",
+            "d",
+        ),
     }
-    assert page.attributes("href") == ["#content", *(f"./{path}" for _, _, path in SECTIONS), "./?refresh=1"]
+    assert all(link.startswith(("#content", "./", "data:image/svg+xml,")) for link in page.attributes("href"))
     assert "<script>document.title='owned'</script>" in page.text
     assert "{{ 7 * 7 }}" in page.text
     assert page.text.isprintable()

@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from exporter.app.status import LINKS
+from exporter.store.reader import HistoryReader
 from exporter.web.config.document import WebConfig
 from exporter.web.guard import Guard
 from tests.support.listener.app import Run, application, serving, status_page
+from tests.support.listener.scenes import NOW, write_day
 from tests.support.listener.status import hostile_page, read
 
 
@@ -114,23 +116,30 @@ def proxy(port: int, prefix: str) -> Iterator[str]:
         server.server_close()
 
 
-def _link_bodies(port: int, prefix: str) -> dict[str, str]:
-    """What each link of the page leads to, when followed as a browser does from below *prefix*."""
+def _link_bodies(port: int, prefix: str, page: str) -> dict[str, str]:
+    """What each link of a page leads to, by its path, when followed as a browser does from below *prefix*."""
     with proxy(port, prefix) as url, httpx.Client(trust_env=False) as client:
-        links = [link for link in read(client.get(url).text).attributes("href") if not link.startswith(("#", "./"))]
-        answers = {link: client.get(urljoin(url, link)) for link in links}
-        assert {link: answer.status_code for link, answer in answers.items()} == dict.fromkeys(links, 200)
+        at = urljoin(url, page)
+        links = [link for link in read(client.get(at).text).attributes("href") if not link.startswith(("#", "data:"))]
+        answers = {urljoin(at, link).removeprefix(url): client.get(urljoin(at, link)) for link in links}
+        assert {link: answer.status_code for link, answer in answers.items()} == dict.fromkeys(answers, 200)
         return {link: answer.text for link, answer in answers.items()}
 
 
 @pytest.mark.parametrize("prefix", ["/", "/stalwart/", "/mail/eu/stalwart/"])
-def test_links_work_behind_a_proxy_under_any_path(run: Run, prefix):
+def test_links_work_behind_a_proxy_under_any_path(run: Run, tmp_path: Path, prefix):
     """Every link leads back to the exporter, wherever a proxy has put it."""
 
     async def scenario() -> None:
-        async with serving(application(page=status_page(links=LINKS))) as server:
-            bodies = await asyncio.to_thread(_link_bodies, server.port, prefix)
+        await write_day(tmp_path / "history.sqlite3", [], NOW)
+        history = HistoryReader(tmp_path / "history.sqlite3")
+        async with serving(application(page=status_page(links=LINKS), history=history)) as server:
+            bodies = await asyncio.to_thread(_link_bodies, server.port, prefix, "./")
+            deeper = await asyncio.to_thread(_link_bodies, server.port, prefix, "servers/mx1")
 
-        assert bodies == {"metrics": "up 1\n", "-/healthy": "ok\n", "-/ready": "every server was asked\n"}
+        known = {"metrics": "up 1\n", "-/healthy": "ok\n", "-/ready": "every server was asked\n"}
+        assert {link: bodies[link] for link in known} == known
+        assert {"", "alerts", "servers/mx1"} <= bodies.keys()
+        assert {"", "alerts", "servers/mx1?refresh=1"} <= deeper.keys()
 
     run(scenario())

@@ -1,48 +1,64 @@
-"""``/``: whether there is a problem, and each server's state."""
+"""``/``: whether mail flows, what is wrong, and what to do next."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from starlette.responses import Response
 
-from exporter.web.interfaces import CollectorState, StreamStatus
+from exporter.web.interfaces import StatusPage
 from exporter.web.pages.base import respond
+from exporter.web.pages.servers.badges import BADGES
+from exporter.web.pages.servers.tiles import DAY
+from exporter.web.pages.servers.view import Pasts, ServerView, broken_first, read_pasts, server_view
 from exporter.web.pages.visit import Visit
-from exporter.web.verdict.judge import judge
+from exporter.web.verdict.judge import Verdict, find_problems, judge
+
+CARDS = 3
+"""Up to this many servers have a card each; more are rows, so that they fit on one screen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """
+    What the overview shows.
+
+    Attributes:
+        cards, rows: The servers, in one of the two.
+        blind: Why there are no pictures; empty if there are.
+    """
+
+    page: StatusPage
+    verdict: Verdict
+    cards: Sequence[ServerView]
+    rows: Sequence[ServerView]
+    blind: str
 
 
 async def overview(visit: Visit) -> Response:
     """Return the overview."""
     page = visit.source.status()
-    verdict = judge(page, now=visit.now)
-    return respond(
-        visit,
-        "overview.html",
-        title=verdict.title,
-        section="overview",
-        page=page,
-        verdict=verdict,
-        up_badge=_up_badge,
-        state_badge=_state_badge,
-        capability_badge=_capability_badge,
-        stream_badge=_stream_badge,
+    few = len(page.servers) <= CARDS
+    pasts = await read_pasts(visit, page, page.servers, DAY, with_destinations=few)
+    shown = overview_of(visit, page, pasts)
+    return respond(visit, "overview.html", title=shown.verdict.title, section="overview", shown=shown, **BADGES)
+
+
+def overview_of(visit: Visit, page: StatusPage, pasts: Pasts) -> Overview:
+    """Return what the overview shows of *page* and the history."""
+    problems = find_problems(page, now=visit.now)
+    views = broken_first(
+        [
+            server_view(server, page, pasts.of(server), [p for p in problems if p.where == server.name], visit.now)
+            for server in page.servers
+        ]
     )
-
-
-def _up_badge(up: bool | None) -> tuple[str, str]:
-    return ("wait", "not polled yet") if up is None else ("good", "up") if up else ("bad", "down")
-
-
-def _state_badge(state: CollectorState) -> tuple[str, str]:
-    kinds = {CollectorState.OK: "good", CollectorState.FAILING: "bad", CollectorState.WAITING: "wait"}
-    return kinds.get(state, "off"), state.value
-
-
-def _capability_badge(status: str) -> tuple[str, str]:
-    kinds = {"available": "good", "forbidden": "wait"}
-    return kinds.get(status, "off"), status.replace("_", " ")
-
-
-def _stream_badge(stream: StreamStatus) -> tuple[str, str]:
-    if stream.connected:
-        return "good", "connected"
-    return ("off", stream.off.replace("_", " ")) if stream.off else ("wait", "disconnected")
+    few = len(views) <= CARDS
+    return Overview(
+        page=page,
+        verdict=judge(page, now=visit.now),
+        cards=views if few else (),
+        rows=() if few else views,
+        blind=pasts.error,
+    )

@@ -1,0 +1,1 @@
+"""The alerts: what each would say now, and their runbooks."""
