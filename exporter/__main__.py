@@ -6,7 +6,11 @@ import errno
 import os
 import sys
 
+from exporter import __version__
+
 EXIT_OUTPUT = 1
+
+VERSION_OPTIONS = ("--version", "-V")
 
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EPIPE})
 
@@ -14,10 +18,14 @@ _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, 
 def main() -> None:
     """Run the command line."""
     open_missing_streams()
-    from exporter.cli.main import app
-
     try:
-        app()
+        if len(sys.argv) > 1 and sys.argv[1] in VERSION_OPTIONS:
+            # Asked for by installers and scripts: nothing else is imported.
+            sys.stdout.write(f"stalwart-exporter {__version__}\n")
+        else:
+            from exporter.cli.main import main as run
+
+            run()
         sys.stdout.flush()
     except OSError as error:
         if error.errno not in _OUTPUT_ERRORS:

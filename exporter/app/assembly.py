@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,17 +27,23 @@ from exporter.collectors.health import ExporterSource
 from exporter.ingest.loops.retention import Retention
 from exporter.ingest.loops.steps import StepKeeper
 from exporter.ingest.loops.trail_retention import TrailRetention
-from exporter.settings import Settings
+from exporter.settings import Settings, WebSettings
 from exporter.store.reader import HistoryReader
 from exporter.store.steps.steps import STEP_SECONDS
 from exporter.store.store import Store
 from exporter.web.app import create_app
+from exporter.web.serving.listener import passed_sockets
 from exporter.web.verdict.thresholds import load_thresholds, shipped
 
-_HEALTH, _METRICS = ("/-/healthy", "/-/ready"), ("/metrics",)
+HEALTH_PATHS = ("/-/healthy", "/-/ready")
 
-OPEN_PATHS = {"nothing": (), "health": _HEALTH, "metrics": _METRICS, "health_and_metrics": (*_HEALTH, *_METRICS)}
-"""The paths without a login, by the setting ``web.without_login``."""
+
+def open_paths(web: WebSettings) -> tuple[str, ...]:
+    """Return the paths without a login, by the setting ``web.without_login``."""
+    metrics = (web.telemetry_path,)
+    return {"health": HEALTH_PATHS, "metrics": metrics, "health_and_metrics": (*HEALTH_PATHS, *metrics)}.get(
+        web.without_login, ()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,7 @@ def _front(
     web = settings.web
     app = create_app(
         metrics=exposition,
+        telemetry_path=web.telemetry_path,
         health=status,
         status=status if web.status_page else None,
         reloader=reloader if web.enable_reload else None,
@@ -174,11 +182,12 @@ def _front(
     )
     return HttpFront(
         app,
-        web.listen,
+        () if web.systemd_socket else web.listen,
         web.config_file,
+        passed=passed_sockets(os.environ) if web.systemd_socket else (),
         servers=len(settings.servers),
         webhooks=webhooks,
-        open_paths=OPEN_PATHS[web.without_login],
+        open_paths=open_paths(web),
         clock=clock,
         changed=changed,
     )

@@ -18,7 +18,7 @@ from exporter.app.servers.fleet import Fleet
 from exporter.app.servers.supervise import Supervisor, end_all
 from exporter.clock import Clock, SystemClock
 from exporter.errors import StoreError
-from exporter.settings import Settings
+from exporter.settings import ListenAddress, Settings
 from exporter.store.patience import Patience
 from exporter.store.steps.steps import STEP_SECONDS
 from exporter.store.store import Store
@@ -95,7 +95,9 @@ class Daemon:
             await parts.fleet.swap(changes)
             stack.push_async_callback(end_all, self._begin(parts, group))
             port = parts.front.port
-            listening: dict[str, object] = {"host": settings.web.listen.host, "port": port}
+            listening: dict[str, object] = {"host": parts.front.addresses[0][0], "port": port}
+            if len(addresses := parts.front.addresses) > 1:
+                listening["addresses"] = [str(ListenAddress(host, port)) for host, port in addresses]
             if parts.front.webhooks_port is not None:
                 listening["webhooks_port"] = parts.front.webhooks_port
             log.info("exporter.started", **listening, servers=len(settings.servers))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable, Collection, Mapping
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,16 +74,20 @@ class HttpFront:
     def __init__(
         self,
         app: ASGIApp,
-        listen: ListenAddress,
+        listen: Sequence[ListenAddress],
         config_file: Path | None,
         *,
+        passed: Sequence[socket.socket] = (),
         servers: int,
         webhooks: Webhooks,
         open_paths: Collection[str] = (),
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
-        """*open_paths* need no login. *changed* is called when the web configuration has reloaded itself."""
+        """
+        Sockets that were *passed* to the process are served as well. *open_paths* need no login. *changed* is called
+        when the web configuration has reloaded itself.
+        """
         self._live: LiveWebConfig | None = None
         if config_file is not None:
             # Import lazily: YAML and bcrypt take a megabyte that most installations never need.
@@ -101,8 +106,8 @@ class HttpFront:
             app, limits = WebhookReceiver(webhooks.find, clock=clock, otherwise=app), webhooks.limited(limits)
         self._server = WebServer(
             app,
-            host=listen.host,
-            port=listen.port,
+            listen=[(address.host, address.port) for address in listen],
+            passed=passed,
             clock=clock,
             ssl_context=context,
             limits=limits,
@@ -111,12 +116,17 @@ class HttpFront:
         if own is not None:
             receiver = WebhookReceiver(webhooks.find, clock=clock)
             small = replace(webhooks.limited(limits), connections=min(limits.connections, RECEIVER_CONNECTIONS))
-            self._receiver = WebServer(receiver, host=own.host, port=own.port, clock=clock, limits=small)
+            self._receiver = WebServer(receiver, listen=[(own.host, own.port)], clock=clock, limits=small)
 
     @property
     def port(self) -> int:
-        """The port that is listened on, once started."""
+        """The first port that is listened on, once started."""
         return self._server.port
+
+    @property
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """The hosts and ports of the pages, once started."""
+        return self._server.addresses
 
     @property
     def is_current(self) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from exporter.app.become import ARGUMENTS
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
 from exporter.app.preflight import check_usable
@@ -26,9 +27,6 @@ log = structlog.get_logger("exporter.app")
 EXIT_UNUSABLE = 1
 EXIT_SETTINGS = 2
 
-ARGUMENTS = "_STALWART_EXPORTER_RUN"
-"""The environment variable in which the command line passes its options: JSON, by file option."""
-
 MALLOC_OPTIONS = ((-3, 128 * 1024), (-1, 128 * 1024), (-8, 2))
 """
 M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, and M_ARENA_MAX, of glibc's ``mallopt``.
@@ -39,15 +37,6 @@ megabytes then leave a heap behind that is never returned.
 
 RERAISE = "STALWART_EXPORTER_TEST_RERAISE"
 """Set by the tests: a bug in a collector then ends the process instead of being counted."""
-
-
-def become_daemon(*, config: Path | None, web_config: Path | None) -> None:
-    """Replace this process by the daemon's; never returns."""
-    options = {"config": config, "web_config": web_config}
-    given = {name: str(path.absolute()) for name, path in options.items() if path is not None}
-    environ = {**os.environ, ARGUMENTS: json.dumps(given)}
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-P", "-OO", "-m", "exporter.app"], environ)  # noqa: S606 - this program
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from exporter.cli.output import complain, console
 from exporter.errors import SettingsError
 from exporter.settings import DEFAULT_PATH, ListenAddress, WebSettings
-from exporter.settings.addresses import parse_listen
+from exporter.settings.addresses import parse_listens
 from exporter.settings.environment import apply_environment
 from exporter.settings.files import read_bounded
 from exporter.units import MIB
@@ -42,7 +42,7 @@ def healthcheck(config: Path | None, web_config: Path | None, *, timeout_seconds
     """
     web = _web_table(config)
     try:
-        listen = parse_listen(web.get("listen", WebSettings().listen))
+        listen = parse_listens(web.get("listen", WebSettings().listen))[0]
     except ValueError as error:
         complain(f"web.listen: {error}")
         return EXIT_SETTINGS

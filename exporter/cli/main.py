@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from exporter import __version__
+from exporter.app.become import become_daemon
+from exporter.cli.config.flags import Flags, apply_flags
+from exporter.cli.config.switches import HELP_NAMES, without_values
 from exporter.cli.domains.command import domains_app
+from exporter.cli.history.sharing import with_options
 from exporter.cli.queue.command import queue_app
 from exporter.cli.reports.command import reports_app
 from exporter.cli.senders.command import senders_app
@@ -26,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_NAMES},
 )
 app.add_typer(queue_app)
 app.add_typer(reports_app)
@@ -44,7 +49,9 @@ def _finite(value: float) -> float:
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help=f"Configuration file (TOML). Default: {DEFAULT_CONFIG}, if it exists."),
+    typer.Option(
+        "--config", "-c", "--config.file", help=f"Configuration file (TOML). Default: {DEFAULT_CONFIG}, if it exists."
+    ),
 ]
 WebConfig = Annotated[
     Path | None,
@@ -56,20 +63,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 
 @app.callback(invoke_without_command=True)
+@with_options(Flags)
 def default(
+    *,
     context: typer.Context,
     config: Config = None,
     web_config: WebConfig = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    given: Any,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
 ) -> None:
     """Without a command, run the exporter as `run` does. Options may precede or follow the command."""
     if version:
         typer.echo(f"stalwart-exporter {__version__}")
         raise typer.Exit
+    apply_flags(given, os.environ)
     if context.invoked_subcommand is None:
-        run(config=config, web_config=web_config)
-    given = {"config": config, "web_config": web_config}
-    context.default_map = _for_commands(context.command, {name: path for name, path in given.items() if path})
+        become_daemon(config=config, web_config=web_config)
+    files = {"config": config, "web_config": web_config}
+    context.default_map = _for_commands(context.command, {name: path for name, path in files.items() if path})
 
 
 def _for_commands(command: Any, given: dict[str, Path]) -> dict[str, Any]:
@@ -81,7 +92,8 @@ def _for_commands(command: Any, given: dict[str, Path]) -> dict[str, Any]:
 
 
 @app.command()
-def run(config: Config = None, web_config: WebConfig = None) -> None:
+@with_options(Flags)
+def run(*, config: Config = None, web_config: WebConfig = None, given: Any) -> None:
     """
     Watch the configured servers and serve /metrics. The default command.
 
@@ -89,15 +101,17 @@ def run(config: Config = None, web_config: WebConfig = None) -> None:
     SIGHUP reloads the configuration, SIGTERM stops the exporter. Exit status: 0 stopped on request, 1 the port or the
     history file cannot be used, 2 the configuration is invalid.
     """
-    from exporter.app.process import become_daemon
-
+    apply_flags(given, os.environ)
     become_daemon(config=config, web_config=web_config)
 
 
 @app.command()
+@with_options(Flags)
 def healthcheck(
+    *,
     config: Config = None,
     web_config: WebConfig = None,
+    given: Any,
     timeout: Annotated[
         float, typer.Option(min=0.1, max=60, callback=_finite, help="Seconds to wait for the response.")
     ] = 4.0,
@@ -110,6 +124,7 @@ def healthcheck(
     """
     from exporter.cli.healthcheck import healthcheck as ask
 
+    apply_flags(given, os.environ)
     raise typer.Exit(ask(config, web_config, timeout_seconds=timeout))
 
 
@@ -138,7 +153,8 @@ def demo(
 
 
 @app.command("check-config")
-def check_config(config: Config = None, web_config: WebConfig = None, as_json: AsJson = False) -> None:
+@with_options(Flags)
+def check_config(*, config: Config = None, web_config: WebConfig = None, given: Any, as_json: AsJson = False) -> None:
     """
     Check the configuration as `run` does, and print every problem with its path.
 
@@ -147,6 +163,7 @@ def check_config(config: Config = None, web_config: WebConfig = None, as_json: A
     """
     from exporter.cli.config.check import check
 
+    apply_flags(given, os.environ)
     raise typer.Exit(check(config, web_config, as_json=as_json))
 
 
@@ -214,3 +231,8 @@ def metrics(as_json: AsJson = False) -> None:
     from exporter.cli.metrics import list_metrics
 
     list_metrics(as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line."""
+    without_values(typer.main.get_command(app))()

@@ -6,13 +6,14 @@ from exporter.settings.credentials.login import BasicLogin, BearerToken
 from exporter.settings.credentials.operator import OperatorSettings
 from exporter.settings.credentials.secret import Secret
 from exporter.settings.load import DEFAULT_PATH, load_settings
-from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings, WebSettings
+from exporter.settings.models import LogSettings, Settings, StoreSettings, TrailSettings, WebhooksSettings
 from exporter.settings.servers.intervals import IntervalSettings
 from exporter.settings.servers.server import (
     ServerSettings,
     StreamSettings,
     TlsSettings,
 )
+from exporter.settings.web import WebSettings
 
 __all__ = [
     "DEFAULT_PATH",

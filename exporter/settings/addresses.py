@@ -51,6 +51,19 @@ def parse_listen(value: object) -> ListenAddress:
     return ListenAddress(host, port)
 
 
+def parse_listens(value: object) -> tuple[ListenAddress, ...]:
+    """Parse one address, or several in an array or separated by commas; raises `ValueError`."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if isinstance(value, ListenAddress):
+        value = (value,)
+    if not isinstance(value, list | tuple):
+        raise ValueError("neither a string nor an array of strings")
+    if not value:
+        raise ValueError("names no address")
+    return tuple(dict.fromkeys(parse_listen(entry) for entry in value))
+
+
 def parse_resolver(text: str) -> str:
     """Normalise the address of a DNS resolver to ``192.0.2.53:53`` or ``[::1]:53``; raises `ValueError`."""
     bare = text.strip()

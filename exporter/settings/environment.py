@@ -20,6 +20,9 @@ SHORT_NAMES: Mapping[tuple[str, ...], str] = {
 }
 """Keys that have a second, shorter variable."""
 
+NO_COLLECTORS = f"{PREFIX}NO_COLLECTORS"
+"""Names of collectors, separated by commas, that are switched off for every server."""
+
 # Kubernetes sets these in every container next to a service named stalwart-exporter or stalwart-exporter-*.
 _SERVICE = re.compile(
     rf"{PREFIX}(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?)"
@@ -75,6 +78,7 @@ def apply_environment(tables: Mapping[str, Any], environ: Mapping[str, str]) -> 
     overlay = Overlay(dict(tables))
     _apply_global(overlay, given)
     _apply_server(overlay, given)
+    _switch_off(overlay, given.get(NO_COLLECTORS, ""))
     overlay.problems.extend(_unknown(given))
     return overlay
 
@@ -122,8 +126,27 @@ def _apply_server(overlay: Overlay, given: Mapping[str, str]) -> None:
             overlay.origins["servers", 0, *path] = name
 
 
+def _switch_off(overlay: Overlay, names: str) -> None:
+    """Switch the collectors *names* off for all servers."""
+    known = [key.path[1] for key in server_keys() if key.path[0] == "collectors"]
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in known]:
+        overlay.problems.append(f"{NO_COLLECTORS}: {quote(unknown[0])} is no collector; accepted: {', '.join(known)}")
+        return
+    servers = overlay.tables.get("servers", [])
+    if not wanted or not isinstance(servers, list):
+        return
+    changed = [dict(server) if isinstance(server, dict) else server for server in servers]
+    for number, server in enumerate(changed):
+        for name in wanted if isinstance(server, dict) else ():
+            if _put(server, ("collectors", name), "false"):
+                overlay.origins["servers", number, "collectors", name] = NO_COLLECTORS
+    overlay.tables["servers"] = changed
+
+
 def _unknown(given: Mapping[str, str]) -> list[str]:
     known = {variable_name(key.path) for key in (*global_keys(), *server_keys())} | set(SHORT_NAMES.values())
+    known.add(NO_COLLECTORS)
     lines = []
     for name, value in given.items():
         if name in known or _is_of_kubernetes(name, value):

@@ -14,7 +14,7 @@ from exporter.settings.environment import apply_environment
 from exporter.settings.files import read_bounded
 from exporter.settings.models import Settings
 from exporter.settings.problems import describe_errors
-from exporter.settings.risks import risks_of, risks_of_file
+from exporter.settings.validation.risks import risks_of, risks_of_file
 from exporter.units import MIB
 
 DEFAULT_PATH = Path("/etc/stalwart-exporter/config.toml")

@@ -8,45 +8,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
-from exporter.settings.addresses import ListenAddress
 from exporter.settings.checks import CheckSettings
 from exporter.settings.credentials.webhook import webhook_path_problems
-from exporter.settings.rules import server_list_problems, validate_with
 from exporter.settings.section import Section
 from exporter.settings.servers.server import ServerSettings
-from exporter.settings.types import Duration, FilePath, Listen, ReadableFile, Size
+from exporter.settings.types import Duration, FilePath, Listen, Size
+from exporter.settings.validation.rules import server_list_problems, validate_with
+from exporter.settings.web import WebSettings
 from exporter.units import DAY, GIB, MIB
-
-
-class WebSettings(Section):
-    """The HTTP server for Prometheus and browsers."""
-
-    listen: Listen = Field(
-        default=ListenAddress("127.0.0.1", 9787),
-        description="Address to listen on. Loopback by default, since the pages show servers, "
-        "domains and errors: set `config_file` before you open it to others.",
-    )
-    config_file: ReadableFile | None = Field(
-        default=None,
-        description="TLS, client certificates and basic authentication, in the format of exporter-toolkit's "
-        "`--web.config.file`.",
-    )
-    without_login: Literal["nothing", "health", "metrics", "health_and_metrics"] = Field(
-        default="nothing",
-        description="What needs no login although `config_file` has `basic_auth_users`: `health` is `/-/healthy` and "
-        "`/-/ready`, `metrics` is `/metrics`. The pages always need one.",
-    )
-    enable_reload: bool = Field(
-        default=False,
-        description="Whether `POST /-/reload` applies a changed file, as SIGHUP does. Off by default, "
-        "since anyone who can reach the port could trigger it.",
-    )
-    status_page: bool = Field(default=True, description="Whether to serve the HTML pages at `/`.")
-    thresholds_file: ReadableFile | None = Field(
-        default=None,
-        description="The `thresholds.json` of your own rules, which the status page uses instead of the "
-        "shipped thresholds.",
-    )
 
 
 class StoreSettings(Section):

@@ -19,8 +19,8 @@ from exporter.settings.describe import (
     section_of,
     server_keys,
 )
-from exporter.settings.rules import RULE
 from exporter.settings.section import Section
+from exporter.settings.validation.rules import RULE
 
 _WORDS: Mapping[str, str] = {
     "string_type": "not a string",

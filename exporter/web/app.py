@@ -21,6 +21,8 @@ from exporter.web.pages.routes import PAGES
 
 log = structlog.get_logger("exporter.web")
 
+METRICS_PATH = "/metrics"
+
 _PLAIN_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -32,13 +34,14 @@ def create_app(
     reloader: Reloader | None,
     clock: Clock,
     history: HistoryReader | None = None,
+    telemetry_path: str = METRICS_PATH,
 ) -> Starlette:
     """Return the application; ``None`` for *reloader* or *status* disables the reload endpoint or the pages."""
     endpoints = _Endpoints(health=health, reloader=reloader)
     answering = Answering(source=status, history=history, clock=clock) if status is not None else None
     app = Starlette(
         routes=[
-            Route("/metrics", MetricsEndpoint(metrics), methods=["GET"]),
+            Route(telemetry_path, MetricsEndpoint(metrics), methods=["GET"]),
             Route("/-/healthy", endpoints.healthy),
             Route("/-/ready", endpoints.ready),
             Route("/-/reload", endpoints.reload, methods=["POST"]),

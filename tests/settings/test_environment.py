@@ -34,7 +34,7 @@ def test_every_short_variable_of_the_environment_is_taken(tmp_path):
     assert (server.url, server.name) == ("http://localhost:8080", "mx")
     assert server.credentials == BasicLogin("watcher", Secret("a password"))
     assert server.native_credentials == BasicLogin("prometheus", Secret("page password"))
-    assert (str(settings.web.listen), settings.store.path) == ("[::1]:0", Path("/srv/history.sqlite3"))
+    assert (str(settings.web.listen[0]), settings.store.path) == ("[::1]:0", Path("/srv/history.sqlite3"))
     assert settings.log.level == "debug"
 
 

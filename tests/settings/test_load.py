@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import SettingsError
-from exporter.settings import BasicLogin, BearerToken, Secret, load_settings
+from exporter.settings import BasicLogin, BearerToken, ListenAddress, Secret, load_settings
 from tests.support.settings.configuration import CERTIFICATE, MINIMAL, TWO_SERVERS, load_text, write_private
 
 SAMPLE = """\
@@ -45,7 +45,7 @@ def test_the_documented_sample_loads_as_it_stands(tmp_path):
     settings = load_text(tmp_path, text)
 
     (server,) = settings.servers
-    assert (settings.web.listen.host, settings.web.listen.port) == ("127.0.0.1", 9787)
+    assert settings.web.listen == (ListenAddress("127.0.0.1", 9787),)
     assert (settings.store.retention, settings.log.level, settings.log.format) == (34_560_000.0, "info", "auto")
     assert (server.name, server.url, server.host) == ("mx1", "https://mx1.example.org", "mx1.example.org")
     assert server.credentials == BasicLogin("watcher", Secret("watcher's password"))
@@ -60,7 +60,7 @@ def test_defaults_are_the_documented_ones(tmp_path):
     settings = load_text(tmp_path, MINIMAL)
 
     (server,) = settings.servers
-    assert str(settings.web.listen) == "127.0.0.1:9787"
+    assert str(settings.web.listen[0]) == "127.0.0.1:9787"
     assert (settings.web.config_file, settings.web.enable_reload, settings.web.status_page) == (None, False, True)
     assert settings.store.path == Path("/var/lib/stalwart-exporter/history.sqlite3")
     assert settings.store.retention == 400 * 86_400

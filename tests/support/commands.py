@@ -34,10 +34,10 @@ def environment(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def command_line(*arguments: str, descriptors: int | None = None) -> list[str]:
-    """The command, with at most so many open files where *descriptors* says."""
+def command_line(*arguments: str, descriptors: int | None = None, prefix: Sequence[str] = ()) -> list[str]:
+    """The command, with at most so many open files where *descriptors* says, run by the command *prefix*."""
     limit = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}:{descriptors}"]
-    return [*limit, sys.executable, "-m", "exporter", *arguments]
+    return [*prefix, *limit, sys.executable, "-m", "exporter", *arguments]
 
 
 def run_command(
@@ -100,12 +100,13 @@ def running(
     *,
     environ: Mapping[str, str] | None = None,
     descriptors: int | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Running]:
     """An exporter started with *arguments*, ended afterwards; it must still be running then and end with status 0."""
     log = directory / "exporter.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command_line(*arguments, descriptors=descriptors),
+            command_line(*arguments, descriptors=descriptors, prefix=prefix),
             env=environment(directory, environ or {}),
             cwd=directory,
             stdout=out,

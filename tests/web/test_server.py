@@ -21,7 +21,7 @@ def test_a_taken_port_is_an_error_in_words(run: Run):
 
     async def scenario() -> None:
         async with serving(application()) as first:
-            second = WebServer(application(), host="127.0.0.1", port=first.port, clock=SystemClock())
+            second = WebServer(application(), listen=[("127.0.0.1", first.port)], clock=SystemClock())
 
             with pytest.raises(
                 OSError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}: the port is in use"
@@ -40,7 +40,7 @@ def test_an_address_of_somebody_else_is_an_error_in_words(run: Run, host):
 
     async def scenario() -> None:
         with pytest.raises(OSError, match=f"cannot listen on {host}:0: .+"):
-            await WebServer(application(), host=host, port=0, clock=SystemClock()).start()
+            await WebServer(application(), listen=[(host, 0)], clock=SystemClock()).start()
 
     run(scenario())
 
@@ -106,7 +106,7 @@ def test_ipv6_loopback_is_served(run: Run):
         pytest.skip("this machine has no IPv6 loopback address")
 
     async def scenario() -> None:
-        server = WebServer(application(), host="::1", port=0, clock=SystemClock())
+        server = WebServer(application(), listen=[("::1", 0)], clock=SystemClock())
         await server.start()
         serve = asyncio.create_task(server.serve_forever())
         reader, writer = await asyncio.open_connection("::1", server.port)
@@ -136,7 +136,7 @@ def test_every_address_means_both_families(run: Run):
         pytest.skip("this machine has no IPv6 loopback address")
 
     async def scenario() -> None:
-        server = WebServer(application(), host="::", port=0, clock=SystemClock())
+        server = WebServer(application(), listen=[("::", 0)], clock=SystemClock())
         await server.start()
         serve = asyncio.create_task(server.serve_forever())
         for host in ("127.0.0.1", "::1"):

@@ -32,7 +32,7 @@ def test_a_server_that_was_stopped_first_serves_nobody(run: Run):
     """A stop that comes before the first connection could be accepted ends `serve_forever` as well."""
 
     async def scenario() -> None:
-        server = WebServer(application(), host="127.0.0.1", port=0, clock=SystemClock())
+        server = WebServer(application(), listen=[("127.0.0.1", 0)], clock=SystemClock())
         await server.start()
 
         await server.stop()
@@ -50,7 +50,7 @@ def test_a_port_is_free_again_after_stop(run: Run):
             port = first.port
             await first.stop()
 
-            second = WebServer(application(), host="127.0.0.1", port=port, clock=SystemClock())
+            second = WebServer(application(), listen=[("127.0.0.1", port)], clock=SystemClock())
             await second.start()
 
             assert second.port == port
@@ -146,7 +146,7 @@ def test_a_cancelled_server_can_be_stopped(run: Run):
     """Cancelling `serve_forever`, as a task group does, leaves `stop` to close what is open."""
 
     async def scenario() -> None:
-        server = WebServer(application(), host="127.0.0.1", port=0, clock=SystemClock())
+        server = WebServer(application(), listen=[("127.0.0.1", 0)], clock=SystemClock())
         await server.start()
         serve = asyncio.create_task(server.serve_forever())
         async with browsing(server) as client:

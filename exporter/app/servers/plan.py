@@ -41,6 +41,7 @@ from exporter.ingest.loops.poller import Job, Poller
 from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability
 from exporter.settings import ServerSettings, TrailSettings
+from exporter.settings.servers.collectors import CollectorSettings
 from exporter.stalwart.http.server_clock import ServerClock
 from exporter.state.board import ServerBoard
 from exporter.store.reader import HistoryReader
@@ -131,8 +132,8 @@ def pollers_of(
     plan: Plan, session: Session, *, clock: Clock, rng: random.Random, reraise_bugs: bool
 ) -> Sequence[Poller]:
     """Return one poller per collector, with first runs spread over the shortest interval."""
-    shortest = min(interval for _, _, interval, _ in plan)
-    step = min(SPREAD_SECONDS, shortest) / len(plan)
+    shortest = min((interval for _, _, interval, _ in plan), default=SPREAD_SECONDS)
+    step = min(SPREAD_SECONDS, shortest) / max(1, len(plan))
     return [
         Poller(
             name=name,
@@ -187,6 +188,11 @@ def plan_of(
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),
         ("inventory", InventoryJob(board, interval_seconds=every.inventory), every.inventory, None),
     ]
+
+
+def wanted_of(plan: Plan, collectors: CollectorSettings) -> Plan:
+    """Return what is left of *plan* without the collectors that are switched off."""
+    return [entry for entry in plan if collectors.wants(entry[0])]
 
 
 def readers_of(

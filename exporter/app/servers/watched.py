@@ -8,7 +8,7 @@ from functools import partial
 
 from exporter.app.servers.checking import Checking, check_pollers
 from exporter.app.servers.connection import ServerConnection
-from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of, readers_of
+from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of, readers_of, wanted_of
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import Webhook, WebhookLimits, webhook_of
@@ -141,7 +141,7 @@ class WatchedServer:
             *readers_of(settings, trail, board, ledger, store, clock=server_clock),
         ]
         pollers = [
-            *pollers_of(plan, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
+            *pollers_of(wanted_of(plan, settings.collectors), session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
             *check_pollers(checking, settings, session, store, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
         ]
         subscribers = [

@@ -50,7 +50,7 @@ def _server(settings: Settings, only: str | None) -> ServerSettings | None:
 def _url(settings: Settings, server: ServerSettings) -> str:
     """Return the URL of the receiver, as far as it is known: the server must be able to reach it."""
     own = settings.webhooks.listen
-    listen = own or settings.web.listen
+    listen = own or settings.web.listen[0]
     scheme = "https" if own is None and settings.web.config_file is not None else "http"
     host = NO_HOST if listen.host in ("0.0.0.0", "::") else str(listen).rpartition(":")[0]  # noqa: S104 - compared only
     return f"{scheme}://{host}:{listen.port or 'PORT'}{server.webhook.path_for(server.name)}"

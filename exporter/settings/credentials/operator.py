@@ -9,9 +9,9 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from exporter.settings.credentials.login import BasicLogin, BearerToken
 from exporter.settings.credentials.secret import FILE_SUFFIX, Secret, read_secret
-from exporter.settings.rules import login_problems, validate_with
 from exporter.settings.section import Section
 from exporter.settings.types import Password, SecretFile, Token, Username
+from exporter.settings.validation.rules import login_problems, validate_with
 
 
 class OperatorSettings(Section):

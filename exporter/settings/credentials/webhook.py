@@ -9,9 +9,9 @@ from typing import Any, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from exporter.settings.credentials.secret import with_secrets_read
-from exporter.settings.rules import Found, effective_name, validate_with
 from exporter.settings.section import Section
 from exporter.settings.types import Password, SecretFile, UrlPath
+from exporter.settings.validation.rules import Found, effective_name, validate_with
 
 _PATH_TEXT = re.compile(r"[A-Za-z0-9._-]+")
 

@@ -15,8 +15,8 @@ from exporter.settings.credentials.operator import OperatorSettings
 from exporter.settings.credentials.secret import with_secrets_read
 from exporter.settings.credentials.webhook import WebhookSettings
 from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
-from exporter.settings.rules import credential_problems, tls_problems, validate_with
 from exporter.settings.section import Section
+from exporter.settings.servers.collectors import CollectorSettings
 from exporter.settings.servers.intervals import IntervalSettings
 from exporter.settings.servers.relay import RelaySettings
 from exporter.settings.types import (
@@ -33,6 +33,7 @@ from exporter.settings.types import (
     Token,
     Username,
 )
+from exporter.settings.validation.rules import credential_problems, tls_problems, validate_with
 from exporter.units import GIB, KIB, MIB, MINUTE
 
 REMOTE_REQUEST_LIMIT = 60
@@ -180,6 +181,7 @@ class ServerSettings(Section):
         description="Largest response body to read, so that a server cannot fill the exporter's memory.",
     )
     intervals: IntervalSettings = Field(default_factory=IntervalSettings)
+    collectors: CollectorSettings = Field(default_factory=CollectorSettings)
     streams: StreamSettings = Field(default_factory=StreamSettings)
     tls: TlsSettings = Field(default_factory=TlsSettings)
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)

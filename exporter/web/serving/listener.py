@@ -5,14 +5,56 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 PORT_ATTEMPTS = 10
 
 BACKLOG = 1024
 """Connections that the kernel queues; further clients retry after one second, which is longer than a scrape takes."""
+
+
+FIRST_PASSED = 3
+"""The descriptor of the first socket that systemd passes."""
+
+
+async def bind_all(addresses: Iterable[tuple[str, int]]) -> list[socket.socket]:
+    """Return listening sockets for each host and port, as `bind` does; closes them all if one is not available."""
+    listeners: list[socket.socket] = []
+    try:
+        for host, port in addresses:
+            listeners += await bind(host, port)
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def passed_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
+    """
+    Return the listening sockets that systemd has passed to this process (see ``sd_listen_fds``).
+
+    Raises `OSError` with a readable message if there are none.
+    """
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not re.fullmatch(r"[1-9][0-9]{0,2}", count):
+        raise OSError("systemd has passed no socket; start the exporter through its socket unit, or set web.listen")
+    found = []
+    for descriptor in range(FIRST_PASSED, FIRST_PASSED + int(count)):
+        try:
+            listener = socket.socket(fileno=descriptor)
+            is_stream = listener.family in (socket.AF_INET, socket.AF_INET6) and listener.type == socket.SOCK_STREAM
+        except OSError:
+            is_stream = False
+        if not is_stream:
+            raise OSError("systemd has passed a socket that is not a TCP socket; use ListenStream=HOST:PORT")
+        listener.setblocking(False)
+        listener.set_inheritable(False)
+        found.append(listener)
+    return found
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Sequence
 from email.utils import format_datetime
 from functools import partial
 
@@ -15,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from exporter.clock import Clock
-from exporter.web.serving.listener import bind
+from exporter.web.serving.listener import bind_all
 from exporter.web.serving.protocol import TAKEN, BoundedProtocol, HttpLimits
 from exporter.web.serving.slots import Seat, Slots
 
@@ -41,14 +42,15 @@ class WebServer:
         self,
         app: ASGIApp,
         *,
-        host: str,
-        port: int,
+        listen: Sequence[tuple[str, int]] = (),
+        passed: Sequence[socket.socket] = (),
         clock: Clock,
         ssl_context: ssl.SSLContext | None = None,
         limits: HttpLimits | None = None,
     ) -> None:
-        self._host = host
-        self._wanted_port = port
+        """Listen on the hosts and ports of *listen*, and on the sockets that were *passed* to the process."""
+        self._listen = listen
+        self._passed = passed
         self._clock = clock
         self._ssl_context = ssl_context
         self._limits = limits or HttpLimits()
@@ -63,14 +65,18 @@ class WebServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on, once started; chosen by the kernel if the configured port is 0."""
-        port: int = self._listeners[0].getsockname()[1]
-        return port
+        """The first port that is listened on, once started; chosen by the kernel if the configured port is 0."""
+        return self.addresses[0][1]
+
+    @property
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """The hosts and ports that are listened on, once started."""
+        return [listener.getsockname()[:2] for listener in self._listeners]
 
     async def start(self) -> None:
         """Listen; clients wait until `serve_forever`. Raises `OSError` with a readable message if the port is taken."""
         self._config.load()
-        self._listeners = await bind(self._host, self._wanted_port)
+        self._listeners = [*self._passed, *await bind_all(self._listen)]
 
     async def serve_forever(self) -> None:
         """Accept connections until cancelled or stopped; call `stop` in either case."""

@@ -158,7 +158,7 @@ async def serving(
     app: ASGIApp, *, ssl_context: ssl.SSLContext | None = None, limits: HttpLimits | None = None
 ) -> AsyncIterator[WebServer]:
     """A server on a free port of loopback, stopped at the end."""
-    server = WebServer(app, host="127.0.0.1", port=0, clock=SystemClock(), ssl_context=ssl_context, limits=limits)
+    server = WebServer(app, listen=[("127.0.0.1", 0)], clock=SystemClock(), ssl_context=ssl_context, limits=limits)
     await server.start()
     serve = asyncio.create_task(server.serve_forever())
     try:

@@ -1,0 +1,1 @@
+"""What the settings must fulfil together, and which of them are risky."""

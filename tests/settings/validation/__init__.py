@@ -1,0 +1,1 @@
+"""Tests of what settings must fulfil together."""
