@@ -73,7 +73,7 @@ class Ours:
         # The status page is not measured, only needed.
         status = Status(lambda: [], StoreStats(), Path(), SystemClock(), limits=shipped())
         app = create_app(metrics=self._exposition, health=status, status=status, reloader=None, clock=SystemClock())
-        server = WebServer(app, host="127.0.0.1", port=0, clock=SystemClock())
+        server = WebServer(app, listen=[("127.0.0.1", 0)], clock=SystemClock())
         await server.start()
         self.port = server.port
         self._stop = asyncio.Event()

@@ -14,7 +14,8 @@ from exporter.model.live import StreamKind
 from exporter.model.queue import LOCAL_QUEUE, OTHER_DOMAIN, QueueSnapshot, RecipientStatus
 from exporter.model.server import Capability, CapabilityStatus, Generation
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS
-from exporter.state.board import CollectorHealth, ServerBoard
+from exporter.state.board import ServerBoard
+from exporter.state.health import CollectorHealth
 from exporter.state.report_gauges import ReportGaugeBoard
 from exporter.state.streams import StreamHealth
 from exporter.web.interfaces import (

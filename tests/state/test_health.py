@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from exporter.errors import TargetError, TargetForbidden, TargetTimeout, TargetUnreachable, TargetUnsupported
-from exporter.state.board import CollectorHealth, ServerBoard
+from exporter.state.board import ServerBoard
+from exporter.state.health import CollectorHealth
 from exporter.state.tally import TallyBook
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)

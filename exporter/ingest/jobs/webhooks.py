@@ -29,7 +29,8 @@ from exporter.stalwart.events.outcomes import PUT_OFF
 from exporter.stalwart.events.tracker import AttemptTracker, Decision
 from exporter.stalwart.webhooks.events import STARTUP, EventReader, in_order, is_wanted, parse_second
 from exporter.stalwart.webhooks.wire import EventSplitter, WireEvent
-from exporter.state.board import CollectorHealth, Part, ServerBoard
+from exporter.state.board import Part, ServerBoard
+from exporter.state.health import CollectorHealth
 from exporter.state.tally import Increments
 from exporter.store.store import RowWriter
 from exporter.store.webhooks.inbox import PendingBody, StoredRun, WebhookInbox

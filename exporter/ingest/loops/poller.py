@@ -29,7 +29,8 @@ from exporter.ingest.loops.guard import catching_bugs
 from exporter.ingest.loops.session import RECHECK_SECONDS, Session
 from exporter.model.server import Capability
 from exporter.stalwart.client import StalwartClient
-from exporter.state.board import CollectorHealth, Part
+from exporter.state.board import Part
+from exporter.state.health import CollectorHealth
 
 log = structlog.get_logger("exporter.poller")
 

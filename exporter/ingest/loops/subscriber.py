@@ -25,7 +25,8 @@ from exporter.model.server import Capability
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.streams.live_stream import LiveStream
 from exporter.stalwart.streams.stream import RenewalDue
-from exporter.state.board import CollectorHealth, Part
+from exporter.state.board import Part
+from exporter.state.health import CollectorHealth
 from exporter.state.streams import StreamHealth
 
 log = structlog.get_logger("exporter.subscriber")

@@ -20,7 +20,7 @@ from exporter.errors import (
 )
 from exporter.model.server import ServerIdentity
 from exporter.stalwart.client import StalwartClient
-from exporter.state.board import CollectorHealth
+from exporter.state.health import CollectorHealth
 from tests.support.rigs.poller import INTERVAL_SECONDS, KnownServer, ScriptedJob, Watch, watched
 from tests.support.virtual_time import START, run_virtually
 

@@ -16,7 +16,8 @@ from exporter.errors import (
 )
 from exporter.ingest.loops.session import RECHECK_SECONDS
 from exporter.model.server import Capability, CapabilityStatus
-from exporter.state.board import CollectorHealth, ServerBoard
+from exporter.state.board import ServerBoard
+from exporter.state.health import CollectorHealth
 from tests.support.rigs.poller import ScriptedJob, Watch, now, watched
 from tests.support.virtual_time import run_virtually
 

@@ -14,7 +14,8 @@ from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
 from exporter.model.server import Capability, Edition, Generation, ServerIdentity
 from exporter.stalwart.client import Detector, StalwartClient
-from exporter.state.board import CollectorHealth, ServerBoard
+from exporter.state.board import ServerBoard
+from exporter.state.health import CollectorHealth
 from exporter.state.tally import TallyBook
 from tests.support.virtual_time import VirtualClock, run_virtually
 
