@@ -45,10 +45,14 @@ class Check(StrEnum):
     CERTIFICATE_CHAIN = "certificate_chain"
     CERTIFICATE_VALIDITY = "certificate_validity"
     CERTIFICATE_RENEWAL = "certificate_renewal"
+    BLOCKLISTS = "blocklists"
 
 
 CERTIFICATE_CHECKS = frozenset(check for check in Check if check.startswith("certificate_"))
 """Checks of a listener."""
+
+HOST_CHECKS = CERTIFICATE_CHECKS | {Check.BLOCKLISTS}
+"""Checks of parts of the server: of listeners and of addresses."""
 
 _PART = "|"
 """Occurs in no host name and no address."""

@@ -31,7 +31,8 @@ class CheckSettings(Section):
     enabled: bool = Field(
         default=True,
         description="Whether to check domains. The checks ask the resolver about the servers' own domains, fetch their "
-        "MTA-STS policies, and look at the certificates of mail hosts that have TLSA records; nobody else is asked. "
+        "MTA-STS policies, and look at the certificates of mail hosts that have TLSA records and of the servers' own "
+        "listeners. Blocklists are asked about the servers' addresses. Nobody else is asked. "
         "`source_names` are about addresses in reports.",
     )
     interval: Annotated[Duration, Field(ge=SECOND, le=DAY)] = Field(
@@ -41,6 +42,11 @@ class CheckSettings(Section):
         default=True,
         description="Whether to look at the certificates that the servers' own listeners show. Each listener gets one "
         "connection per run; nobody logs in and no mail is sent.",
+    )
+    blocklists: Domains = Field(
+        default=("zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com"),
+        description="Blocklists in DNS to ask, once per hour, about the addresses that the servers send mail from. An "
+        "empty array disables it. Some lists refuse queries through public resolvers; their results are unknown.",
     )
     resolver: Resolvers = Field(
         default=(),

@@ -41,6 +41,7 @@ class Part(StrEnum):
     INVENTORY = "inventory"
     POSTURE = "posture"
     SERVED = "served"
+    BLOCKLISTS = "blocklists"
     SENDERS = "senders"
     READINESS = "readiness"
     TALLIES = "tallies"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.model.blocklists import Entry
 from exporter.model.listeners import Listener
 from exporter.model.posture import Check, CheckResult
 
@@ -27,6 +28,18 @@ class Posture:
     """
 
     results: Mapping[tuple[str, Check], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class BlocklistEntries:
+    """
+    What blocklists say about the addresses of one server.
+
+    Attributes:
+        results: By address and list; good if the address is not listed.
+    """
+
+    results: Mapping[Entry, Result]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from exporter.app.servers.plan import READ_SECONDS
+from exporter.checks.blocklists.run import BlocklistChecker
 from exporter.checks.budget import QueryBudget
 from exporter.checks.dns.exchange import ResolverAddress
 from exporter.checks.dns.resolver import are_local
@@ -16,6 +17,7 @@ from exporter.checks.sources.naming import SourceNamer
 from exporter.checks.tls.run import ListenerChecker, ListenerSettings
 from exporter.clock import Clock
 from exporter.domains import domain_name
+from exporter.ingest.jobs.posture.blocklists import BlocklistRuns
 from exporter.ingest.jobs.posture.job import PostureJob
 from exporter.ingest.jobs.posture.listeners import ListenerRuns
 from exporter.ingest.jobs.posture.results import Results
@@ -47,11 +49,13 @@ class Checking:
     Attributes:
         checker: With the budget of queries.
         namer: With the same budget; ``None`` if sources are not to be named.
+        blocklists: With the times of the questions; ``None`` if there are none to ask.
     """
 
     settings: CheckSettings
     checker: DomainChecker
     namer: SourceNamer | None
+    blocklists: BlocklistChecker | None
 
 
 def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) -> Checking | None:
@@ -76,7 +80,8 @@ def checking_of(settings: CheckSettings, *, clock: Clock, rng: random.Random) ->
         rng=rng,
         as_database=None if settings.as_database is None else AsDatabase(settings.as_database),
     )
-    return Checking(settings, checker, namer if settings.source_names else None)
+    blocklists = BlocklistChecker(settings.blocklists, clock=clock) if settings.blocklists else None
+    return Checking(settings, checker, namer if settings.source_names else None, blocklists)
 
 
 def own_settings(settings: ServerSettings) -> OwnSettings:
@@ -135,6 +140,15 @@ def check_pollers(
             session.board,
             results,
             listener_checker(checking.settings, settings, clock=clock),
+            clock=clock,
+            interval_seconds=interval,
+            reraise_bugs=reraise_bugs,
+        ),
+        BlocklistRuns(
+            session.board,
+            results,
+            checking.blocklists,
+            configured=bool(settings.checks.addresses),
             clock=clock,
             interval_seconds=interval,
             reraise_bugs=reraise_bugs,

@@ -16,6 +16,7 @@ from exporter.clock import Clock
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
 from exporter.collectors.inventory import AccountsSource, InventorySource
+from exporter.collectors.posture.blocklists import BlocklistSource
 from exporter.collectors.posture.domains import PostureSource
 from exporter.collectors.posture.served import ServedSource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
@@ -87,6 +88,7 @@ class WatchedServer:
             ReportSource(board, report_gauges),
             SenderSource(board),
             PostureSource(board, max_domains=settings.max_domains),
+            BlocklistSource(board, max_lists=settings.max_domains),
             ServedSource(board, max_hosts=settings.max_domains),
             CollectorsSource(board),
             WebhookSource(board),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import console, print_whole
 from exporter.history.texts import minute
-from exporter.model.posture import CheckResult, split_subject
+from exporter.model.posture import Check, CheckResult, split_subject
 from exporter.store.posture.reading import StoredState, read_states
 from exporter.store.reading import History
 
@@ -79,16 +79,21 @@ def _checks(group: Group, result: CheckResult) -> list[str]:
 
 
 def _as_json(group: Group) -> dict[str, object]:
-    parts: dict[str, dict[str, str]] = {}
+    listeners: dict[str, dict[str, str]] = {}
+    blocklists: dict[str, str] = {}
     for one in group:
-        if part := part_of(one):
-            parts.setdefault(part, {})[one.state.outcome.check.value] = one.state.outcome.result.value
+        outcome, part = one.state.outcome, part_of(one)
+        if outcome.check is Check.BLOCKLISTS:
+            blocklists[part] = outcome.result.value
+        elif part:
+            listeners.setdefault(part, {})[outcome.check.value] = outcome.result.value
     whole = [one for one in group if not part_of(one)]
     return {
         "server": group[0].server,
         "domain": owner_of(group[0]),
         "checks": {one.state.outcome.check.value: one.state.outcome.result.value for one in whole},
         "changed_at": {one.state.outcome.check.value: one.state.changed_at for one in whole},
-        "listeners": parts,
+        "listeners": listeners,
+        "blocklists": blocklists,
         "checked_at": max(one.state.checked_at for one in group),
     }

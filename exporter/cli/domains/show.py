@@ -102,14 +102,14 @@ def _as_json(connection: History, group: Group) -> dict[str, object]:
     return {
         "server": group[0].server,
         "domain": domain,
-        "checks": [{**_check_json(one.state), "listener": part_of(one)} for one in group],
+        "checks": [{**_check_json(one.state), "part": part_of(one)} for one in group],
         "changes": [_change_json(row) for row in read_changes(connection, group[0].server, domain, most=CHANGES_SHOWN)],
     }
 
 
 def _change_json(row: Any) -> dict[str, object]:
     held = dict(row)
-    return {**held, "listener": split_subject(held.pop("domain"))[1]}
+    return {**held, "part": split_subject(held.pop("domain"))[1]}
 
 
 def _check_json(state: CheckState) -> dict[str, object]:

@@ -35,3 +35,18 @@ SERVED_CERTIFICATE_NOT_AFTER = _f(
     ("host", "port", "family"),
     source="checks",
 )
+BLOCKLIST_ADDRESSES = _f(
+    Kind.GAUGE,
+    "stalwart_blocklist_addresses",
+    "Addresses that mail is sent from which a blocklist has (listed) or has not (clean), or unknown; in 'other', of "
+    "further lists.",
+    ("list", "family", "result"),
+    source="checks",
+)
+BLOCKLIST_CHANGE = _f(
+    Kind.GAUGE,
+    "stalwart_blocklist_change_timestamp_seconds",
+    "Time an address was last listed or removed, or first looked for.",
+    ("list", "family"),
+    source="checks",
+)

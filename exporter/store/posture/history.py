@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.model.posture import Check, CheckResult, CheckState
 from exporter.store.posture.details import pack_details
@@ -42,10 +42,17 @@ _FORGET = """
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """When a check's result last changed, see `CheckState`."""
+    """
+    When a check's result last changed, see `CheckState`.
+
+    Attributes:
+        result, checked_at: Of the latest run; ``None`` if they do not matter.
+    """
 
     known: CheckResult | None
     changed_at: int | None
+    result: CheckResult | None = field(default=None, compare=False)
+    checked_at: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +74,17 @@ class PostureHistory:
         self._server = server
 
     async def load(self) -> Mapping[Key, Since]:
-        """Return when each known check last changed. Raises `StoreError`."""
+        """Return when each known check last changed, and its latest result. Raises `StoreError`."""
         rows = await self._store.read(
-            "SELECT domain, check_name, known, changed_at FROM posture WHERE server = ?", (self._server,)
+            "SELECT domain, check_name, known, changed_at, result, checked_at FROM posture WHERE server = ?",
+            (self._server,),
         )
         names = frozenset(Check)
         return {
-            (domain, Check(check)): Since(None if known is None else CheckResult(known), changed_at)
-            for domain, check, known, changed_at in rows
+            (domain, Check(check)): Since(
+                None if known is None else CheckResult(known), changed_at, CheckResult(result), checked_at
+            )
+            for domain, check, known, changed_at, result, checked_at in rows
             if check in names
         }
 

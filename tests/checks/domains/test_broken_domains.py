@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from exporter.checks.domains.run import OwnSettings
-from exporter.model.posture import CERTIFICATE_CHECKS, Check, CheckOutcome, CheckResult, zone_text
+from exporter.model.posture import HOST_CHECKS, Check, CheckOutcome, CheckResult, zone_text
 from tests.support.dns.server import DnsServer, dns_server, failing, rewriting, silent
 from tests.support.dns.zones import Zones
 from tests.support.rigs.domain_checks import DOMAIN, ED_KEY, HOST, RIGHT, RSA_KEY, check, checker_for
@@ -127,7 +127,7 @@ def test_a_domain_that_is_set_up_rightly_is_good() -> None:
         outcomes = check(server)
 
     assert set(results(outcomes).values()) == {CheckResult.GOOD}
-    assert len(outcomes) == len(Check) - len(CERTIFICATE_CHECKS) - len({Check.MTA_STS, Check.DANE, Check.REPORTERS})
+    assert len(outcomes) == len(Check) - len(HOST_CHECKS) - len({Check.MTA_STS, Check.DANE, Check.REPORTERS})
     assert not any(outcome.publish for outcome in outcomes.values())
 
 
@@ -164,7 +164,7 @@ def test_a_resolver_that_fails_or_rewrites_makes_everything_unknown(kind: str) -
         outcomes = check(server, given=given, checker=checker_for(server, timeout_seconds=0.2))
 
     assert set(results(outcomes).values()) == {CheckResult.UNKNOWN}
-    assert len(outcomes) >= len(Check) - len(CERTIFICATE_CHECKS) - 4
+    assert len(outcomes) >= len(Check) - len(HOST_CHECKS) - 4
 
 
 def test_a_missing_resolver_makes_everything_unknown() -> None:

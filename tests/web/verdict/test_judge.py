@@ -23,6 +23,7 @@ def test_what_is_left_to_prometheus_is_known():
         *("StalwartRelayBudget", "StalwartReportLoop"),
         *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
         *("StalwartServedCertificateInvalid", "StalwartServedCertificateExpiring", "StalwartCertificateNotServed"),
+        "StalwartAddressListed",
         *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
     }
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from exporter.checks.domains.run import CheckRun, DomainChecker, OwnSettings
 from exporter.clock import Clock
 from exporter.errors import InternalError, TargetError
-from exporter.ingest.jobs.posture.listeners import ListenerRuns
+from exporter.ingest.jobs.posture.blocklists import BlocklistRuns
+from exporter.ingest.jobs.posture.listeners import EARLY, ListenerRuns
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.posture.wants import WantsReader
 from exporter.ingest.jobs.queue import fresh_seconds
@@ -51,6 +52,7 @@ class PostureJob:
         wants: WantsReader,
         own: OwnSettings,
         listeners: ListenerRuns,
+        blocklists: BlocklistRuns,
         *,
         clock: Clock,
         interval_seconds: float,
@@ -62,6 +64,8 @@ class PostureJob:
         self._wants = wants
         self._own = own
         self._listeners = listeners
+        self._blocklists = blocklists
+        self._hosts_at: float | None = None
         self._clock = clock
         self._interval = interval_seconds
         self._reraise_bugs = reraise_bugs
@@ -75,7 +79,7 @@ class PostureJob:
         try:
             domains = await self._list(client)
         except TargetError:
-            await self._check_listeners()
+            await self._check_hosts_alone()
             raise
         first = self._unread_first(domains)[: FIRST_REQUESTS * client.domains_at_once]
         async for _ in self._wants.read(client, first):
@@ -85,13 +89,18 @@ class PostureJob:
         run = await self._begin(domains)
         await self._results.note(await run.check_server())
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listeners.check(run), name=f"{self._board.name}-checks-listeners")
+            group.create_task(self._check_hosts(run), name=f"{self._board.name}-checks-hosts")
             failed = await self._check(run, domains)
         names = {domain.name for domain in domains}
         await self._results.note_reporters(names)
         in_parts = names if len(domains) > ALL_CHECKS_DOMAINS else set()
         await self._results.forget(
-            lambda key: key[0] in failed or (key[1] in COSTLY and key[0] in in_parts) or self._listeners.keeps(key[1])
+            lambda key: (
+                key[0] in failed
+                or (key[1] in COSTLY and key[0] in in_parts)
+                or self._listeners.keeps(key[1])
+                or self._blocklists.keeps(*key)
+            )
         )
         self._publish()
         await self._read_on(client, domains, first, until)
@@ -105,10 +114,18 @@ class PostureJob:
             if self._wants.forbidden:
                 self._show_capability()
 
-    async def _check_listeners(self) -> None:
-        """Check the listeners of a server that does not say which domains it has."""
-        if self._listeners.due:
-            await self._listeners.check(await self._begin(()))
+    async def _check_hosts(self, run: CheckRun) -> None:
+        """Check what others see of the server itself."""
+        self._hosts_at = self._clock.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listeners.check(run), name=f"{self._board.name}-checks-listeners")
+            group.create_task(self._blocklists.check(run), name=f"{self._board.name}-checks-blocklists")
+
+    async def _check_hosts_alone(self) -> None:
+        """Check the hosts of a server that does not say which domains it has, and is asked again soon."""
+        now = self._clock.monotonic()
+        if self._hosts_at is None or now - self._hosts_at >= EARLY * self._interval:
+            await self._check_hosts(await self._begin(()))
             await self._results.save()
 
     def _show_capability(self) -> None:

@@ -39,11 +39,7 @@ class ListenerRuns:
         self._begun: float | None = None
         self._complete = False
 
-    @property
-    def due(self) -> bool:
-        """Whether the listeners may be connected to now."""
-        if self._checker is None:
-            return False
+    def _due(self) -> bool:
         return self._begun is None or self._clock.monotonic() - self._begun >= EARLY * self._interval
 
     def keeps(self, check: Check) -> bool:
@@ -53,7 +49,7 @@ class ListenerRuns:
     async def check(self, run: CheckRun) -> None:
         """Check the listeners if they are due."""
         self._complete = False
-        if self._checker is None or not self.due:
+        if self._checker is None or not self._due():
             return
         self._begun = self._clock.monotonic()
         inventory = self._board.inventory

@@ -11,7 +11,7 @@ from exporter.clock import Clock
 from exporter.errors import StoreError
 from exporter.ingest.jobs.posture.reporters import AT_LEAST, LOOK_BACK, SETTLED, reporter_outcomes
 from exporter.ingest.jobs.posture.since import advance
-from exporter.model.posture import CERTIFICATE_CHECKS, Check, CheckOutcome, CheckState, split_subject
+from exporter.model.posture import HOST_CHECKS, Check, CheckOutcome, CheckState, split_subject
 from exporter.state.posture import Posture, Result
 from exporter.store.posture.history import Change, Key, PostureHistory, Since
 
@@ -49,6 +49,9 @@ class Results:
         """Begin a run; the first one reads the history. Raises `StoreError`."""
         if not self._loaded:
             self._since = dict(await self._history.load())
+            for key, since in self._since.items():
+                if key[1] is Check.BLOCKLISTS and since.result is not None:
+                    self._results[key] = Result(since.result, since.changed_at)
             self._loaded = True
         self._touched = set()
         self.trouble = None
@@ -59,7 +62,7 @@ class Results:
         for outcome in outcomes:
             key = outcome.domain, outcome.check
             state, change = advance(self._since.get(key), outcome, at)
-            self._since[key] = Since(state.known, state.changed_at)
+            self._since[key] = Since(state.known, state.changed_at, outcome.result, at)
             self._results[key] = Result(outcome.result, state.changed_at)
             self._states[key] = state
             self._touched.add(key)
@@ -109,7 +112,16 @@ class Results:
 
     def posture(self) -> Posture:
         """Return the results about domains that are known now."""
-        return Posture({key: result for key, result in self._results.items() if key[1] not in CERTIFICATE_CHECKS})
+        return Posture({key: result for key, result in self._results.items() if key[1] not in HOST_CHECKS})
+
+    def of(self, check: Check) -> dict[str, Result]:
+        """Return the results of one check by subject; those of blocklists also from before a restart."""
+        return {subject: result for (subject, name), result in self._results.items() if name is check}
+
+    def checked_at(self, key: Key) -> int | None:
+        """Return when a check was last made, in Unix seconds; ``None`` if it never was."""
+        since = self._since.get(key)
+        return None if since is None else since.checked_at
 
     def _tell(self, change: Change) -> None:
         owner, part = split_subject(change.domain)
@@ -117,7 +129,14 @@ class Results:
             "domain_check.changed",
             server=self._server,
             domain=owner,
-            **({"listener": part} if part else {}),
+            **_about(change.check, part),
             check=change.check.value,
             result=change.result.value,
         )
+
+
+def _about(check: Check, part: str) -> dict[str, str]:
+    """Return what a change is about besides its domain; addresses are not logged."""
+    if not part:
+        return {}
+    return {"list": part.rpartition("@")[2]} if check is Check.BLOCKLISTS else {"listener": part}

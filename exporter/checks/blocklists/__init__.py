@@ -1,0 +1,1 @@
+"""Blocklists in DNS: whether they have the addresses that mail is sent from."""
