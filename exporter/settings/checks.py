@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from exporter.model.listeners import DEFAULT_PORTS
+from exporter.model.outside import DEFAULT_PORTS
 from exporter.settings.section import Section
 from exporter.settings.servers.ports import Ports
 from exporter.settings.types import (

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.model.blocklists import Entry
-from exporter.model.listeners import Listener
+from exporter.model.outside import Entry, Listener
 from exporter.model.posture import Check, CheckResult
 
 

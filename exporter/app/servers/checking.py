@@ -25,10 +25,11 @@ from exporter.ingest.jobs.posture.wants import WantsReader
 from exporter.ingest.jobs.reports.naming import NamingJob
 from exporter.ingest.loops.poller import Poller
 from exporter.ingest.loops.session import Session
-from exporter.model.listeners import parse_port
+from exporter.model.outside import parse_port
 from exporter.settings import CheckSettings, ServerSettings
 from exporter.settings.addresses import parse_listen
 from exporter.stalwart.http.tls import client_context
+from exporter.state.board import ServerBoard
 from exporter.store.posture.history import PostureHistory
 from exporter.store.reader import HistoryReader
 from exporter.store.store import Store
@@ -125,38 +126,7 @@ def check_pollers(
     if checking is None:
         return []
     interval = checking.settings.interval
-    results = Results(PostureHistory(store, settings.name), settings.name, clock=clock)
-    job = PostureJob(
-        session.board,
-        results,
-        checking.checker,
-        WantsReader(
-            clock=clock,
-            max_requests_per_minute=settings.max_requests_per_minute,
-            configured=settings.checks.domains,
-        ),
-        own_settings(settings),
-        ListenerRuns(
-            session.board,
-            results,
-            listener_checker(checking.settings, settings, clock=clock),
-            clock=clock,
-            interval_seconds=interval,
-            reraise_bugs=reraise_bugs,
-        ),
-        BlocklistRuns(
-            session.board,
-            results,
-            checking.blocklists,
-            configured=bool(settings.checks.addresses),
-            clock=clock,
-            interval_seconds=interval,
-            reraise_bugs=reraise_bugs,
-        ),
-        clock=clock,
-        interval_seconds=interval,
-        reraise_bugs=reraise_bugs,
-    )
+    job = _posture_job(checking, settings, session.board, store, clock=clock, reraise_bugs=reraise_bugs)
     poller = Poller(
         name=COLLECTOR,
         job=job,
@@ -172,6 +142,47 @@ def check_pollers(
         poller,
         *_naming_pollers(checking, settings, session, store, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
     ]
+
+
+def _posture_job(
+    checking: Checking, settings: ServerSettings, board: ServerBoard, store: Store, *, clock: Clock, reraise_bugs: bool
+) -> PostureJob:
+    interval = checking.settings.interval
+    results = Results(PostureHistory(store, settings.name), settings.name, clock=clock)
+    listeners = ListenerRuns(
+        board,
+        results,
+        listener_checker(checking.settings, settings, clock=clock),
+        clock=clock,
+        interval_seconds=interval,
+        reraise_bugs=reraise_bugs,
+    )
+    blocklists = BlocklistRuns(
+        board,
+        results,
+        checking.blocklists,
+        configured=bool(settings.checks.addresses),
+        clock=clock,
+        interval_seconds=interval,
+        reraise_bugs=reraise_bugs,
+    )
+    wants = WantsReader(
+        clock=clock,
+        max_requests_per_minute=settings.max_requests_per_minute,
+        configured=settings.checks.domains,
+    )
+    return PostureJob(
+        board,
+        results,
+        checking.checker,
+        wants,
+        own_settings(settings),
+        listeners,
+        blocklists,
+        clock=clock,
+        interval_seconds=interval,
+        reraise_bugs=reraise_bugs,
+    )
 
 
 def _naming_pollers(

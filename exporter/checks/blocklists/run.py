@@ -15,8 +15,7 @@ from exporter.checks.domains.context import Findings
 from exporter.checks.domains.run import REWRITTEN, CheckRun
 from exporter.checks.domains.sending import MOST_ADDRESSES, UNNAMED
 from exporter.clock import Clock
-from exporter.model.blocklists import Entry
-from exporter.model.listeners import Family
+from exporter.model.outside import Entry, Family
 from exporter.model.posture import Check, CheckOutcome
 
 REPEAT_SECONDS = 3600.0

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from exporter.checks.hosts.access import HostSilent, HostWrong
 from exporter.checks.hosts.lines import Lines
-from exporter.model.listeners import Protocol
+from exporter.model.outside import Protocol
 
 NOT_OFFERED = "does not offer STARTTLS"
 

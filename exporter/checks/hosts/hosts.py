@@ -11,7 +11,7 @@ from exporter.checks.hosts.access import HostAccess, HostSilent, HostWrong
 from exporter.checks.hosts.handshake import trusting
 from exporter.checks.hosts.policy_file import fetch_policy
 from exporter.checks.hosts.probe import Shown, probe
-from exporter.model.listeners import Port, Protocol
+from exporter.model.outside import Port, Protocol
 
 SILENCES = 2
 """An address that has not answered so often is not asked again in this run."""

@@ -11,7 +11,7 @@ from exporter.checks.hosts.access import HostRefused, HostSilent, HostWrong
 from exporter.checks.hosts.dialogue import DIALOGUES
 from exporter.checks.hosts.handshake import TlsSession
 from exporter.checks.hosts.lines import LINE_BYTES, BufferedLines, PlainLines
-from exporter.model.listeners import Port
+from exporter.model.outside import Port
 
 LEAVE_SECONDS = 2.0
 """How long a server may take to take note of the end of the session."""

@@ -13,7 +13,7 @@ from exporter.checks.hosts.probe import Shown
 from exporter.checks.tls.certificate import Certificate, covers, parse_certificate
 from exporter.clock import rfc3339
 from exporter.model import inventory
-from exporter.model.listeners import Listener
+from exporter.model.outside import Listener
 from exporter.model.posture import Check, CheckOutcome
 
 MOST_NAMES = 6

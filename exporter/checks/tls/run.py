@@ -17,7 +17,7 @@ from exporter.checks.hosts.probe import NotTls, Shown
 from exporter.checks.tls.judge import Judge, ListenerFinding, Seen
 from exporter.clock import Clock
 from exporter.model import inventory
-from exporter.model.listeners import Family, Listener, Port
+from exporter.model.outside import Family, Listener, Port
 
 MOST_ADDRESSES = 4
 """Addresses of a host and family that are connected to."""

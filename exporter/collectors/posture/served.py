@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from exporter.collectors.exposition import Collected, Labels
 from exporter.collectors.posture import families as f
 from exporter.collectors.posture.domains import RANK
-from exporter.model.listeners import Listener
+from exporter.model.outside import Listener
 from exporter.model.queue import OTHER_DOMAIN
 from exporter.state.board import Part, ServerBoard
 from exporter.state.posture import ServedCertificates

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import PlainSerializer, PlainValidator
 
-from exporter.model.listeners import parse_port
+from exporter.model.outside import parse_port
 from exporter.settings.types import Accepts, each, parse_list, show_list
 
 MAX_PORTS = 20

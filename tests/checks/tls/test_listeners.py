@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from exporter.model.inventory import Certificate
-from exporter.model.listeners import Family, Port, Protocol
+from exporter.model.outside import Family, Port, Protocol
 from exporter.model.posture import Check
 from tests.support.certificates import Authority, Identity, self_signed, with_chain
 from tests.support.dns.server import DnsServer, dns_server, failing, rewriting, silent

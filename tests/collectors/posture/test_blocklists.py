@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.collectors.posture.blocklists import BlocklistSource
-from exporter.model.blocklists import Entry
+from exporter.model.outside import Entry
 from exporter.model.posture import CheckResult
 from exporter.state.board import Part, ServerBoard
 from exporter.state.posture import BlocklistEntries, Result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.collectors.posture.served import ServedSource
-from exporter.model.listeners import Family, Listener, Port, Protocol
+from exporter.model.outside import Family, Listener, Port, Protocol
 from exporter.model.posture import Check, CheckResult
 from exporter.state.board import Part, ServerBoard
 from exporter.state.posture import ServedCertificates

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from exporter.model.listeners import Family, Protocol
+from exporter.model.outside import Family, Protocol
 from exporter.simulator import StandIn
 from tests.e2e.posture.test_commands import command
 from tests.support.certificates import Authority

@@ -12,7 +12,7 @@ from exporter.checks.tls.judge import ListenerFinding
 from exporter.checks.tls.run import ListenerChecker, ListenerSettings
 from exporter.clock import SystemClock
 from exporter.model.inventory import Certificate
-from exporter.model.listeners import Family, Port
+from exporter.model.outside import Family, Port
 from exporter.model.posture import Check, CheckOutcome, CheckResult
 from tests.support.dns.server import DnsServer
 from tests.support.rigs.domain_checks import HOST, checker_for

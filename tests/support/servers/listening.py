@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from exporter.model.listeners import Family, Port, Protocol
+from exporter.model.outside import Family, Port, Protocol
 from tests.support.certificates import Identity
 
 FLOOD_BYTES = 100 << 20

@@ -9,7 +9,7 @@ from exporter.errors import InternalError
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.queue import fresh_seconds
 from exporter.ingest.loops.guard import catching_bugs
-from exporter.model.blocklists import Entry, entry_of
+from exporter.model.outside import Entry, entry_of
 from exporter.model.posture import Check, CheckOutcome, CheckResult
 from exporter.state.board import Part, ServerBoard
 from exporter.state.posture import BlocklistEntries

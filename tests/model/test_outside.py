@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model.listeners import Port, Protocol, parse_port
+from exporter.model.outside import Port, Protocol, parse_port
 
 
 @pytest.mark.parametrize(

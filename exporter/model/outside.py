@@ -1,11 +1,11 @@
-"""The listeners of a mail server that show a certificate: protocols, ports, and addresses of both families."""
+"""What others see of a mail server: listeners that show a certificate, and its addresses on blocklists."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import NamedTuple
 
-from exporter.model.posture import subject_of
+from exporter.model.posture import split_subject, subject_of
 
 
 class Protocol(StrEnum):
@@ -84,3 +84,28 @@ class Listener(NamedTuple):
     def subject(self) -> str:
         """What its checks are kept under, such as ``mx.example.org|465/ipv6``."""
         return subject_of(self.host, f"{self.port.number}/{self.family}")
+
+
+class Entry(NamedTuple):
+    """One address on one list, which is named by its zone, such as ``zen.spamhaus.org``."""
+
+    owner: str
+    address: str
+    zone: str
+
+    @property
+    def subject(self) -> str:
+        """What the result is kept under, such as ``mx.example.org|192.0.2.25@zen.spamhaus.org``."""
+        return subject_of(self.owner, f"{self.address}@{self.zone}")
+
+    @property
+    def family(self) -> Family:
+        """The family of the address."""
+        return Family.IPV6 if ":" in self.address else Family.IPV4
+
+
+def entry_of(subject: str) -> Entry:
+    """Return the entry that *subject* is about."""
+    owner, part = split_subject(subject)
+    address, _, zone = part.partition("@")
+    return Entry(owner, address, zone)
