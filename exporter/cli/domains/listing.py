@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import console, print_whole
+from exporter.history.checks import Group, by_domain, named, owner_of, part_of
 from exporter.history.texts import minute
-from exporter.model.posture import Check, CheckResult, split_subject
-from exporter.store.posture.reading import StoredState, read_states
+from exporter.model.posture import Check, CheckResult
+from exporter.store.posture.reading import read_states
 from exporter.store.reading import History
-
-Group = list[StoredState]
 
 
 def show_list(connection: History, *, server: str | None, bad: bool, as_json: bool) -> int:
@@ -40,34 +37,6 @@ def show_list(connection: History, *, server: str | None, bad: bool, as_json: bo
     else:
         console.print("No domain has been checked." if not bad else "No domain has a bad result.")
     return 0
-
-
-def by_domain(states: Iterable[StoredState]) -> list[Group]:
-    """Return the states in groups of one server and domain, with the parts of the domain."""
-    groups: dict[tuple[str, str], Group] = {}
-    for one in states:
-        groups.setdefault((one.server, owner_of(one)), []).append(one)
-    return list(groups.values())
-
-
-def owner_of(one: StoredState) -> str:
-    """Return the domain, or the host, that a state belongs to."""
-    return split_subject(one.state.outcome.domain)[0]
-
-
-def part_of(one: StoredState) -> str:
-    """Return the part of the domain that a state is about, such as ``465/ipv6``; empty if it is the whole."""
-    return split_subject(one.state.outcome.domain)[1]
-
-
-def named(check: str, parts: Iterable[str]) -> str:
-    """Return a check with its parts: ``certificate_names (465, 993/ipv6)``; a port without a family is of both."""
-    families: dict[str, list[str]] = {}
-    for part in sorted(filter(None, parts), key=lambda part: (len(part), part)):
-        port, _, family = part.partition("/")
-        families.setdefault(port, []).append(family)
-    shown = [port if len(found) > 1 else f"{port}/{found[0]}".rstrip("/") for port, found in families.items()]
-    return f"{check} ({', '.join(shown)})" if shown else check
 
 
 def _checks(group: Group, result: CheckResult) -> list[str]:

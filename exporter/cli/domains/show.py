@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from exporter.cli.domains.listing import Group, by_domain, named, owner_of, part_of
 from exporter.cli.history.text import cell, print_json, table
 from exporter.cli.output import complain, console, plain, print_whole
 from exporter.domains import shown_domain
+from exporter.history.checks import (
+    CHANGES_SHOWN,
+    Group,
+    by_domain,
+    lines_of,
+    named,
+    owner_of,
+    part_of,
+    records_to_publish,
+)
 from exporter.history.texts import minute, stamp
 from exporter.model.posture import CheckResult, CheckState, Record, split_subject
 from exporter.store.posture.reading import read_changes, read_states
 from exporter.store.reading import History
 
 EXIT_NOT_FOUND = 3
-CHANGES_SHOWN = 10
 COLOURS = {CheckResult.GOOD: "green", CheckResult.BAD: "red", CheckResult.UNKNOWN: "yellow"}
 
 
@@ -31,22 +39,17 @@ def show_domain(connection: History, domain: str, *, server: str | None, records
         return 0
     for group in groups:
         if records:
-            sys.stdout.writelines(f"{record.zone_line()}\n" for record in to_publish(group))
+            sys.stdout.writelines(f"{record.zone_line()}\n" for record in records_to_publish(group))
         else:
             _print(connection, group)
     return 0
-
-
-def to_publish(group: Group) -> list[Record]:
-    """Return every record to publish for a domain, once."""
-    return list(dict.fromkeys(record for one in group for record in one.state.outcome.publish))
 
 
 def _print(connection: History, group: Group) -> None:
     domain = owner_of(group[0])
     console.print(f"[bold]{plain(shown_domain(domain))}[/bold] on {plain(group[0].server)}")
     lines = table("=check", "=result", "=since", "seen")
-    for line, states in _lines(group).items():
+    for line, states in lines_of(group).items():
         result = cell(line.result.value)
         result.stylize(COLOURS[line.result])
         changed = max((one.state.changed_at for one in states if one.state.changed_at is not None), default=None)
@@ -62,24 +65,6 @@ def _print(connection: History, group: Group) -> None:
     for row in changes:
         check = plain(named(row["check_name"], [split_subject(row["domain"])[1]]))
         console.print(f"  {stamp(row['at'])}  {check} {plain(row['result'])}", soft_wrap=True)
-
-
-class _Line(NamedTuple):
-    """A line of the table."""
-
-    check: str
-    result: CheckResult
-    seen: str
-
-
-def _lines(group: Group) -> dict[_Line, Group]:
-    """Return the lines of the table with what each is about: listeners with the same result share one."""
-    lines: dict[_Line, Group] = {}
-    for one in group:
-        outcome = one.state.outcome
-        line = _Line(outcome.check.value, outcome.result, "; ".join(outcome.seen))
-        lines.setdefault(line, []).append(one)
-    return lines
 
 
 def zone_lines(state: CheckState) -> Iterator[str]:

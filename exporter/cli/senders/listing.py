@@ -8,8 +8,9 @@ from datetime import datetime
 
 from exporter.cli.history.text import cell, domain_cell, print_json, table
 from exporter.cli.output import complain, console, print_whole
+from exporter.history.sender_words import finding_words, hour_at
 from exporter.history.texts import day, minute, number
-from exporter.model.senders import DAY_HOURS, HOUR_SECONDS, Finding, SenderHour, UnusualReason
+from exporter.model.senders import DAY_HOURS, HOUR_SECONDS, Finding, SenderHour
 from exporter.printable import harmless
 from exporter.store.reading import History
 from exporter.store.trail.queries import address_mask
@@ -18,14 +19,6 @@ from exporter.store.trail.senders.queries import ORDERS, day_of, load_past, serv
 
 EXIT_UNKNOWN = 3
 
-WORDS = {
-    UnusualReason.VOLUME: "messages within an hour",
-    UnusualReason.DESTINATIONS: "different addresses outside its domain within an hour",
-    UnusualReason.DAY: "different addresses outside its domain within 24 hours",
-    UnusualReason.FAILURES: "permanent failures within an hour",
-    UnusualReason.REJECTS: "refusals within an hour",
-    UnusualReason.ODD_HOURS: "different addresses at a time of day at which it never sends",
-}
 _NUMBERS = tuple(f"#{name}" for name in ORDERS)
 
 
@@ -39,11 +32,6 @@ class Asked:
     by: str
     by_domain: bool
     most: int
-
-
-def hour_at(moment: datetime) -> int:
-    """Return the Unix hour of *moment*."""
-    return int(moment.timestamp()) // HOUR_SECONDS
 
 
 def show_top(connection: History, asked: Asked, *, as_json: bool) -> int:
@@ -114,7 +102,7 @@ def show_sender(
         for one_day in range(today - days + 1, today + 1):
             made.add_row(day(one_day * DAY_HOURS * HOUR_SECONDS), *_numbers(day_of(past, one_day)))
         print_whole(made)
-        for text in _in_words(findings_now(past, hour)) or ["Nothing unusual now."]:
+        for text in finding_words(findings_now(past, hour)) or ["Nothing unusual now."]:
             console.print(text, markup=False)
     return 0
 
@@ -130,7 +118,7 @@ def show_unusual(connection: History, *, server: str | None, now: datetime, as_j
         return 0
     made = table("sender", "server", "why")
     for one in found:
-        made.add_row(cell(one.sender), cell(one.server), cell("; ".join(_in_words(one.findings))))
+        made.add_row(cell(one.sender), cell(one.server), cell("; ".join(finding_words(one.findings))))
     print_whole(made)
     return 0
 
@@ -141,7 +129,3 @@ def _numbers(total: SenderHour) -> Sequence[str]:
 
 def _reasons(findings: Sequence[Finding]) -> Sequence[dict[str, object]]:
     return [{"reason": one.reason.value, "seen": one.seen, "allowed": one.allowed} for one in findings]
-
-
-def _in_words(findings: Sequence[Finding]) -> list[str]:
-    return [f"{number(one.seen)} {WORDS[one.reason]} (usual up to {number(one.allowed)})" for one in findings]

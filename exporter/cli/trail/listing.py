@@ -9,9 +9,9 @@ from exporter.answers.gather import match_of
 from exporter.cli.history.text import cell, facts, print_json, table
 from exporter.cli.output import complain, console
 from exporter.cli.why.text import match_table, recipient_table, show_message_facts, show_timeline
+from exporter.history.message_facts import queue_id_words
 from exporter.history.shape import match_fields, refusal_fields, trail_fields
 from exporter.history.texts import counted, moment
-from exporter.stalwart.common.ids import encode_id
 from exporter.store.reading import History
 from exporter.store.trail.filter import TrailFilter
 from exporter.store.trail.reader import TrailReader
@@ -75,7 +75,7 @@ def show_one(
                 print_json(trail_fields(trail))
                 return 0
             made = facts()
-            made.add_row("queue id", cell(f"{queue_id} (hex {queue_id:x}, JMAP {encode_id(queue_id)})"))
+            made.add_row("queue id", cell(queue_id_words(queue_id)))
             made.add_row("server", cell(name))
             show_message_facts(made, trail)
             console.print(made)

@@ -9,26 +9,31 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.answers.answer import MOST_MATCHES, Answer, DestinationEvidence, Kind, Match, MessageEvidence
-from exporter.answers.events import EXPIRED, entry_words, event_words
+from exporter.answers.events import entry_words, event_words
 from exporter.answers.fate import Fate
-from exporter.answers.queue_state import Presence
-from exporter.answers.standing import PENDING, Standing
+from exporter.answers.standing import Standing
 from exporter.answers.texts import reply
 from exporter.cli.history.text import cell, facts, table
 from exporter.cli.output import console
+from exporter.history.message_facts import (
+    FATE_WORDS,
+    entry_text,
+    last_reply,
+    message_facts,
+    outcome_text,
+    presence,
+    queue_id_words,
+    refusal_facts,
+    state_words,
+    waiting_facts,
+)
 from exporter.history.texts import moment, number
-from exporter.model.delivery import Outcome
 from exporter.model.trail import (
-    MessageKind,
     MessageTrail,
-    RecipientState,
     Refusal,
-    TrailOutcome,
     TrailRecipient,
-    TrailStep,
 )
 from exporter.printable import harmless
-from exporter.stalwart.common.ids import encode_id
 
 SENTENCE_LENGTH = 2000
 MOST_ENTRIES = 40
@@ -44,19 +49,11 @@ _STYLES = {
     Fate.UNKNOWN: "bold yellow",
     Fate.NOT_FOUND: "bold",
 }
-_WORDS = {
-    Fate.DELIVERED: "Delivered",
-    Fate.QUEUED: "Still in the queue",
-    Fate.FAILED: "Failed",
-    Fate.REFUSED: "Refused",
-    Fate.UNKNOWN: "Unknown end",
-    Fate.NOT_FOUND: "Not found",
-}
 
 
 def show_answer(answer: Answer, *, limit: int) -> None:
     """Print an answer with at most *limit* other matches."""
-    console.print(Text.assemble((_WORDS[answer.fate], _STYLES[answer.fate]), ". ", _sentence(answer.happened)))
+    console.print(Text.assemble((FATE_WORDS[answer.fate], _STYLES[answer.fate]), ". ", _sentence(answer.happened)))
     if answer.next:
         console.print(Text.assemble(("Next: ", "bold"), _sentence(answer.next)))
     for line in answer.todo:
@@ -88,10 +85,11 @@ def _show_message(evidence: MessageEvidence) -> None:
     message = evidence.trail.message
     _heading("Message")
     made = facts()
-    made.add_row("queue id", cell(f"{message.queue_id} (hex {message.queue_id:x}, JMAP {encode_id(message.queue_id)})"))
+    made.add_row("queue id", cell(queue_id_words(message.queue_id)))
     made.add_row("server", cell(message.server))
-    made.add_row("in the queue now", cell(_presence(evidence)))
-    _add_waiting(made, evidence.standings)
+    made.add_row("in the queue now", cell(presence(evidence)))
+    for name, value in waiting_facts(evidence.standings):
+        made.add_row(name, cell(value))
     show_message_facts(made, evidence.trail)
     console.print(made)
     _heading(f"Recipients ({len(evidence.standings)})")
@@ -101,72 +99,22 @@ def _show_message(evidence: MessageEvidence) -> None:
 
 def show_message_facts(made: Table, trail: MessageTrail) -> None:
     """Add what is known of a message, besides its recipients, to a table of facts."""
-    message = trail.message
-    for name, value in (
-        ("accepted", moment(message.accepted_at) if message.accepted_at else ""),
-        ("first seen", "" if message.accepted_at else moment(message.seen_at)),
-        ("kind", message.kind.value),
-        ("sender", message.sender),
-        ("account", message.account),
-        ("client", f"{message.remote_ip} on {message.listener}" if message.remote_ip else ""),
-        ("size", f"{number(message.size)} bytes" if message.size else ""),
-        ("message id", message.message_id),
-        ("caused by", str(message.cause) if message.cause else ""),
-        ("caused", ", ".join(f"{one.kind.value or 'message'} {one.queue_id}" for one in trail.caused)),
-    ):
-        if value:
-            made.add_row(name, cell(value))
-    if message.kind is MessageKind.SUBMITTED and not message.account:
-        made.add_row("account", cell("unknown (submitted over JMAP, or the login was not seen)"))
+    for name, value in message_facts(trail):
+        made.add_row(name, cell(value))
 
 
 def _now(one: Standing) -> TrailRecipient:
     return replace(one.recipient, state=one.state, text=one.text)
 
 
-def _presence(evidence: MessageEvidence) -> str:
-    live = evidence.live
-    if not any(one.state in (*PENDING, RecipientState.LOST) for one in evidence.standings):
-        return "no: each recipient has its end"
-    if live.presence is Presence.PRESENT:
-        return "yes, and deliveries are paused" if live.running is False else "yes"
-    if live.presence is Presence.ABSENT:
-        return "no"
-    return f"not known: {live.trouble or 'the server was not asked'}"
-
-
 def recipient_table(recipients: Sequence[TrailRecipient]) -> Table:
     """Return a table of recipients, a line each; of many, the first."""
     made = table("recipient", "=state", "=since", "last reply")
     for one in recipients[:MOST_RECIPIENTS]:
-        where = f" ({one.mailbox.value})" if one.mailbox.value else ""
-        said = reply(one.code, one.text) or one.reason.replace("_", " ")
-        at_host = f"{one.hostname}: {said}" if one.hostname and said else said or one.hostname
-        made.add_row(cell(one.address or "unknown"), f"{one.state.value}{where}", moment(one.at), cell(at_host))
+        made.add_row(cell(one.address or "unknown"), state_words(one), moment(one.at), cell(last_reply(one)))
     if len(recipients) > MOST_RECIPIENTS:
         made.add_row(cell(f"and {number(len(recipients) - MOST_RECIPIENTS)} more"))
     return made
-
-
-def _add_waiting(made: Table, standings: Sequence[Standing]) -> None:
-    """Add when waiting recipients are tried again, and what holds them back."""
-    waiting = [one for one in standings if one.state in PENDING]
-    due = min((one.next_retry for one in waiting if one.next_retry is not None), default=None)
-    expires = max((one.expires for one in waiting if one.expires is not None), default=None)
-    for name, value in (
-        ("attempts so far", str(max((one.attempts for one in waiting), default=0) or "")),
-        ("next attempt", moment(due) if due is not None else ""),
-        ("gives up", moment(expires) if expires is not None else ""),
-        ("held back by", ", ".join(sorted({_held_by(one) for one in waiting} - {""}))),
-    ):
-        if value:
-            made.add_row(name, cell(value))
-
-
-def _held_by(one: Standing) -> str:
-    if one.over_quota and one.state in PENDING:
-        return "the mailbox's quota"
-    return f"the server's own {one.limiter} limit" if one.limiter else ""
 
 
 def show_timeline(trail: MessageTrail, *, most: int | None = None) -> None:
@@ -184,45 +132,19 @@ def show_timeline(trail: MessageTrail, *, most: int | None = None) -> None:
             cell(entry_words(one)),
             cell(one.recipient or one.domain),
             cell(one.hostname),
-            cell(_entry_text(one)),
+            cell(entry_text(one)),
         )
     console.print(made)
     if len(entries) < len(trail.timeline):
         console.print(f"{number(len(trail.timeline) - len(entries))} older entries are left out.")
 
 
-def _entry_text(one: TrailStep | TrailOutcome) -> str:
-    if isinstance(one, TrailOutcome):
-        if one.outcome is not Outcome.TEMPORARY_FAILURE or one.text:
-            return reply(one.code, one.text)
-        return f"{_REASON_WORDS.get(one.reason, one.reason.replace('_', ' '))} {one.code}".strip()
-    if one.next_retry is not None:
-        return f"next attempt {moment(one.next_retry)}" if one.next_retry > one.at else "other recipients are not done"
-    # The text of an expiry is repeated by the failure that follows it.
-    return "" if one.event_id == EXPIRED else reply(one.code, one.text)
-
-
-_REASON_WORDS = {"unknown": "no failure was reported"}
-
-
 def show_refusal(refusal: Refusal) -> None:
     """Print what is known of a refusal."""
     _heading("Refusal")
     made = facts()
-    for name, value in (
-        ("server", refusal.server),
-        ("time", moment(refusal.at)),
-        ("reason", refusal.reason.value.replace("_", " ")),
-        ("event", "none: inferred from the session" if refusal.is_inferred else refusal.event_id),
-        ("sender", refusal.sender),
-        ("recipient", refusal.recipient),
-        ("account", refusal.account),
-        ("client", f"{refusal.remote_ip} on {refusal.listener}" if refusal.remote_ip else ""),
-        ("size", f"{number(refusal.size)} bytes" if refusal.size else ""),
-        ("text", reply(refusal.code, refusal.text)),
-    ):
-        if value:
-            made.add_row(name, cell(value))
+    for name, value in refusal_facts(refusal):
+        made.add_row(name, cell(value))
     console.print(made)
 
 
@@ -234,7 +156,11 @@ def _show_destination(destination: DestinationEvidence, about: MessageEvidence |
         for one in destination.outcomes:
             message = "this one" if one.queue_id == own else str(one.queue_id or "")
             made.add_row(
-                moment(one.at), one.outcome.value.replace("_", " "), cell(one.hostname), cell(_said(one)), message
+                moment(one.at),
+                one.outcome.value.replace("_", " "),
+                cell(one.hostname),
+                cell(outcome_text(one)),
+                message,
             )
         console.print(made)
     if destination.events:
@@ -258,10 +184,6 @@ def _show_destination(destination: DestinationEvidence, about: MessageEvidence |
         console.print(made)
     if not (destination.outcomes or destination.events or destination.tls_failures):
         console.print("Nothing else is known of it.")
-
-
-def _said(one: TrailOutcome) -> str:
-    return reply(one.code, one.text) or one.reason.replace("_", " ")
 
 
 def _show_others(answer: Answer, *, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""The checks' history as the command line reads it."""
+"""The checks' history as commands and pages read it."""
 
 from __future__ import annotations
 

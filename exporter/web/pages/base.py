@@ -36,7 +36,9 @@ REFRESH = "refresh"
 
 SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("overview", "Overview", ""),
+    ("mail", "Mail", "mail"),
     ("reports", "Reports", "reports"),
+    ("domains", "Domains", "domains"),
     ("alerts", "Alerts", "alerts"),
 )
 """The navigation: a key for `respond`, the text, and the path below the root."""

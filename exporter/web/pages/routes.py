@@ -72,8 +72,55 @@ def _alert() -> Page:
     return alert
 
 
+def _mail() -> Page:
+    from exporter.web.pages.mail.search import search
+
+    return search
+
+
+def _mail_export() -> Page:
+    from exporter.web.pages.mail.export import export
+
+    return export
+
+
+def _stuck() -> Page:
+    from exporter.web.pages.mail.stuck import stuck
+
+    return stuck
+
+
+def _senders() -> Page:
+    from exporter.web.pages.mail.senders import senders
+
+    return senders
+
+
+def _message() -> Page:
+    from exporter.web.pages.mail.message import message
+
+    return message
+
+
+def _domains() -> Page:
+    from exporter.web.pages.domains.listing import domains
+
+    return domains
+
+
+def _domain() -> Page:
+    from exporter.web.pages.domains.one import domain
+
+    return domain
+
+
 PAGES = (
     PageRoute("/", _overview),
+    PageRoute("/mail", _mail, personal=True),
+    PageRoute("/mail/export", _mail_export, personal=True),
+    PageRoute("/mail/stuck", _stuck, personal=True),
+    PageRoute("/mail/senders", _senders, personal=True),
+    PageRoute("/mail/{server}/{queue_id}", _message, personal=True),
     PageRoute("/reports", _reports),
     PageRoute("/reports/export", _report_export, personal=True),
     PageRoute("/reports/domains/{domain}", _report_domain),
@@ -81,4 +128,6 @@ PAGES = (
     PageRoute("/servers/{name}", _server),
     PageRoute("/alerts", _alerts),
     PageRoute("/alerts/{name}", _alert),
+    PageRoute("/domains", _domains),
+    PageRoute("/domains/{server}/{domain}", _domain),
 )

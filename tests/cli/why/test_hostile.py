@@ -16,12 +16,10 @@ from typer.testing import CliRunner
 from exporter.answers.asked import parse_asked
 from exporter.answers.texts import enhanced_code, name, people, quoted, reply
 from exporter.cli.main import app
-from exporter.model.trail import MessageKind, RefusalReason
-from exporter.store.trail.rows import MessageRow, OutcomeRow, RefusalRow, StepRow, TrailRows
-from tests.cli.reports.test_hostile import TEXTS, check_terminal
+from tests.cli.reports.test_hostile import check_terminal
+from tests.support.attacks import HOSTILE, hostile_rows
+from tests.support.reports.hostile import TEXTS
 from tests.support.trails import BEGIN, new_history, write_rows
-
-HOSTILE = [text[:320] for text in TEXTS if text]
 
 
 @pytest.fixture(scope="module")
@@ -29,57 +27,7 @@ def history() -> Path:
     """A trail in which every text that a stranger can write is hostile."""
     path = Path(tempfile.mkdtemp()) / "h.sqlite3"
     new_history(path)
-    rows = TrailRows()
-    for number, text in enumerate(HOSTILE, 1):
-        rows.messages[number] = MessageRow(
-            queue_id=number,
-            at=BEGIN,
-            accepted_at=BEGIN,
-            kind=MessageKind.INCOMING,
-            listener=text,
-            remote_ip=text,
-            account=text,
-            sender=f"{text}@x.test",
-            recipients=1,
-            message_id=text,
-        )
-        rows.recipients[number, f"{text}@x.test"] = ("remote", BEGIN)
-        rows.steps.append(StepRow(number, BEGIN, text, "remote", text, text, text, "451", text, BEGIN + 60, 1))
-        for outcome in ("temporary_failure", "permanent_failure"):
-            rows.outcomes.append(
-                OutcomeRow(
-                    queue_id=number,
-                    at=BEGIN,
-                    outcome=outcome,
-                    reason="unexpected_response",
-                    code="451",
-                    domain="x.test",
-                    queue_name="remote",
-                    recipient=f"{text}@x.test",
-                    hostname=text,
-                    text=text,
-                    source="log",
-                    number=2,
-                )
-            )
-        rows.refusals.append(
-            RefusalRow(
-                at=BEGIN,
-                event=text,
-                remote_ip=text,
-                remote_port=number,
-                recipient=f"{text}@x.test",
-                reason=RefusalReason.RELAY,
-                listener=text,
-                account=text,
-                sender=f"{text}@x.test",
-                size=0,
-                code="550",
-                text=text,
-                inferred=False,
-            )
-        )
-    write_rows(path, rows)
+    write_rows(path, hostile_rows(BEGIN))
     return path
 
 

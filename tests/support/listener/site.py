@@ -38,7 +38,7 @@ class Site:
     def page(self, path: str, *, status: int = 200) -> Page:
         """A page as a parser reads it."""
         answer = self.client.get(path)
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == status, (path, answer.text)
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         return read(answer.text)
 

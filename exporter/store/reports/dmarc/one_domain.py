@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_ANY = "SELECT 1 FROM report INDEXED BY report_domain WHERE domain = :domain LIMIT 1"
 _SOURCES = """
     SELECT r.source_ip AS source, sum(r.messages) AS messages,
         sum(CASE WHEN r.dkim = 'pass' OR r.spf = 'pass' THEN r.messages ELSE 0 END) AS aligned,
@@ -144,6 +145,11 @@ class Complaint:
     feedback_type: str
     incidents: int
     source_ip: str
+
+
+def has_reports(connection: sqlite3.Connection, domain: str) -> bool:
+    """Return whether there is any report about a domain."""
+    return connection.execute(_ANY, {"domain": domain}).fetchone() is not None
 
 
 def source_sums(connection: sqlite3.Connection, window: Window) -> SourceSums:

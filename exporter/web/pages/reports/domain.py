@@ -48,12 +48,12 @@ from exporter.web.pages.reports.domain_rows import (
     tls_row,
     tls_words,
 )
+from exporter.web.pages.reports.links import MOST_DAYS, USUAL_DAYS
 from exporter.web.pages.reports.pictures import alignment_bars, policy_band
 from exporter.web.pages.visit import Visit
 
 OPTIONS = ("server", "days", "limit")
 
-USUAL_DAYS, MOST_DAYS = 30, 400
 USUAL_ROWS, MOST_ROWS = 10, 500
 SILENT_WINDOW = timedelta(days=90)
 POLICY_WEEKS = 26

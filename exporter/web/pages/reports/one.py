@@ -14,9 +14,10 @@ from exporter.history.texts import counted, number, share
 from exporter.model.report_words import ReportKind
 from exporter.store.reading import History
 from exporter.store.reports.queries import Fields, load_reports
-from exporter.web.pages.base import path_to, respond
+from exporter.web.pages.base import respond
 from exporter.web.pages.filters import options_of
 from exporter.web.pages.reading import history_of, nothing_here
+from exporter.web.pages.reports.links import MOST_DAYS, link_to_domain
 from exporter.web.pages.visit import Visit
 from exporter.web.pictures.bars import share_bar
 from exporter.web.pictures.drawing import Kind
@@ -101,7 +102,7 @@ def page_of(report: Fields) -> ReportPage:
     return ReportPage(
         title=f"{_NAMES[kind]} about {shown_domain(report['domain']) or 'no domain'}",
         kind=report["kind"],
-        domain_link=path_to("reports", "domains", report["domain"]) if report["domain"] else Markup(""),
+        domain_link=link_to_domain(report["domain"], days=str(MOST_DAYS)),
         facts=[*head_facts(report), *more(report)],
         summary=_summary(report, kind),
         bar=_bar(report, kind),

@@ -21,13 +21,14 @@ from exporter.store.reports.sums import DAY_SECONDS
 from exporter.web.pages.base import path_to, respond
 from exporter.web.pages.filters import given_of, options_of
 from exporter.web.pages.reading import history_of
+from exporter.web.pages.reports.links import MOST_DAYS, USUAL_DAYS, link_to_domain
 from exporter.web.pages.reports.pictures import POLICY_KINDS, alignment_bars, policy_band, words_of
 from exporter.web.pages.visit import Visit
 
 OPTIONS = ("server", "domain", "kind", "reporter", "since", "until", "result", "limit")
 EXPORTED = OPTIONS[:-1]
 
-USUAL = timedelta(days=30)
+USUAL = timedelta(days=USUAL_DAYS)
 USUAL_DOMAINS, MOST_DOMAINS = 20, 50
 USUAL_REPORTS, MOST_REPORTS = 50, 500
 POLICY_WEEKS = 13
@@ -58,7 +59,7 @@ class DomainRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    """One report; numbers that its kind does not have are empty."""
+    """One report; numbers that its kind does not have are empty, and the link of what is not a domain name."""
 
     link: Markup
     kind: str
@@ -94,12 +95,13 @@ class ReportsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the page is asked for; *most* are reports."""
+    """What the page is asked for; the days are Unix days, *most* are reports."""
 
     options: Options
     wanted: ReportFilter
     first_day: int
     last_day: int
+    today: int
     most: int
 
 
@@ -125,6 +127,7 @@ def parse(visit: Visit) -> Asked:
         wanted=wanted,
         first_day=int(begin.timestamp()) // DAY_SECONDS,
         last_day=int(end.timestamp()) // DAY_SECONDS,
+        today=int(visit.now.timestamp()) // DAY_SECONDS,
         most=options.number("limit", usual=USUAL_REPORTS, most=MOST_REPORTS),
     )
 
@@ -132,6 +135,7 @@ def parse(visit: Visit) -> Asked:
 def load(history: History, asked: Asked) -> ReportsPage:
     """Read what the page shows."""
     servers = report_servers(history)
+    since = asked.options.text("since") or f"{USUAL_DAYS}d"
     volumes = _volumes(history, servers, asked)
     found = newest_reports(history, asked.wanted, most=asked.most + 1)
     return ReportsPage(
@@ -141,13 +145,13 @@ def load(history: History, asked: Asked) -> ReportsPage:
         last_day=day(asked.last_day * DAY_SECONDS),
         domains=_domain_rows(history, servers, volumes[:USUAL_DOMAINS], asked),
         more_domains=len(volumes) > USUAL_DOMAINS,
-        reports=[report_row(row) for row in found[: asked.most]],
+        reports=[_report_row(row, asked) for row in found[: asked.most]],
         more_reports=len(found) > asked.most,
         exports={
             fmt: path_to(
                 "reports",
                 "export",
-                **given_of(asked.options, without=("limit",), since=asked.options.text("since") or "30d", format=fmt),
+                **given_of(asked.options, without=("limit",), since=since, format=fmt),
             )
             for fmt in ("csv", "json")
         },
@@ -193,7 +197,7 @@ def _domain_row(one: DomainVolume, volume: Markup, policies: Sequence[PolicyAt],
     newest = policies[-1] if policies else None
     return DomainRow(
         name=shown_domain(one.domain),
-        link=path_to("reports", "domains", one.domain, **query),
+        link=link_to_domain(one.domain, **query),
         messages=number(one.messages),
         share=share(one.aligned, one.messages),
         failed=number(one.failed),
@@ -204,14 +208,14 @@ def _domain_row(one: DomainVolume, volume: Markup, policies: Sequence[PolicyAt],
     )
 
 
-def report_row(row: Fields) -> ReportRow:
-    """Return a line of a list of reports."""
+def _report_row(row: Fields, asked: Asked) -> ReportRow:
+    is_old = row["ends_at"] < (asked.today - USUAL_DAYS) * DAY_SECONDS
     return ReportRow(
         link=path_to("reports", row["kind"], str(row["id"])),
         kind=row["kind"],
         reporter=row["reporter"],
         domain=shown_domain(row["domain"]),
-        domain_link=path_to("reports", "domains", row["domain"]),
+        domain_link=link_to_domain(row["domain"], **({"days": str(MOST_DAYS)} if is_old else {})),
         ended=day(row["ends_at"]),
         passed="" if row["kind"] == "arf" else number(row["passed"]),
         failed=number(row["failed"]),

@@ -1,0 +1,1 @@
+"""Pages about mail: search, one message, what is stuck, senders, and exports."""
