@@ -8,12 +8,14 @@ from dashboards.boards.kit import (
     NO_INVENTORY,
     NONE_NOW,
     Board,
+    capabilities,
     counters_source,
     graph,
     inventory_source,
     mean_and_p90,
     number,
     q,
+    rows_of,
 )
 
 ENTERPRISE = "Only on Enterprise servers"
@@ -149,10 +151,10 @@ _RESOURCES = [
     ),
     number(
         "Accounts",
-        "Accounts on the server, from v0.16 on including groups. Up to v0.15 only Enterprise "
-        "servers count them, once per day.",
+        "Users, groups and mailing lists, as far as the key may count them. Without `individual-list`, servers up to "
+        "v0.15 count their users only in the Enterprise edition, once per day.",
         "short",
-        q("max by (server) (stalwart_accounts{SEL})"),
+        q("max by (server, type) (stalwart_accounts{SEL})", "{{server}} {{type}}"),
         base="blue",
         height=8,
         empty=COUNTED,
@@ -165,6 +167,61 @@ _RESOURCES = [
         base="blue",
         height=8,
         empty=COUNTED,
+    ),
+]
+
+_ACCOUNTS = [
+    capabilities(
+        "accounts",
+        "Source of this row",
+        "The key needs `sysAccountQuery` and `sysAccountGet`; up to v0.15 `individual-list`, which also lets it read "
+        "password hashes.",
+    ),
+    graph(
+        "Quotas nearly used up",
+        "Users that have used at least 80 %, 90 % and all of their quota. `stalwart-exporter accounts quota` names "
+        "them.",
+        "short",
+        q("max by (server, threshold) (stalwart_quota_accounts{SEL})", "{{server}} {{threshold}}"),
+        width=9,
+        empty=NO_INVENTORY,
+    ),
+    number(
+        "First mailbox full in",
+        "If it keeps growing as in the last days. StalwartMailboxFilling warns in time.",
+        "s",
+        q("min by (server) (stalwart_quota_full_timestamp_seconds{SEL} - time())"),
+        base="blue",
+        height=8,
+        empty="No growth observed for a day",
+    ),
+    graph(
+        "Used bytes by domain",
+        "Bytes in the mailboxes of each domain, with and without a quota.",
+        "bytes",
+        q("sum by (server, domain) (max by (server, domain, quota) (stalwart_account_used_bytes{SEL}))", "{{domain}}"),
+        stacked=True,
+        width=9,
+        empty=NO_INVENTORY,
+    ),
+    rows_of(
+        "Quotas by domain",
+        "Used bytes of the users with a quota, and the sum of their quotas.",
+        "bytes",
+        q('max by (server, domain) (stalwart_account_used_bytes{SEL,quota="limited"})'),
+        q("max by (server, domain) (stalwart_account_quota_bytes{SEL})"),
+        renamed={"Value #A": "used", "Value #B": "quota"},
+        width=9,
+        empty=NO_INVENTORY,
+    ),
+    number(
+        "Users with ...",
+        "Users with a password, a second factor, application passwords, API keys, encryption at rest; from v0.16 on.",
+        "short",
+        q("max by (server, feature) (stalwart_account_features{SEL})", "{{feature}}"),
+        base="blue",
+        height=8,
+        empty="Only readable from v0.16 on",
     ),
 ]
 
@@ -210,6 +267,7 @@ PERFORMANCE = Board(
         ("Latencies and sizes", _LATENCY),
         ("Stores", _STORES),
         ("Resources", _RESOURCES),
+        ("Accounts and quotas", _ACCOUNTS),
         ("Tasks and cluster", _TASKS),
     ],
 )

@@ -12,14 +12,15 @@ import typer
 
 from exporter import __version__
 from exporter.app.become import become_daemon
+from exporter.cli.accounts.command import accounts_app
 from exporter.cli.config.flags import Flags, apply_flags
 from exporter.cli.config.switches import HELP_NAMES, without_values
 from exporter.cli.domains.command import domains_app
 from exporter.cli.history.sharing import with_options
 from exporter.cli.queue.command import queue_app
 from exporter.cli.reports.command import reports_app
-from exporter.cli.senders.command import senders_app
 from exporter.cli.trail.command import trail_app
+from exporter.cli.trail.senders.command import senders_app
 from exporter.cli.why.command import why
 
 WEBHOOK_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -37,6 +38,7 @@ app.add_typer(queue_app)
 app.add_typer(reports_app)
 app.add_typer(senders_app)
 app.add_typer(domains_app)
+app.add_typer(accounts_app)
 app.add_typer(trail_app)
 app.command()(why)
 

@@ -30,6 +30,7 @@ NEEDS: Mapping[Capability, Need] = {
     Capability.OUTGOING_REPORTS: Need(("outgoing-report-list",)),
     Capability.REPORTS: Need(("incoming-report-list", "incoming-report-get")),
     Capability.INVENTORY: Need(()),
+    Capability.ACCOUNTS: Need(("individual-list",)),
     Capability.DOMAIN_RECORDS: Need(("domain-list", "domain-get"), in_parts=True),
     Capability.LOGS: Need(("logs-view",), "a tracer of type 'log' with a path"),
     Capability.NATIVE_METRICS: Need((), "metrics.prometheus.enable, with the login of metrics.prometheus.auth"),
@@ -57,6 +58,10 @@ PAGE_LOGIN: Mapping[Generation, str] = {
 }
 """Where a server keeps the login of its metrics page."""
 
+SECRETS_TOO = (
+    "Optional: the key lacks individual-list. Grant it only if the numbers of accounts and quotas are worth it: up to "
+    "v0.15 it also lets the key read every password hash."
+)
 NO_POSTS = "No signed post has arrived; stalwart-exporter webhook prints the server's settings."
 
 IN_PARTS = frozenset({Capability.INVENTORY, Capability.DOMAIN_RECORDS})
@@ -76,6 +81,8 @@ def advice_for(
     """
     if capability is Capability.WEBHOOKS:
         return "" if status is CapabilityStatus.AVAILABLE else NO_POSTS
+    if capability is Capability.ACCOUNTS and generation is Generation.REST and status is CapabilityStatus.FORBIDDEN:
+        return SECRETS_TOO
     need = _need(capability, generation)
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:

@@ -108,8 +108,9 @@ SERVER_MEMORY = _f(G, "stalwart_server_memory_bytes", "Resident memory of the se
 ACCOUNTS = _f(
     G,
     "stalwart_accounts",
-    "Accounts on the server, from v0.16 on including groups; absent until the server reports them.",
-    source=f"{INVENTORY} or {TOTALS}",
+    "Accounts on the server by type; a type that the key may not read is absent.",
+    ("type",),
+    source=f"accounts, {INVENTORY} or {TOTALS}",
 )
 DOMAINS = _f(
     G,

@@ -1,4 +1,4 @@
-"""The inventory's families: accounts, domains, certificates, tasks, blocked addresses and cluster nodes."""
+"""The inventory's families: certificates, tasks, blocked addresses and cluster nodes."""
 
 from __future__ import annotations
 
@@ -10,34 +10,6 @@ from exporter.collectors.exposition import Collected, Labels
 from exporter.model.inventory import UNKNOWN, Certificate
 from exporter.model.queue import OTHER_DOMAIN
 from exporter.state.board import Part, ServerBoard
-
-
-class AccountsSource:
-    """
-    The numbers of accounts and domains::
-
-        stalwart_accounts{server="mx1"} 42
-
-    From the latest inventory, otherwise from the server's own gauges, where zero means that it has not counted yet.
-    """
-
-    def __init__(self, board: ServerBoard) -> None:
-        self._board = board
-
-    def version(self) -> object:
-        return self._board.version(Part.INVENTORY), self._board.version(Part.GAUGES)
-
-    def collect(self) -> Iterator[Collected]:
-        inventory = self._board.inventory
-        gauges = self._board.gauges or {}
-        if inventory is not None and inventory.accounts is not None:
-            yield f.ACCOUNTS, {(): sum(inventory.accounts.values())}
-        elif gauges.get("user.count"):
-            yield f.ACCOUNTS, {(): gauges["user.count"]}
-        if inventory is not None and inventory.domains is not None:
-            yield f.DOMAINS, {(): inventory.domains}
-        elif gauges.get("domain.count"):
-            yield f.DOMAINS, {(): gauges["domain.count"]}
 
 
 class InventorySource:

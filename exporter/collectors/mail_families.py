@@ -1,4 +1,4 @@
-"""The families about limits on mail and its senders; see `families`."""
+"""The families about limits on mail, its senders, and accounts with their quotas; see `families`."""
 
 from __future__ import annotations
 
@@ -88,4 +88,40 @@ SUBMISSIONS = _f(
     "Messages submitted by the server's users, by domain of the envelope sender; beyond the limit, 'other'.",
     ("domain",),
     source="trail",
+)
+
+QUOTA_ACCOUNTS = _f(
+    Kind.GAUGE,
+    "stalwart_quota_accounts",
+    "Users that have used at least this share of their quota.",
+    ("threshold",),
+    source="accounts",
+)
+QUOTA_FULL = _f(
+    Kind.GAUGE,
+    "stalwart_quota_full_timestamp_seconds",
+    "Time at which the first user reaches its quota if it keeps growing as in the last days; absent if none grows.",
+    source="accounts",
+)
+ACCOUNT_USED = _f(
+    Kind.GAUGE,
+    "stalwart_account_used_bytes",
+    "Bytes used by the users of a domain, by whether they have a quota of their own; beyond the limit, 'other'.",
+    ("domain", "quota"),
+    source="accounts",
+)
+ACCOUNT_QUOTA = _f(
+    Kind.GAUGE,
+    "stalwart_account_quota_bytes",
+    "Sum of the quotas of the users of a domain; beyond the limit, 'other'.",
+    ("domain",),
+    source="accounts",
+)
+ACCOUNT_FEATURES = _f(
+    Kind.GAUGE,
+    "stalwart_account_features",
+    "Users with a feature, from v0.16 on: a password, a second factor, application passwords, API keys, encryption "
+    "at rest.",
+    ("feature",),
+    source="accounts",
 )

@@ -12,10 +12,21 @@ UNKNOWN = "unknown"
 
 
 class AccountKind(StrEnum):
-    """The kind of an account."""
+    """The kind of an account; a mailing list is none to the server, but counted beside them."""
 
     USER = "user"
     GROUP = "group"
+    LIST = "list"
+
+
+class AccountFeature(StrEnum):
+    """What a user's account has."""
+
+    PASSWORD = "password"  # noqa: S105 - not a secret
+    SECOND_FACTOR = "second_factor"
+    APPLICATION_PASSWORD = "application_password"  # noqa: S105 - not a secret
+    API_KEY = "api_key"
+    ENCRYPTION_AT_REST = "encryption_at_rest"
 
 
 class TaskState(StrEnum):
@@ -79,3 +90,83 @@ class Inventory:
 
 PARTS = ("accounts", "domains", "certificates", "tasks", "blocked", "nodes")
 """The names of an inventory's parts."""
+
+
+QUOTA_THRESHOLDS = (0.8, 0.9, 1.0)
+"""The shares of a quota from which on its accounts are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainUsage:
+    """
+    What the mailboxes of a domain use, in bytes.
+
+    Attributes:
+        limited: Used by accounts that have a quota.
+        unlimited: Used by accounts without a quota of their own.
+        quota: The sum of the quotas.
+    """
+
+    limited: int = 0
+    unlimited: int = 0
+    quota: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaUse:
+    """
+    The use of one account's quota, in bytes.
+
+    Attributes:
+        account_id: The server's id, which is not a name.
+        quota: Greater than 0.
+    """
+
+    account_id: str
+    used: int
+    quota: int
+
+    @property
+    def share(self) -> float:
+        """The used part of the quota; above 1 if the quota was lowered."""
+        return self.used / self.quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSums:
+    """
+    The accounts of a server, added up while their pages went by; no name or address is kept.
+
+    Attributes:
+        kinds: Accounts by kind; a kind that the key may not read is absent.
+        domains: By the domain of an account's first address; ``unknown`` for accounts without one.
+        at_threshold: By each of `QUOTA_THRESHOLDS`: users that have used at least that share of their quota.
+        features: Users by feature; ``None`` if the server shows them only together with secrets.
+        fullest: The users closest to their quotas, the fullest first; see `FULLEST_KEPT`.
+        truncated: There are more users than are read; all but `kinds` are then lower bounds.
+    """
+
+    kinds: Mapping[AccountKind, int]
+    domains: Mapping[str, DomainUsage]
+    at_threshold: Mapping[float, int]
+    features: Mapping[AccountFeature, int] | None
+    fullest: Sequence[QuotaUse]
+    truncated: bool
+
+
+FULLEST_KEPT = 1000
+"""Users whose growth is observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """
+    The accounts of a server at one instant.
+
+    Attributes:
+        full_at: When the first account has used up its quota if it grows on as it did, in Unix seconds; ``None`` if
+            none grows, or none has been observed for long enough.
+    """
+
+    sums: AccountSums
+    full_at: float | None

@@ -30,6 +30,7 @@ class Capability(StrEnum):
     OUTGOING_REPORTS = "outgoing_reports"
     REPORTS = "reports"
     INVENTORY = "inventory"
+    ACCOUNTS = "accounts"
     DOMAIN_RECORDS = "domain_records"
     LOGS = "logs"
     NATIVE_METRICS = "native_metrics"

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import Inventory
+from exporter.model.inventory import AccountSums, Inventory
 from exporter.model.live import StreamKind
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
@@ -94,6 +94,9 @@ class SwitchingClient:
 
     async def fetch_inventory(self) -> Inventory:
         return await self._current.fetch_inventory()
+
+    async def fetch_accounts(self) -> AccountSums:
+        return await self._current.fetch_accounts()
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         return await self._current.fetch_domains()

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from exporter.errors import InternalError
-from exporter.model.inventory import Inventory
+from exporter.model.inventory import AccountSnapshot, Inventory
 from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.senders import SenderSnapshot
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
@@ -39,6 +39,7 @@ class Part(StrEnum):
     OUTGOING = "outgoing"
     GAUGES = "gauges"
     INVENTORY = "inventory"
+    ACCOUNTS = "accounts"
     POSTURE = "posture"
     SERVED = "served"
     BLOCKLISTS = "blocklists"
@@ -162,6 +163,12 @@ class ServerBoard:
         """What the server manages besides mail; ``None`` unless fresh."""
         held = self._held(Part.INVENTORY)
         return held if isinstance(held, Inventory) else None
+
+    @property
+    def accounts(self) -> AccountSnapshot | None:
+        """The accounts; ``None`` unless fresh."""
+        held = self._held(Part.ACCOUNTS)
+        return held if isinstance(held, AccountSnapshot) else None
 
     @property
     def posture(self) -> Posture | None:

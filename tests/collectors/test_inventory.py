@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.collectors import families as f
+from exporter.collectors.accounts import AccountsSource
 from exporter.collectors.exposition import Samples
-from exporter.collectors.inventory import AccountsSource, InventorySource, in_use, soonest
+from exporter.collectors.inventory import InventorySource, in_use, soonest
 from exporter.model.inventory import AccountKind, Certificate, Inventory, NodeStatus, TaskState
 from exporter.state.board import Part, ServerBoard
 from exporter.state.tally import TallyBook
@@ -50,7 +51,7 @@ def board_with(inventory: Inventory | None, gauges: Mapping[str, int] | None = N
 
 def shown(board: ServerBoard, *, max_domains: int = 25) -> dict[str, Samples]:
     """The samples by family."""
-    sources = (AccountsSource(board), InventorySource(board, max_domains=max_domains))
+    sources = (AccountsSource(board, max_domains=max_domains), InventorySource(board, max_domains=max_domains))
     return {family.name: samples for source in sources for family, samples in source.collect()}
 
 
@@ -125,9 +126,9 @@ def test_the_first_to_expire_keep_their_names_and_of_the_rest_the_first_is_shown
 
 
 def test_everything_that_is_known_is_shown():
-    """Accounts are users and groups together, as the server itself counts them."""
+    """Users and groups apart."""
     assert shown(board_with(FULL)) == {
-        f.ACCOUNTS.name: {(): 9},
+        f.ACCOUNTS.name: {("user",): 7, ("group",): 2},
         f.DOMAINS.name: {(): 3},
         f.CERTIFICATE_NOT_AFTER.name: {("mx.example.org",): TODAY.timestamp()},
         f.TASKS.name: {("AcmeRenewal", "failed"): 1, ("AcmeRenewal", "pending"): 0},
@@ -163,9 +164,9 @@ def test_before_the_first_inventory_nothing_is_shown():
 
 def test_accounts_and_domains_fall_back_on_what_the_server_has_counted():
     """Which counts once a day, and shows zero until then."""
-    assert shown(board_with(None, {"user.count": 5, "domain.count": 0})) == {f.ACCOUNTS.name: {(): 5}}
+    assert shown(board_with(None, {"user.count": 5, "domain.count": 0})) == {f.ACCOUNTS.name: {("user",): 5}}
     both = shown(board_with(replace(FULL, accounts=None), {"user.count": 5, "domain.count": 9}))
-    assert (both[f.ACCOUNTS.name], both[f.DOMAINS.name]) == ({(): 5}, {(): 3})
+    assert (both[f.ACCOUNTS.name], both[f.DOMAINS.name]) == ({("user",): 5}, {(): 3})
 
 
 def test_certificates_beyond_the_cap_are_counted():

@@ -45,6 +45,19 @@ def jmap_members(method: str) -> list[bytes]:
     return [json.dumps(member).encode() for given in jmap(method) for member in json.loads(given).get("list", ())]
 
 
+def accounts_rest() -> list[bytes]:
+    """What a recorded REST server answered about its users."""
+    rows = json.loads((RECORDINGS / "ops-0.15.5" / "accounts.json").read_text())
+    return _some(_shortened(row["body"]) for row in rows if row["status"] == 200)
+
+
+def accounts_jmap() -> list[bytes]:
+    """What a recorded JMAP server answered about its users: the arguments of its responses."""
+    rows = json.loads((RECORDINGS / "ops-0.16.18" / "accounts.json").read_text())
+    answers = [given for row in rows for name, given, _ in row["body"]["methodResponses"] if name == "x:Account/get"]
+    return _some(_shortened(given) for given in answers)
+
+
 def path_of_jmap(path: str) -> list[bytes]:
     """Good answers of the recorded JMAP server to requests beside its batches."""
     return _some(_shortened(e["body"]) for e in exchanges(JMAP) if e["path"] == path and e["status"] == 200)

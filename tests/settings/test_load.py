@@ -81,6 +81,7 @@ def test_defaults_are_the_documented_ones(tmp_path):
         "reports": 300.0,
         "outgoing": 300.0,
         "inventory": 300.0,
+        "accounts": 3600.0,
         "senders": 30.0,
     }
     assert (server.streams.transport, server.tls.insecure_skip_verify) == ("auto", False)

@@ -18,7 +18,8 @@ from exporter.ingest.counting.repeats.shared_outcomes import SharedOutcomes
 from exporter.ingest.counting.sources import SourceChoice
 from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.counting.trail.senders import SendersJob
-from exporter.ingest.jobs.inventory import InventoryJob
+from exporter.ingest.jobs.inventory.accounts import AccountsJob
+from exporter.ingest.jobs.inventory.job import InventoryJob
 from exporter.ingest.jobs.live_metrics import LiveMetrics
 from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.ingest.jobs.log_state import LOG_MARK, counted_until
@@ -52,8 +53,8 @@ from exporter.store.webhooks.summary import SHARED_MARK
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval if that is shorter."""
 
-SILENT = ("native", "failed", "inventory", "senders", "readiness")
-"""Collectors that do not use the management API, or not in every run."""
+SILENT = ("native", "failed", "inventory", "accounts", "senders", "readiness")
+"""Collectors that do not use the management API, not in every run, or only for what is optional."""
 
 READ_SECONDS = 120.0
 """Deadline for judging one domain by the history."""
@@ -178,6 +179,7 @@ def plan_of(
     native = NativeJob(counting.totals, choice, interval_seconds=every.native)
     traces = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=counting.reconciler)
     stored = StoredJob(board, ledger, choice, clock=clock)
+    accounts = AccountsJob(board, ledger, clock=clock, interval_seconds=every.accounts)
     return [
         ("queue", queue, every.queue, Capability.QUEUE),
         ("native", native, every.native, Capability.NATIVE_METRICS),
@@ -187,6 +189,7 @@ def plan_of(
         ("outgoing", OutgoingJob(board, interval_seconds=every.outgoing), every.outgoing, Capability.OUTGOING_REPORTS),
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),
         ("inventory", InventoryJob(board, interval_seconds=every.inventory), every.inventory, None),
+        ("accounts", accounts, every.accounts, Capability.ACCOUNTS),
     ]
 
 

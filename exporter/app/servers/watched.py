@@ -13,9 +13,10 @@ from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import Webhook, WebhookLimits, webhook_of
 from exporter.clock import Clock
+from exporter.collectors.accounts import AccountsSource
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
-from exporter.collectors.inventory import AccountsSource, InventorySource
+from exporter.collectors.inventory import InventorySource
 from exporter.collectors.posture.blocklists import BlocklistSource
 from exporter.collectors.posture.domains import PostureSource
 from exporter.collectors.posture.served import ServedSource
@@ -83,7 +84,7 @@ class WatchedServer:
             TallySource(board),
             *([RelaySource(board, settings.relay.budget)] if settings.relay.host is not None else []),
             GaugeSource(board),
-            AccountsSource(board),
+            AccountsSource(board, max_domains=settings.max_domains),
             InventorySource(board, max_domains=settings.max_domains),
             ReportSource(board, report_gauges),
             SenderSource(board),

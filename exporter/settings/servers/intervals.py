@@ -39,6 +39,12 @@ class IntervalSettings(Section):
         default=30.0, description="Senders in the trail, judged against their own past. Makes no request."
     )
     outgoing: Interval = Field(default=300.0, description="Outgoing DMARC and TLS reports waiting to be sent.")
+    accounts: Interval = Field(
+        default=3600.0,
+        description="Accounts, their quotas and features. 10 000 accounts take five or six requests, and the server a "
+        "second of processor time. Up to v0.15 the key needs `individual-list`, which also allows reading password "
+        "hashes; without it the collector is off.",
+    )
     inventory: Interval = Field(
         default=300.0,
         description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes (v0.16 "

@@ -99,6 +99,7 @@ class Control:
             "certificate": lambda a: self._simulator.world.inventory.add_certificate(tuple(a.pop("names")), **a).number,
             "signature": lambda a: self._simulator.world.inventory.add_signature(**a).number,
             "block": lambda a: self._simulator.world.inventory.block(**a).number,
+            "account": lambda a: self._simulator.world.directory.add_person(**a).account_id,
             "node": lambda a: self._simulator.world.inventory.add_node(**a).node_id,
             "sample": lambda a: self._simulator.world.inventory.add_sample(**a).number,
             "webhook": lambda a: self._simulator.add_webhook(**a),

@@ -23,6 +23,9 @@ _FROM_REST: Final[dict[str, tuple[str, ...]]] = {
     "incoming-report-get": tuple(f"sys{kind}ExternalReportGet" for kind in ("Dmarc", "Tls", "Arf")),
     "domain-list": ("sysDomainQuery",),
     "domain-get": ("sysDomainGet",),
+    "individual-list": _reading("Account"),
+    "group-list": (),
+    "mailing-list-list": (),
     "dkim-signature-get": _reading("DkimSignature"),
     "logs-view": _reading("Log"),
     "metrics-list": _reading("Metric"),
@@ -40,6 +43,7 @@ _READERS: Final = _reading(
 )
 _ADMIN: Final = (
     *("sysActionCreate", "actionPauseMtaQueue", "actionResumeMtaQueue", "actionReloadBlockedIps", "impersonate"),
+    *_reading("MailingList"),
     *("sysReportSettingsGet", "sysBlockedIpDestroy", "sysAllowedIpCreate", "sysTaskDestroy"),
 )
 _USER: Final = (

@@ -100,6 +100,40 @@ class Endpoint(EndpointTable):
         # Without a known field, the server returns all fields of all principals, secrets included.
         fixed={"types": "domain", "fields": "name"},
     )
+    ACCOUNTS = EndpointSpec(
+        "GET",
+        "/api/principal",
+        frozenset({"limit", "page"}),
+        permission="individual-list",
+        most_bytes=MEDIUM_RESPONSE_BYTES,
+        fixed={"types": "individual", "fields": "emails,quota,usedQuota"},
+    )
+    ACCOUNT_QUOTAS = EndpointSpec(
+        "GET",
+        "/api/principal",
+        frozenset({"limit", "page"}),
+        permission="individual-list",
+        most_bytes=MEDIUM_RESPONSE_BYTES,
+        fixed={"types": "individual", "fields": "name,emails,quota,usedQuota"},
+    )
+    """With names, for commands."""
+
+    GROUPS = EndpointSpec(
+        "GET",
+        "/api/principal",
+        frozenset({"limit"}),
+        permission="group-list",
+        most_bytes=SMALL_RESPONSE_BYTES,
+        fixed={"types": "group", "fields": "name"},
+    )
+    MAILING_LISTS = EndpointSpec(
+        "GET",
+        "/api/principal",
+        frozenset({"limit"}),
+        permission="mailing-list-list",
+        most_bytes=SMALL_RESPONSE_BYTES,
+        fixed={"types": "list", "fields": "name"},
+    )
     DNS_RECORDS = EndpointSpec("GET", "/api/dns/records/{}", permission="domain-get", most_bytes=SMALL_RESPONSE_BYTES)
     JMAP_SESSION = EndpointSpec(
         "GET",
@@ -165,7 +199,7 @@ class Endpoint(EndpointTable):
 
 _READ_OBJECTS = (
     *("Account", "ArfExternalReport", "BlockedIp", "Certificate", "ClusterNode", "DmarcExternalReport"),
-    *("DmarcInternalReport", "Domain", "Log", "Metric", "QueuedMessage", "ReportSettings"),
+    *("DmarcInternalReport", "Domain", "Log", "MailingList", "Metric", "QueuedMessage", "ReportSettings"),
     *("Task", "TlsExternalReport", "TlsInternalReport", "Trace"),
 )
 

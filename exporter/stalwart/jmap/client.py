@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -10,19 +10,21 @@ from exporter.clock import Clock, rfc3339
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import Inventory
+from exporter.model.inventory import AccountSums, Inventory
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Generation, ServerIdentity
 from exporter.model.telemetry import ServerTotals, StoredSample, TotalSeries
+from exporter.stalwart.common.account_sums import AccountRow
 from exporter.stalwart.common.ids import decode_id, encode_id
 from exporter.stalwart.events.log_lines import STARTUP_LINES, STARTUP_TEXT, newest_version
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.http.responses import AuthenticationRequired
 from exporter.stalwart.http.transport import Transport
-from exporter.stalwart.jmap.domains import (
+from exporter.stalwart.jmap.directory.accounts import QUOTA_PROPERTIES, read_accounts, walk_accounts
+from exporter.stalwart.jmap.directory.domains import (
     DOMAINS_AT_ONCE,
     fetch_domains,
     fetch_report_patterns,
@@ -203,6 +205,14 @@ class JmapClient:
     async def fetch_inventory(self) -> Inventory:
         """Fetch what the server manages besides mail, as far as the key may read it."""
         return await self._inventory.read()
+
+    async def fetch_accounts(self) -> AccountSums:
+        """Walk the accounts, adding up each page."""
+        return await read_accounts(self._api, by_position=self._queue.paging is Paging.POSITION)
+
+    def walk_quotas(self) -> AsyncIterator[list[AccountRow]]:
+        """Yield the users with their addresses and quotas, for commands."""
+        return walk_accounts(self._api, QUOTA_PROPERTIES, by_position=self._queue.paging is Paging.POSITION)
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         """Fetch the server's enabled domains."""

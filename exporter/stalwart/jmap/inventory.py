@@ -141,7 +141,7 @@ class InventoryReader:
 
     async def _accounts(self) -> Mapping[AccountKind, int]:
         counts = await self._count("Account", {kind.value: {"@type": name} for kind, name in _KINDS.items()})
-        return {kind: counts[kind.value] for kind in AccountKind}
+        return {kind: counts[kind.value] for kind in _KINDS}
 
     async def _domains(self) -> int:
         return (await self._count("Domain", {"all": {}}))["all"]

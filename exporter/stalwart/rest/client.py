@@ -15,7 +15,7 @@ from exporter.clock import Clock, rfc3339
 from exporter.errors import PayloadError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import Inventory
+from exporter.model.inventory import AccountSums, Inventory
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -27,6 +27,7 @@ from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.endpoint import Login
 from exporter.stalwart.http.responses import AuthenticationRequired, decode_response
 from exporter.stalwart.http.transport import Transport
+from exporter.stalwart.rest.accounts import AccountReader
 from exporter.stalwart.rest.domains import fetch_domains, fetch_wanted_records
 from exporter.stalwart.rest.log_reader import LogReader
 from exporter.stalwart.rest.queue.walk import PageSize, walk_queue
@@ -81,6 +82,7 @@ class RestClient:
         self._clock = clock
         self._page_size = PageSize()
         self._logs = LogReader(transport)
+        self._accounts = AccountReader(transport, clock=clock)
 
     async def fetch_queue(self, *, max_messages: int) -> QueueSnapshot:
         """Walk the queue and add it up; at most *max_messages* messages (0: no limit)."""
@@ -192,6 +194,10 @@ class RestClient:
     async def fetch_inventory(self) -> Inventory:
         """Raise `TargetUnsupported` without a request: this generation would need too many."""
         raise TargetUnsupported("inventory: not read from servers of this generation")
+
+    async def fetch_accounts(self) -> AccountSums:
+        """Walk the accounts, adding up each page."""
+        return await self._accounts.read()
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         """Fetch the server's domains."""

@@ -35,13 +35,20 @@ _SECRETS = "settings-list"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request that shows whether the key has a permission; with `absence_is_fine`, a 404 shows that it has."""
+    """
+    One request that shows whether the key has a permission.
+
+    Attributes:
+        absence_is_fine: A 404 shows that it has.
+        optional: The permission is not among the missing ones, since it allows more than a watcher should have.
+    """
 
     capability: Capability
     endpoint: Endpoint
     params: Mapping[str, str | int] = field(default_factory=dict)
     path_args: tuple[str, ...] = ()
     absence_is_fine: bool = False
+    optional: bool = False
 
 
 def questions(now: datetime) -> tuple[Question, ...]:
@@ -55,6 +62,7 @@ def questions(now: datetime) -> tuple[Question, ...]:
         Question(Capability.REPORTS, Endpoint.REPORT, path_args=("dmarc", "1_1"), absence_is_fine=True),
         Question(Capability.DOMAIN_RECORDS, Endpoint.DOMAINS, {"limit": 1}),
         Question(Capability.DOMAIN_RECORDS, Endpoint.DNS_RECORDS, path_args=("example.org",)),
+        Question(Capability.ACCOUNTS, Endpoint.ACCOUNTS, {"limit": 1}, optional=True),
         Question(Capability.LOGS, Endpoint.LOGS, {"limit": 1}),
         Question(Capability.STORED_METRICS, Endpoint.STORED_METRICS, {"after": stamp}),
         Question(
@@ -108,7 +116,7 @@ class Examiner:
         await self._parts.ask(
             question.capability,
             lambda: self._transport.request(endpoint, params=question.params, path_args=question.path_args),
-            permissions=(endpoint.value.permission,),
+            permissions=() if question.optional else (endpoint.value.permission,),
             absence_is_fine=question.absence_is_fine,
         )
 

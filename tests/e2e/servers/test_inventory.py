@@ -94,7 +94,7 @@ def test_what_a_server_holds_is_shown(tmp_path: Path):
         ("mx.example.test",): pytest.approx(first, abs=1),
         ("*.example.test",): pytest.approx(second, abs=1),
     }
-    assert f'stalwart_accounts{{server="mx1"}} {people}\n' in page
+    assert f'stalwart_accounts{{server="mx1",type="user"}} {people}\n' in page
     assert 'stalwart_domains{server="mx1"} 1\n' in page
     assert f'{CAPABILITY}{{server="mx1",capability="inventory",status="available"}} 1' in page
     assert 'unknown_values_total{server="mx1",field="certificate_name"}' in page
@@ -195,7 +195,7 @@ def test_an_older_server_is_asked_nothing_and_shows_nothing(tmp_path: Path):
         *(f"stalwart_exporter_collector_duration_seconds_{part}" for part in ("bucket", "count", "sum")),
     }
     assert asked == 0
-    assert not any("principal" in path for path in paths)
+    assert not any("jmap/" in path for path in paths)
     assert [(event["event"], event["level"]) for event in warnings] == [("poll.disabled", "info")]
 
 

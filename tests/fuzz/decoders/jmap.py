@@ -11,6 +11,7 @@ from exporter.stalwart.events.tracker import AttemptTracker
 from exporter.stalwart.http.responses import decode_response
 from exporter.stalwart.jmap import stored as jmap_stored
 from exporter.stalwart.jmap import traces as jmap_traces
+from exporter.stalwart.jmap.directory import accounts as jmap_accounts
 from exporter.stalwart.jmap.inventory import _Certificate, _host_name, _Node, _objects, _Task
 from exporter.stalwart.jmap.logs import _lines
 from exporter.stalwart.jmap.native import parse_checked_native_page
@@ -39,6 +40,7 @@ def decoders() -> Iterator[Decoder]:
         sampled = lambda get=get: samples.jmap_members(get)  # noqa: E731 - bound to this turn of the loop
         yield Decoder(f"jmap.report_{kind.value}", _jmap_report(kind), sampled, share=2)
     yield Decoder("jmap.inventory", _jmap_inventory, lambda: [*INVENTORY, *samples.jmap("x:Task/get")])
+    yield Decoder("jmap.accounts", _jmap_accounts, lambda: samples.accounts_jmap())
     yield Decoder("jmap.session", parse_session, lambda: samples.path_of_jmap("/jmap/session"))
     yield Decoder("jmap.account", parse_account, lambda: samples.path_of_jmap("/api/account"))
     yield Decoder("jmap.schema", counter_names, lambda: [SCHEMA])
@@ -84,6 +86,11 @@ def _jmap_stored(given: bytes) -> object:
 
 def _jmap_native(body: bytes) -> object:
     return [parse_checked_native_page(body, names) for names in CounterNames]
+
+
+def _jmap_accounts(given: bytes) -> object:
+    answers, call = _called(given, "x:Account/get")
+    return [jmap_accounts._row(row) for row in answers.result(call, jmap_accounts._rows).items]
 
 
 def _jmap_inventory(given: bytes) -> object:

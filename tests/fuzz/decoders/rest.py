@@ -12,6 +12,7 @@ from exporter.stalwart.events.tracker import AttemptTracker
 from exporter.stalwart.http.allowlist import Endpoint
 from exporter.stalwart.http.responses import RawResponse, check_response, decode_response
 from exporter.stalwart.rest import client as rest_client
+from exporter.stalwart.rest.accounts import parse_accounts
 from exporter.stalwart.rest.logs import parse_log_answer
 from exporter.stalwart.rest.queue import walk as queue_walk
 from exporter.stalwart.rest.queue.fold import QueueFold
@@ -37,6 +38,7 @@ def decoders() -> Iterator[Decoder]:
     for kind in ReportKind:
         path = f"/api/reports/{kind.value}/"
         yield Decoder(f"rest.report_{kind.value}", _rest_report(kind), lambda path=path: samples.rest(path), share=2)
+    yield Decoder("rest.accounts", parse_accounts, lambda: samples.accounts_rest())
     yield Decoder("answer", _answer, lambda: [*samples.rest("/api/queue/status"), *ERRORS])
     yield Decoder("rest.small", _rest_small, lambda: SMALL_ANSWERS)
     yield Decoder("rest.stamps", _stamps, lambda: [STAMPS], (UnreadableStamp,))

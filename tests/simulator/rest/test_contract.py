@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from exporter.simulator import StandIn
+from exporter.simulator.world.accounts.directory import WATCHER_PERMISSIONS
 from tests.support.replays.lab import LABS, Lab, authorization, fill, play, stand_in
 from tests.support.replays.logins import new_client
 from tests.support.replays.shapes import differences
@@ -35,6 +36,8 @@ class Replay:
         self.client = new_client(server.url)
         fill(server, lab)
         server.call(lambda world: play(world, lab))
+        recorded = WATCHER_PERMISSIONS - {"individual-list", "group-list", "mailing-list-list"}
+        server.call(lambda world: world.directory.grant("watcher", recorded))
         self._ids: dict[str, str] = {}
 
     def ask(self, row: dict[str, Any]) -> httpx.Response:

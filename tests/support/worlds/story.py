@@ -37,7 +37,7 @@ CANNOT_KNOW: dict[str, str] = {
     r"stalwart_server_info\b.*": "it names the generation",
     r"stalwart_clock_skew_seconds\b.*": "the story has a time of its own, which stands still",
     r"stalwart_queue_message_age_seconds_gsum\b.*": "messages age between two requests",
-    r"stalwart_(accounts|domains)\b.*": "v0.15 counts them where it is licensed, and counts keys too",
+    r"stalwart_(accounts|domains|quota_accounts|account_\w+)\b.*": "the key of v0.15 may not read accounts",
     r"stalwart_(certificate|tasks|blocked|cluster)_?.*": "v0.15 has no list of them that is cheap to read",
     r".*event=\"(auth\.success|http\.[a-z-]+|jmap\.[a-z-]+|resource\.not-found)\".*": "our own requests raise them",
     r".*event=\"dane\.tlsa-record-(fetch-error|not-dnssec-signed)\".*": "one look-up, told apart by v0.16",

@@ -14,13 +14,13 @@ from tests.support.listener.app import NOW, status_page
 
 
 def test_what_is_left_to_prometheus_is_known():
-    """Alerts that are not judged: on reports, budgets, domains, the exporter itself, and over three days."""
+    """Alerts that are not judged: on reports, budgets, mailboxes, domains, the exporter itself, and over three days."""
     told = {problem.alert for situation in SITUATIONS.values() for problem in verdict(situation.page).problems}
 
     assert set(shipped().alerts) - told == {
         *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
         *("StalwartTlsReportFailures", "StalwartDeliverySloFastBurn", "StalwartDeliverySloSlowBurn"),
-        *("StalwartRelayBudget", "StalwartReportLoop"),
+        *("StalwartRelayBudget", "StalwartReportLoop", "StalwartMailboxFilling"),
         *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
         *("StalwartServedCertificateInvalid", "StalwartServedCertificateExpiring", "StalwartCertificateNotServed"),
         "StalwartAddressListed",

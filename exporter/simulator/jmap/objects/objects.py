@@ -8,8 +8,8 @@ from typing import Any
 
 from exporter.simulator.jmap.objects import queue as jmap_queue
 from exporter.simulator.jmap.objects import reports as jmap_reports
+from exporter.simulator.jmap.objects.accounts import accounts, mailing_lists
 from exporter.simulator.jmap.objects.inventory import (
-    DOMAIN_NUMBER,
     blocks,
     certificates,
     domain_numbers,
@@ -18,13 +18,10 @@ from exporter.simulator.jmap.objects.inventory import (
     signatures,
     tasks,
 )
-from exporter.simulator.jmap.permissions import held
 from exporter.simulator.jmap.query import Entry, Rules, fixed_entry
-from exporter.simulator.jmap.wire import Json, as_list, as_set
-from exporter.simulator.world.accounts.api_keys import OWNER, account_number, credential_number
-from exporter.simulator.world.accounts.directory import Account
+from exporter.simulator.jmap.wire import Json, as_set
 from exporter.simulator.world.accounts.zone import zone_file
-from exporter.simulator.world.ids import decode_id, encode_id
+from exporter.simulator.world.ids import decode_id
 from exporter.simulator.world.reports import Kind
 from exporter.simulator.world.values import rfc3339
 from exporter.simulator.world.world import World
@@ -102,58 +99,6 @@ def _report_settings(world: World) -> list[Entry]:
     return [fixed_entry(decode_id("singleton") or 0, shown)]
 
 
-def _accounts(world: World) -> list[Entry]:
-    accounts = [account for account in world.directory.accounts.values() if account.stored]
-    people = [account for account in accounts if account.kind == "individual"]
-    keys = sorted((a for a in accounts if a.kind == "apiKey"), key=credential_number)
-    rows = [_account(world, account, []) for account in people]
-    owner = world.directory.accounts.get(OWNER)
-    if owner is not None:
-        rows.append(_account(world, owner, keys))
-    return sorted(rows, key=lambda entry: entry.number)
-
-
-def _account(world: World, account: Account, keys: list[Account]) -> Entry:
-    domain = world.profile.local_domain
-    address = account.emails[0] if account.emails else f"{account.name}@{domain}"
-    password: Json = {"credentialId": "a", "secret": "****", "expiresAt": None, "allowedIps": {}, "@type": "Password"}
-    created = rfc3339(world.inventory.set_up)
-    shown: Json = {
-        "name": account.name,
-        "domainId": encode_id(DOMAIN_NUMBER),
-        "credentials": as_list([password, *(_key(key, created) for key in keys)]),
-        "createdAt": created,
-        "memberGroupIds": {},
-        "memberTenantId": None,
-        "roles": {"@type": "Admin" if keys else "User"},
-        "permissions": {"@type": "Inherit"},
-        "quotas": {},
-        "aliases": {},
-        "description": None,
-        "locale": "en_US",
-        "timeZone": None,
-        "encryptionAtRest": {"@type": "Disabled"},
-        "@type": "User",
-        "usedDiskQuota": account.used_quota,
-        "emailAddress": address,
-    }
-    fields = {"@type": "User", "name": account.name, "domainId": DOMAIN_NUMBER, "text": address, "memberGroupIds": ()}
-    return Entry(account_number(account), {**fields, "memberTenantId": None}, lambda: shown)
-
-
-def _key(key: Account, created: str) -> Json:
-    return {
-        "credentialId": encode_id(credential_number(key)),
-        "description": key.name,
-        "secret": "****",
-        "createdAt": created,
-        "expiresAt": None,
-        "permissions": {"permissions": as_set(sorted(held(key))), "@type": "Replace"},
-        "allowedIps": {},
-        "@type": "ApiKey",
-    }
-
-
 def _plain(entries: Callable[[World], list[Entry]], *sorts: str, **filters: Any) -> ObjectType:
     return ObjectType(entries, Rules(filters=filters, sorts=frozenset({"id", *sorts})))
 
@@ -188,7 +133,8 @@ TYPES: dict[str, ObjectType] = {
     "TlsInternalReport": _outgoing("tls"),
     "MtaVirtualQueue": _plain(_virtual_queues, "name"),
     "Domain": _plain(_domains, "name", text="words", name="equal", aliases="contains", memberTenantId="equal"),
-    "Account": _plain(_accounts, "name", **_ACCOUNT_FILTERS),
+    "Account": _plain(accounts, "name", **_ACCOUNT_FILTERS),
+    "MailingList": _plain(mailing_lists, "name", text="words", name="equal", domainId="id", memberTenantId="equal"),
     "Task": ObjectType(tasks, _TASK_RULES),
     "Certificate": _plain(certificates, subjectAlternativeNames="contains"),
     "DkimSignature": _plain(signatures, domainId="id", memberTenantId="equal"),

@@ -22,7 +22,7 @@ def account_number(account: Account) -> int:
     """Return the number of the account behind a login; accounts have their own sequence; a key has its owner's."""
     if not account.stored:
         return account.account_id
-    return account.account_id - 1 if account.kind == "individual" else _FIRST_KEY - 1
+    return _FIRST_KEY - 1 if account.kind == "apiKey" else account.account_id - 1
 
 
 _FIRST_KEY = 8

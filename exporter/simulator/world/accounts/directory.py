@@ -20,6 +20,9 @@ WATCHER_PERMISSIONS = frozenset(
         "domain-list",
         "domain-get",
         "dkim-signature-get",
+        "individual-list",
+        "group-list",
+        "mailing-list-list",
         "logs-view",
         "metrics-list",
         "metrics-live",
@@ -38,9 +41,6 @@ ADMIN_ONLY = frozenset(
         "settings-list",
         "settings-reload",
         "unlimited-requests",
-        "individual-list",
-        "group-list",
-        "mailing-list-list",
         "tenant-list",
         "role-list",
         "api-key-list",
@@ -63,6 +63,22 @@ LIST_PERMISSIONS = {
 }
 
 
+KNOWN_FIELDS = frozenset(
+    {
+        *("name", "secrets", "emails", "roles", "quota", "usedQuota", "members", "memberOf", "lists", "tenant"),
+        *("description", "enabledPermissions", "disabledPermissions", "externalMembers", "urls", "picture"),
+    }
+)
+"""Of a list of fields without one of these, the server returns all fields."""
+
+
+def account_secrets(account: Account) -> list[str]:
+    """Return the secrets of a principal: second factor, password, application passwords."""
+    otp = [f"otpauth://totp/lab:{account.name}?secret=JBSWY3DPEHPK3PXP"] if account.second_factor else []
+    password = [account.secret] if account.secret else []
+    return [*otp, *password, *(f"$app${number}$lab-hash" for number in range(account.application_passwords))]
+
+
 @dataclass(slots=True)
 class Account:
     """
@@ -73,6 +89,10 @@ class Account:
         tenant_domains: For a tenant's account: the domains it sees.
         trouble: The reply of local delivery to this mailbox, instead of storing.
         stored: False for the fallback administrator, who is not a principal.
+        quota: In bytes; 0 without one.
+        second_factor: Whether the password needs a one-time code.
+        application_passwords: Their number.
+        encryption: The type of encryption at rest, as JMAP names it.
         reads_everything: Whether, over JMAP, it also reads objects without REST equivalent: tasks, certificates,
             accounts.
     """
@@ -90,6 +110,10 @@ class Account:
     trouble: Reply | None = None
     stored: bool = True
     reads_everything: bool = False
+    quota: int = 0
+    second_factor: bool = False
+    application_passwords: int = 0
+    encryption: str = "Disabled"
 
     def may(self, permission: str) -> bool:
         """Return whether the account holds a permission."""
@@ -134,6 +158,14 @@ class Directory:
         """Create or replace an API key."""
         account_id = max(a.account_id for a in self.accounts.values() if a.stored) + 1
         account = Account(account_id, "apiKey", name, secret, permissions, tenant_domains=tenant_domains)
+        self.accounts[name] = account
+        return account
+
+    def add_person(self, name: str, *, kind: str = "individual", email: str = "", **members: Any) -> Account:
+        """Create or replace an account, a group or a list; *members* are those of `Account`."""
+        account_id = max(a.account_id for a in self.accounts.values() if a.stored) + 1
+        address = email or f"{name}@{self.domain}"
+        account = Account(account_id, kind, name, emails=(address,), **members)
         self.accounts[name] = account
         return account
 
@@ -185,15 +217,19 @@ class Directory:
             shown["members"] = sum(1 for a in self.accounts.values() if a.emails)
             if empty_domain_lists:
                 shown |= {"secrets": [], "emails": []}
-        if account.secret:
-            shown["secrets"] = [account.secret]
+        secrets = account_secrets(account)
+        if secrets:
+            shown["secrets"] = secrets
         if account.emails:
             shown["emails"] = list(account.emails)
         if account.roles:
             shown["roles"] = list(account.roles)
+        if account.quota:
+            shown["quota"] = account.quota
         if account.used_quota:
             shown["usedQuota"] = account.used_quota
         if account.kind == "apiKey" and account.permissions is not None:
             shown["enabledPermissions"] = sorted(account.permissions)
-        kept = {key: value for key, value in shown.items() if fields is None or key in fields}
+        named = fields if fields is not None and not fields.isdisjoint(KNOWN_FIELDS) else None
+        kept = {key: value for key, value in shown.items() if named is None or key in named}
         return {"id": account.account_id, "type": account.kind, **kept}

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from exporter.errors import TargetForbidden, TargetTimeout, TargetUnsupported
-from exporter.ingest.jobs.inventory import InventoryJob
+from exporter.ingest.jobs.inventory.job import InventoryJob
 from exporter.model.inventory import PARTS, Inventory
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient

@@ -15,10 +15,10 @@ from exporter.domains import domain_name
 from exporter.errors import PayloadError, TargetForbidden, TargetServerError, TargetUnsupported
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.stalwart.common.wanted_records import MOST_DOMAINS
+from exporter.stalwart.jmap.directory.zone import parse_zone
 from exporter.stalwart.jmap.protocol.api import JmapApi
 from exporter.stalwart.jmap.protocol.paging import Cursor
 from exporter.stalwart.jmap.protocol.wire import Call
-from exporter.stalwart.jmap.zone import parse_zone
 
 PAGE_ROWS = 500
 DOMAINS_AT_ONCE = 100

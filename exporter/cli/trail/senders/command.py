@@ -43,7 +43,7 @@ def top(
     options.
     """
     from exporter.cli.history.options import domain_of, moment_of, one_of
-    from exporter.cli.senders.listing import Asked, show_top
+    from exporter.cli.trail.senders.listing import Asked, show_top
     from exporter.store.trail.senders.queries import ORDERS
 
     asked = Asked(
@@ -71,7 +71,7 @@ def show(
 
     The exact name is also found if the trail stores addresses hashed. Exit status 3 if there is no such sender.
     """
-    from exporter.cli.senders.listing import show_sender
+    from exporter.cli.trail.senders.listing import show_sender
 
     query(
         store,
@@ -88,6 +88,6 @@ def unusual(config: Config = None, store: StorePath = None, server: Server = Non
     These are the senders behind stalwart_unusual_senders and the alert StalwartUnusualSender. Exit status: 0 success,
     also if there are none, 1 the history cannot be read.
     """
-    from exporter.cli.senders.listing import show_unusual
+    from exporter.cli.trail.senders.listing import show_unusual
 
     query(store, config, lambda connection: show_unusual(connection, server=server, now=now(), as_json=as_json))

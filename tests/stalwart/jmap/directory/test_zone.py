@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.posture import CHUNK_BYTES, Record
-from exporter.stalwart.jmap.zone import parse_zone
+from exporter.stalwart.jmap.directory.zone import parse_zone
 from tests.support.paths import RECORDINGS
 
 ROWS = json.loads((RECORDINGS / "ops-0.16.18" / "domains.json").read_text())

@@ -1,0 +1,1 @@
+"""The collectors of what a server manages besides mail."""

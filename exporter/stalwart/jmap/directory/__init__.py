@@ -1,0 +1,1 @@
+"""The directory of a server: domains and accounts."""

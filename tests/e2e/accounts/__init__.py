@@ -1,0 +1,1 @@
+"""Accounts beside a running exporter."""
