@@ -6,7 +6,11 @@ WORKDIR /build
 RUN python -m pip install --no-cache-dir "uv>=0.5"
 COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY exporter exporter
+COPY alerts alerts
+COPY dashboards/grafana dashboards/grafana
+COPY deploy deploy
 COPY docs/runbooks docs/runbooks
+COPY docs/man docs/man
 RUN python -m venv /opt/stalwart-exporter \
     && uv export --quiet --frozen --no-emit-project --no-dev --output-file requirements.txt \
     && uv pip install --python /opt/stalwart-exporter/bin/python --require-hashes --requirement requirements.txt \

@@ -11,6 +11,7 @@ need prometheus-pushgateway prometheus-pushgateway
 need chromium chromium
 need faketime faketime
 need jq jq
+need systemd-analyze systemd
 need curl curl
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 [ -z "$(printf '%s' "$missing" | tr -d ' ')" ] && exit 0

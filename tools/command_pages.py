@@ -9,6 +9,8 @@ from pathlib import Path
 
 from exporter.collectors.families import FAMILIES
 from exporter.collectors.family import Family
+from tools.man_page import man_page
+from tools.settings_page import EXAMPLE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,7 +49,11 @@ def _row(family: Family) -> str:
     return f"| `{family.name}` | {family.kind.value} | {labels} | {family.source} | {family.help} |\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"docs/metrics.md": metrics_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/metrics.md": metrics_page,
+    "docs/man/stalwart-exporter.1": man_page,
+    "deploy/config.example.toml": lambda: EXAMPLE,
+}
 
 
 def main() -> int:
@@ -60,7 +66,7 @@ def main() -> int:
     for name, render in PAGES.items():
         path, text = ROOT / name, render()
         if arguments.write:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, parents=True)
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
             stale.append(name)

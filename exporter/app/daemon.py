@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import structlog
 from exporter.app.assembly import Assembly, assemble
 from exporter.app.history import History
 from exporter.app.http import HttpFront
+from exporter.app.notify import READY, STOPPING, Notifier
 from exporter.app.reload import LoadSettings
 from exporter.app.servers.fleet import Fleet
 from exporter.app.servers.supervise import Supervisor, end_all
@@ -54,6 +56,7 @@ class Daemon:
         self._stop_requested = asyncio.Event()
         self._reload_requested = asyncio.Event()
         self._checking = Patience()
+        self._manager = Notifier(os.environ, clock=self._clock)
 
     def stop(self) -> None:
         """Make `run` end, even while it is checking a large history file."""
@@ -101,9 +104,11 @@ class Daemon:
             if parts.front.webhooks_port is not None:
                 listening["webhooks_port"] = parts.front.webhooks_port
             log.info("exporter.started", **listening, servers=len(settings.servers))
+            self._manager.send(READY)
             if self._on_ready is not None:
                 self._on_ready(port)
             await self._stop_requested.wait()
+            self._manager.send(STOPPING)
             history.hurry(SAVE_SECONDS)
 
     def _assemble(self, history: History, group: asyncio.TaskGroup) -> Assembly:
@@ -122,6 +127,7 @@ class Daemon:
     def _begin(self, parts: Assembly, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         supervisor = Supervisor(clock=self._clock, rng=self._rng, reraise_bugs=self._reraise_bugs)
         return [
+            group.create_task(self._manager.run(), name="watchdog"),
             *(group.create_task(run(), name=name) for name, run in parts.essential.items()),
             *(
                 group.create_task(supervisor.keep_running(run, task=name), name=name)

@@ -228,6 +228,20 @@ def webhook(
 
 
 @app.command()
+def assets(
+    to: Annotated[Path, typer.Option("--to", help="Directory to write to; created if it is missing.")],
+) -> None:
+    """
+    Write out the alert rules, dashboards, runbooks, units, manifests and the manual page that come with the exporter.
+
+    Files of the same names are replaced. Exit status: 0 written, 1 the directory cannot be written.
+    """
+    from exporter.cli.config.assets import write_assets
+
+    raise typer.Exit(write_assets(to))
+
+
+@app.command()
 def metrics(as_json: AsJson = False) -> None:
     """List every metric family with its type and labels."""
     from exporter.cli.metrics import list_metrics

@@ -47,7 +47,7 @@ def names() -> frozenset[str]:
 @cache
 def folder() -> Path:
     """Return where the runbooks are: in the installed package, otherwise in the source tree."""
-    installed = Path(__file__).with_name("runbooks")
+    installed = Path(__file__).parents[3] / "assets" / "runbooks"
     return installed if installed.is_dir() else Path(__file__).parents[4] / "docs" / "runbooks"
 
 

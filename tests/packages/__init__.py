@@ -1,0 +1,1 @@
+"""Tests of what is distributed: wheel, source distribution, units."""
