@@ -69,7 +69,7 @@ def test_no_folder_is_crowded(modules: list[PurePosixPath]):
 def test_tests_mirror_the_packages(modules: list[PurePosixPath]):
     """A folder of tests has the name of what it tests, those of end-to-end tests and helpers aside."""
     packages = {PurePosixPath(*path.parts[1:-1]) for path in modules if path.parts[0] == "exporter"}
-    others = {"e2e", "support", "fuzz", "alerts", "dashboards", "tools"}
+    others = {"e2e", "support", "fuzz", "alerts", "dashboards", "packages", "tools"}
     folders = {PurePosixPath(*path.parts[1:-1]) for path in modules if path.parts[0] == "tests"}
 
     strange = {str(folder) for folder in folders - packages if folder.parts and folder.parts[0] not in others}

@@ -14,10 +14,10 @@ import structlog
 from exporter.app.assembly import Assembly, assemble
 from exporter.app.history import History
 from exporter.app.http import HttpFront
-from exporter.app.notify import READY, STOPPING, Notifier
 from exporter.app.reload import LoadSettings
 from exporter.app.servers.fleet import Fleet
 from exporter.app.servers.supervise import Supervisor, end_all
+from exporter.app.service.notify import READY, STOPPING, Notifier
 from exporter.clock import Clock, SystemClock
 from exporter.errors import StoreError
 from exporter.settings import ListenAddress, Settings

@@ -15,10 +15,10 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from exporter.app.become import ARGUMENTS
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
 from exporter.app.preflight import check_usable
+from exporter.app.service.become import ARGUMENTS
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings, load_settings
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from exporter import __version__
-from exporter.app.become import become_daemon
+from exporter.app.service.become import become_daemon
 from exporter.cli.accounts.command import accounts_app
 from exporter.cli.config.flags import Flags, apply_flags
 from exporter.cli.config.switches import HELP_NAMES, without_values

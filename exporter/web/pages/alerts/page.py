@@ -21,6 +21,8 @@ LEFT_TO_PROMETHEUS = frozenset(
         *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
         *("StalwartTlsReportFailures", "StalwartDeliverySloSlowBurn", "StalwartRelayBudget", "StalwartReportLoop"),
         *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
+        *("StalwartServedCertificateExpiring", "StalwartServedCertificateInvalid", "StalwartCertificateNotServed"),
+        *("StalwartAddressListed", "StalwartMailboxFilling"),
         *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
     }
 )

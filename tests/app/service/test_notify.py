@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app.notify import READY, Notifier
+from exporter.app.service.notify import READY, Notifier
 from exporter.clock import SystemClock
 from tests.support.commands import running
 from tests.support.exporter import wait_until
