@@ -19,6 +19,7 @@ NAMES = (
     "webhooks",
     "history.trail",
     "history.why",
+    "pages",
 )
 
 

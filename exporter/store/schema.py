@@ -14,7 +14,7 @@ from exporter.store.steps.schema import STEP_TABLES
 from exporter.store.trail.schema import COUNTED_TABLES as TRAIL_COUNTED_TABLES
 from exporter.store.trail.schema import DEFERRALS, REFUSALS_BY_CLIENT, TRAIL_TABLES
 from exporter.store.trail.senders.schema import COUNTED_TABLES as SENDER_COUNTED_TABLES
-from exporter.store.trail.senders.schema import SENDER_TABLES
+from exporter.store.trail.senders.schema import SENDER_TABLES, SENDERS_BY_HOUR
 from exporter.store.webhooks.schema import COUNTED_TABLES as WEBHOOK_COUNTED_TABLES
 from exporter.store.webhooks.schema import WEBHOOK_TABLES
 
@@ -59,6 +59,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     SOURCE_TABLES,
     (*NEWEST_REPORTS, *DEFERRALS),
     STEP_TABLES,
+    SENDERS_BY_HOUR,
 )
 """Statement groups; group *n* migrates a file from ``user_version`` *n* to *n* + 1. Append only."""
 

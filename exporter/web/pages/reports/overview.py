@@ -159,9 +159,13 @@ def load(history: History, asked: Asked) -> ReportsPage:
 
 
 def _volumes(history: History, servers: Sequence[str], asked: Asked) -> Sequence[DomainVolume]:
-    """Return the domains with most messages, one more than are shown; none if other reports are asked for."""
+    """
+    Return the domains with most messages, one more than are shown.
+
+    None if their sums would not be those of the wanted reports: sums are kept by day, server and domain.
+    """
     wanted = asked.wanted
-    if wanted.kind not in (None, ReportKind.DMARC) or asked.first_day > asked.last_day:
+    if wanted.kind not in (None, ReportKind.DMARC) or wanted.reporter is not None or wanted.result is not None:
         return []
     named = servers if wanted.server is None else [wanted.server]
     return largest_domains(
