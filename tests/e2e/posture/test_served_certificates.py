@@ -18,6 +18,8 @@ HOST = "mx.example.test"
 CHECK = "stalwart_served_certificate_check"
 END = "stalwart_served_certificate_not_after_timestamp_seconds"
 
+RUN = "stalwart_exporter_collector_last_success_timestamp_seconds"
+
 
 def config(servers: dict[str, StandIn], resolver: str, ca_file: Path, listeners: dict[str, Listening]) -> str:
     """Servers with the same two listeners, which are looked at once per second."""
@@ -30,7 +32,11 @@ def config(servers: dict[str, StandIn], resolver: str, ca_file: Path, listeners:
 
 
 def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> None:
-    """On both generations, without a login; what is stored but not served is found where the server tells."""
+    """
+    On both generations, without a login, and for a key that may not list domains, run after run.
+
+    What is stored but not served is found where the server tells.
+    """
     authority = Authority(tmp_path, "ca")
     context = server_context(authority.issue("right", f"DNS:{HOST}"))
     with (
@@ -40,6 +46,7 @@ def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> 
         listening(both(speaks(Protocol.SMTP, context))) as smtp,
         listening({Family.IPV4: speaks(Protocol.IMAPS, context)}) as imaps,
     ):
+        rest.call(lambda world: world.directory.grant("watcher", frozenset({"authenticate"})))
         listeners = {"smtp": smtp, "imaps": imaps}
         text = config({"old": rest, "new": jmap}, resolver.address, authority.cert, listeners)
         with Exporter(tmp_path, config=text) as exporter:
@@ -49,8 +56,11 @@ def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> 
                 for check in ("handshake", "names", "chain", "validity"):
                     scene.wait_for(CHECK, 1, check=check, **good)
                 scene.wait_for(CHECK, 1, **refused)
+                ran = scene.value(RUN, collector="checks") or 0.0
+                scene.wait_for(RUN, lambda at, since=ran: at > since, collector="checks")
                 scene.wait_for(END, lambda end: end > 1.7e9, host=HOST, port=str(smtp.port), family="ipv4")
                 assert scene.value(END, host=HOST, port=str(imaps.port), family="ipv6") is None
+            refusals = [one for one in rest.requests if one.status == 403 and "principal" in one.path]
             jmap.call(lambda world: world.inventory.add_certificate((HOST,), days_left=60))
             scene.wait_for(CHECK, 1, **{**good, "check": "renewal", "result": "bad"})
             shown = command(exporter, "domains", "show", HOST, "--server", "new", COLUMNS="250").stdout.decode()
@@ -58,6 +68,7 @@ def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> 
             doctor = json.loads(command(exporter, "doctor", "--listen", "0", "--json").stdout)
 
     first, second = sorted([str(smtp.port), f"{imaps.port}/ipv4"], key=lambda part: int(part.partition("/")[0]))
+    assert len(refusals) == 1
     lines = {line.split("  ")[0]: line for line in shown.splitlines()}
     assert "good" in lines[f"certificate_names ({first}, {second})"]
     assert "refuses connections" in lines[f"certificate_handshake ({imaps.port}/ipv6)"]

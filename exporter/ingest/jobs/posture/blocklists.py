@@ -45,6 +45,11 @@ class BlocklistRuns:
         self._reraise_bugs = reraise_bugs
         self._kept: frozenset[str] = frozenset()
 
+    @property
+    def found(self) -> bool:
+        """Whether there are addresses to look for."""
+        return bool(self._kept)
+
     def keeps(self, subject: str, check: Check) -> bool:
         """Whether a result of an earlier run is to be kept."""
         return check is Check.BLOCKLISTS and subject in self._kept

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 
 from exporter.checks.domains.run import CheckRun, DomainChecker, OwnSettings
 from exporter.clock import Clock
-from exporter.errors import InternalError, TargetError
+from exporter.errors import InternalError, TargetError, TargetForbidden
 from exporter.ingest.jobs.posture.blocklists import BlocklistRuns
 from exporter.ingest.jobs.posture.listeners import EARLY, ListenerRuns
 from exporter.ingest.jobs.posture.results import Results
 from exporter.ingest.jobs.posture.wants import WantsReader
 from exporter.ingest.jobs.queue import fresh_seconds
 from exporter.ingest.loops.guard import catching_bugs
+from exporter.ingest.loops.session import RECHECK_SECONDS
 from exporter.model.posture import Check, ServerDomain
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.stalwart.client import StalwartClient
@@ -66,6 +67,7 @@ class PostureJob:
         self._listeners = listeners
         self._blocklists = blocklists
         self._hosts_at: float | None = None
+        self._refused: tuple[float, TargetForbidden] | None = None
         self._clock = clock
         self._interval = interval_seconds
         self._reraise_bugs = reraise_bugs
@@ -78,9 +80,10 @@ class PostureJob:
         await self._results.begin()
         try:
             domains = await self._list(client)
-        except TargetError:
-            await self._check_hosts_alone()
-            raise
+        except TargetError as error:
+            await self._check_hosts_alone(error)
+            return
+        self._refused = None
         first = self._unread_first(domains)[: FIRST_REQUESTS * client.domains_at_once]
         async for _ in self._wants.read(client, first):
             pass
@@ -108,6 +111,11 @@ class PostureJob:
             raise self._results.trouble
 
     async def _list(self, client: StalwartClient) -> list[ServerDomain]:
+        if self._refused is not None:
+            refused_at, error = self._refused
+            if self._clock.monotonic() - refused_at < RECHECK_SECONDS:
+                raise TargetForbidden(str(error), certain=error.certain)
+            self._refused = None
         try:
             return await self._wants.list_domains(client)
         finally:
@@ -121,12 +129,22 @@ class PostureJob:
             group.create_task(self._listeners.check(run), name=f"{self._board.name}-checks-listeners")
             group.create_task(self._blocklists.check(run), name=f"{self._board.name}-checks-blocklists")
 
-    async def _check_hosts_alone(self) -> None:
-        """Check the hosts of a server that does not say which domains it has, and is asked again soon."""
+    async def _check_hosts_alone(self, error: TargetError) -> None:
+        """
+        Check the hosts of a server that does not say which domains it has.
+
+        Raises *error*, unless a permission is missing and there are hosts: these are then checked run after run.
+        """
         now = self._clock.monotonic()
         if self._hosts_at is None or now - self._hosts_at >= EARLY * self._interval:
             await self._check_hosts(await self._begin(()))
             await self._results.save()
+        found = self._listeners.found or self._blocklists.found
+        if not (found and isinstance(error, TargetForbidden)):
+            raise error
+        self._refused = self._refused or (now, error)
+        if self._results.trouble is not None:
+            raise self._results.trouble
 
     def _show_capability(self) -> None:
         status = CapabilityStatus.FORBIDDEN if self._wants.forbidden else CapabilityStatus.AVAILABLE

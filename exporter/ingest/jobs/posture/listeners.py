@@ -18,7 +18,12 @@ EARLY = 0.9
 
 
 class ListenerRuns:
-    """Checks the listeners with *checker*, publishes what they show and keeps the results; ``None`` does nothing."""
+    """
+    Checks the listeners with *checker*, publishes what they show and keeps the results; ``None`` does nothing.
+
+    Attributes:
+        found: There are listeners.
+    """
 
     def __init__(
         self,
@@ -30,6 +35,7 @@ class ListenerRuns:
         interval_seconds: float,
         reraise_bugs: bool = False,
     ) -> None:
+        self.found = False
         self._board = board
         self._results = results
         self._checker = checker
@@ -59,7 +65,7 @@ class ListenerRuns:
             found = await catching_bugs(work, server=self._board.name, task="checks", reraise=self._reraise_bugs)
         except InternalError:
             return
-        self._complete = True
+        self._complete, self.found = True, bool(found)
         outcomes = [(one.listener, outcome) for one in found for outcome in one.outcomes]
         await self._results.note(outcome for _, outcome in outcomes)
         served = ServedCertificates(
