@@ -40,6 +40,14 @@ SERVER = _f(
     source="detection",
 )
 
+KNOWN_DEFECT = _f(
+    I,
+    "stalwart_known_defect_info",
+    "Defects of the server's release that falsify numbers or stop the queue, with the first release without them.",
+    ("id", "fixed_in"),
+    source="detection",
+)
+
 QUEUE_RUNNING = _f(
     G, "stalwart_queue_running", "1 while the server delivers, 0 while its queue is paused.", source=QUEUE
 )

@@ -11,6 +11,7 @@ from exporter.collectors import families as f
 from exporter.collectors import own_families as own
 from exporter.collectors.exposition import Buckets, Collected
 from exporter.model.server import Generation
+from exporter.stalwart.known_defects import defects_of
 from exporter.stalwart.log_problems import LogProblem
 from exporter.state.board import Part, ServerBoard
 from exporter.state.distribution import Observations
@@ -22,6 +23,7 @@ class IdentitySource:
     The server's identity and capabilities::
 
         stalwart_up{server="mx1"} 1
+        stalwart_known_defect_info{server="mx1",id="queue_resume",fixed_in="0.16.13"} 1
         stalwart_exporter_capability{server="mx1",capability="traces",status="not_licensed"} 1
     """
 
@@ -41,6 +43,7 @@ class IdentitySource:
         identity = board.identity
         if identity is not None and identity.generation is not Generation.UNKNOWN:
             yield f.SERVER, {(identity.version, identity.edition.value, identity.generation.value): 1}
+            yield f.KNOWN_DEFECT, {(defect.id, defect.fixed_version): 1 for defect in defects_of(identity.version)}
         yield own.CAPABILITY, {(c.value, s.value): 1 for c, s in sorted(board.capabilities.items())}
         if board.metrics_source:
             yield own.METRICS_SOURCE, {(board.metrics_source,): 1}

@@ -21,6 +21,7 @@ from exporter.model.server import Capability, CapabilityStatus, Generation, Serv
 from exporter.settings import CheckSettings, ServerSettings, load_settings
 from exporter.stalwart.common.probe import Examination
 from exporter.stalwart.jmap.probe import examine as examine_jmap
+from exporter.stalwart.known_defects import PAGE, KnownDefect, defects_of
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
 from exporter.stalwart.rest.probe import Examiner
 from exporter.stalwart.stream_check import listen
@@ -107,6 +108,7 @@ async def _fill(
     finding.capabilities |= {c.value: FAILED for c in found.failures}
     finding.meanings = _meanings(found, identity.generation)
     finding.warnings = _warnings(found)
+    finding.defects = [_in_words(defect) for defect in defects_of(finding.version, conditional=True)]
 
 
 def _note(identity: ServerIdentity, found: Examination) -> str:
@@ -130,6 +132,11 @@ def _failed(capability: Capability, why: str) -> str:
     if capability is Capability.LOGS:
         return f"{why}. Does the directory of the server's log tracer exist, and can the server read it?"
     return f"{why}."
+
+
+def _in_words(defect: KnownDefect) -> str:
+    condition = f" Only if {defect.only_if}." if defect.only_if else ""
+    return f"{defect.id}: {defect.effect}{condition} Fixed in {defect.fixed_version}; {PAGE} says what to do."
 
 
 def _warnings(found: Examination) -> list[str]:

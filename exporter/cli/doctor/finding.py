@@ -26,6 +26,7 @@ class Finding:
         meanings: What a status means and what to do about it, if there is anything to do.
         missing_permissions: Permissions that would make a capability available.
         warnings: What works but should be changed.
+        defects: Known defects of the server's release.
         streams, log: Problems of the live streams and of the log.
         domains: Results of the domain checks.
         webhook: Problems of the webhook, as the daemon has seen it.
@@ -46,6 +47,7 @@ class Finding:
     warnings: list[str] = field(default_factory=list)
     native_login_refused: bool = False
     domains: DomainFindings = field(default_factory=DomainFindings)
+    defects: list[str] = field(default_factory=list)
     streams: str = ""
     log: str = ""
     webhook: list[str] = field(default_factory=list)

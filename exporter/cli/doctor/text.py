@@ -31,6 +31,8 @@ def show(finding: Finding) -> None:
     _domains(finding.domains)
     for warning in finding.warnings:
         console.print(f"\n  [yellow]warning[/yellow]: {plain(warning)}", soft_wrap=True)
+    for defect in finding.defects:
+        console.print(f"\n  [yellow]known defect[/yellow]: {plain(defect)}", soft_wrap=True)
     if finding.log:
         console.print(f"\n  [red]log[/red]: {plain(finding.log)}", soft_wrap=True)
     if finding.streams:

@@ -20,7 +20,7 @@ def test_what_is_left_to_prometheus_is_known():
     assert set(shipped().alerts) - told == {
         *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
         *("StalwartTlsReportFailures", "StalwartDeliverySloFastBurn", "StalwartDeliverySloSlowBurn"),
-        *("StalwartRelayBudget", "StalwartReportLoop", "StalwartMailboxFilling"),
+        *("StalwartRelayBudget", "StalwartReportLoop", "StalwartMailboxFilling", "StalwartKnownDefect"),
         *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
         *("StalwartServedCertificateInvalid", "StalwartServedCertificateExpiring", "StalwartCertificateNotServed"),
         "StalwartAddressListed",
