@@ -18,6 +18,7 @@ from dashboards.boards.kit import (
     rows_of,
 )
 from dashboards.boards.limits import LIMITS
+from dashboards.boards.probes import PROBES
 
 _LIMITS = load()
 BACKLOG = find(_LIMITS, "alerts.StalwartQueueBacklog.messages")
@@ -276,6 +277,6 @@ QUEUE = Board(
         ("Deliveries", _OUTCOMES),
         ("Destinations", _DESTINATIONS),
         ("Objective", _SLO),
-        ("Steps and durations", _STAGES),
+        ("Steps and durations", [*_STAGES, *PROBES]),
     ],
 )

@@ -125,3 +125,52 @@ ACCOUNT_FEATURES = _f(
     ("feature",),
     source="accounts",
 )
+DELIVERY_PROBE_SUCCESS = _f(
+    Kind.GAUGE,
+    "stalwart_delivery_probe_success",
+    "Whether a mail host of the domain accepted the recipient, or for a domain target an encrypted session.",
+    ("domain",),
+    source="probes",
+)
+DELIVERY_PROBE_RESULT = _f(
+    Kind.GAUGE,
+    "stalwart_delivery_probe_result",
+    "Result of the latest delivery diagnosis, and the stage that decided; always 1.",
+    ("domain", "stage", "result"),
+    source="probes",
+)
+DELIVERY_PROBE_STAGES = _f(
+    Kind.GAUGE,
+    "stalwart_delivery_probe_stage_seconds",
+    "Time that the latest delivery diagnosis spent in a stage, over all hosts.",
+    ("domain", "stage"),
+    source="probes",
+)
+DELIVERY_PROBE_TIME = _f(
+    Kind.GAUGE,
+    "stalwart_delivery_probe_timestamp_seconds",
+    "Time of the latest delivery diagnosis.",
+    ("domain",),
+    source="probes",
+)
+SPAM_PROBE_SCORE = _f(
+    Kind.GAUGE,
+    "stalwart_spam_probe_score",
+    "Score that the spam filter gives to a clean message and to a test message for spam filters.",
+    ("message",),
+    source="probes",
+)
+SPAM_PROBE_RESULT = _f(
+    Kind.GAUGE,
+    "stalwart_spam_probe_result",
+    "What the spam filter would do with the message; always 1.",
+    ("message", "result"),
+    source="probes",
+)
+DMARC_PROBE_RESULT = _f(
+    Kind.GAUGE,
+    "stalwart_dmarc_probe_result",
+    "Result of the server's own check of a message from the configured sender and address; always 1.",
+    ("part", "result"),
+    source="probes",
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -177,3 +177,76 @@ class CheckState:
     known: CheckResult | None
     changed_at: int | None
     checked_at: int
+
+
+class ProbeStage(StrEnum):
+    """The stages of a delivery, in their order."""
+
+    MX_LOOKUP = "mx_lookup"
+    MTA_STS_FETCH = "mta_sts_fetch"
+    TLS_RPT_LOOKUP = "tls_rpt_lookup"
+    MTA_STS_VERIFY = "mta_sts_verify"
+    TLSA_LOOKUP = "tlsa_lookup"
+    IP_LOOKUP = "ip_lookup"
+    CONNECTION = "connection"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    DANE_VERIFY = "dane_verify"
+    MAIL_FROM = "mail_from"
+    RCPT_TO = "rcpt_to"
+    QUIT = "quit"
+
+
+class ProbeResult(StrEnum):
+    """How a delivery diagnosis ended."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    """Without a reply of the remote host: DNS, connection, TLS."""
+
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryProbe:
+    """
+    A delivery diagnosis by the server.
+
+    Attributes:
+        domain: The domain of the target.
+        stage: The stage that decided, or that it had come to.
+        seconds: Time spent in each stage, summed over all hosts.
+    """
+
+    domain: str
+    stage: ProbeStage
+    result: ProbeResult
+    seconds: Mapping[ProbeStage, float]
+
+
+class SpamResult(StrEnum):
+    """What the spam filter would do with a message."""
+
+    HAM = "ham"
+    SPAM = "spam"
+    REJECT = "reject"
+    DISCARD = "discard"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpamProbe:
+    """
+    The classification of a message.
+
+    Attributes:
+        message: ``clean`` or ``spam``: what it is.
+        score: The filter's score; the higher, the more likely spam.
+    """
+
+    message: str
+    score: float
+    result: SpamResult

@@ -19,10 +19,30 @@ from exporter.stalwart.http.transport import Transport
 from exporter.stalwart.jmap.client import JmapClient
 from exporter.stalwart.jmap.live.client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
+from exporter.stalwart.prober.calls import PROBE_CALLS
+from exporter.stalwart.prober.client import Prober
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live.client import RestLiveClient
 from exporter.stalwart.streams.opening import StreamOpener
 from exporter.stalwart.switching import SwitchingClient, SwitchingDetector, SwitchingLiveClient
+from exporter.state.probes import ProbeBoard
+
+STAGES = 20
+"""The most stages of a delivery that may take until their deadlines: those of two hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """
+    The probes of one server.
+
+    Attributes:
+        board: Their results.
+    """
+
+    transport: Transport
+    prober: Prober
+    board: ProbeBoard
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +55,7 @@ class ServerConnection:
         server_clock: The server's time, as learned from its responses.
         account: Our name in the server's log; empty if the credentials do not contain it.
         live: The server's live streams; ``None`` if they are disabled.
+        probing: Probes, with a connection and a login of their own; ``None`` if none are configured.
     """
 
     transport: Transport
@@ -44,15 +65,20 @@ class ServerConnection:
     server_clock: ServerClock
     account: str
     live: LiveClient | None = None
+    probing: Probing | None = None
 
     def allow_retry(self) -> None:
         """Allow requests after refused credentials again."""
         self.transport.allow_retry()
+        if self.probing is not None:
+            self.probing.transport.allow_retry()
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self.live is not None:
             await self.live.aclose()
+        if self.probing is not None:
+            await self.probing.prober.aclose()
         await self.client.aclose()
 
 
@@ -99,7 +125,40 @@ def connect(
         server_clock=server_clock,
         account=transport.account_name or "",
         live=_live(settings, transport, client, jmap, throttle, tls, clock, observer, resolver),
+        probing=_probing(settings, client, throttle, tls, clock, observer, resolver),
     )
+
+
+def _probing(
+    settings: ServerSettings,
+    client: SwitchingClient,
+    throttle: Throttle,
+    tls: ssl.SSLContext | None,
+    clock: Clock,
+    observer: RequestObserver | None,
+    resolver: Resolver,
+) -> Probing | None:
+    login = settings.probes.credentials
+    if login is None:
+        return None
+    stage_seconds = settings.probes.delivery_timeout
+    transport = Transport(
+        base_url=settings.url,
+        credentials=credentials_of(login),
+        clock=clock,
+        throttle=throttle,
+        tls=tls,
+        connect_timeout_seconds=settings.connect_timeout,
+        # The server is silent until a stage ends, at the latest after its deadline.
+        read_timeout_seconds=settings.read_timeout + stage_seconds,
+        total_timeout_seconds=settings.request_timeout + STAGES * stage_seconds,
+        max_body_bytes=settings.max_body_bytes,
+        observer=observer,
+        resolver=resolver,
+        allowed=PROBE_CALLS,
+    )
+    prober = Prober(transport, generation=lambda: client.generation)
+    return Probing(transport, prober, ProbeBoard(monotonic=clock.monotonic))
 
 
 def _live(

@@ -9,6 +9,7 @@ from functools import partial
 from exporter.app.servers.checking import Checking, check_pollers
 from exporter.app.servers.connection import ServerConnection
 from exporter.app.servers.plan import Counting, Plan, feeds_of, plan_of, pollers_of, readers_of, wanted_of
+from exporter.app.servers.probing import probe_pollers
 from exporter.app.servers.saved import Saved
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import Webhook, WebhookLimits, webhook_of
@@ -19,6 +20,7 @@ from exporter.collectors.health import CollectorsSource, IdentitySource
 from exporter.collectors.inventory import InventorySource
 from exporter.collectors.posture.blocklists import BlocklistSource
 from exporter.collectors.posture.domains import PostureSource
+from exporter.collectors.posture.probes import ProbeSource
 from exporter.collectors.posture.served import ServedSource
 from exporter.collectors.queue import FailedSource, OutgoingSource, QueueSource
 from exporter.collectors.reports import ReportSource
@@ -91,6 +93,7 @@ class WatchedServer:
             PostureSource(board, max_domains=settings.max_domains),
             BlocklistSource(board, max_lists=settings.max_domains),
             ServedSource(board, max_hosts=settings.max_domains),
+            *([ProbeSource(connection.probing.board)] if connection.probing is not None else []),
             CollectorsSource(board),
             WebhookSource(board),
         )
@@ -146,13 +149,13 @@ class WatchedServer:
         pollers = [
             *pollers_of(wanted_of(plan, settings.collectors), session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
             *check_pollers(checking, settings, session, store, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
+            *probe_pollers(connection.probing, settings, session, clock=clock, rng=rng, reraise_bugs=reraise_bugs),
         ]
+        live = connection.live
         subscribers = [
-            Subscriber(
-                feed=feed, live=connection.live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs
-            )
+            Subscriber(feed=feed, live=live, session=session, clock=clock, rng=rng, reraise_bugs=reraise_bugs)
             for feed in feeds_of(board, ledger, counting, server_clock)
-            if connection.live is not None
+            if live is not None
         ]
         webhook = webhook_of(settings, saved, counting, store, webhooks, clock=clock, reraise_bugs=reraise_bugs)
         return cls(settings, connection, saved, session, pollers, subscribers, report_gauges, webhook, clock=clock)

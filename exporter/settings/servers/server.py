@@ -18,6 +18,7 @@ from exporter.settings.files import CERTIFICATES_LIMIT_BYTES, read_bounded
 from exporter.settings.section import Section
 from exporter.settings.servers.collectors import CollectorSettings
 from exporter.settings.servers.intervals import IntervalSettings
+from exporter.settings.servers.probes import ProbeSettings
 from exporter.settings.servers.relay import RelaySettings
 from exporter.settings.types import (
     MAX_NAME_LENGTH,
@@ -187,6 +188,7 @@ class ServerSettings(Section):
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     relay: RelaySettings = Field(default_factory=RelaySettings)
     checks: OwnCheckSettings = Field(default_factory=OwnCheckSettings)
+    probes: ProbeSettings = Field(default_factory=ProbeSettings)
     operator: OperatorSettings = Field(default_factory=OperatorSettings)
 
     @property

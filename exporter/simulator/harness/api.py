@@ -9,6 +9,7 @@ from exporter.simulator.common.prometheus import render
 from exporter.simulator.common.responses import Answer, Forbidden, NotFound
 from exporter.simulator.jmap.api import JmapApi
 from exporter.simulator.rest import other as api_other
+from exporter.simulator.rest import probes as api_probes
 from exporter.simulator.rest import queue as api_queue
 from exporter.simulator.rest.telemetry import Telemetry
 from exporter.simulator.world.accounts.auth import Refusal, parse_authorization
@@ -151,6 +152,10 @@ class Api:
                 return api_other.principals(world, request, tuple(rest))
             case ("settings", *rest):
                 return api_other.settings(world, request, tuple(rest))
+            case ("troubleshoot", *rest):
+                return api_probes.troubleshoot(world, request, tuple(rest))
+            case ("spam-filter", "classify"):
+                return api_probes.spam(world, request)
             case ("dns", "records", domain):
                 return api_other.dns_records(world, request, domain)
             case ("dkim", signature):

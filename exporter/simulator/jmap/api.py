@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from exporter.simulator.common import responses as answers
 from exporter.simulator.common.live_hub import LiveHub
 from exporter.simulator.common.live_tokens import LiveTokens
 from exporter.simulator.common.parameters import Request
+from exporter.simulator.common.probes import delivery_stream
 from exporter.simulator.common.prometheus import render
 from exporter.simulator.common.responses import Answer, Forbidden, NotFound, encode
 from exporter.simulator.jmap import documents as jmap_documents
@@ -30,6 +32,7 @@ CHALLENGES = (
 TYPE_CHECKED_SINCE = (0, 16, 10)
 TELLS_RATE_SINCE = (0, 16, 7)
 ERROR = "urn:ietf:params:jmap:error:"
+HARMLESS_ACTIONS = (b'"@type":"ClassifySpam"', b'"@type":"TroubleshootDmarc"')
 LIVE = {"metrics": "liveMetrics", "tracing": "liveTracing"}
 TOO_LARGE = "The size of the request exceeds the maximum size that the server is willing to process."
 TOO_MANY_CALLS = "The request exceeds the maximum number of calls in a single request."
@@ -51,7 +54,7 @@ def is_jmap(method: str, path: str) -> bool:
 
 def changes_something(method: str, path: str, body: bytes) -> bool:
     """Return whether a request would change what no monitor may change."""
-    return is_jmap(method, path) and b'/set"' in body
+    return is_jmap(method, path) and b'/set"' in body and not any(action in body for action in HARMLESS_ACTIONS)
 
 
 def limit_problem(limit: str, detail: str) -> Answer:
@@ -111,6 +114,9 @@ class JmapApi:
             case ["api", "token", ("metrics" | "tracing") as kind] if profile.enterprise:
                 self._require(self._log_in(request), LIVE[kind])
                 return Answer(200, self.tokens.issue(self.world, kind).encode(), "", (("cache-control", "no-cache"),))
+            case ["api", "live", "delivery", target]:
+                self._require(self._log_in(request), "liveDeliveryTest")
+                return delivery_stream(self.world, request, unquote(target))
             case ["api", "live", ("metrics" | "tracing") as kind] if profile.enterprise:
                 return self._stream(request, kind)
         raise NotFound

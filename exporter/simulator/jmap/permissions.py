@@ -44,6 +44,7 @@ _READERS: Final = _reading(
 _ADMIN: Final = (
     *("sysActionCreate", "actionPauseMtaQueue", "actionResumeMtaQueue", "actionReloadBlockedIps", "impersonate"),
     *_reading("MailingList"),
+    *("actionClassifySpam", "actionTroubleshootDmarc"),
     *("sysReportSettingsGet", "sysBlockedIpDestroy", "sysAllowedIpCreate", "sysTaskDestroy"),
 )
 _USER: Final = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from exporter.simulator.jmap.documents import MAX_OBJECTS
 from exporter.simulator.jmap.permissions import may
+from exporter.simulator.jmap.probes import PROBES, probed
 from exporter.simulator.jmap.queue_patch import apply_patch
 from exporter.simulator.jmap.wire import TOO_MANY_IDS, Json, MethodError
 from exporter.simulator.world.accounts.directory import Account
@@ -46,6 +47,13 @@ def _act(world: World, caller: Account, arguments: Json) -> Json:
         elif not may(caller, f"action{kind}"):
             said = f"Insufficient permissions to perform action of type {kind}"
             refused[key] = {"type": "forbidden", "description": said}
+        elif kind in PROBES:
+            missing = [name for name in PROBES[kind] if not wanted.get(name)]
+            if missing:
+                errors = [{"type": "Required", "property": name} for name in missing]
+                refused[key] = {"type": "validationFailed", "validationErrors": errors}
+            else:
+                created[key] = probed(world, kind, wanted)
         else:
             _perform(world, kind)
             created[key] = {"id": ACTION_ID}

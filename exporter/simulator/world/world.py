@@ -171,6 +171,10 @@ class World:
         self._context.destinations[domain] = changed
         return changed
 
+    def destination(self, domain: str) -> Destination:
+        """Return a domain's mail host; one that is not known does not exist."""
+        return self._context.destinations.get(domain) or Destination(domain, Temper.UNKNOWN_DOMAIN)
+
     def add_destination(self, destination: Destination) -> None:
         """Add or replace a domain."""
         self._context.destinations[destination.domain] = destination
