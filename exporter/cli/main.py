@@ -23,6 +23,7 @@ from exporter.cli.trail.command import trail_app
 from exporter.cli.trail.senders.command import senders_app
 from exporter.cli.why.command import why
 
+KEY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 WEBHOOK_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 DEFAULT_CONFIG = Path("/etc/stalwart-exporter/config.toml")
 
@@ -225,6 +226,38 @@ def webhook(
         raise typer.BadParameter("must be letters, digits and hyphens", param_hint="--name")
     status = print_settings(config, generation=generation, only=server, url=url, name=name, show_key=show_key)
     raise typer.Exit(status)
+
+
+@app.command()
+def key(
+    generation: Annotated[
+        str, typer.Option(help="Management API of the server: rest (up to v0.15) or jmap (v0.16 and newer).")
+    ],
+    url: Annotated[str, typer.Option(help="The server's URL.")] = "https://mail.example.org",
+    name: Annotated[str, typer.Option(help="Name of the key, and of the file with its secret.")] = "exporter",
+    admin: Annotated[str, typer.Option(help="Name of the administrator who creates it.")] = "admin",
+    with_accounts: Annotated[
+        bool,
+        typer.Option("--with-accounts", help="Up to v0.15: also list accounts. The key can then read password hashes."),
+    ] = False,
+) -> None:
+    """
+    Print a script that creates a key for the exporter, with the fewest permissions.
+
+    Such a key reads everything that is exported, and changes nothing. Exit status: 0 printed, 2 an option is invalid.
+    """
+    from exporter.cli.config.key import print_script
+    from exporter.settings.addresses import parse_server_url
+
+    if generation not in ("rest", "jmap"):
+        raise typer.BadParameter("must be rest or jmap", param_hint="--generation")
+    if not KEY_NAME.fullmatch(name):
+        raise typer.BadParameter("must be lower-case letters, digits and hyphens", param_hint="--name")
+    try:
+        server = parse_server_url(url)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; accepted: https://HOST or https://HOST:PORT", param_hint="--url") from None
+    raise typer.Exit(print_script(generation, url=server, name=name, admin=admin, with_accounts=with_accounts))
 
 
 @app.command()
