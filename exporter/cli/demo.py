@@ -18,6 +18,7 @@ from exporter.settings import Settings
 from exporter.settings.addresses import parse_listen
 from exporter.simulator import Profile, simulating
 from exporter.simulator.harness.script import BIG
+from exporter.store.steps.steps import STEP_SECONDS
 
 POLL_SECONDS = 2.0
 COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
@@ -60,7 +61,10 @@ async def _run(listen: str, speed: float, edition: str, seed: int, folder: Path)
     )
     async with simulating(profile, speed=speed, seed=seed) as server:
         settings = demo_settings(server.url, listen, folder, native=profile.native_login)
-        daemon = Daemon(settings, load=lambda: settings, on_ready=_announce(server.url, edition, speed, settings))
+        announce = _announce(server.url, edition, speed, settings)
+        # A day of pictures is then a day of the simulated server, too.
+        step_seconds = max(1, round(STEP_SECONDS / speed))
+        daemon = Daemon(settings, load=lambda: settings, on_ready=announce, step_seconds=step_seconds)
         await daemon.run()
 
 
@@ -92,7 +96,7 @@ def _announce(server_url: str, edition: str, speed: float, settings: Settings) -
         at = f"http://127.0.0.1:{port}"
         minutes = DAY_HOURS * 60 / speed
         for line in (
-            f"[bold]{at}/[/bold]          the status page",
+            f"[bold]{at}/[/bold]          the pages",
             f"[bold]{at}/metrics[/bold]   what Prometheus scrapes",
             f"\nA simulated Stalwart ({edition}) at {server_url} plays a day in {minutes:.0f} minutes:",
             "normal traffic, a growing backlog, a failing destination, recovery, password guessing, a paused queue.",

@@ -10,8 +10,8 @@ LOGGED_IN = "exporter.logged_in"
 """The key in a scope's ``extensions`` that says that the client has proved who it is."""
 
 REFUSAL = (
-    "This page shows addresses of mail users. It is available over loopback, or with a login: set web.config_file to a "
-    "file with basic_auth_users, or with a required client certificate."
+    "This page shows addresses of mail users. It is available from this machine, at 127.0.0.1 or localhost, or with a "
+    "login: set web.config_file to a file with basic_auth_users, or with a required client certificate."
 )
 """What an operator can do about a refusal."""
 

@@ -35,7 +35,7 @@ class Failures:
 
     Attributes:
         first_at, last_at: The earliest and the latest of them.
-        is_whole: Whether *first_at* follows a success; otherwise there may be earlier failures.
+        is_whole: Whether all of them were read; otherwise there are earlier failures.
         code: The latest reply code; empty if there was no reply.
         reason: The latest reason, as in ``stalwart_deliveries_total``.
     """
@@ -70,7 +70,7 @@ def failures_of(
             found[domain] = Failures(
                 first_at=datetime.fromtimestamp(failed[-1][0], UTC),
                 last_at=datetime.fromtimestamp(at, UTC),
-                is_whole=len(failed) < len(rows),
+                is_whole=len(failed) < FAILURES,
                 code=code,
                 reason=reason,
             )

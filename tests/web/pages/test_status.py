@@ -18,6 +18,7 @@ from exporter.web.interfaces import (
 from exporter.web.pages.base import TEXT_LIMIT, harmless, is_web_address
 from exporter.web.pages.overview.page import overview
 from exporter.web.verdict.judge import PROBLEMS_SHOWN, judge
+from tests.support.builders.situations import SITUATIONS
 from tests.support.listener.app import NOW, collector, server_status, status_page
 from tests.support.listener.status import Page, hostile_page, read, visit_of
 
@@ -191,3 +192,17 @@ def test_long_texts_are_cut():
     cut = harmless("x" * 100_000)
 
     assert cut == "x" * (TEXT_LIMIT - 1) + "…"
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_each_situation_is_told_in_the_first_line(name: str):
+    """The first heading of the page is the verdict, in its colour, with the next step; each problem has its runbook."""
+    situation = SITUATIONS[name]
+    html = bytes(asyncio.run(overview(visit_of(situation.page))).body).decode()
+
+    heading = re.search(r'<section class="card verdict (\w+)"[^>]*>\s*<h1>(.*?)</h1>', html, re.DOTALL)
+    assert heading is not None
+    assert heading[1] == situation.kind
+    assert read(heading[2]).text.startswith(situation.says)
+    told = judge(situation.page, now=NOW).problems
+    assert {f"./alerts/{problem.alert}" for problem in told} <= set(read(html).attributes("href"))
