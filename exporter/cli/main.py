@@ -229,6 +229,24 @@ def webhook(
 
 
 @app.command()
+def init(
+    to: Annotated[Path, typer.Option("--to", help="Directory for the configuration and the secret.")] = (
+        DEFAULT_CONFIG.parent
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing configuration.")] = False,
+) -> None:
+    """
+    Ask for a server, its key and a file for the history, try them, and write the configuration.
+
+    Nothing is written if the server cannot be asked or refuses the key. Exit status: 0 written, 1 the server cannot be
+    asked or a file cannot be written, 2 an answer is invalid or a configuration exists.
+    """
+    from exporter.cli.config.init import set_up
+
+    raise typer.Exit(set_up(to, force=force))
+
+
+@app.command()
 def key(
     generation: Annotated[
         str, typer.Option(help="Management API of the server: rest (up to v0.15) or jmap (v0.16 and newer).")
