@@ -151,9 +151,11 @@ class Judge:
     def _judge_renewal(self, own: Certificate, findings: Findings) -> None:
         if self._newest is None:
             return
-        if own.not_after < self._newest:
-            ends = f"ends at {rfc3339(own.not_after)}, although the server has one until {rfc3339(self._newest)}"
-            findings.bad(f"the old certificate is still served: it {ends}")
+        stored = f"although the server has one until {rfc3339(self._newest)}"
+        if not covers(own.names, self._listener.host):
+            findings.bad(f"a certificate for other names is served, {stored}")
+        elif own.not_after < self._newest:
+            findings.bad(f"the old certificate is still served: it ends at {rfc3339(own.not_after)}, {stored}")
         else:
             findings.note("the newest that the server has")
 

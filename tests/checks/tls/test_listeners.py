@@ -266,6 +266,16 @@ def test_an_old_certificate_that_is_still_served_is_bad(pki: Pki, resolver: DnsS
     assert results(foreign) == ALL_GOOD
 
 
+def test_a_default_certificate_beside_a_stored_one_is_bad(pki: Pki, resolver: DnsServer) -> None:
+    """A server that has not loaded its certificate shows one that it made itself, which never ends."""
+    with listening(both(smtps(self_signed(pki.directory, "made", "DNS:localhost")))) as listener:
+        rig = Rig(resolver, pki.authority.cert, [port_of(listener, Protocol.SMTPS)])
+        found = rig.check(stored=[stored(1)])[Family.IPV4]
+
+    assert results(found) == {**ALL_GOOD, "names": BAD, "chain": BAD, "renewal": BAD}
+    assert "other names is served, although the server has one" in seen(found, Check.CERTIFICATE_RENEWAL)
+
+
 def test_a_listener_without_tls_is_left_alone_for_hours(pki: Pki, resolver: DnsServer) -> None:
     """The server may count each handshake as an attack."""
     with listening(both(sends(b"220 hello\r\n"))) as listener:
