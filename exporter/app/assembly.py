@@ -188,6 +188,7 @@ def _front(
         servers=len(settings.servers),
         webhooks=webhooks,
         open_paths=open_paths(web),
+        tenants=web.tenants,
         clock=clock,
         changed=changed,
     )

@@ -81,12 +81,13 @@ class HttpFront:
         servers: int,
         webhooks: Webhooks,
         open_paths: Collection[str] = (),
+        tenants: Mapping[str, str] | None = None,
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
         """
-        Sockets that were *passed* to the process are served as well. *open_paths* need no login. *changed* is called
-        when the web configuration has reloaded itself.
+        Sockets that were *passed* to the process are served as well. *open_paths* need no login; *tenants* are logins
+        that may see the mail of one domain only. *changed* is called when the web configuration has reloaded itself.
         """
         self._live: LiveWebConfig | None = None
         if config_file is not None:
@@ -96,7 +97,7 @@ class HttpFront:
             from exporter.web.guard import Guard
 
             config = load_web_config(config_file)
-            guard = Guard(app, config, open_paths=open_paths)
+            guard = Guard(app, config, open_paths=open_paths, tenants=tenants)
             self._live = LiveWebConfig(config, guard=guard, clock=clock, changed=changed)
             app = guard
         context = None if self._live is None else self._live.ssl_context

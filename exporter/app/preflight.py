@@ -33,14 +33,19 @@ def find_problems(settings: Settings) -> Iterator[str]:
 def unusable_web_config(settings: Settings) -> Iterator[str]:
     """Yield the problems of the web configuration and the files it names."""
     if settings.web.config_file is None:
+        if settings.web.tenant_logins:
+            yield "web.tenant_logins: needs web.config_file with basic_auth_users"
         return
     # Import lazily: YAML and bcrypt take a megabyte that most installations never need.
     from exporter.web.config.document import load_web_config
 
     try:
-        load_web_config(settings.web.config_file)
+        config = load_web_config(settings.web.config_file)
     except SettingsError as error:
         yield from error.problems
+        return
+    if settings.web.tenants.keys() - config.users.keys():
+        yield "web.tenant_logins: names a login that basic_auth_users of web.config_file does not have"
 
 
 def unusable_certificates(servers: Sequence[ServerSettings]) -> Iterator[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
+from exporter.domains import domain_name
 from exporter.settings.addresses import ListenAddress, parse_listens
 from exporter.settings.section import Section
-from exporter.settings.types import Accepts, ReadableFile
+from exporter.settings.types import Accepts, ReadableFile, parse_list, show_list
 
 PAGE_PATHS = ("/servers", "/reports", "/mail", "/domains", "/alerts")
 """The paths below which pages are served."""
@@ -24,6 +26,19 @@ def _check_telemetry_path(path: str) -> str:
     if path.startswith(("/-", *PAGE_PATHS)):
         raise ValueError("the exporter serves a page of its own there")
     return path
+
+
+def _tenant_logins(value: object) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for entry in parse_list(value):
+        login, sign, text = str(entry).rpartition("=")
+        domain = domain_name(text.strip())
+        if not login.strip() or not sign or domain is None:
+            raise ValueError("an entry is not LOGIN=DOMAIN")
+        if login.strip() in found:
+            raise ValueError("a login has two entries")
+        found[login.strip()] = domain
+    return tuple(f"{login}={domain}" for login, domain in found.items())
 
 
 def _one_or_more(values: tuple[ListenAddress, ...]) -> str | list[str]:
@@ -57,6 +72,14 @@ TelemetryPath: TypeAlias = Annotated[
 ]
 
 
+TenantLogins: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(_tenant_logins),
+    PlainSerializer(list, return_type=list[str]),
+    Accepts("array of logins", 'an array of LOGIN=DOMAIN, such as ["alice=example.org"]', show=show_list, bare=True),
+]
+
+
 class WebSettings(Section):
     """The HTTP server for Prometheus and browsers."""
 
@@ -80,6 +103,11 @@ class WebSettings(Section):
         description="What needs no login although `config_file` has `basic_auth_users`: `health` is `/-/healthy` and "
         "`/-/ready`, `metrics` is `/metrics`. The pages always need one.",
     )
+    tenant_logins: TenantLogins = Field(
+        default=(),
+        description="Logins of `config_file` that see the mail of one domain on `/mail`, as `--only-domain` shows it, "
+        "and no other page: for a tenant's administrator. All other logins see everything.",
+    )
     enable_reload: bool = Field(
         default=False,
         description="Whether `POST /-/reload` applies a changed file, as SIGHUP does. Off by default, "
@@ -91,3 +119,8 @@ class WebSettings(Section):
         description="The `thresholds.json` of your own rules, which the status page uses instead of the "
         "shipped thresholds.",
     )
+
+    @property
+    def tenants(self) -> Mapping[str, str]:
+        """The domain of each login in `tenant_logins`."""
+        return {login: domain for login, _, domain in (entry.rpartition("=") for entry in self.tenant_logins)}

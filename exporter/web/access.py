@@ -9,6 +9,12 @@ from typing import Any
 LOGGED_IN = "exporter.logged_in"
 """The key in a scope's ``extensions`` that says that the client has proved who it is."""
 
+ONLY_DOMAIN = "exporter.only_domain"
+"""The key in a scope's ``extensions`` with the one domain whose mail the client may see."""
+
+TENANT_PATH = "/mail"
+"""The path at and below which a login of one domain is admitted."""
+
 REFUSAL = (
     "This page shows addresses of mail users. It is available from this machine, at 127.0.0.1 or localhost, or with a "
     "login: set web.config_file to a file with basic_auth_users, or with a required client certificate."
@@ -19,6 +25,23 @@ REFUSAL = (
 def mark_logged_in(scope: Any) -> None:
     """Record that the client of a request has proved who it is."""
     scope.setdefault("extensions", {})[LOGGED_IN] = True
+
+
+def limit_to_domain(scope: Any, domain: str) -> None:
+    """Record that the client of a request may see the mail of *domain* only."""
+    scope.setdefault("extensions", {})[ONLY_DOMAIN] = domain
+
+
+def domain_limit(scope: Mapping[str, Any]) -> str | None:
+    """Return the one domain whose mail the client of a request may see; ``None``: all."""
+    domain: str | None = scope.get("extensions", {}).get(ONLY_DOMAIN)
+    return domain
+
+
+def is_beyond_limit(scope: Mapping[str, Any]) -> bool:
+    """Return whether a request asks for a path that is closed to its client: a login of one domain."""
+    path: str = scope["path"]
+    return domain_limit(scope) is not None and path != TENANT_PATH and not path.startswith(f"{TENANT_PATH}/")
 
 
 def may_see_personal_data(scope: Mapping[str, Any]) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.web.access import is_loopback, mark_logged_in
-from exporter.web.config.basic_auth import Authenticator, TooManyLogins
+from exporter.web.access import is_beyond_limit, is_loopback, limit_to_domain, mark_logged_in
+from exporter.web.config.basic_auth import Authenticator, TooManyLogins, login_name
 from exporter.web.config.document import WebConfig
 from exporter.web.rate_limit import TokenBucket
 
@@ -25,6 +25,9 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="stalwart-exporter", charset="UTF
 _TRY_LATER = {"Retry-After": "5", **_PLAIN}
 
 
+_TENANT_WORDS = "this login sees the mail of one domain only, on /mail\n"
+
+
 class Guard:
     """
     An ASGI middleware that applies a web configuration.
@@ -33,9 +36,17 @@ class Guard:
     the process is serving, and a health check has no password.
     """
 
-    def __init__(self, app: ASGIApp, config: WebConfig, *, open_paths: Collection[str] = ()) -> None:
-        """*open_paths* are available without a login."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: WebConfig,
+        *,
+        open_paths: Collection[str] = (),
+        tenants: Mapping[str, str] | None = None,
+    ) -> None:
+        """*open_paths* are available without a login; *tenants* are logins that may see the mail of one domain only."""
         self._app = app
+        self._tenants = dict(tenants or {})
         self._open_paths = frozenset(open_paths)
         self._authenticator: Authenticator | None = None
         self._bucket: TokenBucket | None = None
@@ -70,7 +81,7 @@ class Guard:
         authorization = _authorization(scope)
         try:
             if await self._is_admitted(scope, authorization):
-                return None
+                return PlainTextResponse(_TENANT_WORDS, 403, headers=_PLAIN) if is_beyond_limit(scope) else None
             refusal = PlainTextResponse("unauthorized\n", 401, headers=_CHALLENGE)
         except TooManyLogins:
             refusal = PlainTextResponse("too many logins to check\n", 429, headers=_TRY_LATER)
@@ -87,6 +98,9 @@ class Guard:
         address = scope["client"][0] if scope["client"] else ""
         if not await self._authenticator.allows(authorization, address=address):
             return False
+        domain = self._tenants.get(login_name(authorization))
+        if domain is not None:
+            limit_to_domain(scope, domain)
         mark_logged_in(scope)
         return True
 

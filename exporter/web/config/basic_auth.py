@@ -139,6 +139,12 @@ class Authenticator:
             del self._wrong[next(iter(self._wrong))]
 
 
+def login_name(authorization: bytes | None) -> str:
+    """Return the user name in an ``Authorization`` header; empty if there is none."""
+    credentials = _parse_basic(authorization)
+    return "" if credentials is None else credentials[0]
+
+
 def check_password(password: bytes, hashed: bytes) -> bool:
     """Return whether *password* matches *hashed*; takes 0.1 s and more, by design."""
     return bcrypt.checkpw(password[:PASSWORD_BYTES], hashed)

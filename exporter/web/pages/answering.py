@@ -11,10 +11,12 @@ from starlette.responses import Response
 from exporter.clock import Clock
 from exporter.errors import FilterError, StoreError
 from exporter.store.reader import HistoryReader, ReadRefused
-from exporter.web.access import REFUSAL, may_see_personal_data
+from exporter.web.access import REFUSAL, domain_limit, may_see_personal_data
 from exporter.web.interfaces import StatusSource
 from exporter.web.pages.routes import PageRoute
 from exporter.web.pages.visit import Visit, root_of, segments_of
+
+TENANT_WORDS = "Search and messages are on /mail; this page would show other domains as well."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Answering:
         visit = self._visit(request)
         if route.personal and not visit.personal:
             return _message(visit, "This page needs a login", REFUSAL, status=403)
+        if visit.only_domain is not None and not route.limited:
+            return _message(visit, "This login sees the mail of one domain only", TENANT_WORDS, status=403)
         try:
             return await _while_connected(request, route, visit)
         except FilterError as error:
@@ -46,6 +50,7 @@ class Answering:
             arguments=request.path_params,
             query=request.query_params,
             personal=may_see_personal_data(request.scope),
+            only_domain=domain_limit(request.scope),
             source=self.source,
             history=self.history,
             now=self.clock.now(),

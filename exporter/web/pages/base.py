@@ -52,6 +52,9 @@ def coded(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
 
 
+TENANT_SECTIONS = tuple(section for section in SECTIONS if section[0] == "mail")
+"""The navigation of a login that may see the mail of one domain only."""
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
     "coded": coded,
@@ -86,6 +89,7 @@ def respond(
             section=section,
             refreshed=refreshed,
             refresh_link=_refresh_link(visit, wanted=not refreshed),
+            sections=SECTIONS if visit.only_domain is None else TENANT_SECTIONS,
             **values,
         )
     )
@@ -125,7 +129,6 @@ def _environment() -> Environment:
         "css": Markup(_style()),  # noqa: S704 - our own file, without variables
         "path_to": path_to,
         "refresh_seconds": REFRESH_SECONDS,
-        "sections": SECTIONS,
         "version": __version__,
     }
     return environment

@@ -17,11 +17,13 @@ class PageRoute:
         path: As in Starlette: ``{name}`` takes one segment.
         load: Imports and returns the page.
         personal: Whether it shows personal data, and therefore needs a login or loopback.
+        limited: Whether it respects `Visit.only_domain`; others refuse a login of one domain.
     """
 
     path: str
     load: Callable[[], Page]
     personal: bool = False
+    limited: bool = False
 
 
 def _overview() -> Page:
@@ -116,11 +118,11 @@ def _domain() -> Page:
 
 PAGES = (
     PageRoute("/", _overview),
-    PageRoute("/mail", _mail, personal=True),
-    PageRoute("/mail/export", _mail_export, personal=True),
+    PageRoute("/mail", _mail, personal=True, limited=True),
+    PageRoute("/mail/export", _mail_export, personal=True, limited=True),
     PageRoute("/mail/stuck", _stuck, personal=True),
     PageRoute("/mail/senders", _senders, personal=True),
-    PageRoute("/mail/{server}/{queue_id}", _message, personal=True),
+    PageRoute("/mail/{server}/{queue_id}", _message, personal=True, limited=True),
     PageRoute("/reports", _reports),
     PageRoute("/reports/export", _report_export, personal=True),
     PageRoute("/reports/domains/{domain}", _report_domain),

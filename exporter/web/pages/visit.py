@@ -26,6 +26,7 @@ class Visit:
         arguments: The values in the page's path, decoded, as the client wrote them.
         query: The values of the query, as the client wrote them.
         personal: Whether this client may see personal data.
+        only_domain: The one domain whose mail this client may see; ``None``: all.
         source: The current state of all servers.
         history: ``None`` without a history.
         now: Aware, in UTC.
@@ -36,6 +37,7 @@ class Visit:
     arguments: Mapping[str, str]
     query: QueryParams
     personal: bool
+    only_domain: str | None
     source: StatusSource
     history: HistoryReader | None
     now: datetime

@@ -78,6 +78,7 @@ def visit_of(page: StatusPage, *, path: str = "/", arguments: Mapping[str, str] 
         arguments=arguments or {},
         query=QueryParams(""),
         personal=True,
+        only_domain=None,
         source=FixedStatus(page),
         history=None,
         now=NOW,

@@ -22,7 +22,7 @@ async def export(visit: Visit) -> Response:
     wanted, fmt = trail_filter(options, refused=is_refused), format_of(options)
 
     def exported(history: History) -> Exported:
-        reader = TrailReader(history)
+        reader = TrailReader(history, only_domain=visit.only_domain)
         return exported_refusals(reader, wanted) if is_refused else exported_messages(reader, wanted, now=visit.now)
 
     return await download(visit, exported, name="refusals" if is_refused else "mail", fmt=fmt)

@@ -29,7 +29,7 @@ async def message(visit: Visit) -> Response:
     def answer(history: History) -> Response:
         told = answer_to(
             Asked(text=text, queue_ids=[queue_id] if queue_id else []),
-            TrailFilter(server=server),
+            TrailFilter(server=server, only_domain=visit.only_domain),
             connection=history,
             queues=NOT_ASKED,
             coverage=Coverage(),

@@ -96,12 +96,12 @@ def parse(visit: Visit) -> Asked:
 
 def load(history: History, visit: Visit, asked: Asked) -> SearchPage:
     """Read what the page shows."""
-    reader = TrailReader(history)
+    reader = TrailReader(history, only_domain=visit.only_domain)
     what = asked.options.text("what")
     found: Sequence[TrailMessage | Refusal] = []
     answer = None
     if what is not None:
-        limits = TrailFilter(server=asked.wanted.server, since=asked.wanted.since)
+        limits = TrailFilter(server=asked.wanted.server, since=asked.wanted.since, only_domain=visit.only_domain)
         told = answer_to(
             parse_asked(what), limits, connection=history, queues=NOT_ASKED, coverage=Coverage(), now=visit.now
         )
