@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import dropwhile, takewhile
 
 from exporter.clock import unix_second
 from exporter.model.delivery import Outcome
@@ -31,7 +32,7 @@ _NEWEST = """
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failures:
     """
-    The failures of one destination since its last success.
+    The latest failures of one destination without a success between them.
 
     Attributes:
         first_at, last_at: The earliest and the latest of them.
@@ -56,22 +57,23 @@ def rejecting(connection: sqlite3.Connection, server: str, *, since: datetime, m
 def failures_of(
     connection: sqlite3.Connection, server: str, domains: Sequence[str], *, since: datetime
 ) -> Mapping[str, Failures]:
-    """Return the failures after *since* of each of *domains* that has failed last."""
+    """Return the latest failures after *since* of each of *domains* that has any."""
     found: dict[str, Failures] = {}
     for domain in domains:
         rows = connection.execute(_NEWEST, (server, domain, unix_second(since), FAILURES)).fetchall()
-        failed = []
-        for row in rows:
-            if row[1] == Outcome.DELIVERED.value:
-                break
-            failed.append(row)
+        since_failure = dropwhile(_is_delivered, rows)
+        failed = list(takewhile(lambda row: not _is_delivered(row), since_failure))
         if failed:
             at, _, code, reason = failed[0]
             found[domain] = Failures(
                 first_at=datetime.fromtimestamp(failed[-1][0], UTC),
                 last_at=datetime.fromtimestamp(at, UTC),
-                is_whole=len(failed) < FAILURES,
+                is_whole=len(rows) < FAILURES or tuple(failed[-1]) != tuple(rows[-1]),
                 code=code,
                 reason=reason,
             )
     return found
+
+
+def _is_delivered(row: sqlite3.Row) -> bool:
+    return bool(row[1] == Outcome.DELIVERED.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from exporter.web.pictures.drawing import Kind, hint, number, picture
+from exporter.web.pictures.drawing import Kind, hint, picture, rectangle
 
 HEIGHT = 60.0
 COLUMN = 10.0
@@ -47,10 +47,10 @@ def bars(columns: Sequence[Column], *, text: str, top: float | None = None) -> M
 def share_bar(parts: Sequence[tuple[Kind, float]], *, text: str) -> Markup:
     """Return one lying bar that *parts* share, from left to right; an empty one if they are all 0."""
     total = sum(max(0.0, amount) for _, amount in parts)
-    shapes, left = [Markup('<rect class="empty" width="100" height="4"/>')], 0.0
+    shapes, left = [rectangle("empty", 0.0, 0.0, 100.0, 4.0)], 0.0
     for kind, amount in parts:
         width = max(0.0, amount) / total * 100.0 if total else 0.0
-        shapes.append(_rectangle(kind.value, left, 0.0, width, 4.0))
+        shapes.append(rectangle(kind.value, left, 0.0, width, 4.0))
         left += width
     return picture(shapes, width=100.0, height=4.0, text=text, name="share")
 
@@ -59,23 +59,17 @@ def _total(column: Column) -> float:
     return sum(max(0.0, amount) for _, amount in column.parts)
 
 
-def _column(column: Column, left: float, scale: float) -> Markup:
+def _column(column: Column, left: float, scale: float) -> str:
     # The whole height reacts to the pointer: a low column is hard to hit.
-    field = _rectangle("unknown" if column.unknown else "field", left, 0.0, COLUMN, HEIGHT)
-    return Markup("<g>{}{}{}</g>").format(hint(column.text), field, Markup("").join(_parts(column, left, scale)))
+    field = rectangle("unknown" if column.unknown else "field", left, 0.0, COLUMN, HEIGHT)
+    return f"<g>{hint(column.text)}{field}{''.join(_parts(column, left, scale))}</g>"
 
 
-def _parts(column: Column, left: float, scale: float) -> Iterator[Markup]:
+def _parts(column: Column, left: float, scale: float) -> Iterator[str]:
     bottom = HEIGHT
     for kind, amount in column.parts:
         if amount <= 0:
             continue
         height = min(bottom, max(LEAST, amount / scale * HEIGHT))
         bottom -= height
-        yield _rectangle(kind.value, left + GAP / 2, bottom, COLUMN - GAP, height)
-
-
-def _rectangle(name: str, x: float, y: float, width: float, height: float) -> Markup:
-    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
-        name, number(x), number(y), number(width), number(height)
-    )
+        yield rectangle(kind.value, left + GAP / 2, bottom, COLUMN - GAP, height)

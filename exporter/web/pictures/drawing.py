@@ -22,29 +22,36 @@ class Kind(StrEnum):
     PLAIN = "plain"
 
 
-def picture(shapes: Iterable[Markup], *, width: float, height: float, text: str, name: str) -> Markup:
+def picture(shapes: Iterable[str], *, width: float, height: float, text: str, name: str) -> Markup:
     """
     Return shapes as a picture that stretches to the width of its surroundings.
 
-    *text* is read by screen readers instead of the picture. *name* is its class, by which the style sheet sets the
-    height.
+    *shapes* are markup, without a text of any other origin that `clean` has not seen. *text* is read by screen readers
+    instead of the picture. *name* is its class, by which the style sheet sets the height.
     """
-    return Markup(
-        '<svg class="picture {name}" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img"'
-        ' aria-label="{text}" focusable="false">{shapes}</svg>'
-    ).format(name=name, width=number(width), height=number(height), text=clean(text), shapes=Markup("").join(shapes))
+    opening = (
+        f'<svg class="picture {name}" viewBox="0 0 {number(width)} {number(height)}" preserveAspectRatio="none"'
+        f' role="img" aria-label="{clean(text)}" focusable="false">'
+    )
+    return Markup("".join((opening, *shapes, "</svg>")))  # noqa: S704 - numbers, our own names, and clean texts
 
 
-def hint(text: str) -> Markup:
+def hint(text: str) -> str:
     """Return a text that a browser shows when the pointer rests on the shape around it."""
-    return Markup("<title>{}</title>").format(clean(text))
+    return f"<title>{clean(text)}</title>"
 
 
-def clean(text: str) -> Markup:
+def clean(text: str) -> str:
     """Return a text of any origin, escaped, shortened and without control characters."""
-    return escape(printable(shortened(text, TEXT_LIMIT)))
+    return str(escape(printable(shortened(text, TEXT_LIMIT))))
+
+
+def rectangle(name: str, x: float, y: float, width: float, height: float, *, content: str = "") -> str:
+    """Return a rectangle of a class, with *content* in it, such as a hint."""
+    place = f'class="{name}" x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}"'
+    return f"<rect {place}>{content}</rect>" if content else f"<rect {place}/>"
 
 
 def number(value: float) -> str:
     """Return a number with at most two decimals."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"

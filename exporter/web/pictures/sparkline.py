@@ -33,7 +33,7 @@ def _height(share: float) -> float:
     return HEIGHT - MARGIN - min(1.0, max(0.0, share)) * (HEIGHT - 2 * MARGIN)
 
 
-def _shapes(points: Sequence[tuple[float, float] | None], kind: Kind) -> Iterator[Markup]:
+def _shapes(points: Sequence[tuple[float, float] | None], kind: Kind) -> Iterator[str]:
     for known, group in groupby(points, key=lambda point: point is not None):
         run = [point for point in group if point is not None]
         if not known:
@@ -43,9 +43,5 @@ def _shapes(points: Sequence[tuple[float, float] | None], kind: Kind) -> Iterato
         line = " ".join(f"{number(x)},{number(y)}" for x, y in run)
         begin, end = number(run[0][0]), number(run[-1][0])
         bottom = number(HEIGHT)
-        yield Markup('<polygon class="area {}" points="{},{} {} {},{}"/>').format(
-            kind.value, begin, bottom, line, end, bottom
-        )
-        yield Markup('<polyline class="line {}" points="{}" vector-effect="non-scaling-stroke"/>').format(
-            kind.value, line
-        )
+        yield f'<polygon class="area {kind.value}" points="{begin},{bottom} {line} {end},{bottom}"/>'
+        yield f'<polyline class="line {kind.value}" points="{line}" vector-effect="non-scaling-stroke"/>'

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from exporter.web.pictures.drawing import Kind, hint, number, picture
+from exporter.web.pictures.drawing import Kind, hint, picture, rectangle
 
 WIDTH, HEIGHT = 600.0, 24.0
 MARK = 4.0
@@ -44,20 +44,16 @@ def timeline(marks: Sequence[Mark], *, begin: datetime, end: datetime, text: str
     def place(at: datetime) -> float:
         return min(1.0, max(0.0, (at - begin).total_seconds() / whole)) * WIDTH
 
-    shapes = [Markup('<rect class="field" width="{}" height="{}"/>').format(number(WIDTH), number(HEIGHT))]
-    shapes.append(Markup('<rect class="axis" y="{}" width="{}" height="1"/>').format(HEIGHT / 2, number(WIDTH)))
+    shapes = [rectangle("field", 0.0, 0.0, WIDTH, HEIGHT)]
+    shapes.append(rectangle("axis", 0.0, HEIGHT / 2, WIDTH, 1.0))
     shapes += [_band(place(s.begin), place(s.end), s) for s in spans]
     shapes += [_mark(min(place(mark.at), WIDTH - MARK), mark) for mark in marks]
     return picture(shapes, width=WIDTH, height=HEIGHT, text=text, name="timeline")
 
 
-def _band(left: float, right: float, span: Span) -> Markup:
-    return Markup('<rect class="{}" x="{}" y="8" width="{}" height="8">{}</rect>').format(
-        span.kind.value, number(left), number(max(1.0, right - left)), hint(span.text)
-    )
+def _band(left: float, right: float, span: Span) -> str:
+    return rectangle(span.kind.value, left, 8.0, max(1.0, right - left), 8.0, content=hint(span.text))
 
 
-def _mark(left: float, mark: Mark) -> Markup:
-    return Markup('<rect class="{}" x="{}" y="2" width="{}" height="20">{}</rect>').format(
-        mark.kind.value, number(left), number(MARK), hint(mark.text)
-    )
+def _mark(left: float, mark: Mark) -> str:
+    return rectangle(mark.kind.value, left, 2.0, MARK, 20.0, content=hint(mark.text))

@@ -65,10 +65,11 @@ class Verdict:
     problems_left_out: int
 
 
-def judge(page: StatusPage, *, now: datetime) -> Verdict:
-    """Return the verdict on a page as of *now*."""
+def judge(page: StatusPage, *, now: datetime, problems: Sequence[Problem] | None = None) -> Verdict:
+    """Return the verdict on a page as of *now*; *problems* are its problems, if they have been found already."""
     limits = page.limits or shipped()
-    problems = find_problems(page, now=now)
+    if problems is None:
+        problems = find_problems(page, now=now)
     worst = problems[0] if problems else None
     waiting = not page.servers or any(_is_waiting(server) for server in page.servers)
     return Verdict(

@@ -32,22 +32,27 @@ def written(path: Path, *outcomes: OutcomeRow, server: str = "mx1") -> Path:
     return path
 
 
-def test_failures_begin_after_the_last_success(tmp_path: Path):
-    """The latest reply is shown, and the first failure that no success has followed."""
+def test_failures_begin_after_a_success(tmp_path: Path):
+    """The latest reply is shown, and the first failure without a success between the two."""
     path = written(
         tmp_path / "history.sqlite3",
         outcome(90, "big.test", "temporary_failure", "450"),
         outcome(60, "big.test", "delivered"),
         outcome(50, "big.test", "temporary_failure", "451", "unexpected_response"),
         outcome(10, "big.test", "permanent_failure", "550", "unexpected_response"),
-        outcome(20, "well.test", "temporary_failure", "421"),
+        outcome(30, "mixed.test", "delivered"),
+        outcome(20, "mixed.test", "temporary_failure", "421"),
+        outcome(5, "mixed.test", "delivered"),
         outcome(5, "well.test", "delivered"),
     )
 
     with reading(path) as history:
-        found = failures_of(history, "mx1", ["big.test", "well.test", "new.test"], since=NOW - timedelta(days=8))
+        found = failures_of(
+            history, "mx1", ["big.test", "mixed.test", "well.test", "new.test"], since=NOW - timedelta(days=8)
+        )
 
-    assert found.keys() == {"big.test"}
+    assert found.keys() == {"big.test", "mixed.test"}
+    assert (found["mixed.test"].code, found["mixed.test"].first_at) == ("421", NOW - timedelta(minutes=20))
     failures = found["big.test"]
     assert (failures.first_at, failures.last_at) == (NOW - timedelta(minutes=50), NOW - timedelta(minutes=10))
     assert (failures.is_whole, failures.code, failures.reason) == (True, "550", "unexpected_response")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -69,9 +69,11 @@ class Series:
 
     def gauge(self, value: Total, *, number: int, every: int = 1) -> Sequence[int | None]:
         """Return the largest value of each *every* steps, *number* times, up to now."""
-        known = {step.at: step for step in self.steps}
-        ends = [self.latest_end - n * self.step_seconds for n in reversed(range(number * every))]
-        found = [None if (step := known.get(end)) is None else value(step) for end in ends]
+        known = {step.at: value(step) for step in self.steps}
+        end, length = self.latest_end, self.step_seconds
+        found = [known.get(end - n * length) for n in range(number * every - 1, -1, -1)]
+        if every == 1:
+            return found
         return [
             max((one for one in found[n : n + every] if one is not None), default=None)
             for n in range(0, len(found), every)
@@ -83,46 +85,42 @@ class Series:
 
         What was counted after an interruption of the exporter belongs to no period, but to the sum.
         """
-        begin = self.latest_end - number * every * self.step_seconds
-        pairs = [(a, b) for a, b in pairwise(self.steps) if begin < b.at <= self.latest_end]
-        close = [(a, b) for a, b in pairs if b.at - a.at <= LONGEST_STEPS * self.step_seconds]
-        return Increases(
-            self._periods(number, every, [[(b.at, _increase(a, b, total)) for a, b in close] for total in totals]),
-            [_sum(_increase(a, b, total) for a, b in pairs) for total in totals],
-        )
+        begin, end, longest = self._begin(number, every), self.latest_end, LONGEST_STEPS * self.step_seconds
+        pairs = [(a, b) for a, b in pairwise(self.steps) if begin < b.at <= end]
+        found = [[(b.at, _increase(total(a), total(b)), b.at - a.at <= longest) for a, b in pairs] for total in totals]
+        return self._increases(number, every, found)
 
     def counts(self, values: Sequence[Total], *, number: int, every: int) -> Increases:
         """Return the same for numbers that are already those of a step alone."""
-        begin = self.latest_end - number * every * self.step_seconds
-        steps = [step for step in self.steps if begin < step.at <= self.latest_end]
-        return Increases(
-            self._periods(number, every, [[(step.at, value(step)) for step in steps] for value in values]),
-            [_sum(value(step) for step in steps) for value in values],
-        )
+        begin, end = self._begin(number, every), self.latest_end
+        steps = [step for step in self.steps if begin < step.at <= end]
+        return self._increases(number, every, [[(step.at, value(step), True) for step in steps] for value in values])
 
-    def _periods(self, number: int, every: int, found: Sequence[Sequence[tuple[int, int | None]]]) -> Sequence[Period]:
-        length = every * self.step_seconds
-        begin = self.latest_end - number * length
-        values: list[list[int | None]] = [[None] * len(found) for _ in range(number)]
-        for column, pairs in enumerate(found):
-            for at, value in pairs:
-                place = (at - begin - 1) // length
-                values[place][column] = _sum((values[place][column], value))
-        return [
-            Period(_moment(begin + n * length), _moment(begin + (n + 1) * length), tuple(one))
-            for n, one in enumerate(values)
-        ]
+    def _begin(self, number: int, every: int) -> int:
+        return self.latest_end - number * every * self.step_seconds
+
+    def _increases(self, number: int, every: int, found: Sequence[Sequence[tuple[int, int | None, bool]]]) -> Increases:
+        """Return sums of *found*: for each total the ends of steps, their values, and whether they have a place."""
+        length, begin = every * self.step_seconds, self._begin(number, every)
+        columns: list[list[int | None]] = []
+        sums: list[int | None] = []
+        for values in found:
+            column: list[int | None] = [None] * number
+            known = [(at, value, placed) for at, value, placed in values if value is not None]
+            for at, value, placed in known:
+                if placed:
+                    place = (at - begin - 1) // length
+                    column[place] = (column[place] or 0) + value
+            columns.append(column)
+            sums.append(sum(value for _, value, _ in known) if known else None)
+        moments = [_moment(begin + n * length) for n in range(number + 1)]
+        periods = [Period(*ends, tuple(column[n] for column in columns)) for n, ends in enumerate(pairwise(moments))]
+        return Increases(periods, sums)
 
 
-def _increase(before: Step, after: Step, total: Total) -> int | None:
-    old, new = total(before), total(after)
+def _increase(old: int | None, new: int | None) -> int | None:
     return None if old is None or new is None else max(0, new - old)
 
 
 def _moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None

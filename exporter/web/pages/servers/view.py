@@ -129,9 +129,16 @@ def _past(history: History, server: ServerStatus, since: int, now: datetime, wit
 
 
 def server_view(
-    server: ServerStatus, page: StatusPage, past: Past, problems: Sequence[Problem], now: datetime, span: Span = DAY
+    server: ServerStatus,
+    page: StatusPage,
+    past: Past,
+    problems: Sequence[Problem],
+    now: datetime,
+    span: Span = DAY,
+    *,
+    is_brief: bool = False,
 ) -> ServerView:
-    """Return *server* with its own *problems*."""
+    """Return *server* with its own *problems*; a brief view has only the tiles of the queue and of deliveries."""
     series = Series(past.steps, int(now.timestamp()), page.step_seconds)
     kind, state = state_of(server, problems)
     oldest = _oldest_seconds(server, now)
@@ -147,8 +154,7 @@ def server_view(
         tiles=[
             queue_tile(server, series, span, oldest_seconds=oldest),
             delivery_tile(server, series, span),
-            spam_tile(series, span),
-            login_tile(series, span),
+            *(() if is_brief else (spam_tile(series, span), login_tile(series, span))),
         ],
         destinations=destination_rows(server, past.rejected, past.failures, most=DESTINATIONS),
         certificates=certificate_rows(server, page.limits or shipped(), now),
