@@ -59,7 +59,7 @@ class Answering:
 
 async def _while_connected(request: Request, route: PageRoute, visit: Visit) -> Response:
     """Make the page; if the client disconnects first, what is still being read for it is cancelled."""
-    making = asyncio.ensure_future(route.load()(visit))
+    making = asyncio.ensure_future(_make(route, visit))
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((making, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +70,12 @@ async def _while_connected(request: Request, route: PageRoute, visit: Visit) -> 
         for task in (making, leaving):
             task.cancel()
         await asyncio.wait((making, leaving))
+
+
+async def _make(route: PageRoute, visit: Visit) -> Response:
+    """Make the page; its first import takes a tenth of a second, for which no scrape shall wait."""
+    page = await asyncio.to_thread(route.load)
+    return await page(visit)
 
 
 async def _disconnected(request: Request) -> None:
