@@ -21,6 +21,20 @@ AT_ONCE = Threshold(PAGE, 0.0, {})
 """For a server that is down, if the alert about it is disabled."""
 
 
+LEFT_TO_PROMETHEUS = frozenset(
+    {
+        *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
+        *("StalwartTlsReportFailures", "StalwartDeliverySloSlowBurn"),
+        *("StalwartRelayBudget", "StalwartReportLoop", "StalwartMailboxFilling", "StalwartKnownDefect"),
+        *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
+        *("StalwartServedCertificateInvalid", "StalwartServedCertificateExpiring", "StalwartCertificateNotServed"),
+        "StalwartAddressListed",
+        *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
+    }
+)
+"""Alerts that are not judged: on reports, budgets, mailboxes, domains, the exporter itself, and over three days."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """

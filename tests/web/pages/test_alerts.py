@@ -10,11 +10,10 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from exporter.web.interfaces import StatusPage
-from exporter.web.pages.alerts.page import LEFT_TO_PROMETHEUS, alert, alerts
+from exporter.web.pages.alerts.page import alert, alerts
 from exporter.web.pages.alerts.runbooks import INDEX_NAME, names, runbook
 from exporter.web.verdict.thresholds import shipped
-from tests.support.builders.situations import SITUATIONS
-from tests.support.builders.verdicts import CALM, enterprise, verdict
+from tests.support.builders.verdicts import CALM, enterprise
 from tests.support.listener.app import status_page
 from tests.support.listener.status import read, visit_of
 from tests.support.paths import ROOT
@@ -81,10 +80,3 @@ def test_the_list_has_what_fires_first():
     order = [text.index(name) for name in ("StalwartQueuePaused", "StalwartQueueBacklog", "StalwartServerDown")]
     assert order == sorted(order)
     assert re.search(r"StalwartRelayBudget left to Prometheus", text)
-
-
-def test_what_is_left_to_prometheus_is_what_no_situation_shows():
-    """The list says "quiet" only of what is judged."""
-    told = {problem.alert for situation in SITUATIONS.values() for problem in verdict(situation.page).problems}
-
-    assert set(shipped().alerts) - told - {"StalwartDeliverySloFastBurn"} == LEFT_TO_PROMETHEUS

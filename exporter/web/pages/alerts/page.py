@@ -12,21 +12,9 @@ from exporter.web.pages.alerts.runbooks import INDEX_NAME, names, runbook
 from exporter.web.pages.base import respond
 from exporter.web.pages.servers.badges import BADGES
 from exporter.web.pages.visit import Visit
-from exporter.web.verdict.judge import PAGE, Problem, find_problems
+from exporter.web.verdict.judge import LEFT_TO_PROMETHEUS, PAGE, Problem, find_problems
 from exporter.web.verdict.thresholds import Threshold, shipped
 from exporter.web.words import duration
-
-LEFT_TO_PROMETHEUS = frozenset(
-    {
-        *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
-        *("StalwartTlsReportFailures", "StalwartDeliverySloSlowBurn", "StalwartRelayBudget", "StalwartReportLoop"),
-        *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
-        *("StalwartServedCertificateExpiring", "StalwartServedCertificateInvalid", "StalwartCertificateNotServed"),
-        *("StalwartAddressListed", "StalwartMailboxFilling"),
-        *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
-    }
-)
-"""Alerts that these pages do not judge: on reports, domains, budgets, three days, and the exporter's own absence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
