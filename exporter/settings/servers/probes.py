@@ -33,10 +33,12 @@ _LOGIN = ("username", "password", "password_file", "token", "token_file")
 
 
 def _target(text: str) -> str:
-    name = domain_of(text) if "@" in text else domain_name(text)
-    if not name or any(not character.isprintable() or character in "/\\%?#" for character in text):
+    local, at, _ = text.rpartition("@")
+    name = domain_of(text) if at else domain_name(text)
+    is_plain = text.isprintable() and not set(text) & set("/\\%?#")
+    if not name or not is_plain or (at and not local):
         raise ValueError("is neither a mail address nor a domain")
-    return f"{text.rpartition('@')[0]}@{name}" if "@" in text else name
+    return f"{local}@{name}" if at else name
 
 
 Targets: TypeAlias = Annotated[

@@ -13,6 +13,7 @@ from exporter.settings.models import Settings
 from exporter.settings.servers.server import ServerSettings
 
 _INLINE_SECRETS = ("password", "token", "native_password")
+_INNER_SECRETS = ("webhook.secret", "operator.password", "operator.token", "probes.password", "probes.token")
 _SECRET_FILES = ("password_file", "token_file", "native_password_file")
 
 
@@ -36,7 +37,7 @@ def risks_of_file(path: Path, tables: Mapping[str, Any]) -> Iterator[str]:
         f"servers[{index}].{key}"
         for index, server in enumerate(servers if isinstance(servers, list) else [])
         if isinstance(server, Mapping)
-        for key in (*_INLINE_SECRETS, "webhook.secret", "operator.password", "operator.token")
+        for key in (*_INLINE_SECRETS, *_INNER_SECRETS)
         if _given(server, key)
     ]
     if inline and is_world_readable(path):
@@ -78,6 +79,8 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
         ("webhook.secret_file", server.webhook.secret_file),
         ("operator.password_file", server.operator.password_file),
         ("operator.token_file", server.operator.token_file),
+        ("probes.password_file", server.probes.password_file),
+        ("probes.token_file", server.probes.token_file),
     ):
         if path is not None and is_world_readable(path):
             yield key, "every user of this machine can read the file; restrict it (chmod o-r)"
