@@ -60,7 +60,7 @@ def unusable_certificates(servers: Sequence[ServerSettings]) -> Iterator[str]:
 
 
 def unusable_thresholds(path: Path | None) -> Iterator[str]:
-    """Yield the problems of the thresholds file of the status page."""
+    """Yield the problems of the thresholds file of the pages."""
     if path is None:
         return
     try:

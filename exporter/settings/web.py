@@ -116,8 +116,7 @@ class WebSettings(Section):
     status_page: bool = Field(default=True, description="Whether to serve the HTML pages at `/`.")
     thresholds_file: ReadableFile | None = Field(
         default=None,
-        description="The `thresholds.json` of your own rules, which the status page uses instead of the "
-        "shipped thresholds.",
+        description="The `thresholds.json` of your own rules, which the pages use instead of the shipped thresholds.",
     )
 
     @property

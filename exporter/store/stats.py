@@ -1,4 +1,4 @@
-"""Statistics of the history file, for self metrics and the status page."""
+"""Statistics of the history file, for self metrics and the pages."""
 
 from __future__ import annotations
 

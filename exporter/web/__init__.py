@@ -1,1 +1,1 @@
-"""The exporter's HTTP endpoints: metrics, health and a status page; see `exporter.web.interfaces`."""
+"""The exporter's HTTP endpoints: metrics, health and pages; see `exporter.web.interfaces`."""

@@ -1,4 +1,4 @@
-"""What the web layer requires from the rest of the exporter, and the status page as data."""
+"""What the web layer requires from the rest of the exporter, and the facts of the pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Reloader(Protocol):
 
 
 class StatusSource(Protocol):
-    """The source of the status page's facts."""
+    """The source of the pages' facts."""
 
     def status(self) -> StatusPage:
         """Return the current facts; free of secrets, with texts from untrusted sources unescaped."""
@@ -278,7 +278,7 @@ class Link:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPage:
     """
-    The content of the status page.
+    The facts of all pages.
 
     Attributes:
         version: The exporter's version.

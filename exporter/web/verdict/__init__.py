@@ -1,1 +1,1 @@
-"""The status page's verdict: the conditions of the shipped alerts, evaluated on the exporter's state."""
+"""The verdict of the pages: the conditions of the shipped alerts, evaluated on the exporter's state."""

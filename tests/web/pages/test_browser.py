@@ -6,22 +6,24 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.store.reader import HistoryReader
-from exporter.web.interfaces import StatusPage
+from exporter.web.interfaces import Alignment, QueueFacts, RequestRow, StatusPage
 from tests.support.browser import Browser, browsing
 from tests.support.listener.app import application, serving
 from tests.support.listener.scenes import NOW, pages, write_day
-from tests.support.listener.status import hostile_page
+from tests.support.listener.status import HOSTILE, hostile_page
 from tests.support.virtual_time import HandClock
 
 SCENES = (
     ("one", "/"),
     ("eight", "/"),
     ("hostile", "/"),
+    ("hostile", "/servers/mx1"),
     ("one", "/servers/mx1"),
     ("one", "/servers/unknown"),
     ("one", "/alerts"),
@@ -70,15 +72,36 @@ def served(page: StatusPage, history: Path) -> Iterator[str]:
         thread.join()
 
 
+def hostile_fleet(path: str) -> StatusPage:
+    """Facts of which every text is an attack, but for the name in the path of a server's page."""
+    page = hostile_page()
+    if path == "/":
+        return page
+    everything = " ".join(HOSTILE)
+    server = replace(
+        page.servers[0],
+        name="mx1",
+        queue=QueueFacts(running=True, messages=9, failing=9, deferring={everything: 9}, rejecting={everything: 3}),
+        certificates={everything: NOW},
+        alignment=[Alignment(domain=everything, aligned=1, failed=1)],
+        requests=[RequestRow(endpoint=everything, statuses={everything: 1}, mean_seconds=0.1, response_bytes=1)],
+        permissions=[everything],
+        account=everything,
+        log_problem=everything,
+    )
+    return replace(page, servers=[server])
+
+
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
 @pytest.mark.parametrize(("scene", "path"), SCENES)
 def test_a_page_is_readable_and_asks_for_nothing(browser, history, scene: str, path: str, width: int, dark: bool):
     """axe-core finds nothing, nothing is wider than the window, the console is empty, and all is from one place."""
-    page = hostile_page() if scene == "hostile" else pages(NOW)[scene]
+    page = hostile_fleet(path) if scene == "hostile" else pages(NOW)[scene]
     with served(page, history) as url, browser.tab() as tab:
         tab.open(url + path, width=width, dark=dark)
 
         assert tab.violations() == []
+        assert tab.evaluate("document.scripts.length + document.images.length") == 0
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
         assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(18, 21, 26)" if dark else "rgb(245, 246, 248)"
