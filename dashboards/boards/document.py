@@ -18,6 +18,12 @@ STARTS = f'sum by (server) (stalwart_log_entries_total{{{SELECTION},event="serve
 
 ANNOTATIONS = (
     (
+        "Settings changes",
+        "purple",
+        f"changes(stalwart_settings_change_timestamp_seconds{{{SELECTION}}}[2m]) > 0",
+        "{{server}}: settings of {{area}} changed",
+    ),
+    (
         "Server restarts",
         "orange",
         f"{STARTS} > ({STARTS.replace('})', '} offset 2m)')} or 0 * {STARTS})",

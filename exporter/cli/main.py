@@ -35,12 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": HELP_NAMES},
 )
-app.add_typer(queue_app)
-app.add_typer(reports_app)
-app.add_typer(senders_app)
-app.add_typer(domains_app)
-app.add_typer(accounts_app)
-app.add_typer(trail_app)
+for commands in (queue_app, reports_app, senders_app, domains_app, accounts_app, trail_app):
+    app.add_typer(commands)
 app.command()(why)
 
 
@@ -89,9 +85,7 @@ def default(
 def _for_commands(command: Any, given: dict[str, Path]) -> dict[str, Any]:
     """Return *given* as the default options of every command below *command*."""
     inner = getattr(command, "commands", None)
-    if inner is None:
-        return dict(given)
-    return {name: _for_commands(below, given) for name, below in inner.items()}
+    return dict(given) if inner is None else {name: _for_commands(below, given) for name, below in inner.items()}
 
 
 @app.command()

@@ -31,6 +31,7 @@ NEEDS: Mapping[Capability, Need] = {
     Capability.REPORTS: Need(("incoming-report-list", "incoming-report-get")),
     Capability.INVENTORY: Need(()),
     Capability.ACCOUNTS: Need(("individual-list",)),
+    Capability.SETTINGS: Need(()),
     Capability.DOMAIN_RECORDS: Need(("domain-list", "domain-get"), in_parts=True),
     Capability.LOGS: Need(("logs-view",), "a tracer of type 'log' with a path"),
     Capability.NATIVE_METRICS: Need((), "metrics.prometheus.enable, with the login of metrics.prometheus.auth"),
@@ -62,6 +63,10 @@ SECRETS_TOO = (
     "Optional: the key lacks individual-list. Grant it only if the numbers of accounts and quotas are worth it: up to "
     "v0.15 it also lets the key read every password hash."
 )
+NO_SETTINGS = (
+    "Optional: the key may read no settings. With permissions to get them, such as that of MtaStageRcpt, a change "
+    "shows; values are not kept."
+)
 NO_POSTS = "No signed post has arrived; stalwart-exporter webhook prints the server's settings."
 
 IN_PARTS = frozenset({Capability.INVENTORY, Capability.DOMAIN_RECORDS})
@@ -83,6 +88,8 @@ def advice_for(
         return "" if status is CapabilityStatus.AVAILABLE else NO_POSTS
     if capability is Capability.ACCOUNTS and generation is Generation.REST and status is CapabilityStatus.FORBIDDEN:
         return SECRETS_TOO
+    if capability is Capability.SETTINGS and status is CapabilityStatus.FORBIDDEN:
+        return NO_SETTINGS
     need = _need(capability, generation)
     if status is CapabilityStatus.FORBIDDEN:
         if not need.permissions:

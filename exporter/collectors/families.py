@@ -48,6 +48,14 @@ KNOWN_DEFECT = _f(
     source="detection",
 )
 
+SETTINGS_CHANGE = _f(
+    G,
+    "stalwart_settings_change_timestamp_seconds",
+    "Time at which the settings of an area were last seen to change, or were first seen; from v0.16 on.",
+    ("area",),
+    source="settings",
+)
+
 QUEUE_RUNNING = _f(
     G, "stalwart_queue_running", "1 while the server delivers, 0 while its queue is paused.", source=QUEUE
 )

@@ -11,7 +11,7 @@ from exporter.collectors import families as f
 from exporter.collectors import own_families as own
 from exporter.collectors.exposition import Buckets, Collected
 from exporter.model.server import Generation
-from exporter.stalwart.known_defects import defects_of
+from exporter.stalwart.common.known_defects import defects_of
 from exporter.stalwart.log_problems import LogProblem
 from exporter.state.board import Part, ServerBoard
 from exporter.state.distribution import Observations

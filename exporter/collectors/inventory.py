@@ -50,6 +50,25 @@ class InventorySource:
         return shown
 
 
+class SettingsSource:
+    """
+    When the server's settings changed::
+
+        stalwart_settings_change_timestamp_seconds{server="mx1",area="mta"} 1796000000
+    """
+
+    def __init__(self, board: ServerBoard) -> None:
+        self._board = board
+
+    def version(self) -> object:
+        return self._board.version(Part.SETTINGS)
+
+    def collect(self) -> Iterator[Collected]:
+        changes = self._board.settings_changes
+        if changes is not None:
+            yield f.SETTINGS_CHANGE, {(area,): at for area, at in sorted(changes.items())}
+
+
 def in_use(certificates: Sequence[Certificate]) -> Mapping[str, datetime]:
     """
     Return the expiry of each certificate that is the newest for at least one host, by the shortest of these hosts.

@@ -170,3 +170,17 @@ class AccountSnapshot:
 
     sums: AccountSums
     full_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsDigests:
+    """
+    Keyed digests of a server's settings; no value can be read from them.
+
+    Attributes:
+        digests: By kind of settings.
+        areas: The area of each kind.
+    """
+
+    digests: Mapping[str, str]
+    areas: Mapping[str, str]

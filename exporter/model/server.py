@@ -31,6 +31,7 @@ class Capability(StrEnum):
     REPORTS = "reports"
     INVENTORY = "inventory"
     ACCOUNTS = "accounts"
+    SETTINGS = "settings"
     DOMAIN_RECORDS = "domain_records"
     LOGS = "logs"
     NATIVE_METRICS = "native_metrics"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import AccountSums, Inventory
+from exporter.model.inventory import AccountSums, Inventory, SettingsDigests
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -97,6 +97,9 @@ class StalwartClient(Protocol):
 
     async def fetch_accounts(self) -> AccountSums:
         """Walk the accounts, adding up each page; without names, and never with secrets."""
+
+    async def fetch_settings_digests(self, key: bytes) -> SettingsDigests:
+        """Fetch the settings, as far as the key may read them, and return their digests with *key*."""
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         """Fetch the server's domains; those that are disabled, or whose name is invalid, are left out."""

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import AccountSums, Inventory
+from exporter.model.inventory import AccountSums, Inventory, SettingsDigests
 from exporter.model.live import StreamKind
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
@@ -97,6 +97,9 @@ class SwitchingClient:
 
     async def fetch_accounts(self) -> AccountSums:
         return await self._current.fetch_accounts()
+
+    async def fetch_settings_digests(self, key: bytes) -> SettingsDigests:
+        return await self._current.fetch_settings_digests(key)
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         return await self._current.fetch_domains()

@@ -40,6 +40,7 @@ class Part(StrEnum):
     GAUGES = "gauges"
     INVENTORY = "inventory"
     ACCOUNTS = "accounts"
+    SETTINGS = "settings"
     POSTURE = "posture"
     SERVED = "served"
     BLOCKLISTS = "blocklists"
@@ -169,6 +170,12 @@ class ServerBoard:
         """The accounts; ``None`` unless fresh."""
         held = self._held(Part.ACCOUNTS)
         return held if isinstance(held, AccountSnapshot) else None
+
+    @property
+    def settings_changes(self) -> Mapping[str, int] | None:
+        """When each area of settings last changed, in Unix seconds; ``None`` unless fresh."""
+        held = self._held(Part.SETTINGS)
+        return held if isinstance(held, Mapping) else None
 
     @property
     def posture(self) -> Posture | None:

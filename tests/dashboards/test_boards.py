@@ -116,7 +116,7 @@ def test_restarts_and_version_changes_are_annotated(uid: str):
     """On every board."""
     names = [annotation["name"] for annotation in DOCUMENTS[uid]["annotations"]["list"]]
 
-    assert names == ["Server restarts", "Version changes", "Exporter restarts"]
+    assert names == ["Settings changes", "Server restarts", "Version changes", "Exporter restarts"]
 
 
 def _spoil_panel(**changes: Any) -> Callable[[dict[str, Any]], None]:

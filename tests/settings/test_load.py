@@ -82,6 +82,7 @@ def test_defaults_are_the_documented_ones(tmp_path):
         "outgoing": 300.0,
         "inventory": 300.0,
         "accounts": 3600.0,
+        "settings": 300.0,
         "senders": 30.0,
     }
     assert (server.streams.transport, server.tls.insecure_skip_verify) == ("auto", False)

@@ -20,6 +20,7 @@ from exporter.ingest.counting.trail.recorder import TrailPolicy
 from exporter.ingest.counting.trail.senders import SendersJob
 from exporter.ingest.jobs.inventory.accounts import AccountsJob
 from exporter.ingest.jobs.inventory.job import InventoryJob
+from exporter.ingest.jobs.inventory.settings import SettingsJob
 from exporter.ingest.jobs.live_metrics import LiveMetrics
 from exporter.ingest.jobs.live_traces import LiveTraces
 from exporter.ingest.jobs.log_state import LOG_MARK, counted_until
@@ -53,7 +54,7 @@ from exporter.store.webhooks.summary import SHARED_MARK
 SPREAD_SECONDS = 10.0
 """First runs are spread over this time, or over the shortest interval if that is shorter."""
 
-SILENT = ("native", "failed", "inventory", "accounts", "senders", "readiness")
+SILENT = ("native", "failed", "inventory", "accounts", "settings", "senders", "readiness")
 """Collectors that do not use the management API, not in every run, or only for what is optional."""
 
 READ_SECONDS = 120.0
@@ -179,6 +180,7 @@ def plan_of(
     native = NativeJob(counting.totals, choice, interval_seconds=every.native)
     traces = TraceJob(ledger, owners, deliveries, clock=clock, reconciler=counting.reconciler)
     stored = StoredJob(board, ledger, choice, clock=clock)
+    drift = SettingsJob(board, ledger, clock=clock, interval_seconds=every.settings)
     accounts = AccountsJob(board, ledger, clock=clock, interval_seconds=every.accounts)
     return [
         ("queue", queue, every.queue, Capability.QUEUE),
@@ -190,6 +192,7 @@ def plan_of(
         ("failed", FailedJob(board, interval_seconds=every.failed), every.failed, None),
         ("inventory", InventoryJob(board, interval_seconds=every.inventory), every.inventory, None),
         ("accounts", accounts, every.accounts, Capability.ACCOUNTS),
+        ("settings", drift, every.settings, Capability.SETTINGS),
     ]
 
 

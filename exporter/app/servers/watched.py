@@ -17,7 +17,7 @@ from exporter.clock import Clock
 from exporter.collectors.accounts import AccountsSource
 from exporter.collectors.exposition import Source
 from exporter.collectors.health import CollectorsSource, IdentitySource
-from exporter.collectors.inventory import InventorySource
+from exporter.collectors.inventory import InventorySource, SettingsSource
 from exporter.collectors.posture.blocklists import BlocklistSource
 from exporter.collectors.posture.domains import PostureSource
 from exporter.collectors.posture.probes import ProbeSource
@@ -88,6 +88,7 @@ class WatchedServer:
             GaugeSource(board),
             AccountsSource(board, max_domains=settings.max_domains),
             InventorySource(board, max_domains=settings.max_domains),
+            SettingsSource(board),
             ReportSource(board, report_gauges),
             SenderSource(board),
             PostureSource(board, max_domains=settings.max_domains),

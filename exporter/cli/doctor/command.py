@@ -19,9 +19,9 @@ from exporter.collectors.advice import advice_for, refused_login
 from exporter.errors import SettingsError, TargetError, TargetUnsupported
 from exporter.model.server import Capability, CapabilityStatus, Generation, ServerIdentity
 from exporter.settings import CheckSettings, ServerSettings, load_settings
+from exporter.stalwart.common.known_defects import PAGE, KnownDefect, defects_of
 from exporter.stalwart.common.probe import Examination
 from exporter.stalwart.jmap.probe import examine as examine_jmap
-from exporter.stalwart.known_defects import PAGE, KnownDefect, defects_of
 from exporter.stalwart.log_problems import LOG_PROBLEM_WORDS, LogProblem, look_at_log
 from exporter.stalwart.rest.probe import Examiner
 from exporter.stalwart.stream_check import listen

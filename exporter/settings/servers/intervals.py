@@ -45,6 +45,11 @@ class IntervalSettings(Section):
         "second of processor time. Up to v0.15 the key needs `individual-list`, which also allows reading password "
         "hashes; without it the collector is off.",
     )
+    settings: Interval = Field(
+        default=300.0,
+        description="Changes of the server's settings (v0.16 and newer). Takes up to six requests; only keyed digests "
+        "are kept.",
+    )
     inventory: Interval = Field(
         default=300.0,
         description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes (v0.16 "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from exporter.simulator.world.accounts.zone import PublicKey, new_public_key
 from exporter.simulator.world.telemetry.snowflake import Snowflakes
@@ -128,6 +128,8 @@ class Inventory:
         nodes: By node id; this server is node 0.
         allowed: Addresses that are never blocked.
         report_patterns: Addresses whose reports are analysed.
+        settings: Settings of the JMAP generation by type; the members of their object.
+        hooks: The webhooks that are listed among the settings.
     """
 
     def __init__(self, ids: Snowflakes, now: Callable[[], float], hostname: str) -> None:
@@ -140,6 +142,11 @@ class Inventory:
         self.blocks: dict[str, Block] = {}
         self.allowed: dict[str, int] = {}
         self.samples: dict[int, Sample] = {}
+        self.settings: dict[str, dict[str, Any]] = {
+            "MtaStageRcpt": {"maxFailures": {"match": {}, "else": "5"}, "maxRecipients": {"match": {}, "else": "100"}},
+            "SystemSettings": {"defaultHostname": hostname, "threadPoolSize": None},
+        }
+        self.hooks: dict[int, dict[str, Any]] = {}
         self.report_patterns = ["dmarc@*", "postmaster@*", "tls@*"]
         self.nodes: dict[int, Node] = {0: Node(node_id=0, hostname=hostname, renewed=self.set_up)}
         for attempts in (2, 1):

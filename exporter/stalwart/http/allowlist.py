@@ -197,10 +197,49 @@ class Endpoint(EndpointTable):
             _check_calls(self, body)
 
 
+SETTINGS_SINGLETONS: Mapping[str, tuple[str, ...]] = {
+    "groupware": ("AddressBook", "Calendar", "CalendarAlarm", "CalendarScheduling", "FileStorage", "Sharing"),
+    "mta": (
+        *("MtaExtensions", "MtaInboundSession", "MtaOutboundStrategy", "MtaStageAuth", "MtaStageConnect"),
+        *("MtaStageData", "MtaStageEhlo", "MtaStageMail", "MtaStageRcpt", "MtaSts", "SenderAuth"),
+    ),
+    "protocols": ("Email", "Http", "HttpForm", "Imap", "Jmap", "WebDav"),
+    "reports": (
+        *("DkimReportSettings", "DmarcReportSettings", "DsnReportSettings", "ReportSettings"),
+        *("SpfReportSettings", "TlsReportSettings"),
+    ),
+    "security": ("Authentication", "OidcProvider", "Security"),
+    "sieve": ("SieveSystemInterpreter", "SieveUserInterpreter"),
+    "spam": ("SpamClassifier", "SpamDnsblSettings", "SpamLlm", "SpamPyzor", "SpamSettings"),
+    "storage": (
+        "BlobStore",
+        "Cache",
+        "Coordinator",
+        "DataRetention",
+        "DataStore",
+        "InMemoryStore",
+        "Search",
+        "SearchStore",
+    ),
+    "system": ("Asn", "DnsResolver", "Enterprise", "SystemSettings", "TaskManager"),
+    "telemetry": ("Metrics", "MetricsStore", "TracingStore"),
+}
+"""The server's settings of which there is one object each, by area. They are read whole: see `jmap.settings`."""
+
+SETTINGS_LISTS: Mapping[str, tuple[str, ...]] = {
+    "mta": ("MtaDeliverySchedule", "MtaRoute", "MtaVirtualQueue"),
+    "protocols": ("NetworkListener",),
+    "security": ("Role",),
+    "spam": ("SpamRule", "SpamTag"),
+    "telemetry": ("Tracer", "WebHook"),
+}
+"""The settings of which there are several objects, by area."""
+
 _READ_OBJECTS = (
     *("Account", "ArfExternalReport", "BlockedIp", "Certificate", "ClusterNode", "DmarcExternalReport"),
     *("DmarcInternalReport", "Domain", "Log", "MailingList", "Metric", "QueuedMessage", "ReportSettings"),
     *("Task", "TlsExternalReport", "TlsInternalReport", "Trace"),
+    *(name for names in (*SETTINGS_SINGLETONS.values(), *SETTINGS_LISTS.values()) for name in names),
 )
 
 JMAP_METHODS = frozenset(f"x:{name}/{verb}" for name in _READ_OBJECTS for verb in ("get", "query"))

@@ -10,7 +10,7 @@ from exporter.clock import Clock, rfc3339
 from exporter.errors import PayloadError, TargetError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import AccountSums, Inventory
+from exporter.model.inventory import AccountSums, Inventory, SettingsDigests
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -40,6 +40,7 @@ from exporter.stalwart.jmap.protocol.wire import Call
 from exporter.stalwart.jmap.queue.walk import PAGE_ROWS, Paging, QueueReader
 from exporter.stalwart.jmap.reports.listing import REPORTS_AT_ONCE, fetch_report_ids, fetch_reports
 from exporter.stalwart.jmap.schema import CounterNames
+from exporter.stalwart.jmap.settings import fetch_settings_digests
 from exporter.stalwart.jmap.stored import StoredReader
 from exporter.stalwart.jmap.traces import parse_trace_list, traces_decoder
 
@@ -213,6 +214,10 @@ class JmapClient:
     def walk_quotas(self) -> AsyncIterator[list[AccountRow]]:
         """Yield the users with their addresses and quotas, for commands."""
         return walk_accounts(self._api, QUOTA_PROPERTIES, by_position=self._queue.paging is Paging.POSITION)
+
+    async def fetch_settings_digests(self, key: bytes) -> SettingsDigests:
+        """Fetch the settings, as far as the key may read them, and return their digests with *key*."""
+        return await fetch_settings_digests(self._api, key)
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         """Fetch the server's enabled domains."""

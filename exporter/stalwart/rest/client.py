@@ -15,7 +15,7 @@ from exporter.clock import Clock, rfc3339
 from exporter.errors import PayloadError, TargetForbidden, TargetUnsupported
 from exporter.model.delivery import LogPage, Trace
 from exporter.model.incoming_reports import Incoming, ReportIds
-from exporter.model.inventory import AccountSums, Inventory
+from exporter.model.inventory import AccountSums, Inventory, SettingsDigests
 from exporter.model.posture import DomainWants, ServerDomain
 from exporter.model.queue import OutgoingReports, QueueSnapshot
 from exporter.model.report_words import ReportKind
@@ -198,6 +198,10 @@ class RestClient:
     async def fetch_accounts(self) -> AccountSums:
         """Walk the accounts, adding up each page."""
         return await self._accounts.read()
+
+    async def fetch_settings_digests(self, key: bytes) -> SettingsDigests:
+        """Raise `TargetUnsupported` without a request: settings are only readable together with their secrets."""
+        raise TargetUnsupported("settings: not read from servers of this generation")
 
     async def fetch_domains(self) -> Sequence[ServerDomain]:
         """Fetch the server's domains."""

@@ -132,9 +132,7 @@ def test_a_part_that_the_key_may_not_see_is_absent_and_the_others_stay(tmp_path:
 
             assert missing not in families(scene)
             assert scene.value("stalwart_exporter_collector_success", collector="inventory") == 1
-        status = scene.page("/")
-
-    assert "what it may read is shown" in status
+            assert "what it may read is shown" in scene.page(f"/servers/{scene.name}")
 
 
 def families(scene: Scene) -> set[str]:

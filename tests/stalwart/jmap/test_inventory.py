@@ -233,6 +233,7 @@ def test_the_doctor_is_told_what_a_key_may_do():
         Capability.INVENTORY: CapabilityStatus.AVAILABLE,
         Capability.DOMAIN_RECORDS: CapabilityStatus.AVAILABLE,
         Capability.ACCOUNTS: CapabilityStatus.AVAILABLE,
+        Capability.SETTINGS: CapabilityStatus.AVAILABLE,
         Capability.LOGS: CapabilityStatus.AVAILABLE,
         Capability.NATIVE_METRICS: CapabilityStatus.AVAILABLE,
         Capability.STORED_METRICS: CapabilityStatus.NOT_LICENSED,

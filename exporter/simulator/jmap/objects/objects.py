@@ -34,6 +34,10 @@ _QUEUES = (
 )
 
 
+SINGLETON = decode_id("singleton") or 0
+"""The number that stands for the id ``singleton``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectType:
     """One type: its objects in ascending order of their ids, and the rules of its queries."""
@@ -96,7 +100,7 @@ def _report_settings(world: World) -> list[Entry]:
         "outboundReportDomain": None,
         "inboundReportMaxSize": 26_214_400,
     }
-    return [fixed_entry(decode_id("singleton") or 0, shown)]
+    return [fixed_entry(SINGLETON, shown)]
 
 
 def _plain(entries: Callable[[World], list[Entry]], *sorts: str, **filters: Any) -> ObjectType:
@@ -125,6 +129,19 @@ _TASK_RULES = Rules(
     fast=False,
     anchored_total=True,
 )
+
+
+def _singleton(name: str) -> ObjectType:
+    def entries(world: World) -> list[Entry]:
+        return [fixed_entry(SINGLETON, world.inventory.settings[name])]
+
+    return _plain(entries)
+
+
+def _hooks(world: World) -> list[Entry]:
+    return [fixed_entry(number, hook) for number, hook in sorted(world.inventory.hooks.items())]
+
+
 TYPES: dict[str, ObjectType] = {
     "DmarcExternalReport": _incoming("dmarc"),
     "TlsExternalReport": _incoming("tls"),
@@ -141,5 +158,8 @@ TYPES: dict[str, ObjectType] = {
     "BlockedIp": _plain(blocks, "address", address="equal"),
     "ClusterNode": ObjectType(nodes, Rules(sorts=frozenset({"id", "nodeId"}))),
     "ReportSettings": _plain(_report_settings),
+    "MtaStageRcpt": _singleton("MtaStageRcpt"),
+    "SystemSettings": _singleton("SystemSettings"),
+    "WebHook": _plain(_hooks),
     "SpamTrainingSample": _plain(samples, accountId="id"),
 }

@@ -9,7 +9,7 @@ import pytest
 from exporter.collectors import families as f
 from exporter.collectors.health import IdentitySource
 from exporter.model.server import Generation, ServerIdentity
-from exporter.stalwart.known_defects import KNOWN_DEFECTS, PAGE, defects_of
+from exporter.stalwart.common.known_defects import KNOWN_DEFECTS, PAGE, defects_of
 from exporter.state.board import ServerBoard
 from exporter.state.tally import TallyBook
 from tests.support.paths import ROOT
