@@ -70,7 +70,7 @@ def test_a_page_with_trouble_says_what_since_when_and_what_to_do():
     assert "mx2 is down: connection refused. Check that its process runs" in page.text
     assert "1 of 2 servers up, 3 problems" in page.text
     assert re.search(
-        r"mx2: is down: connection refused .*\(last good 2 h ago\).* Runbook: StalwartServerDown"
+        r"mx2 is down: connection refused .*\(last good 2 h ago\).* Runbook: StalwartServerDown"
         r".* history: disk full.* Runbook: StalwartExporterStoreErrors"
         r".* mx1: reports fails: the server refused the credentials .*\(last good 42 min ago\).*"
         r" Run stalwart-exporter doctor. Runbook: StalwartCollectorStale",

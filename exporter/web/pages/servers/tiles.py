@@ -89,6 +89,11 @@ class Tile:
     begin: str = ""
     end: str = "now"
 
+    @property
+    def is_word(self) -> bool:
+        """Whether the value is a word instead of a number."""
+        return self.value[:1].isalpha()
+
 
 def queue_tile(server: ServerStatus, series: Series, span: Span = DAY, *, oldest_seconds: float | None) -> Tile:
     """Return the tile of the queue."""
@@ -136,7 +141,7 @@ OUTCOMES: Sequence[tuple[Kind, str]] = (
 def delivery_tile(server: ServerStatus, series: Series, span: Span = DAY) -> Tile:
     """Return the tile of deliveries by outcome."""
     title = f"Deliveries, {span.words(series)}"
-    if not sees_deliveries(server):
+    if server.capabilities and not sees_deliveries(server):
         return Tile(title=title, value="not visible", notes=[Note(_why_not_visible(server))])
     found = series.increases(
         [lambda step: step.delivered, lambda step: step.temporary_failures, lambda step: step.permanent_failures],
@@ -170,7 +175,7 @@ def spam_tile(series: Series, span: Span = DAY) -> Tile:
     found = Increases(periods, [*stored.sums, *refused.sums])
     known = [total for total in found.sums if total is not None]
     whole = sum(known) if known else None
-    return _bar_tile(f"Spam and refused mail, {span.words(series)}", whole, "", found, REFUSED, series, span)
+    return _bar_tile(f"Spam and refusals, {span.words(series)}", whole, "", found, REFUSED, series, span)
 
 
 LOGINS: Sequence[tuple[Kind, str]] = ((Kind.BAD, "failed"),)
@@ -194,7 +199,7 @@ def _bar_tile(
     span: Span,
 ) -> Tile:
     if value is None:
-        return Tile(title=title, value=UNKNOWN)
+        return Tile(title=title, value=UNKNOWN, notes=[Note(_why_unknown(series))])
     return Tile(
         title=title,
         value=grouped(value),
@@ -207,6 +212,13 @@ def _bar_tile(
         picture=period_bars(found.periods, parts, text=_in_words(title, found, parts, span.column_words(series))),
         begin=f"{span.words(series)} ago",
     )
+
+
+def _why_unknown(series: Series) -> str:
+    """Return why there is no number."""
+    if len(series.steps) < 2:
+        return f"known after {duration(2 * series.step_seconds)} of watching"
+    return "the server does not report it"
 
 
 def period_bars(periods: Sequence[Period], parts: Sequence[tuple[Kind, str]], *, text: str) -> Markup:
