@@ -36,7 +36,7 @@ CANNOT_KNOW: dict[str, str] = {
     r"stalwart_queue_running\b.*": "v0.16 does not say whether its queue is paused",
     r"stalwart_server_info\b.*": "it names the generation",
     r"stalwart_known_defect_info\b.*": "each release has its own",
-    r"stalwart_clock_skew_seconds\b.*": "the story has a time of its own, which stands still",
+    r"stalwart_clock_(skew_seconds|steps_total)\b.*": "the story has a time of its own, which stands still",
     r"stalwart_queue_message_age_seconds_gsum\b.*": "messages age between two requests",
     r"stalwart_(accounts|domains|quota_accounts|account_\w+)\b.*": "the key of v0.15 may not read accounts",
     r"stalwart_(certificate|tasks|blocked|cluster)_?.*": "v0.15 has no list of them that is cheap to read",
