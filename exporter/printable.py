@@ -29,6 +29,8 @@ def shortened(text: str, length: int) -> str:
 
 def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
     """Return *text* safe for a terminal or a page, with few combining marks, and at most *length* characters."""
+    if text.isascii():
+        return shortened(printable(text[: 4 * length]), length)
     kept = []
     marks = 0
     for c in text[: 4 * length]:

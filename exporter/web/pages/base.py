@@ -20,9 +20,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
-from exporter import __version__
+from exporter import __version__, printable
 from exporter.clock import rfc3339
-from exporter.printable import printable, shortened
 from exporter.web.pages.visit import Visit
 from exporter.web.words import ago, duration, grouped, size
 
@@ -164,12 +163,12 @@ def harmless(value: object) -> object:
     """
     Return a value that is safe in the page: cut to `TEXT_LIMIT` characters, with unprintable ones made visible.
 
-    The template escapes HTML; this handles what escaping leaves: direction marks, terminal sequences, and overlong
-    texts.
+    The template escapes HTML; this handles what escaping leaves: direction marks, terminal sequences, marks that pile
+    up over other lines, and overlong texts.
     """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return printable(_BLANK.sub(" ", shortened(value, TEXT_LIMIT)))
+    return printable.harmless(_BLANK.sub(" ", value[: 4 * TEXT_LIMIT + 1]), TEXT_LIMIT)
 
 
 def is_web_address(url: str) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from markupsafe import Markup, escape
 
-from exporter.printable import printable, shortened
+from exporter.printable import harmless
 
 TEXT_LIMIT = 300
 
@@ -43,7 +43,7 @@ def hint(text: str) -> str:
 
 def clean(text: str) -> str:
     """Return a text of any origin, escaped, shortened and without control characters."""
-    return str(escape(printable(shortened(text, TEXT_LIMIT))))
+    return str(escape(harmless(text, TEXT_LIMIT)))
 
 
 def rectangle(name: str, x: float, y: float, width: float, height: float, *, content: str = "") -> str:

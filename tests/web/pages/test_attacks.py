@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from exporter.printable import MARKS_IN_A_ROW
 from tests.support.attacks import HOSTILE, attacked
 from tests.support.listener.site import Site, site
 from tests.support.listener.status import Page
@@ -81,6 +82,7 @@ def test_no_text_becomes_markup_a_link_elsewhere_or_a_turn_of_direction(pages: S
         assert not [name for name in names if name.startswith("on") or name in ("style", "src", "srcdoc")], path
         shown = page.text + "".join(value or "" for _, found in page.tags for value in found.values())
         assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n"], path
+        assert _marks_in_a_row(shown) <= MARKS_IN_A_ROW, path
         texts.append(page.text)
 
     whole = "\n".join(texts)
@@ -89,6 +91,15 @@ def test_no_text_becomes_markup_a_link_elsewhere_or_a_turn_of_direction(pages: S
     for text in HOSTILE:
         kept = re.sub(r"\W+", "", text[:40], flags=re.ASCII)
         assert kept[:12] in re.sub(r"\W+", "", whole, flags=re.ASCII), text[:40]
+
+
+def _marks_in_a_row(text: str) -> int:
+    """The most combining marks on one letter, which reach over the lines above."""
+    most = marks = 0
+    for c in text:
+        marks = marks + 1 if unicodedata.combining(c) else 0
+        most = max(most, marks)
+    return most
 
 
 def test_a_long_record_can_be_pasted_whole(pages: Site):

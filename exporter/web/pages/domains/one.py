@@ -13,7 +13,7 @@ from exporter.domains import domain_name, shown_domain
 from exporter.history.checks import CHANGES_SHOWN, Group, Line, lines_of, named, part_of, records_to_publish
 from exporter.history.texts import minute
 from exporter.model.posture import Check, CheckResult, Record, split_subject
-from exporter.printable import printable, shortened
+from exporter.printable import harmless
 from exporter.store.posture.reading import read_changes, read_states
 from exporter.store.reading import History
 from exporter.store.reports.dmarc.one_domain import has_reports
@@ -151,9 +151,9 @@ def check_view(line: Line, states: Group) -> CheckView:
 
 def zone_text(record: Record) -> Markup:
     """Return a record as a line of a zone file, escaped and not cut as other texts of a page are."""
-    return escape(printable(shortened(record.zone_line(), RECORD_LIMIT)))
+    return escape(harmless(record.zone_line(), RECORD_LIMIT))
 
 
 def file_text(content: str) -> Markup:
     """Return the lines of a file, escaped."""
-    return Markup("\n").join(escape(printable(line)) for line in shortened(content, RECORD_LIMIT).splitlines())
+    return Markup("\n").join(escape(harmless(line, RECORD_LIMIT)) for line in content[:RECORD_LIMIT].splitlines())
