@@ -137,6 +137,7 @@ async def domain(visit: Visit) -> Response:
         page = load(history, asked)
         if page is None:
             text = f"There is no report about {shown_domain(name)} in the last {counted(asked.days, 'day')}."
+            text += "" if asked.days == MOST_DAYS else f" The filter days={MOST_DAYS} looks further back."
             return nothing_here(visit, text, section="reports")
         return respond(visit, "report_domain.html", title=page.name, section="reports", page=page)
 
