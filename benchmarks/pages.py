@@ -28,10 +28,13 @@ from exporter.clock import SystemClock
 from exporter.store.reader import HistoryReader
 from exporter.store.store import Store
 from exporter.web.app import create_app
-from exporter.web.interfaces import Format, StatusPage
+from exporter.web.interfaces import CapabilityRow, Format, QueueFacts, ServerStatus, StatusPage
 
 LIMIT_MILLISECONDS = 100.0
 ROUNDS = 5
+
+SERVERS = 3
+"""As many as have a card each on the overview."""
 
 _BY_SOURCE = """
     SELECT r.source_ip, sum(r.messages) FROM report JOIN dmarc_record AS r ON r.report = report.id
@@ -70,7 +73,21 @@ class _Nothing:
         return True, ""
 
     def status(self) -> StatusPage:
-        return StatusPage(version="0", started_at=self._now, servers=(), store=None)
+        queue = QueueFacts(running=True, messages=100, failing=9, deferring={BUSY_DOMAIN: 9, "d7.example": 3})
+        servers = [
+            ServerStatus(
+                name=f"mx{number}",
+                url="http://127.0.0.1",
+                generation="rest",
+                edition="enterprise",
+                version="0.15.5",
+                up=True,
+                capabilities=[CapabilityRow(name="logs", status="available")],
+                queue=queue,
+            )
+            for number in range(1, SERVERS + 1)
+        ]
+        return StatusPage(version="0", started_at=self._now, servers=servers, store=None)
 
 
 class _Clock(SystemClock):
@@ -99,6 +116,8 @@ def _cases(now: int, records: int, messages: int) -> list[Case]:
     middle, waiting = messages // 2, messages // 100 * 100
     recipient = f"user{middle}@{BUSY_DOMAIN if middle % 3 else f'd{middle % 5000}.example'}"
     return [
+        Case("/", "SELECT * FROM step WHERE at > ?", (day,)),
+        Case("/servers/mx1", "SELECT * FROM step WHERE server = 'mx1'"),
         Case("/reports", SCAN, (month, now)),
         Case("/reports?kind=arf", "SELECT * FROM report WHERE kind = 'arf' ORDER BY ends_at DESC LIMIT 50"),
         Case("/reports?reporter=nobody", "SELECT * FROM report WHERE reporter LIKE '%nobody%' LIMIT 50"),

@@ -23,7 +23,7 @@ def fill(path: Path, *, records: int, messages: int, empty: Callable[[Path], Pat
     connection.execute("PRAGMA cache_size=-262144")
     connection.execute("BEGIN")
     values = {"messages": messages, "now": now, "begin": now - TRAIL_SECONDS, "seconds": TRAIL_SECONDS}
-    for statement in (*REPORTS, *TRAIL, *SENDERS, POSTURE):
+    for statement in (*REPORTS, *TRAIL, *SENDERS, POSTURE, STEPS):
         wanted = {name: value for name, value in values.items() if f":{name}" in statement}
         connection.execute(statement, wanted)
     connection.execute("COMMIT")
@@ -122,4 +122,10 @@ POSTURE = """
         '{"seen":["v=spf1 mx -all"],"publish":[["customer.example","TXT","v=spf1 mx -all"]],"remove":[],"files":[]}'
     FROM n, json_each('["mx", "spf", "dkim", "dmarc", "dmarc_reports", "mta_sts", "tls_rpt", "tls_reports", "dane",
         "autoconfig", "fcrdns", "helo", "reporters"]') AS c
+"""
+
+STEPS = """
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2303), m(name) AS (VALUES (1), (2), (3))
+    INSERT INTO step SELECT 'mx' || name, :now / 300 * 300 - i * 300, 100 + i % 40, 900, 0, (2304 - i) * 50,
+        (2304 - i) * 3, (2304 - i) / 9, 2304 - i, 2304 - i, i % 3, i % 2, i % 5 FROM n, m
 """
