@@ -20,6 +20,7 @@ from exporter.app.servers.checking import checking_of
 from exporter.app.servers.fleet import Fleet
 from exporter.app.servers.supervise import LongRun
 from exporter.app.servers.webhook import WebhookLimits
+from exporter.app.service.directory import DirectoryWatch
 from exporter.app.status import Status
 from exporter.clock import Clock
 from exporter.collectors.exposition import Exposition
@@ -120,10 +121,19 @@ def assemble(
         "history": partial(history.keep, users=(fleet, retention, trail_retention, steps), changed=exposer.changed),
         "store-stats": partial(history.measure, changed=exposer.changed),
         "reload": partial(reloader.run, reload_requested),
+        **_discovery(settings, reload_requested, clock),
     }
     if settings.web.status_page:
         supervised |= {"status": status.run, "steps": steps.run}
     return Assembly(front, fleet, {"exposer": exposer.run, **front.runs()}, supervised)
+
+
+def _discovery(settings: Settings, reload_requested: asyncio.Event, clock: Clock) -> Mapping[str, LongRun]:
+    """Return what follows the directory of servers, if there is one."""
+    directory = settings.discovery.directory
+    if directory is None:
+        return {}
+    return {"discovery": DirectoryWatch(directory, changed=reload_requested.set, clock=clock).run}
 
 
 def _retentions(

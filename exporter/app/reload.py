@@ -144,6 +144,7 @@ class Reloader:
                     for name in WEBHOOKS
                 ),
                 ("checks", before.checks, new.checks),
+                ("discovery.directory", before.discovery.directory, new.discovery.directory),
             )
             if old != wanted
         ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from exporter.errors import SettingsError, quote
-from exporter.settings.environment import apply_environment
+from exporter.settings.describe import Loc
+from exporter.settings.directory import ServerFiles, parse_tables, read_server_files
+from exporter.settings.environment import Overlay, apply_environment, variable_name
 from exporter.settings.files import read_bounded
 from exporter.settings.models import Settings
 from exporter.settings.problems import describe_errors
@@ -19,6 +21,8 @@ from exporter.units import MIB
 
 DEFAULT_PATH = Path("/etc/stalwart-exporter/config.toml")
 _FILE_LIMIT_BYTES = MIB
+
+DIRECTORY = ("discovery", "directory")
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str], *, default_path: Path = DEFAULT_PATH) -> Settings:
@@ -36,18 +40,44 @@ def load_settings(path: Path | None, environ: Mapping[str, str], *, default_path
         # The file's settings are unknown: report only names that no file could make valid.
         problems = apply_environment({"servers": [{}]}, environ).problems
         raise SettingsError([f"{quote(str(chosen))}: {error}", *problems]) from None
-    overlay = apply_environment(tables, environ)
+    found = _servers_of_directory(tables, environ)
+    own = given if isinstance(given := tables.get("servers", []), list) else []
+    overlay = apply_environment({**tables, "servers": [*own, *found.tables]} if found.tables else tables, environ)
+    overlay.problems.extend(found.problems)
     try:
         settings = Settings.model_validate(overlay.tables)
     except ValidationError as error:
-        lines = describe_errors(error, overlay.tables, overlay.origins.get)
+        lines = describe_errors(error, overlay.tables, partial(_origin_of, overlay, found, len(own)))
         if absent and not overlay.tables.get("servers"):
             lines.append(f"{quote(str(chosen))}: no such file; use --config to name another")
         raise SettingsError([*lines, *overlay.problems]) from None
     if overlay.problems:
         raise SettingsError(overlay.problems)
-    settings._warnings = (*risks_of_file(chosen, tables), *risks_of(settings))
+    settings._warnings = (
+        *risks_of_file(chosen, tables),
+        *(
+            risk
+            for path, server in zip(found.files, found.tables, strict=True)
+            for risk in risks_of_file(path, {"servers": [server]})
+        ),
+        *risks_of(settings),
+    )
     return settings
+
+
+def _servers_of_directory(tables: Mapping[str, Any], environ: Mapping[str, str]) -> ServerFiles:
+    """Return the servers of the directory that file or environment name; none if that is no use."""
+    section = tables.get("discovery")
+    given = environ.get(variable_name(DIRECTORY)) or (section.get("directory") if isinstance(section, dict) else None)
+    if not isinstance(given, str) or not given or not isinstance(tables.get("servers", []), list):
+        return ServerFiles()
+    return read_server_files(Path(given))
+
+
+def _origin_of(overlay: Overlay, found: ServerFiles, first: int, loc: Loc) -> str | None:
+    """Return where the key at *loc* comes from, if not from the main file: a variable, or a server's own file."""
+    number = loc[1] - first if len(loc) > 1 and loc[0] == "servers" and isinstance(loc[1], int) else -1
+    return overlay.origins.get(loc) or (str(found.files[number]) if 0 <= number < len(found.files) else None)
 
 
 def _exists(path: Path) -> bool:
@@ -64,16 +94,4 @@ def _exists(path: Path) -> bool:
 def _read_tables(path: Path) -> dict[str, Any]:
     """Parse the file; raises `ValueError` with a readable message."""
     # Pipes are allowed here: `--config <(...)` keeps a generated file off the disk.
-    content = read_bounded(path, _FILE_LIMIT_BYTES, regular_only=False)
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"not UTF-8 text (at line {line})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"not valid TOML: {error}") from None
-    except RecursionError:
-        raise ValueError("not valid TOML: nested too deeply") from None
-    except ValueError:
-        # An integer with thousands of digits, which Python refuses to parse.
-        raise ValueError("not valid TOML: a number has too many digits") from None
+    return dict(parse_tables(read_bounded(path, _FILE_LIMIT_BYTES, regular_only=False)))

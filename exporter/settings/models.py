@@ -87,6 +87,16 @@ class WebhooksSettings(Section):
     )
 
 
+class DiscoverySettings(Section):
+    """Servers in files of their own, beside those of this file."""
+
+    directory: FilePath | None = Field(
+        default=None,
+        description="A directory whose files `*.toml` have `[[servers]]` and nothing else. They are read in the order "
+        "of their names, and again within seconds of a change, which interrupts only the servers that have changed.",
+    )
+
+
 class Settings(Section):
     """
     All settings. Two are equal if nothing differs, including secrets, certificates and warnings.
@@ -101,6 +111,7 @@ class Settings(Section):
     log: LogSettings = Field(default_factory=LogSettings)
     webhooks: WebhooksSettings = Field(default_factory=WebhooksSettings)
     checks: CheckSettings = Field(default_factory=CheckSettings)
+    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
     servers: tuple[ServerSettings, ...] = ()
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())

@@ -49,7 +49,7 @@ def test_dotted_keys_without_end_are_an_unknown_key(tmp_path):
     """A thousand tables inside each other are refused like one."""
     lines = problems_of(tmp_path, ".".join(["a"] * 5000) + " = 1\n" + MINIMAL, {"STALWART_EXPORTER_NAME": "x"})
 
-    assert lines == ["a: unknown key; accepted: web, store, trail, log, webhooks, checks, servers"]
+    assert lines == ["a: unknown key; accepted: web, store, trail, log, webhooks, checks, discovery, servers"]
 
 
 def test_an_unknown_key_is_quoted_on_one_line(tmp_path):
