@@ -20,7 +20,7 @@ WITHIN_SECONDS = 45.0
 ALLOWED = re.compile(
     r"GET /(api/queue/(messages|status|reports)|api/reports/(dmarc|tls|arf)(/\d+_\d+)?|api/logs"
     r"|api/telemetry/(metrics|traces|trace/[\d,]+|live/(metrics|tracing)-token)"
-    r"|metrics/prometheus|jmap/session)(\?.*)?$"
+    r"|metrics/prometheus|jmap/session|api/principal(?=\?types=\w+&fields=\w))(\?.*)?$"
 )
 
 
