@@ -23,6 +23,9 @@ from exporter.stalwart.http.responses import decode_response
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 """A text that spam filters take for spam by agreement."""
 
+TEST_DOMAIN = "dbltest.com"
+"""Spamhaus lists this domain for tests."""
+
 _SCORE_HEADER = re.compile(r"^X-Spam-Score: (ham|spam)\b", re.MULTILINE | re.IGNORECASE)
 
 
@@ -42,12 +45,17 @@ class Envelope:
     helo: str
 
 
+_CLEAN = "Hello,\r\n\r\nthe minutes are in the usual place.\r\n\r\nRegards\r\n"
+_SPAM = f"{GTUBE}\r\n\r\nhttp://{TEST_DOMAIN}/\r\n"
+
+
 def message_of(kind: str, envelope: Envelope, *, date: str) -> str:
-    """Return the message of this *kind*, ``clean`` or ``spam``, as it would arrive at *date* (RFC 5322)."""
-    subject, text = {
-        "clean": ("Minutes of the meeting", "Hello,\r\n\r\nthe minutes are in the usual place.\r\n\r\nRegards\r\n"),
-        "spam": ("Test of the spam filter", f"{GTUBE}\r\n"),
-    }[kind]
+    """
+    Return the message of this *kind*, ``clean`` or ``spam``, as it would arrive at *date* (RFC 5322).
+
+    The spam has what the rules that the server comes with recognise: the mark of another filter, and a listed domain.
+    """
+    subject, text = ("Minutes of the meeting", _CLEAN) if kind == "clean" else ("Test of the spam filter", _SPAM)
     domain = envelope.sender.rpartition("@")[2]
     head = (
         f"From: Probe <{envelope.sender}>",
@@ -55,6 +63,7 @@ def message_of(kind: str, envelope: Envelope, *, date: str) -> str:
         f"Subject: {subject}",
         f"Date: {date}",
         f"Message-ID: <probe-{kind}@{domain}>",
+        *(["X-Spam-Flag: YES"] if kind == "spam" else []),
         "MIME-Version: 1.0",
         'Content-Type: text/plain; charset="utf-8"',
     )
