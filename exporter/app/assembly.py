@@ -80,9 +80,8 @@ def assemble(
     """
     Build all parts around the open *history*; the servers' tasks will run in *group*.
 
-    *step_seconds* is the length of the steps of the pages' pictures.
-
-    Raises `SettingsError` for unusable certificates in the web configuration or of the checks.
+    *step_seconds* is the length of the steps of pictures. Raises `SettingsError` for unusable certificates in the web
+    configuration or of the checks.
     """
     store = history.store
     exposition = Exposition(extra=OwnRegistry().families, monotonic=clock.monotonic)
