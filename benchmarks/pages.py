@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import statistics
 import sys
 import tempfile
 import time
@@ -135,7 +134,7 @@ def _cases(now: int, records: int, messages: int) -> list[Case]:
 
 
 async def _page_times(path: Path, pages: Sequence[str], now: int) -> dict[str, float]:
-    """Return the median milliseconds of each page, after one visit that imports it and fills the cache."""
+    """Return the shortest milliseconds of each page, after one visit that imports it and fills the cache."""
     moment = datetime.fromtimestamp(now, UTC)
     nothing = _Nothing(moment)
     app = create_app(
@@ -156,7 +155,7 @@ async def _page_times(path: Path, pages: Sequence[str], now: int) -> dict[str, f
                 answer = await client.get(page)
                 seconds.append(time.perf_counter() - began)
                 answer.raise_for_status()
-            took[page] = statistics.median(seconds[1:]) * 1000
+            took[page] = min(seconds[1:]) * 1000
     return took
 
 

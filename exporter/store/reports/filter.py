@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -55,13 +55,14 @@ class ReportFilter:
         sql = " AND ".join(part for part, _ in parts) or "1"
         return sql, [value for _, values in parts for value in values]
 
-    def routes(self, servers: Sequence[str], *, most: int) -> Iterator[Route]:
+    def routes(self, servers: Sequence[str], *, most: int, without: Collection[ReportKind] = ()) -> Iterator[Route]:
         """
         Yield the ways to the *most* reports that ended last, each by an index; a report may come more than once.
 
-        *servers* are those with reports, for a filter without a server.
+        *servers* are those with reports, for a filter without a server; no report of the kinds *without* matches.
         """
         kinds = [kind for kind in ReportKind if self.kind in (None, kind) and self._can_match(kind)]
+        kinds = [kind for kind in kinds if kind not in without]
         if self.domain is not None:
             rest, values = replace(self, domain=None).condition()
             for kind in kinds:

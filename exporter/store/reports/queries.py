@@ -62,7 +62,10 @@ def list_reports(connection: sqlite3.Connection, wanted: ReportFilter, *, most: 
 def newest_reports(connection: sqlite3.Connection, wanted: ReportFilter, *, most: int) -> Sequence[Fields]:
     """Return the *most* reports that ended last, at most that many; by an index, however many there are."""
     found: dict[int, Fields] = {}
-    for route in wanted.routes(report_servers(connection), most=most):
+    # Who has sent a DMARC report is known without reading them all.
+    unknown = wanted.reporter is not None and connection.execute(_REPORTER, (wanted.reporter,)).fetchone() is None
+    without = (ReportKind.DMARC,) if unknown else ()
+    for route in wanted.routes(report_servers(connection), most=most, without=without):
         found |= {row["id"]: _without_identity(row) for row in connection.execute(route.sql, route.parameters)}
     return sorted(found.values(), key=lambda row: (row["ends_at"], row["id"]), reverse=True)[:most]
 
@@ -75,6 +78,7 @@ def report_servers(connection: sqlite3.Connection) -> Sequence[str]:
     return found
 
 
+_REPORTER = "SELECT 1 FROM dmarc_reporter WHERE instr(lower(reporter), lower(?)) > 0 LIMIT 1"
 _NEXT_SERVER = """
     SELECT min(server) FROM (
         SELECT min(server) AS server FROM dmarc_day WHERE server > :after
