@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from exporter.model.posture import CheckResult, Record, split_subject
-from exporter.store.posture.reading import StoredState
+from exporter.store.posture.reading import StoredState, read_changes
+from exporter.store.reading import History
 
 Group = list[StoredState]
 """The checks of one domain or host of one server."""
 
 CHANGES_SHOWN = 10
 """Changes of a domain that commands and pages show."""
+
+MOST_PARTS = 40
+"""So many listeners, over both families, may share a line."""
 
 
 def by_domain(states: Iterable[StoredState]) -> list[Group]:
@@ -59,6 +63,33 @@ def lines_of(group: Group) -> dict[Line, Group]:
         line = Line(outcome.check.value, outcome.result, "; ".join(outcome.seen))
         lines.setdefault(line, []).append(one)
     return lines
+
+
+class ChangeLine(NamedTuple):
+    """
+    A change of a check.
+
+    Attributes:
+        at: In Unix seconds.
+        parts: The parts that changed at that time in that way; see `named`.
+        seen: What was seen, of one of them.
+    """
+
+    at: int
+    check: str
+    result: str
+    parts: tuple[str, ...]
+    seen: str
+
+
+def changes_of(history: History, server: str, name: str) -> list[ChangeLine]:
+    """Return the newest changes of a domain or host; listeners that changed at the same time share a line."""
+    lines: dict[tuple[int, str, str], ChangeLine] = {}
+    for row in read_changes(history, server, name, most=MOST_PARTS * CHANGES_SHOWN):
+        key = row["at"], row["check_name"], row["result"]
+        held = lines.get(key, ChangeLine(*key, (), row["seen"]))
+        lines[key] = held._replace(parts=(*held.parts, split_subject(row["domain"])[1]))
+    return list(lines.values())[:CHANGES_SHOWN]
 
 
 def records_to_publish(group: Group) -> list[Record]:

@@ -13,6 +13,7 @@ from exporter.history.checks import (
     CHANGES_SHOWN,
     Group,
     by_domain,
+    changes_of,
     lines_of,
     named,
     owner_of,
@@ -59,12 +60,12 @@ def _print(connection: History, group: Group) -> None:
     sys.stdout.flush()
     for one in group:
         sys.stdout.writelines(f"{line}\n" for line in zone_lines(one.state))
-    changes = read_changes(connection, group[0].server, domain, most=CHANGES_SHOWN)
+    changes = changes_of(connection, group[0].server, domain)
     if changes:
         console.print("\nChanges, newest first:")
-    for row in changes:
-        check = plain(named(row["check_name"], [split_subject(row["domain"])[1]]))
-        console.print(f"  {stamp(row['at'])}  {check} {plain(row['result'])}", soft_wrap=True)
+    for change in changes:
+        check = plain(named(change.check, change.parts))
+        console.print(f"  {stamp(change.at)}  {check} {plain(change.result)}", soft_wrap=True)
 
 
 def zone_lines(state: CheckState) -> Iterator[str]:

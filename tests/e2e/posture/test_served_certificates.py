@@ -60,7 +60,7 @@ def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> 
                 scene.wait_for(RUN, lambda at, since=ran: at > since, collector="checks")
                 scene.wait_for(END, lambda end: end > 1.7e9, host=HOST, port=str(smtp.port), family="ipv4")
                 assert scene.value(END, host=HOST, port=str(imaps.port), family="ipv6") is None
-            refusals = [one for one in rest.requests if one.status == 403 and "principal" in one.path]
+            refusals = [one for one in rest.requests if one.status == 403 and "types=domain" in one.target]
             jmap.call(lambda world: world.inventory.add_certificate((HOST,), days_left=60))
             scene.wait_for(CHECK, 1, **{**good, "check": "renewal", "result": "bad"})
             shown = command(exporter, "domains", "show", HOST, "--server", "new", COLUMNS="250").stdout.decode()
@@ -71,6 +71,7 @@ def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> 
     assert len(refusals) == 1
     lines = {line.split("  ")[0]: line for line in shown.splitlines()}
     assert "good" in lines[f"certificate_names ({first}, {second})"]
+    assert [line for line in shown.splitlines() if line.endswith(f"Z  certificate_names ({first}, {second}) good")]
     assert "refuses connections" in lines[f"certificate_handshake ({imaps.port}/ipv6)"]
     hosts = [entry for entry in listed if entry["domain"] == HOST]
     assert [host["listeners"][f"{imaps.port}/ipv6"]["certificate_handshake"] for host in hosts] == ["bad", "bad"]

@@ -10,11 +10,11 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from exporter.domains import domain_name, shown_domain
-from exporter.history.checks import CHANGES_SHOWN, Group, Line, lines_of, named, part_of, records_to_publish
+from exporter.history.checks import Group, Line, changes_of, lines_of, named, part_of, records_to_publish
 from exporter.history.texts import minute
-from exporter.model.posture import Check, CheckResult, Record, split_subject
+from exporter.model.posture import Check, CheckResult, Record
 from exporter.printable import harmless
-from exporter.store.posture.reading import read_changes, read_states
+from exporter.store.posture.reading import read_states
 from exporter.store.reading import History
 from exporter.store.reports.dmarc.one_domain import has_reports
 from exporter.web.pages.base import path_to, respond
@@ -107,13 +107,13 @@ def load(history: History, server: str, name: str) -> DomainPage | None:
         zone=[zone_text(record) for record in records_to_publish(group)],
         changes=[
             ChangeRow(
-                at=minute(row["at"]),
-                check=named(_change_name(row["check_name"]), [split_subject(row["domain"])[1]]),
-                result=row["result"],
-                colour=COLOURS[CheckResult(row["result"])],
-                seen=row["seen"],
+                at=minute(change.at),
+                check=named(_change_name(change.check), change.parts),
+                result=change.result,
+                colour=COLOURS[CheckResult(change.result)],
+                seen=change.seen,
             )
-            for row in read_changes(history, server, name, most=CHANGES_SHOWN)
+            for change in changes_of(history, server, name)
         ],
         reports_link=path_to("reports", "domains", name, days="400") if has_reports(history, name) else Markup(""),
     )
