@@ -69,6 +69,8 @@ async def _examine(settings: ServerSettings, checks: CheckSettings, listen_secon
         leave_out = frozenset() if checks.enabled else frozenset({Capability.DOMAIN_RECORDS})
         await _fill(finding, connection, ask_version=settings.ask_version, leave_out=leave_out)
         finding.log = await _look_at_log(finding, connection)
+        finding.version = finding.version or await _logged_version(finding, connection)
+        finding.defects = [_in_words(defect) for defect in defects_of(finding.version, conditional=True)]
         if finding.capabilities:
             with_domains = _may_check_domains(finding, settings)
             finding.domains = await check_domains(connection, settings, checks, with_domains=with_domains)
@@ -108,7 +110,6 @@ async def _fill(
     finding.capabilities |= {c.value: FAILED for c in found.failures}
     finding.meanings = _meanings(found, identity.generation)
     finding.warnings = _warnings(found)
-    finding.defects = [_in_words(defect) for defect in defects_of(finding.version, conditional=True)]
 
 
 def _note(identity: ServerIdentity, found: Examination) -> str:
@@ -149,6 +150,16 @@ def _warnings(found: Examination) -> list[str]:
         f"This login can change the server (permissions {named}{more}): anyone who obtains it controls the server. "
         "Use a read-only API key; the README lists the permissions it needs."
     ]
+
+
+async def _logged_version(finding: Finding, connection: ServerConnection) -> str:
+    """Return the version from the log, where few keys may read it otherwise; empty if it is not there."""
+    if finding.capabilities.get(Capability.LOGS.value) != CapabilityStatus.AVAILABLE.value:
+        return ""
+    try:
+        return await connection.client.fetch_logged_version()
+    except TargetError:
+        return ""
 
 
 async def _look_at_log(finding: Finding, connection: ServerConnection) -> str:

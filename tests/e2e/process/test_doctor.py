@@ -77,6 +77,26 @@ def test_it_tells_people_how_to_grant_them(tmp_path: Path):
         assert "logs-view" not in ended.stdout
 
 
+def test_known_defects_of_the_release_are_named(tmp_path: Path):
+    """The version is read from the log; what takes a set-up says which; and the status is that of no problem."""
+    with StandIn(community(REST)) as old, StandIn(community(JMAP)) as new:
+        tables = [table_of(old, REST, name="old"), table_of(new, JMAP, name="new")]
+        ended = doctor(tmp_path, tables, "--json", "--listen", "0")
+        shown = doctor(tmp_path, tables, "--listen", "0").stdout
+
+    found = findings(ended)
+    assert ended.returncode == 0, ended.stdout
+    assert [line.partition(":")[0] for line in found["old"]["defects"]] == [
+        "queue_resume",
+        "retry_ignored",
+        "webhook_event_ids",
+    ]
+    assert "Only if another receiver" in found["old"]["defects"][-1]
+    assert (found["old"]["version"], found["new"]["version"], found["new"]["defects"]) == (REST, JMAP, [])
+    assert "known defect: queue_resume" in shown
+    assert "0.16.13" in shown
+
+
 def test_a_key_that_lacks_nothing_is_all_well(tmp_path: Path):
     """Status 0, no permission named, and a whole secret nowhere in the output."""
     with StandIn(enterprise()) as server:
