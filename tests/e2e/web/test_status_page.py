@@ -68,6 +68,10 @@ def test_a_healthy_community_server_is_not_red(version: str, tmp_path: Path):
 
         assert 'class="badge bad"' not in scene.page("/")
         assert 'class="error"' not in scene.page("/")
+        server = _words(scene.page("/servers/mx1"))
+        assert "community edition" in server
+        assert re.search(r"Requests it is asked .* \d+ 200: \d+", server)
+        assert "StalwartQueuePaused quiet page" in _words(scene.page("/alerts"))
 
 
 @pytest.mark.fault("server", "deliveries are paused")
