@@ -57,7 +57,7 @@ def server_status(watched: Watched, recent: Recent | None = None) -> ServerStatu
     """Return one server as the pages show it."""
     board = watched.board
     identity = board.identity
-    inventory = board.inventory
+    inventory, posture = board.inventory, board.posture
     return ServerStatus(
         name=board.name,
         url=watched.url,
@@ -83,6 +83,7 @@ def server_status(watched: Watched, recent: Recent | None = None) -> ServerStatu
         webhook=WebhookFacts(last_post_at=board.webhook.last_post_at) if board.webhook is not None else None,
         recent=recent,
         alignment=_alignment(watched.reports),
+        checks={} if posture is None else {(d, c.value): r.result.value for (d, c), r in posture.results.items()},
         requests=_requests(board),
         account=identity.account if identity else "",
         permissions=sorted(identity.permissions) if identity and identity.permissions is not None else None,

@@ -226,6 +226,7 @@ class ServerStatus:
         webhook: ``None`` if none is configured.
         recent: ``None`` without a history.
         alignment: By domain, the busiest first; empty without reports.
+        checks: The results of the checks of its domains, by domain and check.
         requests: What the server is asked, the most frequent first.
         account: The name of the exporter's account as the server reports it, or empty.
         permissions: Those of the exporter's key; ``None`` if the server does not report them.
@@ -252,6 +253,7 @@ class ServerStatus:
     webhook: WebhookFacts | None = None
     recent: Recent | None = None
     alignment: Sequence[Alignment] = ()
+    checks: Mapping[tuple[str, str], str] = field(default_factory=dict)
     requests: Sequence[RequestRow] = ()
     account: str = ""
     permissions: Sequence[str] | None = None

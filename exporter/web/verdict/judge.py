@@ -26,13 +26,12 @@ LEFT_TO_PROMETHEUS = frozenset(
         *("StalwartArfComplaints", "StalwartDmarcFailureSpike", "StalwartDmarcReporterSilent"),
         *("StalwartTlsReportFailures", "StalwartDeliverySloSlowBurn"),
         *("StalwartRelayBudget", "StalwartReportLoop", "StalwartMailboxFilling", "StalwartKnownDefect"),
-        *("StalwartDomainMisconfigured", "StalwartDomainChecksUnknown", "StalwartReportsNotReceived"),
         *("StalwartServedCertificateInvalid", "StalwartServedCertificateExpiring", "StalwartCertificateNotServed"),
         "StalwartAddressListed",
         *("StalwartExporterDown", "StalwartExporterHistoryLost", "StalwartExporterReloadFailed", "Watchdog"),
     }
 )
-"""Alerts that are not judged: on reports, budgets, mailboxes, domains, the exporter itself, and over three days."""
+"""Alerts not judged: on reports, budgets, mailboxes, served certificates, lists, the exporter itself, three days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

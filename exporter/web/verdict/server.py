@@ -8,6 +8,7 @@ from datetime import datetime
 from exporter.web.interfaces import CollectorState, CollectorStatus, ServerStatus
 from exporter.web.verdict.condition import Condition
 from exporter.web.verdict.deliveries import delivery_conditions
+from exporter.web.verdict.domains import domain_conditions
 from exporter.web.verdict.events import event_conditions
 from exporter.web.verdict.queue import queue_conditions
 from exporter.web.verdict.thresholds import Threshold, Thresholds
@@ -32,6 +33,7 @@ def server_conditions(server: ServerStatus, limits: Thresholds, now: datetime) -
     yield from _senders(server, limits.get("StalwartUnusualSender"))
     yield from _certificates(server, limits, now)
     yield from _tasks(server, limits)
+    yield from domain_conditions(server, limits)
     yield from _unreadable(server, limits)
     yield from _log(server, limits)
     yield from _clock(server, limits.get("StalwartClockSkew"))

@@ -10,6 +10,7 @@ from exporter.web.interfaces import (
     CollectorState,
     StoreStatus,
 )
+from tests.support.builders.domain_situations import DOMAINS
 from tests.support.builders.situation import Situation, one
 from tests.support.builders.verdicts import (
     AVAILABLE,
@@ -262,6 +263,7 @@ SITUATIONS = {
         "mx1: log lines may have been missed within 1 h",
     ),
     **WEBHOOKS,
+    **DOMAINS,
     "clock behind": one(
         enterprise(clock_skew_seconds=-10_800.0), "wait", "mx1: its clock is 3 h behind the exporter's"
     ),

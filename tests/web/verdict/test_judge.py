@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from alerts.thresholds import as_numbers, load
+from exporter.web.verdict.domains import CONVENIENCE_CHECKS, REPORT_CHECKS
 from exporter.web.verdict.events import RULES
 from exporter.web.verdict.judge import LEFT_TO_PROMETHEUS
 from exporter.web.verdict.thresholds import parse_thresholds, shipped
@@ -43,6 +44,15 @@ def test_events_are_those_of_the_rules():
 
     for rule in RULES:
         assert f'"{rule.events}"' in rules[rule.alert]["expr"], rule.alert
+
+
+def test_checks_are_those_of_the_rules():
+    """The checks that count for reports, and those that count for nothing, are the ones in the alerts' expressions."""
+    rules = promtool.shipped_rules()
+
+    assert f'check=~"{"|".join(REPORT_CHECKS)}"' in rules["StalwartReportsNotReceived"]["expr"]
+    left_out = "|".join((*REPORT_CHECKS, *CONVENIENCE_CHECKS))
+    assert f'check!~"{left_out}"' in rules["StalwartDomainMisconfigured"]["expr"]
 
 
 def test_an_alert_that_is_not_enabled_is_no_problem():
