@@ -12,22 +12,27 @@ from typing import Any
 
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
-from exporter.cli.output import complain, console
+from exporter.cli.output import complain, console, plain
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings
 from exporter.settings.addresses import parse_listen
-from exporter.simulator import Profile, simulating
-from exporter.simulator.harness.script import BIG
+from exporter.simulator import Profile, Simulator, full_day
+from exporter.simulator.harness.script import BIG, Phase
 from exporter.store.steps.steps import STEP_SECONDS
 
 POLL_SECONDS = 2.0
 COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
 LOGIN = ("watcher", "lab-watcher-secret")
 DAY_HOURS = 24
+VERSIONS = {"rest": "0.15.5", "jmap": "0.16.18"}
+PAGES = ("mail", "reports", "alerts")
 
 
-def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
+def run_demo(*, listen: str, speed: float, edition: str, generation: str, seed: int) -> int:
     """Run until Ctrl-C; return the exit status."""
+    if generation not in VERSIONS:
+        complain("--generation: rest or jmap")
+        return 2
     if edition not in ("community", "enterprise"):
         complain("--edition: community or enterprise")
         return 2
@@ -39,7 +44,7 @@ def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
     set_up_logging(level="warning", style="auto")
     with tempfile.TemporaryDirectory(prefix="stalwart-exporter-demo-") as folder:
         try:
-            asyncio.run(_run(listen, speed, edition, seed, Path(folder)))
+            asyncio.run(_run(listen, speed, edition, VERSIONS[generation], seed, Path(folder)))
         except SettingsError as error:
             for problem in error.problems:
                 complain(problem)
@@ -51,21 +56,30 @@ def run_demo(*, listen: str, speed: float, edition: str, seed: int) -> int:
     return 0
 
 
-async def _run(listen: str, speed: float, edition: str, seed: int, folder: Path) -> None:
+async def _run(listen: str, speed: float, edition: str, version: str, seed: int, folder: Path) -> None:
     licensed = edition == "enterprise"
     profile = Profile(
+        version=version,
         edition="enterprise" if licensed else "community",
         metrics_store=licensed,
         trace_store=licensed,
         metrics_interval_seconds=3600.0 / speed,
     )
-    async with simulating(profile, speed=speed, seed=seed) as server:
+    script = full_day(narrate)
+    async with Simulator(profile, speed=speed, seed=seed, ticking=True, script=script) as server:
         settings = demo_settings(server.url, listen, folder, native=profile.native_login)
-        announce = _announce(server.url, edition, speed, settings)
+        announce = _announce(server.url, f"{version}, {edition}", speed, settings)
         # A day of pictures is then a day of the simulated server, too.
         step_seconds = max(1, round(STEP_SECONDS / speed))
         daemon = Daemon(settings, load=lambda: settings, on_ready=announce, step_seconds=step_seconds)
         await daemon.run()
+
+
+def narrate(phase: Phase) -> None:
+    """Say what begins, with the time of the simulated day."""
+    hours, minutes = divmod(round(phase.hour * 60), 60)
+    console.print(f"[bold]{hours:02}:{minutes:02}[/bold]  {plain(phase.story)}", soft_wrap=True)
+    sys.stdout.flush()
 
 
 def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str] | None) -> Settings:
@@ -91,21 +105,21 @@ def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str
     )
 
 
-def _announce(server_url: str, edition: str, speed: float, settings: Settings) -> Callable[[int], None]:
+def _announce(server_url: str, server: str, speed: float, settings: Settings) -> Callable[[int], None]:
     def announce(port: int) -> None:
         at = f"http://127.0.0.1:{port}"
         minutes = DAY_HOURS * 60 / speed
         for line in (
-            f"[bold]{at}/[/bold]          the pages",
+            f"[bold]{at}/[/bold]          how mail flows now, with pictures of the day",
+            *(f"{at}/{page}" for page in PAGES),
             f"[bold]{at}/metrics[/bold]   what Prometheus scrapes",
-            f"\nA simulated Stalwart ({edition}) at {server_url} plays a day in {minutes:.0f} minutes:",
-            "normal traffic, a growing backlog, a failing destination, recovery, password guessing, a paused queue.",
-            "Watch the metrics:",
+            f"\nA simulated Stalwart ({server}) at {server_url} plays a day in {minutes:.0f} minutes.",
+            "What begins is said below, with the time of that day. Watch the metrics:",
             f"  curl -s {at}/metrics | grep -E 'stalwart_(queue_messages|failed_deliveries|deliveries_total)'",
             "Ask what happened to mail:",
             f"  stalwart-exporter why --store {settings.store.path} {BIG}",
             f"  stalwart-exporter trail list --store {settings.store.path}",
-            "Stop with Ctrl-C.",
+            "Stop with Ctrl-C.\n",
         ):
             console.print(line, soft_wrap=True)
         sys.stdout.flush()

@@ -137,6 +137,9 @@ def demo(
     edition: Annotated[
         str, typer.Option(help="Edition of the simulated server: community or enterprise.")
     ] = "enterprise",
+    generation: Annotated[
+        str, typer.Option(help="Management API of the simulated server: rest (v0.15) or jmap (v0.16).")
+    ] = "rest",
     seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 7,
 ) -> None:
     """
@@ -146,7 +149,7 @@ def demo(
     """
     from exporter.cli.demo import run_demo
 
-    raise typer.Exit(run_demo(listen=listen, speed=speed, edition=edition, seed=seed))
+    raise typer.Exit(run_demo(listen=listen, speed=speed, edition=edition, generation=generation, seed=seed))
 
 
 @app.command("check-config")

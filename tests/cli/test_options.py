@@ -18,6 +18,7 @@ WRONG = [
     *(("demo", "--seed", value) for value in ("nan", "1.5", "x")),
     *(("demo", "--listen", value) for value in (":9788", "9999", "[::1]", "x:y", "127.0.0.1:99999", "")),
     ("demo", "--edition", "paid"),
+    ("demo", "--generation", "soap"),
     *(("doctor", "--listen", value) for value in NUMBERS),
     *(("healthcheck", "--timeout", value) for value in ("0", *NUMBERS)),
     *(("reports", "list", "--limit", value) for value in ("0", *NUMBERS)),

@@ -31,10 +31,15 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the day: from `hour` on, after `change` was made, events happen at `rates`."""
+    """
+    A part of the day: from `hour` on, after `change` was made, events happen at `rates`.
+
+    Attributes:
+        story: What begins, in a sentence.
+    """
 
     hour: float
-    name: str
+    story: str
     rates: Rates
     change: Callable[[World], None] = lambda world: None
 
@@ -69,17 +74,22 @@ def _steal(world: World) -> None:
 
 OVERLOADED = Reply(451, "4.3.2", "System overloaded, try again later")
 PHASES = (
-    Phase(0.0, "calm", CALM),
-    Phase(3.0, "backlog growth", replace(CALM, outgoing=300.0)),
-    Phase(7.0, "one destination failing", CALM, _set(BIG, Temper.DEFER, OVERLOADED)),
-    Phase(9.0, "it refuses connections", CALM, _set(BIG, Temper.REFUSE)),
-    Phase(12.0, "recovery", CALM, _set(BIG, Temper.ACCEPT)),
-    Phase(14.0, "password guessing", replace(CALM, wrong_logins=200.0)),
-    Phase(15.0, "queue paused", CALM, _pause),
-    Phase(17.5, "queue resumed", CALM, _resume),
-    Phase(19.0, "an account is stolen", CALM, _steal),
-    Phase(20.0, "our mail is refused as spam", CALM, _set(CAMPUS, Temper.REJECT, Reply(550, "5.7.1", "Listed"))),
-    Phase(22.0, "evening", replace(CALM, outgoing=40.0), _set(CAMPUS, Temper.ACCEPT)),
+    Phase(0.0, "a calm night", CALM),
+    Phase(3.0, "more mail is sent than can be delivered: the queue grows", replace(CALM, outgoing=300.0)),
+    Phase(7.0, f"{BIG} defers everything: 451 system overloaded", CALM, _set(BIG, Temper.DEFER, OVERLOADED)),
+    Phase(9.0, f"{BIG} refuses connections", CALM, _set(BIG, Temper.REFUSE)),
+    Phase(12.0, f"{BIG} accepts again: the queue drains", CALM, _set(BIG, Temper.ACCEPT)),
+    Phase(14.0, "somebody guesses passwords", replace(CALM, wrong_logins=200.0)),
+    Phase(15.0, "an operator pauses the queue and forgets it", CALM, _pause),
+    Phase(17.5, "the queue is resumed", CALM, _resume),
+    Phase(19.0, "the account bob is stolen: 300 messages to 250 strangers", CALM, _steal),
+    Phase(
+        20.0,
+        f"{CAMPUS} rejects everything: 550 listed",
+        CALM,
+        _set(CAMPUS, Temper.REJECT, Reply(550, "5.7.1", "Listed")),
+    ),
+    Phase(22.0, f"{CAMPUS} accepts again; a calm evening", replace(CALM, outgoing=40.0), _set(CAMPUS, Temper.ACCEPT)),
 )
 
 
@@ -92,6 +102,8 @@ def demo_destinations() -> list[Destination]:
         Destination(SLOW, Temper.GREYLIST, ip="198.51.100.14", round_trip_ms=150),
     ]
 
+
+SENDERS = 200
 
 # Shares of the outgoing mail; other errors stay rare.
 _ADDRESSEES: Sequence[tuple[str, int]] = (
@@ -116,9 +128,11 @@ class Script:
 
     Attributes:
         phase: The current phase.
+        entered: Called with each phase when it begins.
     """
 
     phases: Sequence[Phase] = PHASES
+    entered: Callable[[Phase], None] = lambda phase: None
     phase: Phase = field(default=PHASES[0])
     _reports_sent: int = 0
 
@@ -147,6 +161,7 @@ class Script:
     def _enter(self, world: World, phase: Phase) -> None:
         self.phase = phase
         phase.change(world)
+        self.entered(phase)
 
     def _plan(self, world: World, kind: str, happen: Callable[[World], None]) -> None:
         """Schedule an event at random times, at the rate of the phase at that time."""
@@ -169,7 +184,9 @@ class Script:
         recipients = [
             f"{'bob' if domain == 'example.test' else f'user{world.rng.randrange(400)}'}@{domain}" for domain in domains
         ]
-        world.submit(list(dict.fromkeys(recipients)), size=int(world.rng.lognormvariate(9, 1.2)) + 400)
+        # Many senders: none of them sends enough to be taken for a stolen account.
+        sender = f"member{world.rng.randrange(SENDERS)}@{world.profile.local_domain}"
+        world.submit(list(dict.fromkeys(recipients)), sender=sender, size=int(world.rng.lognormvariate(9, 1.2)) + 400)
 
     def _receive(self, world: World) -> None:
         spam = world.rng.random() < 0.15
@@ -223,6 +240,6 @@ def _rows(world: World) -> list[DmarcRow]:
     return [good, forged]
 
 
-def full_day() -> Script:
-    """Return the scripted day."""
-    return Script()
+def full_day(entered: Callable[[Phase], None] = lambda phase: None) -> Script:
+    """Return the scripted day; *entered* is called with each phase when it begins."""
+    return Script(entered=entered)

@@ -1,0 +1,39 @@
+"""What the demo says while it plays its day."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.commands import command_line, environment
+from tests.support.exporter import wait_until
+
+
+@pytest.mark.parametrize(("generation", "version"), [("rest", "0.15.5"), ("jmap", "0.16.18")])
+def test_what_begins_is_told_with_the_time_of_the_day(tmp_path: Path, generation: str, version: str):
+    """Beside the addresses of all pages, each of which answers."""
+    out = tmp_path / "out"
+    with out.open("wb") as file:
+        process = subprocess.Popen(
+            command_line("demo", "--listen", "127.0.0.1:0", "--speed", "1440", "--generation", generation),
+            env=environment(tmp_path, {}),
+            cwd=tmp_path,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        wait_until(lambda: "03:00  more mail is sent" in out.read_text(), what="the queue begins to grow", seconds=300)
+        told = out.read_text()
+        pages = re.findall(r"^(http://\S+)", told, re.MULTILINE)
+        assert len(pages) >= 5
+        assert [httpx.get(page, timeout=120).status_code for page in pages] == [200] * len(pages)
+        assert f"A simulated Stalwart ({version}, enterprise)" in told
+        assert "00:00  a calm night" in told
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(120)
