@@ -35,6 +35,7 @@ COLLECTORS = ("queue", "native", "logs", "outgoing", "failed", "reports")
 CANNOT_KNOW: dict[str, str] = {
     r"stalwart_queue_running\b.*": "v0.16 does not say whether its queue is paused",
     r"stalwart_server_info\b.*": "it names the generation",
+    r"stalwart_settings_change_timestamp_seconds\b.*": "v0.15 shows settings only together with secrets",
     r"stalwart_known_defect_info\b.*": "each release has its own",
     r"stalwart_clock_(skew_seconds|steps_total)\b.*": "the story has a time of its own, which stands still",
     r"stalwart_queue_message_age_seconds_gsum\b.*": "messages age between two requests",
