@@ -16,6 +16,15 @@ from exporter.web.verdict.judge import LEFT_TO_PROMETHEUS, PAGE, Problem, find_p
 from exporter.web.verdict.thresholds import Threshold, shipped
 from exporter.web.words import duration
 
+STATES = PAGES, FIRES, PENDING, QUIET, LEFT = (
+    ("bad", "fires"),
+    ("wait", "fires"),
+    ("wait", "pending"),
+    ("good", "quiet"),
+    ("off", "left to Prometheus"),
+)
+"""The badges of an alert, in the order of the list."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRow:
@@ -64,20 +73,19 @@ def alert_rows(page: StatusPage, visit: Visit) -> Sequence[AlertRow]:
         for name, limit in limits.alerts.items()
         if name in names()
     ]
-    order = ("bad", "wait", "good", "off")
-    return sorted(rows, key=lambda row: (order.index(row.state[0]), row.severity, row.name))
+    return sorted(rows, key=lambda row: (STATES.index(row.state), row.severity, row.name))
 
 
 def _row(name: str, limit: Threshold, problems: Sequence[Problem]) -> AlertRow:
     due = [problem for problem in problems if problem.due]
     if due:
-        state = ("bad" if limit.severity == PAGE else "wait", "fires")
+        state = PAGES if limit.severity == PAGE else FIRES
     elif problems:
-        state = ("wait", "pending")
+        state = PENDING
     elif name in LEFT_TO_PROMETHEUS:
-        state = ("off", "left to Prometheus")
+        state = LEFT
     else:
-        state = ("good", "quiet")
+        state = QUIET
     return AlertRow(
         name=name,
         state=state,
