@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from pathlib import Path
@@ -14,7 +13,7 @@ from exporter import __version__
 from exporter.app.service.become import become_daemon
 from exporter.cli.accounts.command import accounts_app
 from exporter.cli.config.flags import Flags, apply_flags
-from exporter.cli.config.switches import HELP_NAMES, without_values
+from exporter.cli.config.switches import HELP_NAMES, finite, without_values
 from exporter.cli.domains.command import domains_app
 from exporter.cli.history.sharing import with_options
 from exporter.cli.queue.command import queue_app
@@ -38,12 +37,6 @@ app = typer.Typer(
 for commands in (queue_app, reports_app, senders_app, domains_app, accounts_app, trail_app):
     app.add_typer(commands)
 app.command()(why)
-
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise typer.BadParameter("must be a finite number")
-    return value
 
 
 Config = Annotated[
@@ -110,7 +103,7 @@ def healthcheck(
     web_config: WebConfig = None,
     given: Any,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=60, callback=_finite, help="Seconds to wait for the response.")
+        float, typer.Option(min=0.1, max=60, callback=finite, help="Seconds to wait for the response.")
     ] = 4.0,
 ) -> None:
     """
@@ -131,7 +124,7 @@ def demo(
     speed: Annotated[
         float,
         typer.Option(
-            min=0.01, max=1_440, callback=_finite, help="Speed relative to real time; 288 plays a day in five minutes."
+            min=0.01, max=1_440, callback=finite, help="Speed relative to real time; 288 plays a day in five minutes."
         ),
     ] = 288.0,
     edition: Annotated[
@@ -176,7 +169,7 @@ def doctor(
         typer.Option(
             min=0,
             max=3600,
-            callback=_finite,
+            callback=finite,
             help="Seconds to listen for deliveries on the live streams; 0: do not listen.",
         ),
     ] = 10.0,

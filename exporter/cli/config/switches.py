@@ -1,12 +1,20 @@
-"""The help of switches: they take no value, so none is shown."""
+"""Options of commands: numbers that must be finite, and the help of switches, which take no value."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import typer
 
 HELP_NAMES = ["-h", "--help"]
+
+
+def finite(value: float) -> float:
+    """Return an option's number; one that is not finite is refused."""
+    if not math.isfinite(value):
+        raise typer.BadParameter("must be a finite number")
+    return value
 
 
 def without_values(command: Any) -> Any:
