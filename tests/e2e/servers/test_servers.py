@@ -126,6 +126,8 @@ def test_an_idle_minute_costs_a_dozen_requests(tmp_path: Path):
     with fleet(tmp_path, profiles, every=None, streams="auto", max_requests_per_minute=55) as scenes:
         for scene in scenes.values():
             scene.wait_for("stalwart_exporter_collector_success", 1, collector="outgoing")
+            # Accounts are read once per hour.
+            scene.wait_for("stalwart_exporter_collector_success", 1, collector="accounts")
         began = time.time()
         wait_until(lambda: time.time() > began + MINUTE, what="a minute is past", seconds=2 * MINUTE)
 
