@@ -24,6 +24,7 @@ COLLECTORS = (
     "reports",
     "outgoing",
     "inventory",
+    "accounts",
     "senders",
 )
 NO_COLLECTORS = "STALWART_EXPORTER_NO_COLLECTORS"

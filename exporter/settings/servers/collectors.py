@@ -24,6 +24,7 @@ class CollectorSettings(Section):
     inventory: bool = Field(
         default=True, description="Accounts, domains, certificates, tasks, blocked addresses and cluster nodes."
     )
+    accounts: bool = Field(default=True, description="Numbers of accounts, quotas and features of accounts.")
     senders: bool = Field(default=True, description="Senders in the trail.")
 
     def wants(self, name: str) -> bool:

@@ -26,7 +26,7 @@ from tests.support.standin import (
 from tests.support.trail import kept
 
 ALLOWED = re.compile(
-    r"GET /(api/queue/(messages|status|reports)|api/logs|api/reports/(dmarc|tls|arf)(/[\d_]+)?"
+    r"GET /(api/queue/(messages|status|reports)|api/logs|api/principal|api/reports/(dmarc|tls|arf)(/[\d_]+)?"
     r"|api/telemetry/(metrics|traces|trace/[\d,]+)|metrics/prometheus)"
 )
 KILLS = 6
