@@ -47,7 +47,14 @@ def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_every_command_of_a_page_answers(history: tuple[Path, str], page: Path):
     """About a domain, an id or a time as the page has them; the age in a page is not that of a recording."""
     path, id_ = history
-    known = {"${DOMAIN:?}": "defer.test", "${ID:?}": id_, "1h": "3650d", "6h": "3650d", "343416572483764697": id_}
+    known = {
+        "${DOMAIN:?}": "defer.test",
+        "${ID:?}": id_,
+        "user@example.org": "d@defer.test",
+        "1h": "3650d",
+        "6h": "3650d",
+        "343416572483764697": id_,
+    }
     for arguments in commands(page):
         given = [known.get(argument, argument) for argument in arguments]
         environ = {"STALWART_EXPORTER_STORE_PATH": str(path)}
