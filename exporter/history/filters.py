@@ -140,7 +140,10 @@ def moment_of(option: str, text: str, *, now: datetime) -> datetime:
         raise FilterError(
             f"{option}: a date (2026-11-21), a time (2026-11-21T10:00:00Z) or how long ago (7d, 12h)"
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise FilterError(f"{option}: not a time that UTC has") from None
 
 
 def one_of(option: str, text: str, words: Iterable[str]) -> str:

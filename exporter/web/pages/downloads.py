@@ -33,7 +33,7 @@ async def download(visit: Visit, exported: Callable[[History], Exported], *, nam
     The first piece is read before the response begins, so that a history that cannot be read is reported as such.
     """
     stream = history_of(visit).stream(lambda history: pieces(exported(history), fmt))
-    first = await anext(stream)
+    first = await anext(stream, "")
 
     async def body() -> AsyncIterator[str]:
         try:

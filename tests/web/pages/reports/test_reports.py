@@ -72,6 +72,7 @@ def _option(pair: str) -> list[str]:
     ("query", "words"),
     [
         ("since=soon", "since: a date"),
+        ("since=0001-01-01T00:00%2B14:00", "since: not a time that UTC has"),
         ("kind=x", "kind: one of dmarc, tls, arf"),
         ("domain=a..b", "domain: not a domain name"),
         ("result=x", "result: one of aligned"),
@@ -140,6 +141,14 @@ def test_an_export_has_the_bytes_of_the_command(pages: Site, history: Path, tmp_
     assert len(got.content) > 1000
     assert got.headers["content-disposition"] == f'attachment; filename="reports.{fmt}"'
     assert "sandbox" in got.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("fmt", "empty"), [("json", "[\n]\n"), ("jsonl", "")])
+def test_an_export_without_reports_is_empty(pages: Site, fmt: str, empty: str):
+    """A filter that nothing matches is no error."""
+    got = pages.client.get(f"/reports/export?domain=nowhere.test&format={fmt}")
+
+    assert (got.status_code, got.text) == (200, empty)
 
 
 def test_addresses_in_reports_need_loopback_or_a_login(pages: Site):
