@@ -15,6 +15,9 @@ ONLY_DOMAIN = "exporter.only_domain"
 TENANT_PATH = "/mail"
 """The path at and below which a login of one domain is admitted."""
 
+FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+"""Headers that a proxy adds: the client behind it may be anywhere."""
+
 REFUSAL = (
     "This page shows addresses of mail users. It is available from this machine, at 127.0.0.1 or localhost, or with a "
     "login: set web.config_file to a file with basic_auth_users, or with a required client certificate."
@@ -49,11 +52,12 @@ def may_see_personal_data(scope: Mapping[str, Any]) -> bool:
     Return whether a request may be answered with personal data.
 
     Over loopback the header ``Host`` must name this machine: a web site whose name resolves to 127.0.0.1 could read
-    the page in an operator's browser otherwise.
+    the page in an operator's browser otherwise. Nor may a proxy have passed the request on.
     """
     if scope.get("extensions", {}).get(LOGGED_IN):
         return True
-    return is_loopback_connection(scope) and _names_this_machine(_host(scope))
+    is_forwarded = any(name in FORWARDED for name, _ in scope["headers"])
+    return is_loopback_connection(scope) and _names_this_machine(_host(scope)) and not is_forwarded
 
 
 def is_loopback_connection(scope: Mapping[str, Any]) -> bool:

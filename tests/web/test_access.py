@@ -35,6 +35,16 @@ def test_only_this_machine_sees_personal_data_without_a_login(client, server, ho
     assert may_see_personal_data(scope(client, server, host)) is expected
 
 
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"forwarded", b"x-real-ip"])
+def test_what_a_proxy_passes_on_is_not_from_this_machine(name):
+    """A proxy on this machine connects over loopback for everybody."""
+    asked = scope("127.0.0.1", "127.0.0.1", "127.0.0.1:9787")
+    forwarded = {**asked, "headers": [(b"host", b"127.0.0.1:9787"), (name, b"198.51.100.7")]}
+
+    assert may_see_personal_data(asked)
+    assert not may_see_personal_data(forwarded)
+
+
 def test_a_login_is_enough_from_anywhere():
     """Whoever has logged in may see the page."""
     asked = scope("192.0.2.8", "192.0.2.7", "mail.example.org")
