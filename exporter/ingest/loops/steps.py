@@ -12,7 +12,7 @@ from exporter.clock import Clock
 from exporter.errors import StoreError
 from exporter.state.board import ServerBoard
 from exporter.store.steps.steps import STEP_SECONDS, Step, save_steps
-from exporter.store.store import Store
+from exporter.store.store import MAX_INTEGER, Store
 
 log = structlog.get_logger("exporter.steps")
 
@@ -78,6 +78,11 @@ def step_of(board: ServerBoard, *, at: int, now: datetime) -> Step:
         delivered=outcomes["delivered"],
         temporary_failures=outcomes["temporary_failure"],
         permanent_failures=outcomes["permanent_failure"],
-        spam=events.get((SPAM,)),
-        logins_failed=events.get((LOGIN_FAILED,)),
+        spam=_storable(events.get((SPAM,))),
+        logins_failed=_storable(events.get((LOGIN_FAILED,))),
     )
+
+
+def _storable(total: int | None) -> int | None:
+    """Return a total of the server; ``None`` for one that is too large for a column, as only a defect makes it."""
+    return None if total is None or total > MAX_INTEGER else total

@@ -30,9 +30,9 @@ def refusal(at: int, reason: RefusalReason, port: int) -> RefusalRow:
     return RefusalRow(at, "smtp.rejected", "192.0.2.1", port, "", reason, "smtp", "", "", 0, "550", "no", False)
 
 
-def steps_of(path: Path, *, since: int = 0) -> Sequence[Step]:
+def steps_of(path: Path, *, server: str = "mx1", since: int = 0) -> Sequence[Step]:
     with reading(path) as history:
-        return load_steps(history, "mx1", since=since)
+        return load_steps(history, server, since=since)
 
 
 def test_a_step_is_written_with_the_totals_of_its_end(tmp_path: Path):
@@ -54,6 +54,24 @@ def test_a_step_is_written_with_the_totals_of_its_end(tmp_path: Path):
         Step(at=SECOND, delivered=10, logins_failed=2),
         Step(at=SECOND + STEP_SECONDS, delivered=20, logins_failed=4),
     ]
+
+
+def test_a_total_of_64_bits_takes_no_step_of_another_server(tmp_path: Path):
+    """A server may report totals from 2^63 on; its picture has a gap there, and all else is written."""
+
+    async def play() -> Path:
+        store = await Store.open(tmp_path / "history.sqlite3", now=NOW)
+        boards = [ServerBoard(name, TallyBook(), monotonic=lambda: 0.0) for name in ("mx1", "mx2")]
+        boards[1].tallies.apply({("events", ("auth.failed",)): 1 << 63, ("events", ("message-ingest.spam",)): 7})
+        boards[0].tallies.apply(deliveries(10))
+        await StepKeeper(store, lambda: boards, clock=HandClock(NOW)).record()
+        await store.aclose()
+        return store.path
+
+    path = asyncio.run(play())
+
+    assert steps_of(path) == [Step(at=SECOND, delivered=10, logins_failed=2)]
+    assert steps_of(path, server="mx2") == [Step(at=SECOND, spam=7)]
 
 
 def test_refusals_count_at_their_own_time(tmp_path: Path):
