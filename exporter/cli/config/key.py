@@ -51,6 +51,7 @@ def _header(url: str, name: str, admin: str, needs: str) -> str:
 # Needs {needs}. curl asks for the administrator's password.
 set -eu
 umask 077
+[ ! -s {name}.secret ] || {{ echo "{name}.secret exists: it may be in use" >&2; exit 1; }}
 SERVER={shlex.quote(url)}
 ADMIN={shlex.quote(admin)}
 """

@@ -93,6 +93,19 @@ def test_a_refused_rest_key_leaves_no_secret(tmp_path: Path):
     assert not (tmp_path / "exporter.secret").exists()
 
 
+@pytest.mark.parametrize("generation", ["rest", "jmap"])
+def test_a_secret_that_exists_is_kept(tmp_path: Path, generation: str):
+    """The exporter may be using it: the script ends before it asks the server."""
+    (tmp_path / "exporter.secret").write_text("in use\n")
+
+    ended, _ = run_script(tmp_path, "--generation", generation, answers=[])
+
+    assert ended.returncode == 1
+    assert "exporter.secret exists" in ended.stderr
+    assert (tmp_path / "exporter.secret").read_text() == "in use\n"
+    assert not (tmp_path / "tools" / "arguments").exists()
+
+
 def test_a_jmap_key_is_of_an_account_with_a_role_of_its_own(tmp_path: Path):
     """Role, account and key follow from each other; the administrator's password is in no argument."""
     ended, bodies = run_script(tmp_path, "--generation", "jmap", "--name", "mon", answers=JMAP_ANSWERS)
