@@ -91,7 +91,7 @@ def _lacking(readiness: Readiness) -> str:
 def _numbers(readiness: Readiness) -> str:
     forwarded = readiness.by_kind.get(SourceKind.FORWARDER, 0)
     strangers = readiness.by_kind.get(SourceKind.STRANGER, 0)
-    parts = [f"{share(readiness.failed, readiness.messages)} of {number(readiness.messages)} messages fail"]
+    parts = [f"{share(readiness.failed, readiness.messages)} of {counted(readiness.messages, 'message')} fail"]
     if forwarded:
         parts.append(f"{number(forwarded)} of them forwarded or from lists")
     if strangers:

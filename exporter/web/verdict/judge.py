@@ -166,7 +166,7 @@ def _none_in_words(page: StatusPage, waiting: bool, limits: Thresholds) -> str:
     failing = sum(server.queue.failing for server in page.servers if server.queue is not None)
     limit = limits.get("StalwartDestinationDeferring")
     if limit is not None and failing > limit["recipients"]:
-        return f"No single destination fails; {failing} recipients are failing"
+        return f"No single destination fails; failing recipients: {failing}"
     return "All is well"
 
 

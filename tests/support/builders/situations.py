@@ -41,7 +41,7 @@ SITUATIONS = {
     "many recipients failing, nowhere more than usual": one(
         enterprise(queue=replace(CALM, failing=78, deferring={"busy.test": 40, "slow.test": 38})),
         "good",
-        "No single destination fails; 78 recipients are failing",
+        "No single destination fails; failing recipients: 78",
     ),
     "no server configured": Situation(status_page(servers=()), "wait", "No server is configured"),
     "first minute": one(first_minute(), "wait", "Waiting for the first polls"),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from exporter.history.filters import Options
 from exporter.history.sender_words import finding_words, hour_at
-from exporter.history.texts import minute, number
+from exporter.history.texts import counted, minute, number
 from exporter.model.senders import DAY_HOURS, HOUR_SECONDS
 from exporter.store.reading import History
 from exporter.store.trail.senders.judging import unusual_senders
@@ -143,7 +143,7 @@ def _row(history: History, one: SenderSum, asked: Asked) -> SenderRow:
 
 def _picture_words(messages: Sequence[float]) -> str:
     most = number(round(max(messages)))
-    return f"{number(round(sum(messages)))} messages in seven days, at most {most} per hour"
+    return f"{counted(round(sum(messages)), 'message')} in seven days, at most {most} per hour"
 
 
 def _mail_of(sender: str) -> Markup:
