@@ -9,6 +9,9 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 SHOWN_LENGTH = 200
 """Maximum length of a text in a table; JSON output has the rest."""
 
+_COMBINING = ("Mn", "Me")
+"""Categories of marks that take no place of their own, those that enclose a letter included."""
+
 MARKS_IN_A_ROW = 4
 """More combining marks on one letter would cover neighbouring lines."""
 
@@ -34,7 +37,7 @@ def harmless(text: str, length: int = SHOWN_LENGTH) -> str:
     kept = []
     marks = 0
     for c in text[: 4 * length]:
-        marks = marks + 1 if unicodedata.combining(c) else 0
+        marks = marks + 1 if unicodedata.category(c) in _COMBINING else 0
         if marks <= MARKS_IN_A_ROW:
             kept.append(c)
     more = "…" if len(text) > 4 * length else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.printable import REPLACEMENT, printable, shortened
+from exporter.printable import MARKS_IN_A_ROW, REPLACEMENT, harmless, printable, shortened
 
 
 def test_what_cannot_be_seen_shows_as_a_replacement():
@@ -34,3 +35,9 @@ def test_a_text_is_shortened_only_if_it_is_too_long(text: str, length: int):
 
     assert len(made) == min(len(text), length)
     assert made == text or (made.endswith("…") and text.startswith(made[:-1]))
+
+
+@pytest.mark.parametrize("mark", ["\N{COMBINING ACUTE ACCENT}", "\N{COMBINING ENCLOSING CIRCLE}", "\u0489"])
+def test_marks_do_not_pile_up(mark: str):
+    """Whether they stand above a letter or around it; the text behind them is kept."""
+    assert harmless(f"a{mark * 50}b") == f"a{mark * MARKS_IN_A_ROW}b"
