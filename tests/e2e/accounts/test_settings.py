@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import StandIn, World
 from exporter.simulator.world.accounts.directory import WATCHER_PERMISSIONS
 from tests.support.exporter import Exporter
@@ -25,6 +27,7 @@ def more_recipients(world: World) -> None:
     world.inventory.settings["MtaStageRcpt"]["maxRecipients"] = {"match": {}, "else": "99"}
 
 
+@pytest.mark.fault("server", "settings change while the exporter is away")
 def test_a_change_shows_and_a_restart_does_not(tmp_path: Path) -> None:
     """Only the area that was changed moves; what changes while the exporter is away shows afterwards."""
     with StandIn(community("0.16.18")) as server:

@@ -6,6 +6,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import StandIn
 from tests.checks.blocklists.test_lists import FOUR_NAME, LIST, TESTS
 from tests.e2e.posture.test_commands import command
@@ -31,6 +33,7 @@ def entries(scene: Scene) -> dict[tuple[str, ...], float]:
     return scene.shown(COUNT, "list", "family", "result")
 
 
+@pytest.mark.fault("neighbours", "a blocklist has an address, and another list is dead")
 def test_lists_are_asked_once_even_over_a_restart(tmp_path: Path) -> None:
     """Checks that run every second ask no list again within the hour; what is known stays on the page."""
     expected = {

@@ -60,6 +60,7 @@ def wait_result(scene: Scene, check: str, wanted: str) -> None:
     scene.wait(lambda: result(scene, check) == wanted, lambda: f"{check} is {result(scene, check)}, not {wanted}")
 
 
+@pytest.mark.fault("network", "DNS loses a DKIM key, and then the resolver fails")
 def test_a_key_that_vanishes_from_dns_is_bad_since_then(server: StandIn, resolver: DnsServer, tmp_path: Path) -> None:
     """The time of the change is when DNS lost the key; a dead resolver and a restart do not move it."""
     with Exporter(tmp_path, config=config(server, resolver)) as exporter:

@@ -70,6 +70,7 @@ def test_what_is_printed_repairs_the_domain(server: StandIn, resolver: DnsServer
         assert command(exporter, "domains", "list", "--bad").stdout == b"No domain has a bad result.\n"
 
 
+@pytest.mark.fault("network", "DNS records contain terminal sequences and direction marks")
 def test_hostile_text_from_dns_reaches_no_terminal(server: StandIn, resolver: DnsServer, tmp_path: Path) -> None:
     """Neither tables nor records have its control characters, and labels have none of it."""
     with Exporter(tmp_path, config=config(server, resolver)) as exporter:

@@ -60,6 +60,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scene
 
 
 @pytest.mark.parametrize("version", PERMISSIONS)
+@pytest.mark.fault("neighbours", "hosts that a probe tries defer, reject, hang or do not exist")
 def test_deliveries_are_diagnosed_stage_by_stage(scenes: dict[str, Scene], version: str):
     """An address needs RCPT TO, a domain an encrypted session; each failure names its stage."""
     scene = scenes[version]

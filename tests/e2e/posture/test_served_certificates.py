@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from exporter.model.outside import Family, Protocol
 from exporter.simulator import StandIn
 from tests.e2e.posture.test_commands import command
@@ -31,11 +33,12 @@ def config(servers: dict[str, StandIn], resolver: str, ca_file: Path, listeners:
     return text
 
 
+@pytest.mark.fault("server", "listeners show an old certificate beside a new one that is stored")
 def test_listeners_are_shown_and_an_old_certificate_is_found(tmp_path: Path) -> None:
     """
-    On both generations, without a login, and for a key that may not list domains, run after run.
+    It is found where the server discloses what is stored; listeners are judged on both generations, run after run.
 
-    What is stored but not served is found where the server tells.
+    Nobody logs in, and a key that may not list domains is enough.
     """
     authority = Authority(tmp_path, "ca")
     context = server_context(authority.issue("right", f"DNS:{HOST}"))

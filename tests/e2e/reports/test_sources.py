@@ -6,6 +6,8 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from exporter.simulator import Profile, StandIn, World
 from tests.support.commands import run_command
 from tests.support.dns.server import dns_server
@@ -33,6 +35,7 @@ def fortnight(world: World) -> None:
             report(world, ago, reporter, "192.0.2.1")
 
 
+@pytest.mark.fault("configuration", "the database of autonomous systems is missing")
 def test_sources_are_named_judged_and_counted_once(tmp_path: Path):
     """Reports at the start are no news; a missing database of networks is a warning, and DNS delays nothing else."""
     with ExitStack() as stack:

@@ -48,8 +48,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         ("/domains/mx1/evil.test", "What should be there"),
     ],
 )
+@pytest.mark.fault("web", "every text of the history that pages show is an attack")
 def test_a_page_is_served_by_the_process(client: httpx.Client, path: str, words: str):
-    """With the strict policy, without a cookie, and while the metrics are served as before."""
+    """Each page has the strict policy and no cookie, and the metrics are served as before."""
     answer = client.get(path)
 
     assert answer.status_code == 200, answer.text
