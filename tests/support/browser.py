@@ -27,6 +27,10 @@ FLAGS = (
 )
 
 
+class Refused(Exception):
+    """The browser has answered a call with an error."""
+
+
 @dataclass
 class Tab:
     """
@@ -49,7 +53,8 @@ class Tab:
         while True:
             message = self._next()
             if message.get("id") == number:
-                assert "error" not in message, message
+                if "error" in message:
+                    raise Refused(message["error"])
                 result: Mapping[str, Any] = message["result"]
                 return result
 
@@ -77,7 +82,15 @@ class Tab:
 
     def wait_for(self, condition: str) -> None:
         """Wait until an expression is true, also over the load of another page."""
-        wait_until(lambda: self.evaluate(condition), what=condition)
+
+        def holds() -> bool:
+            try:
+                return bool(self.evaluate(condition))
+            except Refused:
+                # The page that was asked has just been replaced.
+                return False
+
+        wait_until(holds, what=condition)
 
     def press(self, key: str, *, code: int) -> None:
         """Press and release a key."""
