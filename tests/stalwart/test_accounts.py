@@ -13,9 +13,12 @@ from exporter.app.servers.connection import ServerConnection, connect
 from exporter.clock import SystemClock
 from exporter.errors import PayloadError, TargetForbidden
 from exporter.model.inventory import FULLEST_KEPT, AccountFeature, AccountKind, AccountSums, DomainUsage, QuotaUse
+from exporter.model.server import Capability, CapabilityStatus
 from exporter.settings import ServerSettings
 from exporter.simulator import StandIn, World
 from exporter.stalwart.common.account_sums import AccountFold, AccountRow
+from exporter.stalwart.common.probe import Examination
+from exporter.stalwart.jmap.probe import examine
 from exporter.stalwart.rest.accounts import parse_accounts
 from tests.support.paths import RECORDINGS
 from tests.support.replays.jmap import JmapServer
@@ -148,6 +151,31 @@ def test_ten_thousand_accounts_cost_at_most_ten_requests(version: str) -> None:
     assert sums.domains["d1.test"].quota == 33_330
     assert len(sums.fullest) == FULLEST_KEPT
     assert requests <= 10 + 3  # which detection takes, once
+
+
+def test_doctor_reads_one_page_of_them() -> None:
+    """One request shows whether the key may read them; the others of the crowd are left alone."""
+
+    def crowd(world: World) -> None:
+        for number in range(600):
+            world.directory.add_person(f"u{number}")
+
+    async def run() -> Examination:
+        connection = await _connected(server)
+        try:
+            identity = await connection.jmap.identify()
+            everything_else = [one for one in Capability if one is not Capability.ACCOUNTS]
+            return await examine(connection.jmap, identity, leave_out=everything_else)
+        finally:
+            await connection.aclose()
+
+    with StandIn(community("0.16.18")) as server:
+        server.call(crowd)
+        found = asyncio.run(run())
+        walks = [one for one in server.requests if "x:Account/get" in one.calls]
+
+    assert found.statuses[Capability.ACCOUNTS] is CapabilityStatus.AVAILABLE
+    assert len(walks) == 1
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -211,7 +211,7 @@ class JmapClient:
         """Walk the accounts, adding up each page."""
         return await read_accounts(self._api, by_position=self._queue.paging is Paging.POSITION)
 
-    def walk_quotas(self) -> AsyncIterator[list[AccountRow]]:
+    def walk_quotas(self) -> AsyncGenerator[list[AccountRow]]:
         """Yield the users with their addresses and quotas, for commands."""
         return walk_accounts(self._api, QUOTA_PROPERTIES, by_position=self._queue.paging is Paging.POSITION)
 

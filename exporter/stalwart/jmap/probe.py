@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import aclosing
 
 from exporter.model.report_words import ReportKind
 from exporter.model.server import Capability, CapabilityStatus, Edition, ServerIdentity
@@ -117,13 +118,17 @@ def _questions(client: JmapClient) -> Mapping[Capability, Question]:
         for kind in ReportKind:
             await client.fetch_report_ids(kind, page=1, limit=1)
 
+    async def accounts() -> None:
+        async with aclosing(client.walk_quotas()) as pages:
+            await anext(pages)
+
     return {
         Capability.QUEUE: lambda: client.fetch_queue(max_messages=1),
         Capability.OUTGOING_REPORTS: client.fetch_outgoing_reports,
         Capability.REPORTS: reports,
         Capability.INVENTORY: client.fetch_inventory,
         Capability.DOMAIN_RECORDS: client.fetch_domains,
-        Capability.ACCOUNTS: client.fetch_accounts,
+        Capability.ACCOUNTS: accounts,
         Capability.LOGS: lambda: client.fetch_newest_log_lines(limit=1),
         Capability.STORED_METRICS: lambda: client.fetch_stored_metrics(after=now),
         Capability.TRACES: lambda: client.fetch_trace_ids(after=now),

@@ -8,7 +8,7 @@ masked by the server. Several pages are read per request: each is counted from t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -97,7 +97,7 @@ async def _counts(api: JmapApi) -> Mapping[AccountKind, int]:
 
 async def walk_accounts(
     api: JmapApi, properties: Sequence[str], *, by_position: bool
-) -> AsyncIterator[list[AccountRow]]:
+) -> AsyncGenerator[list[AccountRow]]:
     """Yield the users page by page, with *properties* only; at most `MOST_ACCOUNTS` users."""
     rows = min(PAGE_ROWS, api.limits.objects)
     pages = max(1, min(PAGES_A_REQUEST, api.limits.calls // 2))
