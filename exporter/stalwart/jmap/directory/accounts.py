@@ -110,6 +110,8 @@ async def walk_accounts(
             answers = await api.ask([call for page in calls for call in page])
             found = [answers.result(query, found_decoder) for query, _ in calls]
         except AnchorGone:
+            if by_position:
+                raise
             by_position = True
             continue
         before = len(seen)

@@ -92,6 +92,8 @@ class Cursor:
         try:
             found = answers.result(query, found_decoder)
         except AnchorGone:
+            if self._by_position:
+                raise
             # The anchor was purged. Rows purged before it shift the rest forward, so step back one page.
             self._by_position, self._position = True, max(0, self._position - self._rows)
             return await self.next_page()

@@ -103,6 +103,8 @@ class QueueReader:
                 if ended or walk.gave_up:
                     break
         except AnchorGone:
+            if walk.is_by_position:
+                raise
             walk.go_on_by_position()
             return False
         except (PayloadTooLarge, BatchTooLarge, TargetTimeout) as error:
@@ -182,6 +184,11 @@ class _Walk:
         if self._is_full(self._count([message for message in messages if message.id in fresh])):
             return True
         return self._is_over(found, asked)
+
+    @property
+    def is_by_position(self) -> bool:
+        """Whether pages are requested by their position."""
+        return self._paging is Paging.POSITION
 
     def go_on_by_position(self) -> None:
         """Continue by position, one page back, since messages that left the queue have shifted rows forward."""
