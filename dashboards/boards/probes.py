@@ -34,4 +34,22 @@ PROBES = [
         width=8,
         empty=NO_PROBES,
     ),
+    rows_of(
+        "Round trips",
+        "Result of the latest message from submission to mailbox, and the stage that it came to.",
+        "short",
+        q("max by (server, stage, result) (stalwart_round_trip_probe_result{SEL})"),
+        renamed={"Value": "latest"},
+        width=8,
+        empty=NO_PROBES,
+    ),
+    graph(
+        "Stages of round trips",
+        "Time that the latest message spent in each stage that was completed. Visible is the way from its acceptance "
+        "to the mailbox.",
+        "s",
+        q("max by (server, stage) (stalwart_round_trip_probe_stage_seconds{SEL})", "{{server}} {{stage}}"),
+        width=16,
+        empty=NO_PROBES,
+    ),
 ]

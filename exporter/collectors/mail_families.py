@@ -174,3 +174,29 @@ DMARC_PROBE_RESULT = _f(
     ("part", "result"),
     source="probes",
 )
+ROUND_TRIP_SUCCESS = _f(
+    Kind.GAUGE,
+    "stalwart_round_trip_probe_success",
+    "Whether the latest message of the probe was in its mailbox in time.",
+    source="probes",
+)
+ROUND_TRIP_RESULT = _f(
+    Kind.GAUGE,
+    "stalwart_round_trip_probe_result",
+    "Result of the latest round trip, and the stage that it came to; always 1.",
+    ("stage", "result"),
+    source="probes",
+)
+ROUND_TRIP_STAGES = _f(
+    Kind.GAUGE,
+    "stalwart_round_trip_probe_stage_seconds",
+    "Time that the latest round trip spent in a stage that it completed.",
+    ("stage",),
+    source="probes",
+)
+ROUND_TRIP_TIME = _f(
+    Kind.GAUGE,
+    "stalwart_round_trip_probe_timestamp_seconds",
+    "Time of the latest round trip.",
+    source="probes",
+)

@@ -1,7 +1,9 @@
-"""What others see of a mail server: listeners that show a certificate, and its addresses on blocklists."""
+"""What others see of a mail server: certificates of listeners, its addresses on blocklists, a message's round trip."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -109,3 +111,57 @@ def entry_of(subject: str) -> Entry:
     owner, part = split_subject(subject)
     address, _, zone = part.partition("@")
     return Entry(owner, address, zone)
+
+
+class TripStage(StrEnum):
+    """The stages of a round trip, in their order."""
+
+    LOGIN = "login"
+    """The mailbox is opened."""
+
+    SUBMIT = "submit"
+    """A login to the submission listener, until the message is accepted."""
+
+    VISIBLE = "visible"
+    """From there until the message is in the mailbox."""
+
+    DELETE = "delete"
+
+
+class TripResult(StrEnum):
+    """How a round trip ended."""
+
+    ARRIVED = "arrived"
+    LEFT = "left"
+    """It arrived but could not be deleted."""
+
+    MISSING = "missing"
+    """It was accepted but did not arrive in time."""
+
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    """The login."""
+
+    FAILED = "failed"
+    """Without a usable reply: connection, TLS, time-out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTripProbe:
+    """
+    A message from submission to mailbox.
+
+    Attributes:
+        stage: The stage that it had come to.
+        seconds: Time spent in each stage that was completed.
+    """
+
+    stage: TripStage
+    result: TripResult
+    seconds: Mapping[TripStage, float]
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the message was in the mailbox."""
+        return self.result in (TripResult.ARRIVED, TripResult.LEFT)

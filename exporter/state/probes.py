@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from exporter.model.outside import RoundTripProbe
 from exporter.model.posture import DeliveryProbe, SpamProbe
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class Probed(Generic[T]):
 
 
 class ProbeBoard:
-    """The results by domain, by message and by part of the authentication."""
+    """The results by domain, by message, by part of the authentication, and that of the round trip."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -35,6 +36,7 @@ class ProbeBoard:
         self._spam: dict[str, Probed[SpamProbe]] = {}
         self._version = 0
         self._authentication: dict[str, Probed[str]] = {}
+        self._round_trips: dict[str, Probed[RoundTripProbe]] = {}
 
     def note_delivery(self, probe: DeliveryProbe, *, at: float, fresh_seconds: float) -> None:
         """Replace the result of a domain."""
@@ -51,6 +53,16 @@ class ProbeBoard:
         expires_at = self._monotonic() + fresh_seconds
         self._authentication = {part: Probed(result, at, expires_at) for part, result in results.items()}
         self._version += 1
+
+    def note_round_trip(self, probe: RoundTripProbe, *, at: float, fresh_seconds: float) -> None:
+        """Replace the result."""
+        self._round_trips = {"": Probed(probe, at, self._monotonic() + fresh_seconds)}
+        self._version += 1
+
+    @property
+    def round_trip(self) -> Probed[RoundTripProbe] | None:
+        """The latest result; ``None`` if there is none that is fresh."""
+        return self._fresh(self._round_trips).get("")
 
     @property
     def authentication(self) -> Mapping[str, Probed[str]]:
@@ -69,7 +81,8 @@ class ProbeBoard:
 
     def version(self) -> tuple[int, int]:
         """Return a value that changes when a result changes and when one becomes stale."""
-        return self._version, len(self.deliveries) + len(self.spam) + len(self.authentication)
+        fresh = len(self.deliveries) + len(self.spam) + len(self.authentication) + (self.round_trip is not None)
+        return self._version, fresh
 
     def _fresh(self, results: Mapping[str, Probed[T]]) -> Mapping[str, Probed[T]]:
         now = self._monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from exporter.app.servers.round_trip import round_trip_of
 from exporter.clock import Clock
 from exporter.settings import BasicLogin, BearerToken, ServerSettings
 from exporter.stalwart.client import Detector, StalwartClient
@@ -21,6 +22,7 @@ from exporter.stalwart.jmap.live.client import JmapLiveClient
 from exporter.stalwart.live import LiveClient
 from exporter.stalwart.prober.calls import PROBE_CALLS
 from exporter.stalwart.prober.client import Prober
+from exporter.stalwart.prober.round_trip.trip import RoundTrip
 from exporter.stalwart.rest.client import RestClient
 from exporter.stalwart.rest.live.client import RestLiveClient
 from exporter.stalwart.streams.opening import StreamOpener
@@ -34,15 +36,29 @@ STAGES = 20
 @dataclass(frozen=True, slots=True)
 class Probing:
     """
-    The probes of one server.
+    The probes of one server, each with a connection and a login of its own.
 
     Attributes:
         board: Their results.
+        prober: Those that the server makes; ``None`` if none are configured.
+        round_trip: ``None`` if it is not configured.
     """
 
-    transport: Transport
-    prober: Prober
     board: ProbeBoard
+    prober: Prober | None
+    round_trip: RoundTrip | None
+
+    def allow_retry(self) -> None:
+        """Allow refused credentials again."""
+        if self.prober is not None:
+            self.prober.allow_retry()
+        if self.round_trip is not None:
+            self.round_trip.allow_retry()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self.prober is not None:
+            await self.prober.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ class ServerConnection:
         server_clock: The server's time, as learned from its responses.
         account: Our name in the server's log; empty if the credentials do not contain it.
         live: The server's live streams; ``None`` if they are disabled.
-        probing: Probes, with a connection and a login of their own; ``None`` if none are configured.
+        probing: ``None`` if no probes are configured.
     """
 
     transport: Transport
@@ -71,14 +87,14 @@ class ServerConnection:
         """Allow requests after refused credentials again."""
         self.transport.allow_retry()
         if self.probing is not None:
-            self.probing.transport.allow_retry()
+            self.probing.allow_retry()
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self.live is not None:
             await self.live.aclose()
         if self.probing is not None:
-            await self.probing.prober.aclose()
+            await self.probing.aclose()
         await self.client.aclose()
 
 
@@ -125,11 +141,18 @@ def connect(
         server_clock=server_clock,
         account=transport.account_name or "",
         live=_live(settings, transport, client, jmap, throttle, tls, clock, observer, resolver),
-        probing=_probing(settings, client, throttle, tls, clock, observer, resolver),
+        probing=_probing(settings, _prober(settings, client, throttle, tls, clock, observer, resolver), clock),
     )
 
 
-def _probing(
+def _probing(settings: ServerSettings, prober: Prober | None, clock: Clock) -> Probing | None:
+    trip = round_trip_of(settings, clock=clock)
+    if prober is None and trip is None:
+        return None
+    return Probing(ProbeBoard(monotonic=clock.monotonic), prober, trip)
+
+
+def _prober(
     settings: ServerSettings,
     client: SwitchingClient,
     throttle: Throttle,
@@ -137,7 +160,7 @@ def _probing(
     clock: Clock,
     observer: RequestObserver | None,
     resolver: Resolver,
-) -> Probing | None:
+) -> Prober | None:
     login = settings.probes.credentials
     if login is None:
         return None
@@ -157,8 +180,7 @@ def _probing(
         resolver=resolver,
         allowed=PROBE_CALLS,
     )
-    prober = Prober(transport, generation=lambda: client.generation)
-    return Probing(transport, prober, ProbeBoard(monotonic=clock.monotonic))
+    return Prober(transport, generation=lambda: client.generation)
 
 
 def _live(

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 
 from exporter.app.servers.connection import Probing
 from exporter.clock import Clock
-from exporter.ingest.jobs.posture.probes import DeliveryProbeJob, DmarcProbeJob, SpamProbeJob
+from exporter.ingest.jobs.posture.probes import DeliveryProbeJob, DmarcProbeJob, RoundTripJob, SpamProbeJob
 from exporter.ingest.loops.poller import Job, Poller
 from exporter.ingest.loops.session import Session
 from exporter.settings import ServerSettings
+from exporter.settings.servers.probes import ProbeSettings
+from exporter.stalwart.prober.client import Prober
 from exporter.stalwart.prober.dmarc import Sample
 from exporter.stalwart.prober.spam import Envelope
+from exporter.state.probes import ProbeBoard
 
 FIRST_SECONDS = 20.0
 """The first probes wait for this long, so that an exporter that is restarted again and again makes none."""
+
+ROUND_TRIP = "probe_round_trip"
 
 
 def probe_pollers(
@@ -40,6 +45,7 @@ def probe_pollers(
             clock=clock,
             rng=rng,
             speaks_for_api=False,
+            needs_api=name != ROUND_TRIP,
             reraise_bugs=reraise_bugs,
         )
         for name, job, interval in _jobs(probing, settings, clock)
@@ -48,7 +54,17 @@ def probe_pollers(
 
 def _jobs(probing: Probing, settings: ServerSettings, clock: Clock) -> Iterator[tuple[str, Job, float]]:
     """Yield name, job and interval."""
-    probes, prober, board = settings.probes, probing.prober, probing.board
+    if probing.prober is not None:
+        yield from _asked_for(probing.prober, probing.board, settings.probes, clock)
+    if probing.round_trip is not None:
+        every = settings.probes.round_trip.interval
+        yield ROUND_TRIP, RoundTripJob(probing.round_trip, probing.board, clock=clock, interval_seconds=every), every
+
+
+def _asked_for(
+    prober: Prober, board: ProbeBoard, probes: ProbeSettings, clock: Clock
+) -> Iterator[tuple[str, Job, float]]:
+    """Yield the probes that the server makes."""
     if probes.delivery_to:
         every = probes.delivery_interval
         yield (

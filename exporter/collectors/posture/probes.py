@@ -17,6 +17,7 @@ class ProbeSource:
         stalwart_delivery_probe_result{server="mx1",domain="example.net",stage="rcpt_to",result="accepted"} 1
         stalwart_delivery_probe_stage_seconds{server="mx1",domain="example.net",stage="starttls"} 0.041
         stalwart_spam_probe_score{server="mx1",message="spam"} 16.5
+        stalwart_round_trip_probe_stage_seconds{server="mx1",stage="visible"} 0.31
     """
 
     def __init__(self, board: ProbeBoard) -> None:
@@ -51,3 +52,10 @@ class ProbeSource:
             m.DMARC_PROBE_RESULT,
             {(part, probed.result): 1 for part, probed in sorted(self._board.authentication.items())},
         )
+        trip = self._board.round_trip
+        if trip is not None:
+            probe = trip.result
+            yield m.ROUND_TRIP_SUCCESS, {(): int(probe.arrived)}
+            yield m.ROUND_TRIP_RESULT, {(probe.stage.value, probe.result.value): 1}
+            yield m.ROUND_TRIP_STAGES, {(stage.value,): seconds for stage, seconds in sorted(probe.seconds.items())}
+            yield m.ROUND_TRIP_TIME, {(): trip.at}

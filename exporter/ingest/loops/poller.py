@@ -57,7 +57,8 @@ class Poller:
     Runs one collector of one server.
 
     *speaks_for_api* is false for a collector that does not use the management API: its outcome does not affect
-    ``stalwart_up``. A collector that the server does not support or forbids is retried after *recheck_seconds*.
+    ``stalwart_up``. Without *needs_api* it also runs while that cannot be reached. A collector that the server does not
+    support or forbids is retried after *recheck_seconds*.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Poller:
         rng: random.Random,
         capability: Capability | None = None,
         speaks_for_api: bool = True,
+        needs_api: bool = True,
         recheck_seconds: float = RECHECK_SECONDS,
         reraise_bugs: bool = False,
     ) -> None:
@@ -83,6 +85,7 @@ class Poller:
         self._clock = clock
         self._rng = rng
         self._speaks_for_api = speaks_for_api
+        self._needs_api = needs_api
         self._recheck_seconds = recheck_seconds
         self._reraise_bugs = reraise_bugs
         self._failures = 0
@@ -105,7 +108,7 @@ class Poller:
     async def run_once(self) -> TargetError | None:
         """Run the collector once and update its health; return the failure, or ``None`` after a success."""
         try:
-            client = await self._session.client()
+            client = await self._session.client() if self._needs_api else self._session.any_client
         except TargetError as error:
             return self._failed(error, reached=False)
         board = self._session.board

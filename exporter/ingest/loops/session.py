@@ -190,6 +190,11 @@ class Session:
             raise self._trouble.with_traceback(None)
         return self._client
 
+    @property
+    def any_client(self) -> StalwartClient:
+        """The client, whether or not the server has been detected."""
+        return self._client
+
     def note(self, error: TargetError | None) -> None:
         """Record a request's outcome; a lost connection starts detection again."""
         if error is None or isinstance(error, TargetForbidden):

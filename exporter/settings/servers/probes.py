@@ -12,6 +12,7 @@ from exporter.domains import domain_name, domain_of
 from exporter.settings.credentials.login import BasicLogin, BearerToken
 from exporter.settings.credentials.secret import with_secrets_read
 from exporter.settings.section import Section
+from exporter.settings.servers.round_trip import RoundTripSettings
 from exporter.settings.types import (
     Accepts,
     Duration,
@@ -124,10 +125,11 @@ class ProbeSettings(Section):
         description="Address from which the messages would come. For `dmarc_sender`, one of those that you send from.",
     )
     helo: HostName = Field(default="probe.example.com", description="Name with which that client would greet.")
+    round_trip: RoundTripSettings = Field(default_factory=RoundTripSettings)
 
     @property
     def credentials(self) -> BasicLogin | BearerToken | None:
-        """The login; ``None`` without one, and then there are no probes."""
+        """The login; ``None`` without one, and then the server is asked for no probes."""
         if self.token is not None:
             return BearerToken(self.token)
         if self.username is not None and self.password is not None:

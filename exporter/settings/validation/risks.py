@@ -13,7 +13,14 @@ from exporter.settings.models import Settings
 from exporter.settings.servers.server import ServerSettings
 
 _INLINE_SECRETS = ("password", "token", "native_password")
-_INNER_SECRETS = ("webhook.secret", "operator.password", "operator.token", "probes.password", "probes.token")
+_INNER_SECRETS = (
+    "webhook.secret",
+    "operator.password",
+    "operator.token",
+    "probes.password",
+    "probes.token",
+    "probes.round_trip.password",
+)
 _SECRET_FILES = ("password_file", "token_file", "native_password_file")
 
 
@@ -48,9 +55,10 @@ def risks_of_file(path: Path, tables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _given(server: Mapping[str, Any], key: str) -> bool:
-    table, _, name = key.rpartition(".")
-    inner = server.get(table, {}) if table else server
-    return isinstance(inner, Mapping) and bool(inner.get(name))
+    inner: object = server
+    for name in key.split("."):
+        inner = inner.get(name) if isinstance(inner, Mapping) else None
+    return bool(inner)
 
 
 def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
@@ -81,6 +89,7 @@ def _risks_of_server(server: ServerSettings) -> Iterator[tuple[str, str]]:
         ("operator.token_file", server.operator.token_file),
         ("probes.password_file", server.probes.password_file),
         ("probes.token_file", server.probes.token_file),
+        ("probes.round_trip.password_file", server.probes.round_trip.password_file),
     ):
         if path is not None and is_world_readable(path):
             yield key, "every user of this machine can read the file; restrict it (chmod o-r)"

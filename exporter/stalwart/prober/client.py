@@ -87,6 +87,10 @@ class Prober:
             return dmarc.parse_rest(body)
         return dmarc.results_of(await self._act(DMARC, dmarc.jmap_request(sample), _outcome))
 
+    def allow_retry(self) -> None:
+        """Allow requests after refused credentials again."""
+        self._transport.allow_retry()
+
     async def aclose(self) -> None:
         """Close the connection."""
         await self._transport.aclose()

@@ -53,6 +53,8 @@ def test_secret_files_that_everybody_may_read_warn(tmp_path, mode, warned):
         token_file = "{tmp_path}/secret"
         native_username = "n"
         native_password_file = "{tmp_path}/secret"
+        probes.round_trip.address = "probe@example.org"
+        probes.round_trip.password_file = "{tmp_path}/secret"
         tls.cert_file = "{tmp_path}/cert.pem"
         tls.key_file = "{tmp_path}/key.pem"
         [[servers]]
@@ -65,6 +67,7 @@ def test_secret_files_that_everybody_may_read_warn(tmp_path, mode, warned):
         "servers[0].token_file",
         "servers[0].native_password_file",
         "servers[0].tls.key_file",
+        "servers[0].probes.round_trip.password_file",
         "servers[1].password_file",
     ]
     assert paths_warned_of(load_text(tmp_path, text)) == (expected if warned else [])
@@ -80,6 +83,19 @@ def test_a_configuration_that_everybody_may_read_warns_if_it_holds_a_secret(tmp_
     assert line.startswith(f"servers[0].token: stands in {path}, which every user of this machine can read")
     assert line.endswith("or use token_file")
     assert "secret-token" not in line
+
+
+def test_a_secret_of_an_inner_table_counts(tmp_path):
+    """However deep it is."""
+    text = (
+        MINIMAL.replace('token = "secret-token"', "") + 'probes.round_trip = {address = "a@b.test", password = "x"}\n'
+    )
+    path = write_private(tmp_path / "config.toml", text)
+    path.chmod(0o644)
+
+    (line,) = load_text(tmp_path, text, {"STALWART_EXPORTER_TOKEN": "secret-token"}).warnings
+
+    assert line.startswith(f"servers[0].probes.round_trip.password: stands in {path}")
 
 
 def test_a_configuration_without_secrets_may_be_read_by_everybody(tmp_path):

@@ -1,7 +1,7 @@
 """
-The collectors of probes: deliberate tests that the server makes for us, each off unless configured.
+The collectors of probes: deliberate tests, each off unless configured.
 
-They have a client of their own, and their results do not affect the state of the management API.
+They have clients of their own, and their results do not affect the state of the management API.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from exporter.ingest.jobs.queue import fresh_seconds
 from exporter.stalwart.client import StalwartClient
 from exporter.stalwart.prober.client import Prober
 from exporter.stalwart.prober.dmarc import Sample
+from exporter.stalwart.prober.round_trip.trip import RoundTrip
 from exporter.stalwart.prober.spam import Envelope
 from exporter.state.probes import ProbeBoard
 
@@ -89,3 +90,20 @@ class DmarcProbeJob:
         """Run once. Raises a `TargetError`."""
         results = await self._prober.authenticate(self._sample)
         self._board.note_authentication(results, at=self._clock.now().timestamp(), fresh_seconds=self._fresh)
+
+
+class RoundTripJob:
+    """Sends a message to a mailbox, finds it there and deletes it, without the management API."""
+
+    def __init__(self, trip: RoundTrip, board: ProbeBoard, *, clock: Clock, interval_seconds: float) -> None:
+        self._trip = trip
+        self._board = board
+        self._clock = clock
+        self._fresh = fresh_seconds(interval_seconds)
+
+    async def __call__(self, client: StalwartClient) -> None:
+        """Run once. Raises a `TargetError`, unless the message arrived and nothing is left of it."""
+        probe, trouble = await self._trip.run()
+        self._board.note_round_trip(probe, at=self._clock.now().timestamp(), fresh_seconds=self._fresh)
+        if trouble is not None:
+            raise trouble

@@ -1,0 +1,1 @@
+"""Tests of the round trip of a message."""
