@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from exporter.settings.addresses import parse_listen
 from exporter.simulator import Profile, Simulator, full_day
 from exporter.simulator.harness.script import BIG, Phase
 from exporter.store.steps.steps import STEP_SECONDS
+from exporter.web.verdict.thresholds import shipped_content
 
 POLL_SECONDS = 2.0
 COLLECTORS = ("queue", "metrics", "native", "logs", "traces", "failed", "reports", "outgoing")
@@ -26,6 +28,11 @@ LOGIN = ("watcher", "lab-watcher-secret")
 DAY_HOURS = 24
 VERSIONS = {"rest": "0.15.5", "jmap": "0.16.18"}
 PAGES = ("mail", "reports", "alerts")
+SMALL_SERVER = {
+    "StalwartQueueBacklog": {"messages": 200},
+    "StalwartDestinationDeferring": {"recipients": 30},
+}
+"""Thresholds that suit the simulated server, which never has a thousand messages in its queue."""
 
 
 def run_demo(*, listen: str, speed: float, edition: str, generation: str, seed: int) -> int:
@@ -67,6 +74,8 @@ async def _run(listen: str, speed: float, edition: str, version: str, seed: int,
     )
     script = full_day(narrate)
     async with Simulator(profile, speed=speed, seed=seed, ticking=True, script=script) as server:
+        thresholds = folder / "thresholds.json"
+        thresholds.write_text(json.dumps(demo_thresholds(speed)), "utf-8")
         settings = demo_settings(server.url, listen, folder, native=profile.native_login)
         announce = _announce(server.url, f"{version}, {edition}", speed, settings)
         # A day of pictures is then a day of the simulated server, too.
@@ -96,13 +105,24 @@ def demo_settings(url: str, listen: str, folder: Path, *, native: tuple[str, str
         server |= {"native_username": native[0], "native_password": native[1]}
     return Settings.model_validate(
         {
-            "web": {"listen": listen},
+            "web": {"listen": listen, "thresholds_file": folder / "thresholds.json"},
             "store": {"path": folder / "history.sqlite3"},
             # The simulated server's domains are not in DNS.
             "checks": {"enabled": False},
             "servers": [server],
         }
     )
+
+
+def demo_thresholds(speed: float) -> dict[str, Any]:
+    """Return the shipped thresholds for a day that passes *speed* times as fast; windows of rates keep their length."""
+    content = shipped_content()
+    alerts: dict[str, dict[str, Any]] = content["alerts"]
+    for name, values in alerts.items():
+        values |= SMALL_SERVER.get(name, {})
+        if values["for"]:
+            values["for"] = max(1, round(values["for"] / speed))
+    return content
 
 
 def _announce(server_url: str, server: str, speed: float, settings: Settings) -> Callable[[int], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 
 
@@ -19,6 +20,11 @@ def are(number: float) -> str:
 def grouped(number: float) -> str:
     """Format a whole number with narrow spaces between its thousands: ``12 345``, with U+202F."""
     return f"{number:,.0f}".replace(",", "\u202f")
+
+
+EDITIONS: Mapping[str, str] = {"enterprise": "Enterprise"}
+APIS: Mapping[str, str] = {"rest": "REST", "jmap": "JMAP"}
+"""How editions and generations of the management API are written; others as they are."""
 
 
 def slug(heading: str) -> str:

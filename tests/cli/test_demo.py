@@ -9,8 +9,22 @@ from pathlib import Path
 import httpx
 import pytest
 
+from exporter.cli.demo import demo_thresholds
+from exporter.web.verdict.thresholds import parse_thresholds, shipped
 from tests.support.commands import command_line, environment
 from tests.support.exporter import wait_until
+
+
+def test_alerts_are_as_quick_as_the_day():
+    """A delay of 15 minutes is three seconds of a day in five minutes; what fires at once still does."""
+    scaled, real = parse_thresholds(demo_thresholds(288.0)).alerts, shipped().alerts
+
+    assert scaled.keys() == real.keys()
+    assert scaled["StalwartQueuePaused"].for_seconds == 3
+    assert {name for name, limit in scaled.items() if not limit.for_seconds} == {
+        name for name, limit in real.items() if not limit.for_seconds
+    }
+    assert scaled["StalwartLoginFailures"].values == real["StalwartLoginFailures"].values
 
 
 @pytest.mark.parametrize(("generation", "version"), [("rest", "0.15.5"), ("jmap", "0.16.18")])

@@ -140,6 +140,9 @@ class Script:
         """Start the day now; the world then plays it as its time passes."""
         for destination in demo_destinations():
             world.add_destination(destination)
+        for number in range(SENDERS):
+            # Whoever sends mail can receive its bounces.
+            world.directory.add_person(f"member{number}")
         for address in ("alice", "bob"):
             world.submit([f"{address}@{domain}" for domain in (BIG, SHOP)], size=3000)
         self._plan_day(world)

@@ -82,7 +82,13 @@ def load_thresholds(path: Path) -> Thresholds:
         raise SettingsError([problem]) from error
 
 
+def shipped_content() -> dict[str, Any]:
+    """Return the content of the generated file."""
+    content: dict[str, Any] = json.loads(files(__package__).joinpath(FILE).read_text("utf-8"))
+    return content
+
+
 @cache
 def shipped() -> Thresholds:
     """Return the thresholds of the shipped rules."""
-    return parse_thresholds(json.loads(files(__package__).joinpath(FILE).read_text("utf-8")))
+    return parse_thresholds(shipped_content())

@@ -34,7 +34,7 @@ def test_a_page_where_all_is_well_says_so():
     assert page.text.startswith("All is well")
     assert "1 of 1 server up" in page.text
     assert "Runbook" not in page.text
-    assert re.search(r"mx1 up Stalwart 0\.15\.5, enterprise edition, rest API", page.text)
+    assert re.search(r"mx1 up Stalwart 0\.15\.5, Enterprise edition, REST API", page.text)
     assert "queue every 30 s ok 12 s ago" in page.text
     assert "metrics sse connected 0 s ago" in page.text
     assert "History ok /var/lib/history.sqlite3, 5.1 MiB" in page.text

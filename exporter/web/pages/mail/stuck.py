@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -97,6 +98,12 @@ def load(history: History, visit: Visit, *, server: str | None, most: int) -> St
     )
 
 
+def attempt_words(attempt_at: datetime, now: datetime) -> str:
+    """Return when an attempt comes; one whose time has come has not been made yet."""
+    is_due = (attempt_at - now).total_seconds() < 1
+    return f"{moment(attempt_at)} ({'due' if is_due else ago(attempt_at, now)})"
+
+
 def _card(reader: TrailReader, one: StuckDestination, visit: Visit) -> StuckCard:
     why, due, examples = "", "", []
     for queue_id in one.examples:
@@ -110,7 +117,7 @@ def _card(reader: TrailReader, one: StuckDestination, visit: Visit) -> StuckCard
         ]
         deferred = [stand for stand in mine if stand.state is RecipientState.DEFERRED]
         retries = [stand.next_retry for stand in mine if stand.next_retry is not None]
-        upcoming = f"{moment(min(retries))} ({ago(min(retries), visit.now)})" if retries else ""
+        upcoming = attempt_words(min(retries), visit.now) if retries else ""
         why = why or (cause(deferred[0]) if deferred else "")
         due = due or upcoming
         examples.append(

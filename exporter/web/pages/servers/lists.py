@@ -155,10 +155,10 @@ def alignment_rows(server: ServerStatus) -> Sequence[AlignmentRow]:
 
 
 def share_words(aligned: int, messages: int) -> str:
-    """Return a share in per cent that is 100 only if it is whole: ``99.9%``."""
+    """Return a share in per cent that is 100 only if it is whole: ``99.9 %``."""
     if aligned == messages:
-        return "100%"
-    return f"{min(99.9, aligned / messages * 100):.1f}%"
+        return "100 %"
+    return f"{min(99.9, aligned / messages * 100):.1f} %"
 
 
 def _alignment(one: Alignment) -> AlignmentRow:

@@ -14,7 +14,7 @@ from exporter.web.pages.servers.tiles import DAY, WEEK, length_words
 from exporter.web.pages.servers.view import Pasts, ServerView, read_pasts, server_view
 from exporter.web.pages.visit import Visit
 from exporter.web.verdict.judge import find_problems
-from exporter.web.words import duration
+from exporter.web.words import APIS, EDITIONS, duration
 
 DO: Mapping[str, str] = {
     "unreachable": "Check that the server runs, and that this host can reach its URL.",
@@ -99,8 +99,8 @@ def _identity(status: ServerStatus) -> Sequence[tuple[str, str]]:
     facts = (
         ("URL", status.url),
         ("Version", status.version or "unknown"),
-        ("Edition", status.edition or "unknown"),
-        ("API", status.generation or "unknown"),
+        ("Edition", EDITIONS.get(status.edition, status.edition) or "unknown"),
+        ("API", APIS.get(status.generation, status.generation) or "unknown"),
         ("The exporter's account", status.account),
         ("Counters come from", status.metrics_source.replace("_", " ")),
         (

@@ -45,7 +45,7 @@ class Span:
 def length_words(seconds: int) -> str:
     """Return a length of time: ``24 h``, ``8 days``, ``12 min``."""
     if seconds < 3600:
-        return duration(seconds)
+        return duration(seconds) if seconds < 60 else f"{round(seconds / 60)} min"
     return count(seconds // 86_400, "day") if seconds >= 2 * 86_400 else f"{seconds // 3600} h"
 
 
@@ -125,7 +125,7 @@ def _queue_notes(queue: QueueFacts, oldest_seconds: float | None, most: int) -> 
     if queue.failing:
         notes.append(Note(f"{count(queue.failing, 'recipient')} failing"))
     if most:
-        notes.append(Note(f"at most {grouped(most)}"))
+        notes.append(Note(f"peak {grouped(max(most, queue.messages))}"))
     if queue.truncated:
         notes.append(Note("only a part of the queue was read", "wait"))
     return notes

@@ -28,7 +28,7 @@ from exporter.web.pages.servers.tiles import DAY, Span, Tile, delivery_tile, log
 from exporter.web.pages.visit import Visit
 from exporter.web.verdict.judge import Problem
 from exporter.web.verdict.thresholds import shipped
-from exporter.web.words import duration
+from exporter.web.words import APIS, EDITIONS, duration
 
 DESTINATIONS = 6
 """How many failing destinations are shown of a server."""
@@ -180,8 +180,8 @@ def state_of(server: ServerStatus, problems: Sequence[Problem]) -> tuple[str, st
 def about(server: ServerStatus) -> str:
     """Return a server's version, edition and API in one line."""
     version = f"Stalwart {server.version}" if server.version else "version unknown"
-    edition = f", {server.edition} edition" if server.edition else ""
-    api = f", {server.generation} API" if server.generation else ""
+    edition = f", {EDITIONS.get(server.edition, server.edition)} edition" if server.edition else ""
+    api = f", {APIS.get(server.generation, server.generation)} API" if server.generation else ""
     return version + edition + api
 
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from exporter.cli.main import app
+from exporter.web.pages.mail.stuck import attempt_words
 from tests.support.listener.site import Site, site
 from tests.support.replays.told import RECENT, keep_recent
 from tests.support.replays.trail import FOLDERS
@@ -146,3 +147,11 @@ def test_mail_needs_loopback_or_a_login(pages: Site, path: str):
 
     assert refused.status_code == 403
     assert "basic_auth_users" in refused.text
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(90, "in 1 min 30 s"), (0, "due"), (-3, "due")])
+def test_an_attempt_that_is_late_is_due(seconds: int, words: str):
+    """The server makes it when it gets to it, so it has not been made "3 s ago"."""
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+    assert attempt_words(now + timedelta(seconds=seconds), now).endswith(f"({words})")

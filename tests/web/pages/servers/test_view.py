@@ -80,7 +80,7 @@ def test_certificates_say_how_many_days_are_left():
 
 
 @pytest.mark.parametrize(
-    ("aligned", "messages", "words"), [(5, 5, "100%"), (99_999, 100_000, "99.9%"), (0, 7, "0.0%"), (2, 3, "66.7%")]
+    ("aligned", "messages", "words"), [(5, 5, "100 %"), (99_999, 100_000, "99.9 %"), (0, 7, "0.0 %"), (2, 3, "66.7 %")]
 )
 def test_a_share_is_whole_only_if_nothing_is_missing(aligned: int, messages: int, words: str):
     """One message of a hundred thousand is not rounded away."""
