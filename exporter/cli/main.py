@@ -248,11 +248,14 @@ def key(
         bool,
         typer.Option("--with-accounts", help="Up to v0.15: also list accounts. The key can then read password hashes."),
     ] = False,
+    with_settings: Annotated[
+        bool, typer.Option("--with-settings", help="From v0.16 on: also read settings, which can contain tokens.")
+    ] = False,
 ) -> None:
     """
     Print a script that creates a key for the exporter, with the fewest permissions.
 
-    Such a key reads everything that is exported, and changes nothing. Exit status: 0 printed, 2 an option is invalid.
+    Such a key reads what is exported, and changes nothing. Exit status: 0 printed, 2 an option is invalid.
     """
     from exporter.cli.config.key import print_script
     from exporter.settings.addresses import parse_server_url
@@ -265,7 +268,9 @@ def key(
         server = parse_server_url(url)
     except ValueError as error:
         raise typer.BadParameter(f"{error}; accepted: https://HOST or https://HOST:PORT", param_hint="--url") from None
-    raise typer.Exit(print_script(generation, url=server, name=name, admin=admin, with_accounts=with_accounts))
+    raise typer.Exit(
+        print_script(generation, url=server, name=name, admin=admin, accounts=with_accounts, settings=with_settings)
+    )
 
 
 @app.command()

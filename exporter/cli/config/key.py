@@ -1,5 +1,5 @@
 """
-``stalwart-exporter key``: a script that creates a key which can read everything that is exported, and change nothing.
+``stalwart-exporter key``: a script that creates a key that can read what is exported, and change nothing.
 
 Contract: ``POST /api/principal`` up to v0.15; ``x:Role/set``, ``x:Account/set`` and ``x:ApiKey/set`` from v0.16 on.
 """
@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from exporter.stalwart.common.probe import LOG_IN
-from exporter.stalwart.http.allowlist import Endpoint
+from exporter.stalwart.http.allowlist import SETTINGS_LISTS, SETTINGS_SINGLETONS, Endpoint
 from exporter.stalwart.jmap.probe import PERMISSIONS
 
 SHOWS_PASSWORDS = "individual-list"
@@ -32,15 +32,26 @@ def rest_permissions(*, with_accounts: bool) -> Sequence[str]:
     return [LOG_IN, *sorted(asked - left_out)]
 
 
-def jmap_permissions() -> Sequence[str]:
-    """Return the permissions of a key from v0.16 on."""
-    return [LOG_IN, *sorted({name for names in PERMISSIONS.values() for name in names} | set(OPTIONAL))]
+def jmap_permissions(*, with_settings: bool) -> Sequence[str]:
+    """Return the permissions of a key from v0.16 on; those of settings also disclose tokens in URLs and headers."""
+    asked = {name for names in PERMISSIONS.values() for name in names} | set(OPTIONAL)
+    return [LOG_IN, *sorted(asked | set(_settings()) if with_settings else asked)]
 
 
-def print_script(generation: str, *, url: str, name: str, admin: str, with_accounts: bool) -> int:
+def _settings() -> Iterator[str]:
+    for kinds in SETTINGS_SINGLETONS.values():
+        yield from (f"sys{kind}Get" for kind in kinds)
+    for kinds in SETTINGS_LISTS.values():
+        yield from (f"sys{kind}{verb}" for kind in kinds for verb in ("Get", "Query"))
+
+
+def print_script(generation: str, *, url: str, name: str, admin: str, accounts: bool, settings: bool) -> int:
     """Print the script for one generation; return the exit status."""
-    make = _rest_script if generation == "rest" else _jmap_script
-    sys.stdout.write(make(url, name, admin, with_accounts))
+    if generation == "rest":
+        script = _rest_script(url, name, admin, rest_permissions(with_accounts=accounts))
+    else:
+        script = _jmap_script(url, name, admin, jmap_permissions(with_settings=settings))
+    sys.stdout.write(script)
     return 0
 
 
@@ -57,14 +68,14 @@ ADMIN={shlex.quote(admin)}
 """
 
 
-def _rest_script(url: str, name: str, admin: str, with_accounts: bool) -> str:
+def _rest_script(url: str, name: str, admin: str, permissions: Sequence[str]) -> str:
     body = {
         "type": "apiKey",
         "name": name,
         "description": "Prometheus exporter, reads only",
         "secrets": ["$HASH"],
         "roles": [],
-        "enabledPermissions": rest_permissions(with_accounts=with_accounts),
+        "enabledPermissions": permissions,
     }
     shown = json.dumps(body, indent=1)
     return f"""\
@@ -82,8 +93,8 @@ echo "created: username = \\"{name}\\", password_file = \\"$PWD/{name}.secret\\"
 """
 
 
-def _jmap_script(url: str, name: str, admin: str, with_accounts: bool) -> str:
-    permissions = json.dumps(dict.fromkeys(jmap_permissions(), True), indent=1)
+def _jmap_script(url: str, name: str, admin: str, permissions: Sequence[str]) -> str:
+    granted = json.dumps(dict.fromkeys(permissions, True), indent=1)
     return f"""\
 {_header(url, name, admin, "curl and jq")}printf 'password of %s: ' "$ADMIN" >&2; [ ! -t 0 ] || stty -echo
 read -r PASSWORD; [ ! -t 0 ] || stty echo; echo >&2
@@ -97,7 +108,7 @@ request() {{
     jq -nc --arg method "$1" --argjson arguments "$2" \\
         '{{using: ["urn:ietf:params:jmap:core", "urn:stalwart:jmap"], methodCalls: [[$method, $arguments, "c"]]}}'
 }}
-PERMISSIONS='{permissions}'
+PERMISSIONS='{granted}'
 DOMAIN=$(ask "$(request x:Domain/query '{{}}')" '.methodResponses[0][1].ids[0]')
 ROLE=$(ask "$(request x:Role/set "$(jq -nc --argjson permissions "$PERMISSIONS" \\
     '{{create: {{k: {{description: "{name}", enabledPermissions: $permissions}}}}}}')")" \\

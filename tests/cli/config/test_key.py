@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from exporter.cli.config.key import jmap_permissions, rest_permissions
 from exporter.stalwart.jmap.probe import changes_server
 from tests.support.commands import run_command
+from tests.support.paths import RECORDINGS
 
 REST_ANSWER = '{"data":42}'
 REST_REFUSAL = '{"error":"fieldAlreadyExists","field":"name","value":"exporter"}'
@@ -116,7 +118,7 @@ def test_a_jmap_key_is_of_an_account_with_a_role_of_its_own(tmp_path: Path):
     calls = [body["methodCalls"][0][:2] for body in bodies]
     assert [method for method, _ in calls] == ["x:Domain/query", "x:Role/set", "x:Account/set", "x:ApiKey/set"]
     role, account, key = (arguments["create"]["k"] for _, arguments in calls[1:])
-    assert role["enabledPermissions"] == dict.fromkeys(jmap_permissions(), True)
+    assert role["enabledPermissions"] == dict.fromkeys(jmap_permissions(with_settings=False), True)
     assert (account["domainId"], account["roles"]["roleIds"]) == ("b", {"f": True})
     assert (calls[3][1]["accountId"], key["permissions"]) == ("i", {"@type": "Inherit"})
     assert "password" not in (tmp_path / "tools" / "arguments").read_text()
@@ -140,7 +142,18 @@ def test_the_keys_can_change_nothing():
     assert not [name for name in rest if name.endswith(("-create", "-update", "-delete", "-import"))]
     assert not {"settings-list", "individual-list", "authenticate-oauth"} & set(rest)
     assert "individual-list" in rest_permissions(with_accounts=True)
-    assert not [name for name in jmap_permissions() if changes_server(name)]
+    assert not [name for name in jmap_permissions(with_settings=True) if changes_server(name)]
+
+
+def test_settings_are_read_only_on_request(tmp_path: Path):
+    """They may contain tokens; each permission is one that a real 0.16.18 grants to its administrator."""
+    added = set(jmap_permissions(with_settings=True)) - set(jmap_permissions(with_settings=False))
+    known = set(re.findall(r'"(sys\w+)"', (RECORDINGS / "ops-0.16.18" / "accounts.json").read_text()))
+
+    assert {"sysMtaStageRcptGet", "sysMtaRouteGet", "sysMtaRouteQuery", "sysSystemSettingsGet"} <= added
+    assert sorted(added - known) == []
+    printed = run_command(tmp_path, "key", "--generation", "jmap", "--with-settings")
+    assert '"sysMtaRouteQuery": true' in printed.stdout
 
 
 @pytest.mark.parametrize(
