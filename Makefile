@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --max-worker-restart 0
 
-.PHONY: demo test faults fuzz check bench soak docs lock clean debian
+.PHONY: demo test faults fuzz check bench soak docs screenshots lock clean debian
 
 demo: $(STAMP)
 	$(BIN)/stalwart-exporter demo
@@ -49,6 +49,10 @@ docs: $(STAMP)
 	$(BIN)/python -m tools.settings_page --write
 	$(BIN)/python -m alerts --write
 	$(BIN)/python -m dashboards.build --write
+
+# Pictures of the demo's day in docs/images, which takes five minutes.
+screenshots: debian $(STAMP)
+	$(BIN)/python -m tools.screenshots
 
 # Prometheus, Alertmanager, Pushgateway (the Go peer of the benchmarks) and Chromium, which tests run for real.
 debian:

@@ -99,10 +99,10 @@ class Tab:
             down = text if kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **down)
 
-    def screenshot(self, path: Path) -> None:
-        """Write a picture of the whole page as PNG."""
+    def screenshot(self, path: Path, *, most: int = 6000) -> None:
+        """Write a picture of the page as PNG, at most the upper *most* pixels of it."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 6000), "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], most), "scale": 1}
         shot = self.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
