@@ -1,1 +1,1 @@
-"""The process among others: how it is started, and what the service manager is told."""
+"""The process among others: how it is started, and what is reported to the service manager."""

@@ -63,11 +63,11 @@ def test_addresses_path_and_collectors_are_set_on_the_command_line(tmp_path: Pat
         addresses = exporter.event("exporter.started")["addresses"]
         assert isinstance(addresses, list)
         assert len(set(addresses)) == 2
-        pages = [httpx.get(f"http://{address}/own/metrics").text for address in addresses]
-        assert httpx.get(f"http://{addresses[0]}/metrics").status_code == 404
+        pages = [httpx.get(f"http://{address}/own/metrics", timeout=60).text for address in addresses]
+        assert httpx.get(f"http://{addresses[0]}/metrics", timeout=60).status_code == 404
 
         def collectors(server: str) -> set[str]:
-            page = httpx.get(f"http://{addresses[0]}/own/metrics").text
+            page = httpx.get(f"http://{addresses[0]}/own/metrics", timeout=60).text
             return {name for name in COLLECTORS if f'interval_seconds{{server="{server}",collector="{name}"}}' in page}
 
         wanted = set(COLLECTORS) - {"logs", "traces"}
@@ -80,7 +80,7 @@ def test_sockets_are_taken_from_systemd(tmp_path: Path):
     prefix = [sys.executable, "-c", PASS_SOCKET]
 
     with running(tmp_path, ["run", "--web.systemd-socket"], prefix=prefix) as exporter:
-        assert httpx.get(f"http://127.0.0.1:{exporter.port}/-/healthy").text == "ok\n"
+        assert httpx.get(f"http://127.0.0.1:{exporter.port}/-/healthy", timeout=60).text == "ok\n"
 
 
 def test_a_socket_that_was_not_passed_is_told(tmp_path: Path):

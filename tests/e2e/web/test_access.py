@@ -17,7 +17,7 @@ def statuses(url: str, *, login: bool = False) -> dict[str, int]:
     """The status of each kind of path, asked for by a name that is not this machine's."""
     headers = {**FOREIGN, **(basic("me", "s3cret") if login else {})}
     paths = ("/metrics", "/-/ready", "/", "/servers/x", "/alerts", "/mail", "/reports")
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
         return {path: client.get(path).status_code for path in paths}
 
 
@@ -48,6 +48,6 @@ def test_without_a_login_addresses_are_shown_to_this_machine_alone(tmp_path: Pat
     with running(tmp_path, environ={"STALWART_EXPORTER_LISTEN": "127.0.0.1:0"}) as exporter:
         url = f"http://127.0.0.1:{exporter.port}"
 
-        assert httpx.get(f"{url}/mail", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/mail", trust_env=False, timeout=60).status_code == 200
         refused = statuses(url)
         assert (refused["/mail"], refused["/"], refused["/reports"]) == (403, 200, 200)

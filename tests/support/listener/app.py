@@ -174,8 +174,9 @@ async def browsing(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of that server; over TLS if it has something to verify with."""
     scheme = "https" if verify else "http"
+    url = f"{scheme}://127.0.0.1:{server.port}"
     async with httpx.AsyncClient(
-        base_url=f"{scheme}://127.0.0.1:{server.port}", trust_env=False, verify=verify or False, auth=auth
+        base_url=url, trust_env=False, verify=verify or False, auth=auth, timeout=60
     ) as client:
         yield client
 

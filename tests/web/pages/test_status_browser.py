@@ -96,7 +96,9 @@ def proxy(port: int, prefix: str) -> Iterator[str]:
             if not self.path.startswith(prefix):
                 self.send_error(404)
                 return
-            passed_on = httpx.get(f"http://127.0.0.1:{port}/{self.path.removeprefix(prefix)}", trust_env=False)
+            passed_on = httpx.get(
+                f"http://127.0.0.1:{port}/{self.path.removeprefix(prefix)}", trust_env=False, timeout=60
+            )
             self.send_response(passed_on.status_code)
             self.send_header("Content-Type", passed_on.headers["content-type"])
             self.end_headers()
@@ -118,7 +120,7 @@ def proxy(port: int, prefix: str) -> Iterator[str]:
 
 def _link_bodies(port: int, prefix: str, page: str) -> dict[str, str]:
     """What each link of a page leads to, by its path, when followed as a browser does from below *prefix*."""
-    with proxy(port, prefix) as url, httpx.Client(trust_env=False) as client:
+    with proxy(port, prefix) as url, httpx.Client(trust_env=False, timeout=60) as client:
         at = urljoin(url, page)
         links = [link for link in read(client.get(at).text).attributes("href") if not link.startswith(("#", "data:"))]
         answers = {urljoin(at, link).removeprefix(url): client.get(urljoin(at, link)) for link in links}

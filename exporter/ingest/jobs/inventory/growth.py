@@ -43,7 +43,7 @@ class Course(NamedTuple):
 
 
 def advance(course: Course | None, now: Mark) -> Course:
-    """Return what to keep of an account that uses *now*; one that was emptied, or a clock set back, begins anew."""
+    """Return what to keep of an account that uses *now*; after a clean-up or a clock set back it begins again."""
     if course is None or now.used < course.base.used or now.at < course.base.at:
         return Course(now, None)
     if course.later is None:

@@ -31,5 +31,5 @@ COLOURS: Mapping[CheckResult, str] = {CheckResult.GOOD: "good", CheckResult.BAD:
 
 
 def check_name(check: Check) -> str:
-    """Return a check's name for people."""
+    """Return a check's name as pages show it."""
     return CHECK_NAMES.get(check, check.value.replace("_", " "))
