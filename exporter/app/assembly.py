@@ -120,19 +120,19 @@ def assemble(
         "history": partial(history.keep, users=(fleet, retention, trail_retention, steps), changed=exposer.changed),
         "store-stats": partial(history.measure, changed=exposer.changed),
         "reload": partial(reloader.run, reload_requested),
-        **_discovery(settings, reload_requested, clock),
+        **_discovery(settings, reloader, clock),
     }
     if settings.web.status_page:
         supervised |= {"status": status.run, "steps": steps.run}
     return Assembly(front, fleet, {"exposer": exposer.run, **front.runs()}, supervised)
 
 
-def _discovery(settings: Settings, reload_requested: asyncio.Event, clock: Clock) -> Mapping[str, LongRun]:
+def _discovery(settings: Settings, reloader: Reloader, clock: Clock) -> Mapping[str, LongRun]:
     """Return what follows the directory of servers, if there is one."""
     directory = settings.discovery.directory
     if directory is None:
         return {}
-    return {"discovery": DirectoryWatch(directory, changed=reload_requested.set, clock=clock).run}
+    return {"discovery": DirectoryWatch(directory, changed=reloader.follow_files, clock=clock).run}
 
 
 def _retentions(

@@ -78,15 +78,16 @@ class Reloader:
         """Return whether the last reload succeeded, and when the configuration in effect was loaded."""
         return self._successful and all(part.is_current for part in self._also), self._loaded_at
 
-    async def reload(self) -> None:
+    async def reload(self, *, retries: bool = True) -> None:
         """
         Load and apply the configuration; servers with unchanged settings are not interrupted.
 
-        Raises an `ExporterError` if it is unusable or the history cannot be read; nothing is changed then.
+        With *retries*, credentials that a server has refused are sent once more. Raises an `ExporterError` if the
+        configuration is unusable or the history cannot be read; nothing is changed then.
         """
         async with self._fleet.changing:
             try:
-                await catching_bugs(self._apply(), server="", task="reload")
+                await catching_bugs(self._apply(retries=retries), server="", task="reload")
             except ExporterError:
                 self._successful = False
                 raise
@@ -98,23 +99,33 @@ class Reloader:
         while True:
             await requested.wait()
             requested.clear()
-            await self._try_reload()
+            await self._try_reload(retries=True)
 
-    async def _try_reload(self) -> None:
+    async def follow_files(self) -> None:
+        """
+        Reload since files of servers have changed; failures are logged.
+
+        A program may change files often, and nobody has asked to send refused credentials again: each time would count
+        towards a ban.
+        """
+        await self._try_reload(retries=False)
+
+    async def _try_reload(self, *, retries: bool) -> None:
         try:
-            await self.reload()
+            await self.reload(retries=retries)
         except SettingsError as error:
             log.error("exporter.reload_failed", problems=list(error.problems))
         except ExporterError as error:
             log.error("exporter.reload_failed", error=str(error))
 
-    async def _apply(self) -> None:
+    async def _apply(self, *, retries: bool) -> None:
         new = await asyncio.to_thread(self._load)
         self._refuse_fixed_changes(new)
         changes = await self._fleet.prepare(new.servers, new.trail)
         await self._reload_others(changes)
         await self._fleet.swap(changes)
-        await self._fleet.retry(changes.kept)
+        if retries:
+            await self._fleet.retry(changes.kept)
         if new.log != self._settings.log:
             set_up_logging(level=new.log.level, style=new.log.format)
         self._retention.keep = timedelta(seconds=new.store.retention)

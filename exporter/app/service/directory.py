@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +17,7 @@ CHECK_SECONDS = 5.0
 class DirectoryWatch:
     """Calls *changed* when a file of *directory* was added, replaced, edited or removed, until then nothing."""
 
-    def __init__(self, directory: Path, *, changed: Callable[[], None], clock: Clock) -> None:
+    def __init__(self, directory: Path, *, changed: Callable[[], Awaitable[None]], clock: Clock) -> None:
         self._directory = directory
         self._changed = changed
         self._clock = clock
@@ -30,7 +30,7 @@ class DirectoryWatch:
             stamps = await asyncio.to_thread(_stamps, self._directory)
             if stamps != self._stamps:
                 self._stamps = stamps
-                self._changed()
+                await self._changed()
 
 
 def _stamps(directory: Path) -> Stamps | None:
