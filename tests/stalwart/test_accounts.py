@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,20 +11,18 @@ import pytest
 
 from exporter.app.servers.connection import ServerConnection, connect
 from exporter.clock import SystemClock
-from exporter.errors import PayloadError, TargetForbidden, TargetServerError
+from exporter.errors import PayloadError, TargetForbidden
 from exporter.model.inventory import FULLEST_KEPT, AccountFeature, AccountKind, AccountSums, DomainUsage, QuotaUse
 from exporter.model.server import Capability, CapabilityStatus
 from exporter.settings import ServerSettings
 from exporter.simulator import StandIn, World
 from exporter.stalwart.common.account_sums import AccountFold, AccountRow
 from exporter.stalwart.common.probe import Examination
-from exporter.stalwart.jmap.client import JmapClient
-from exporter.stalwart.jmap.directory.accounts import PAGES_A_REQUEST
 from exporter.stalwart.jmap.probe import examine
 from exporter.stalwart.rest.accounts import parse_accounts
 from tests.support.paths import RECORDINGS
-from tests.support.replays.jmap import JmapServer, MethodError
-from tests.support.replays.jmap_client import asked, methods_of
+from tests.support.replays.jmap import JmapServer
+from tests.support.replays.jmap_client import asked
 from tests.support.standin import WATCHER, community
 
 VERSIONS = ("0.12.5", "0.15.5", "0.16.18")
@@ -252,28 +249,6 @@ def test_the_recorded_jmap_server_is_added_up() -> None:
     }
     assert sums.domains["example.test"].unlimited >= 66_839 + 21_647
     assert [use.quota for use in sums.fullest if use.quota == 1500] == [1500]
-
-
-@pytest.mark.parametrize(
-    ("kind", "walk"),
-    [
-        ("Account", lambda client: client.fetch_accounts()),
-        ("Domain", lambda client: client.fetch_domains()),
-        ("QueuedMessage", lambda client: client.fetch_queue(max_messages=10)),
-    ],
-    ids=["accounts", "domains", "queue"],
-)
-def test_a_server_that_finds_no_row_even_by_position_is_not_asked_for_ever(
-    kind: str, walk: Callable[[JmapClient], Awaitable[object]]
-) -> None:
-    """The walk ends with a failure instead of asking for ever."""
-    server = JmapServer.recorded()
-    server.error[f"x:{kind}/query"] = MethodError("anchorNotFound", "no such row")
-
-    with pytest.raises(TargetServerError):
-        asked(server, walk)
-
-    assert 2 <= len([name for name, _ in methods_of(server, kind) if name == "query"]) <= 2 * PAGES_A_REQUEST
 
 
 def merge(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
