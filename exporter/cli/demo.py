@@ -13,6 +13,7 @@ from typing import Any
 
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
+from exporter.cli.demo_prometheus import DemoPrometheus
 from exporter.cli.output import complain, console, plain
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings
@@ -77,11 +78,15 @@ async def _run(listen: str, speed: float, edition: str, version: str, seed: int,
         thresholds = folder / "thresholds.json"
         thresholds.write_text(json.dumps(demo_thresholds(speed)), "utf-8")
         settings = demo_settings(server.url, listen, folder, native=profile.native_login)
-        announce = _announce(server.url, f"{version}, {edition}", speed, settings)
+        prometheus = DemoPrometheus(folder, speed=speed)
+        announce = _announce(server.url, f"{version}, {edition}", speed, settings, prometheus)
         # A day of pictures is then a day of the simulated server, too.
         step_seconds = max(1, round(STEP_SECONDS / speed))
         daemon = Daemon(settings, load=lambda: settings, on_ready=announce, step_seconds=step_seconds)
-        await daemon.run()
+        try:
+            await daemon.run()
+        finally:
+            prometheus.stop()
 
 
 def narrate(phase: Phase) -> None:
@@ -125,14 +130,18 @@ def demo_thresholds(speed: float) -> dict[str, Any]:
     return content
 
 
-def _announce(server_url: str, server: str, speed: float, settings: Settings) -> Callable[[int], None]:
+def _announce(
+    server_url: str, server: str, speed: float, settings: Settings, prometheus: DemoPrometheus
+) -> Callable[[int], None]:
     def announce(port: int) -> None:
         at = f"http://127.0.0.1:{port}"
         minutes = DAY_HOURS * 60 / speed
+        alerts = prometheus.start(port)
         for line in (
             f"[bold]{at}/[/bold]          how mail flows now, with pictures of the day",
             *(f"{at}/{page}" for page in PAGES),
             f"[bold]{at}/metrics[/bold]   what Prometheus scrapes",
+            *([f"Prometheus with the shipped rules, {speed:g} times as fast: {alerts}/alerts"] if alerts else []),
             f"\nA simulated Stalwart ({server}) at {server_url} plays a day in {minutes:.0f} minutes.",
             "What begins is said below, with the time of that day. Watch the metrics:",
             f"  curl -s {at}/metrics | grep -E 'stalwart_(queue_messages|failed_deliveries|deliveries_total)'",

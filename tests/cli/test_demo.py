@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from exporter.cli.demo import demo_thresholds
+from exporter.cli.demo_prometheus import scaled
 from exporter.web.verdict.thresholds import parse_thresholds, shipped
 from tests.support.commands import command_line, environment
 from tests.support.exporter import wait_until
@@ -25,6 +26,24 @@ def test_alerts_are_as_quick_as_the_day():
         name for name, limit in real.items() if not limit.for_seconds
     }
     assert scaled["StalwartLoginFailures"].values == real["StalwartLoginFailures"].values
+
+
+def firing(prometheus: str) -> set[str]:
+    """The alerts that fire in a Prometheus; none while it starts."""
+    try:
+        data = httpx.get(f"{prometheus}/api/v1/alerts", timeout=60).json()["data"]
+    except httpx.HTTPError:
+        return set()
+    return {alert["labels"]["alertname"] for alert in data["alerts"] if alert["state"] == "firing"}
+
+
+def test_the_rules_are_as_fast_as_the_day():
+    """Windows and delays are divided, a window to no less than what a rate needs."""
+    rules = "    expr: increase(a[1h]) > 3 * b\n    for: 15m\n  - expr: rate(c[5m])\n    for: 0s\n"
+
+    assert (
+        scaled(rules, 60) == "    expr: increase(a[60s]) > 3 * b\n    for: 15s\n  - expr: rate(c[10s])\n    for: 0s\n"
+    )
 
 
 @pytest.mark.parametrize(("generation", "version"), [("rest", "0.15.5"), ("jmap", "0.16.18")])
@@ -48,6 +67,9 @@ def test_what_begins_is_told_with_the_time_of_the_day(tmp_path: Path, generation
         assert f"A simulated Stalwart ({version}, enterprise)" in told
         assert "00:00  a calm night" in told
         assert process.poll() is None
+        if generation == "rest":
+            (prometheus,) = re.findall(r"(http://\S+)/alerts$", told, re.MULTILINE)[-1:]
+            wait_until(lambda: firing(prometheus) - {"Watchdog"}, what="an alert fires in the day", seconds=300)
     finally:
         process.terminate()
         process.wait(120)
