@@ -70,7 +70,7 @@ def test_a_healthy_community_server_is_not_red(version: str, tmp_path: Path):
         assert 'class="error"' not in scene.page("/")
         server = _words(scene.page("/servers/mx1"))
         assert "community edition" in server
-        assert re.search(r"Requests it is asked .* \d+ 200: \d+", server)
+        assert re.search(r"Requests to this server .* \d+ 200: \d+", server)
         assert "StalwartQueuePaused quiet page" in _words(scene.page("/alerts"))
 
 
