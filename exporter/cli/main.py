@@ -140,7 +140,7 @@ def demo(
 
     Needs no Stalwart server. Stop it with Ctrl-C.
     """
-    from exporter.cli.demo import run_demo
+    from exporter.cli.demo.playing import run_demo
 
     raise typer.Exit(run_demo(listen=listen, speed=speed, edition=edition, generation=generation, seed=seed))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from exporter.app.daemon import Daemon
 from exporter.app.logging import set_up_logging
-from exporter.cli.demo_prometheus import DemoPrometheus
+from exporter.cli.demo.prometheus import DemoPrometheus
 from exporter.cli.output import complain, console, plain
 from exporter.errors import SettingsError, StoreError
 from exporter.settings import Settings

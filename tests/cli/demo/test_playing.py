@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.cli.demo import demo_thresholds
-from exporter.cli.demo_prometheus import scaled
+from exporter.cli.demo.playing import demo_thresholds
+from exporter.cli.demo.prometheus import scaled
 from exporter.web.verdict.thresholds import parse_thresholds, shipped
 from tests.support.commands import command_line, environment
 from tests.support.exporter import wait_until

@@ -1,0 +1,1 @@
+"""The demo: a simulated server through its day, the exporter, and a Prometheus beside them."""
