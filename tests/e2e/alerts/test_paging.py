@@ -118,7 +118,7 @@ def test_a_stolen_account_pages(watched: Chain):
     assert watched.pages("firing") == [{"StalwartUnusualSender"}]
     told = [alert for body in watched.receiver.told("pager", watched.mark) for alert in body["alerts"]]
     alert = next(alert for alert in told if alert["status"] == "firing")
-    assert alert["annotations"]["summary"] == "mx1: 1 accounts send in an unusual way"
+    assert alert["annotations"]["summary"] == "mx1: unusual sending by 1 account"
     assert "bob" not in str(alert)
 
 
