@@ -40,9 +40,9 @@ _DISPLACES: Mapping[str, tuple[str, ...]] = {
     "token_file": ("token", *_BASIC),
     "native_password": ("native_password_file",),
     "native_password_file": ("native_password",),
+    "secret": ("secret_file",),
+    "secret_file": ("secret",),
 }
-
-_WEBHOOK_SECRETS: Mapping[str, str] = {"secret": "secret_file", "secret_file": "secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,9 @@ def _apply_server(overlay: Overlay, given: Mapping[str, str]) -> None:
         overlay.origins.update({("servers", 0, *path): name for name, path in variables.items()})
     if not isinstance(servers[0], dict):
         return  # not a table in the file, which validation reports
-    displaced = {key for path in used.values() if len(path) == 1 for key in _DISPLACES.get(path[0], ())}
-    server = {key: value for key, value in servers[0].items() if key not in displaced}
-    webhook = server.get("webhook")
-    if isinstance(webhook, dict):
-        others = {_WEBHOOK_SECRETS.get(path[-1]) for path in used.values() if path[0] == "webhook"}
-        server["webhook"] = {key: value for key, value in webhook.items() if key not in others}
+    server = dict(servers[0])
+    for path in used.values():
+        server = _without(server, path[:-1], _DISPLACES.get(path[-1], ()))
     overlay.tables["servers"] = [server]
     for name, path in used.items():
         if _put(server, path, given[name]):
@@ -161,6 +158,14 @@ def _is_of_kubernetes(name: str, value: str) -> bool:
     if _SERVICE.fullmatch(name):
         return True
     return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_PORT_VALUE.fullmatch(value))
+
+
+def _without(table: dict[str, Any], path: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a copy of *table* without the keys *names* of the table at *path* below it."""
+    if not path:
+        return {key: value for key, value in table.items() if key not in names}
+    inner = table.get(path[0])
+    return {**table, path[0]: _without(inner, path[1:], names)} if isinstance(inner, dict) else table
 
 
 def _put(table: dict[str, Any], path: tuple[str, ...], value: str) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exporter.errors import SettingsError
 from exporter.settings import BasicLogin, BearerToken, Secret, load_settings
-from exporter.settings.environment import apply_environment
+from exporter.settings.environment import apply_environment, variable_name
 from tests.support.settings.configuration import MINIMAL, TWO_SERVERS, load_text, write_private
 
 
@@ -68,6 +71,26 @@ def test_variables_override_the_only_server_of_the_file_key_by_key(tmp_path):
     assert (server.name, server.max_domains) == ("renamed", 7)
     assert (server.intervals.queue, server.intervals.logs) == (45.0, 20.0)
     assert server.credentials == BearerToken(Secret("secret-token"))
+
+
+@pytest.mark.parametrize("table", ["", "operator", "probes", "probes.round_trip", "webhook"])
+def test_a_secret_in_the_environment_replaces_the_one_of_its_own_table(table):
+    """In every table that has a secret, and in no other one."""
+    name = "secret" if table == "webhook" else "password"
+    path = tuple(part for part in table.split(".") if part)
+    server: dict[str, Any] = {}
+    for inner in ((), ("operator",), ("probes",), ("probes", "round_trip"), ("webhook",)):
+        held = "secret" if inner == ("webhook",) else "password"
+        reduce(lambda at, part: at.setdefault(part, {}), inner, server)[held] = "of the file"
+
+    variable = variable_name((*path, f"{name}_file"))
+    overlay = apply_environment({"servers": [server]}, {variable: "/run/secrets/new"})
+
+    (changed,) = overlay.tables["servers"]
+    found = reduce(lambda at, part: at[part], path, changed)
+    assert (name in found, found[f"{name}_file"]) == (False, "/run/secrets/new")
+    assert json.dumps(changed).count("of the file") == 4
+    assert json.dumps(server).count("of the file") == 5
 
 
 def test_the_environment_leaves_the_tables_of_the_file_as_they_are():
